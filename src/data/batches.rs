@@ -1,0 +1,90 @@
+//! The order of the training images: a shuffle an epoch, cut into mini-batches.
+
+use rand::seq::SliceRandom;
+
+use crate::random::{Purpose, stream};
+
+/// Mini-batches of `G` shuffles of the same training images.
+pub struct Batches {
+    images: Vec<u32>,
+    batch_size: usize,
+    seeds: Vec<u64>,
+    epoch: Option<u64>,
+    orders: Vec<Vec<u32>>,
+}
+
+impl Batches {
+    /// Batches of `batch_size` of the data set's rows `images`, shuffled by each of `seeds`.
+    pub fn new(images: Vec<u32>, batch_size: usize, seeds: Vec<u64>) -> Self {
+        assert!(!images.is_empty() && batch_size > 0 && !seeds.is_empty(), "checked by the specs");
+        let orders = vec![images.clone(); seeds.len()];
+        Self { images, batch_size, seeds, epoch: None, orders }
+    }
+
+    /// Steps of one pass over the images, a last short one included.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.images.len().div_ceil(self.batch_size) as u64
+    }
+
+    /// Appends the rows of `step`, shuffle after shuffle, and returns how many images the step has.
+    pub fn append(&mut self, step: u64, rows: &mut Vec<u32>) -> u32 {
+        let epoch = step / self.steps_per_epoch();
+        if self.epoch != Some(epoch) {
+            for (order, &seed) in self.orders.iter_mut().zip(&self.seeds) {
+                order.copy_from_slice(&self.images);
+                order.shuffle(&mut stream(seed, Purpose::Shuffle, epoch));
+            }
+            self.epoch = Some(epoch);
+        }
+        let first = (step % self.steps_per_epoch()) as usize * self.batch_size;
+        let last = (first + self.batch_size).min(self.images.len());
+        for order in &self.orders {
+            rows.extend_from_slice(&order[first..last]);
+        }
+        (last - first) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(batches: &mut Batches, epoch: u64) -> Vec<Vec<u32>> {
+        let steps = batches.steps_per_epoch();
+        (epoch * steps..(epoch + 1) * steps)
+            .map(|step| {
+                let mut rows = Vec::new();
+                let length = batches.append(step, &mut rows);
+                assert_eq!(rows.len(), length as usize * batches.seeds.len());
+                rows
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_epoch_has_every_image_once_and_ends_with_a_short_batch() {
+        let mut batches = Batches::new((100..110).collect(), 4, vec![7]);
+        let steps = epoch(&mut batches, 0);
+        assert_eq!(steps.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 2]);
+        let mut rows = steps.concat();
+        rows.sort_unstable();
+        assert_eq!(rows, (100..110).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn any_epoch_can_be_had_without_those_before_it() {
+        let mut in_order = Batches::new((0..50).collect(), 7, vec![3]);
+        let first = epoch(&mut in_order, 0);
+        epoch(&mut in_order, 1);
+        let third = epoch(&mut in_order, 2);
+        assert_ne!(first, third);
+        assert_eq!(epoch(&mut Batches::new((0..50).collect(), 7, vec![3]), 2), third);
+    }
+
+    #[test]
+    fn a_shuffle_among_others_is_the_shuffle_alone() {
+        let alone = epoch(&mut Batches::new((0..20).collect(), 20, vec![5]), 1).concat();
+        let together = epoch(&mut Batches::new((0..20).collect(), 20, vec![4, 5]), 1).concat();
+        assert_eq!(together[20..], alone);
+    }
+}

@@ -1,0 +1,80 @@
+//! What an engine can do: the only thing the training loop knows about GPU and CPU.
+//!
+//! Every engine trains `M` models of one shape at once, `M = 1` being the usual case. No result depends on `M`: a model
+//! gets the same bits alone and among others.
+
+use crate::error::Result;
+use crate::params::Params;
+use crate::spec::ModelSpec;
+
+/// What an engine is built for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The shape that all models share.
+    pub model: ModelSpec,
+    /// The factor of `W` in each model's gradient, [`crate::spec::Penalty::gradient`]; its length is `M`.
+    pub decay: Vec<f32>,
+    /// `B`: the largest number of images of a step.
+    pub batch_size: usize,
+    /// `G`: 1 when all models see the same batches, `M` when each has its own.
+    pub shuffles: usize,
+}
+
+impl Job {
+    /// `M`.
+    pub fn models(&self) -> usize {
+        self.decay.len()
+    }
+}
+
+/// Some steps of mini-batch SGD.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// Rows of the data set, step after step, within a step shuffle after shuffle: `[steps][G][length of the step]`.
+    pub rows: &'a [u32],
+    /// How many images each step averages over: `B`, or fewer at an epoch's end.
+    pub lengths: &'a [u32],
+    /// Learning rates `[steps, M]`.
+    pub rates: &'a [f32],
+}
+
+/// Sums over some images, of one model.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Sum of the images' cross-entropies, in nats.
+    pub loss: f64,
+    /// Images whose largest logit is their label's. The first of equal logits counts as the largest.
+    pub correct: u64,
+    /// How many images.
+    pub images: u64,
+}
+
+/// Trains and evaluates `M` models of one shape.
+pub trait Engine {
+    /// What runs it, for people: adapter and driver, or processor threads and precision.
+    fn describe(&self) -> String;
+
+    /// The shapes it was built for.
+    fn job(&self) -> &Job;
+
+    /// How many steps a [`Chunk`] should have, so that one submission stays short and memory bounded.
+    fn chunk_steps(&self) -> usize;
+
+    /// Replaces all weights; one [`Params`] a model.
+    fn load(&mut self, params: &[Params]) -> Result<()>;
+
+    /// The weights now.
+    fn params(&mut self) -> Result<Vec<Params>>;
+
+    /// Runs the chunk's steps in order. May return before they are done; every other call waits for them.
+    fn train(&mut self, chunk: &Chunk<'_>) -> Result<()>;
+
+    /// The mean cross-entropy of every step's batch since the last call, before that step's update: `[steps, M]`.
+    fn losses(&mut self) -> Result<Vec<f32>>;
+
+    /// Loss and accuracy of each model over the data set's `rows`.
+    fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>>;
+
+    /// `ΣW1² + ΣW2²` of each model.
+    fn squares(&mut self) -> Result<Vec<f64>>;
+}

@@ -1,0 +1,82 @@
+//! One error enum, its variants by cause. Every cause has its own exit code, listed by `cyclone --help`.
+
+use std::path::{Path, PathBuf};
+
+/// The result of everything here that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a command stopped. A message says what, where, what was expected, what was found and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Exit code 1: everything ran, and a check found a difference.
+    #[error("{0}")]
+    CheckFailed(String),
+    /// Exit code 2: a flag, a configuration file or a shape that cannot be used.
+    #[error("{0}")]
+    Usage(String),
+    /// Exit code 3: the images cannot be used.
+    #[error("{}: {what}", path.display())]
+    Data {
+        /// The file or folder.
+        path: PathBuf,
+        /// Where in it, expected, found, what to do.
+        what: String,
+    },
+    /// Exit code 4: a record cannot be written.
+    #[error("{}: {what}", path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried and what the system said.
+        what: String,
+    },
+    /// Exit code 5: no GPU, a GPU that was lost, or one without the memory.
+    #[error("{0}")]
+    Gpu(String),
+    /// Exit code 6: a loss or a weight stopped being a finite number.
+    #[error("{0}")]
+    Diverged(String),
+    /// Exit code 7: an archive is damaged or is not the expected one.
+    #[error("{}: {what}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// Which member, expected, found, what to do.
+        what: String,
+    },
+    /// Exit code 70: a mistake in this program.
+    #[error("{0} (this is a mistake in cyclone: please report it)")]
+    Internal(String),
+}
+
+impl Error {
+    /// The process's exit code for this cause.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::CheckFailed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Data { .. } => 3,
+            Self::Output { .. } => 4,
+            Self::Gpu(_) => 5,
+            Self::Diverged(_) => 6,
+            Self::Archive { .. } => 7,
+            Self::Internal(_) => 70,
+        }
+    }
+
+    /// An [`Error::Data`] about `path`.
+    pub fn data(path: &Path, what: impl Into<String>) -> Self {
+        Self::Data { path: path.to_owned(), what: what.into() }
+    }
+
+    /// An [`Error::Output`] about `path`.
+    pub fn output(path: &Path, what: impl Into<String>) -> Self {
+        Self::Output { path: path.to_owned(), what: what.into() }
+    }
+
+    /// An [`Error::Archive`] about `path`.
+    pub fn archive(path: &Path, what: impl Into<String>) -> Self {
+        Self::Archive { path: path.to_owned(), what: what.into() }
+    }
+}

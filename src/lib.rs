@@ -1,0 +1,9 @@
+//! Cyclone.
+
+pub mod data;
+pub mod engine;
+pub mod error;
+pub mod params;
+pub mod random;
+pub mod schedule;
+pub mod spec;

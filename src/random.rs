@@ -1,0 +1,31 @@
+//! Random numbers that depend on nothing but their coordinates.
+//!
+//! Every draw comes from ChaCha8, a counter-based generator, keyed by (seed, purpose) on the stream `index`. So any
+//! epoch's shuffle can be had without drawing those before it, and a resume needs only integers.
+
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+/// What the numbers are for. Different purposes never share a stream; the values are part of every run's identity.
+#[derive(Clone, Copy, Debug)]
+#[repr(u64)]
+pub enum Purpose {
+    /// Initial weights; the index is the tensor's place in [`crate::params::tensors`].
+    Weights = 1,
+    /// The order of the training images; the index is the epoch.
+    Shuffle = 2,
+    /// The built-in images; the index is the image.
+    StandIn = 3,
+    /// Inputs of checks; the index is the tensor.
+    Check = 4,
+}
+
+/// The generator at (seed, purpose, index).
+pub fn stream(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
+    let mut key = [0u8; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
+    let mut generator = ChaCha8Rng::from_seed(key);
+    generator.set_stream(index);
+    generator
+}
