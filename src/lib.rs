@@ -1,5 +1,6 @@
 //! Cyclone.
 
+pub mod cpu;
 pub mod data;
 pub mod engine;
 pub mod error;
