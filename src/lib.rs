@@ -10,3 +10,4 @@ pub mod params;
 pub mod random;
 pub mod schedule;
 pub mod spec;
+pub mod verify;
