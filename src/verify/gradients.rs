@@ -194,10 +194,10 @@ pub fn directions(_: &Referee) -> Result<Vec<Finding>> {
         for direction in 0..24 {
             let mut draw = stream(direction, Purpose::Check, 4);
             let signs: Vec<f64> = gradient.iter().map(|_| if draw.next_u32() % 2 == 0 { 1.0 } else { -1.0 }).collect();
-            // 154,160 parameters move at once: a step of 1e-8 each is one of 4e-6 in all.
+            // 154,160 parameters move at once: a step of 1e-7 each is one of 4e-5 in all.
             let moved = problem.difference(
                 &|network, h| signs.iter().enumerate().for_each(|(index, sign)| *at(network, index) += sign * h),
-                1e-8,
+                1e-7,
             );
             match moved {
                 Some(difference) => {
@@ -216,7 +216,7 @@ pub fn directions(_: &Referee) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Along a direction the difference of two costs near 3 is divided by 2e-8: rounding leaves 1e-8 of a slope near 1.
+/// Along a direction the difference of two costs near 3 is divided by 2e-7: rounding leaves 1e-9 of a slope near 1.
 /// Worst seen 2e-8.
 const DIRECTIONS: f64 = 1e-6;
 

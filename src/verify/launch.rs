@@ -6,8 +6,11 @@ use crate::gpu::kernel::Pipeline;
 use crate::gpu::{Gpu, buffer};
 use crate::kernels::{Access, Kernel, Shaders, Step};
 
-/// What stands behind every tensor, and in every output before the dispatch: a NaN of a pattern that no arithmetic makes.
-const SENTINEL: u32 = 0x7fc5_a5a5;
+/// A NaN: what stands in every output before the dispatch, so that what is left unwritten cannot pass; and behind every
+/// tensor that is only read, so that a value from there cannot pass, not even multiplied by zero.
+const NAN: u32 = 0x7fc5_a5a5;
+/// 1.0e7: what stands behind every tensor that is written. Not a NaN, which an update in place would leave as it is.
+const SENTINEL: u32 = 0x4b1a_5a5b;
 /// Words of sentinels behind a tensor: more than a workgroup's 64 columns.
 const GUARD: usize = 96;
 
@@ -33,7 +36,7 @@ impl Tensor {
 
     /// An output of `len` words that the kernel must write.
     pub fn unwritten(name: &'static str, len: usize) -> Self {
-        Self { name, words: vec![SENTINEL; len] }
+        Self { name, words: vec![NAN; len] }
     }
 }
 
@@ -83,8 +86,9 @@ impl Launch {
     pub fn run(&self, gpu: &Gpu, shaders: &Shaders) -> Result<Launched> {
         let pipeline = Pipeline::new(gpu, shaders, self.kernel, &self.constants)?;
         let mut buffers = Vec::new();
-        for tensor in &self.tensors {
-            let words = [tensor.words.as_slice(), &[SENTINEL; GUARD]].concat();
+        for (tensor, access) in self.tensors.iter().zip(self.kernel.bindings()) {
+            let guard = if *access == Access::Read { NAN } else { SENTINEL };
+            let words = [tensor.words.as_slice(), &[guard; GUARD]].concat();
             let made = buffer(gpu, tensor.name, words.len() as u64 * 4)?;
             gpu.queue.write_buffer(&made, 0, bytemuck::cast_slice(&words));
             buffers.push(made);

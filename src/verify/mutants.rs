@@ -96,9 +96,12 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         Kernel::Head,
-        "sums read before they are written",
-        "        sums[thread] = sum;\n        workgroupBarrier();",
-        "        sums[thread] = sum;",
+        "hidden units read before they are written",
+        "    workgroupBarrier();
+
+    // Eight lanes",
+        "
+    // Eight lanes",
     ),
     mutant(Kernel::Head, "softmax not shifted", "let largest = logits[best];", "let largest = 0.0;"),
     mutant(
@@ -174,7 +177,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(Kernel::UpdateOutput, "loss of the first step overwritten", "losses[step.loss * M + m]", "losses[m]"),
     mutant(Kernel::UpdateOutput, "loss not averaged", "total / f32(step.rows);", "total;"),
-    mutant(Kernel::UpdateOutput, "loss written among the values", "value <= loss) {", "value <= loss + 1u) {"),
+    mutant(Kernel::UpdateOutput, "models overlap", "let i = m * loss + value;", "let i = m * (loss - 1u) + value;"),
     mutant(Kernel::Tally, "first group only", "let b = group.x * IMAGES + thread;", "let b = thread;"),
     mutant(Kernel::Tally, "images past the batch counted", "if (b < step.rows)", "if (b <= step.rows)"),
     mutant(
