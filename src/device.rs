@@ -13,41 +13,35 @@ use crate::cpu::CpuEngine;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Job};
 use crate::error::{Error, Result};
-use crate::gpu::{self, AdapterInfo, Gpu, GpuEngine};
+use crate::gpu::{self, Gpu, GpuEngine};
 
 /// What `--device` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Choice {
-    /// A real GPU, else the CPU engine.
+    /// `auto`: a real GPU, else the CPU engine.
     #[default]
     Auto,
-    /// A real GPU, else a software adapter.
-    Gpu,
-    /// The adapter with this number in `cyclone devices`.
-    Index(usize),
-    /// The first adapter whose name contains this, in any case.
-    Name(String),
-    /// The CPU engine.
+    /// `cpu`: the CPU engine.
     Cpu,
+    /// `gpu`, `gpu:N` or a part of an adapter's name: the GPU engine, on a software adapter if need be.
+    Gpu(gpu::Choice),
 }
 
 impl FromStr for Choice {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let usage = || {
-            Error::Usage(format!("--device \"{text}\": expected auto, gpu, gpu:N, cpu or a part of an adapter's name"))
-        };
+        let usage = || Error::Usage(format!("\"{text}\": expected auto, cpu, gpu, gpu:N or a part of an adapter's name"));
         match text {
             "" => Err(usage()),
             "auto" => Ok(Self::Auto),
-            "gpu" => Ok(Self::Gpu),
             "cpu" => Ok(Self::Cpu),
-            _ => match text.strip_prefix("gpu:") {
-                Some(index) => index.parse().map(Self::Index).map_err(|_| usage()),
-                None => Ok(Self::Name(text.into())),
-            },
+            "gpu" => Ok(Self::Gpu(gpu::Choice::Any)),
+            _ => Ok(Self::Gpu(match text.strip_prefix("gpu:") {
+                Some(index) => gpu::Choice::Index(index.parse().map_err(|_| usage())?),
+                None => gpu::Choice::Name(text.into()),
+            })),
         }
     }
 }
@@ -56,10 +50,10 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
-            Self::Gpu => f.write_str("gpu"),
-            Self::Index(index) => write!(f, "gpu:{index}"),
-            Self::Name(name) => f.write_str(name),
             Self::Cpu => f.write_str("cpu"),
+            Self::Gpu(gpu::Choice::Any) => f.write_str("gpu"),
+            Self::Gpu(gpu::Choice::Index(index)) => write!(f, "gpu:{index}"),
+            Self::Gpu(gpu::Choice::Name(name)) => f.write_str(name),
         }
     }
 }
@@ -87,7 +81,7 @@ pub struct Device {
 
 enum Kind {
     Cpu { threads: usize },
-    Gpu { gpu: Arc<Gpu>, info: AdapterInfo },
+    Gpu(Arc<Gpu>),
 }
 
 /// A device in a run's records.
@@ -104,8 +98,8 @@ pub enum Record {
         /// The adapter's name.
         adapter: String,
         /// Discrete, integrated, software …
-        r#type: String,
-        /// Vulkan, Metal or Direct3D 12.
+        adapter_type: String,
+        /// Vulkan, Metal or DX12.
         backend: String,
         /// The driver and its version.
         driver: String,
@@ -115,16 +109,26 @@ pub enum Record {
 impl Device {
     /// Finds and opens what `choice` asks for.
     pub fn open(choice: &Choice) -> Result<Self> {
-        let Some(info) = select(choice, gpu_list(choice))? else {
-            let notice = (*choice == Choice::Auto).then(|| "no GPU found: training on the CPU engine".to_owned());
-            let threads = thread::available_parallelism().map_or(1, usize::from);
-            return Ok(Self { kind: Kind::Cpu { threads }, notice });
-        };
-        let notice = info.is_software().then(|| {
-            format!("{} is a software adapter: right, but slow; --device cpu is much faster", info.name)
+        let real = |found: &[gpu::AdapterInfo]| found.iter().any(|info| !info.is_software());
+        match choice {
+            Choice::Cpu => Ok(Self::cpu(None)),
+            Choice::Auto if real(&gpu::list()) => Self::gpu(&gpu::Choice::Any),
+            Choice::Auto => Ok(Self::cpu(Some("no GPU found: training on the CPU engine".into()))),
+            Choice::Gpu(choice) => Self::gpu(choice),
+        }
+    }
+
+    fn cpu(notice: Option<String>) -> Self {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        Self { kind: Kind::Cpu { threads }, notice }
+    }
+
+    fn gpu(choice: &gpu::Choice) -> Result<Self> {
+        let gpu = Gpu::open(choice)?;
+        let notice = gpu.is_software().then(|| {
+            format!("{} is a software adapter: good for checks, too slow for training; see --device cpu", gpu.info.name)
         });
-        let gpu = Gpu::open(&gpu::Choice::Index(info.index))?;
-        Ok(Self { kind: Kind::Gpu { gpu, info }, notice })
+        Ok(Self { kind: Kind::Gpu(gpu), notice })
     }
 
     /// An engine on it.
@@ -136,7 +140,7 @@ impl Device {
     ) -> Result<Box<dyn Engine>> {
         Ok(match &self.kind {
             Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, dataset, standardisation, *threads)?),
-            Kind::Gpu { gpu, .. } => Box::new(GpuEngine::new(gpu.clone(), job, dataset, standardisation)?),
+            Kind::Gpu(gpu) => Box::new(GpuEngine::new(gpu.clone(), job, dataset, standardisation)?),
         })
     }
 
@@ -144,44 +148,32 @@ impl Device {
     pub fn record(&self) -> Record {
         match &self.kind {
             Kind::Cpu { threads } => Record::Cpu { threads: *threads },
-            Kind::Gpu { info, .. } => Record::Gpu {
-                adapter: info.name.clone(),
-                r#type: info.kind.to_string(),
-                backend: info.backend.to_string(),
-                driver: info.driver.clone(),
+            Kind::Gpu(gpu) => Record::Gpu {
+                adapter: gpu.info.name.clone(),
+                adapter_type: gpu.info.kind.into(),
+                backend: gpu.info.backend.clone(),
+                driver: gpu.info.driver.clone(),
             },
         }
     }
 }
 
-/// Looks for adapters unless none is wanted: loading drivers takes a while.
-fn gpu_list(choice: &Choice) -> Vec<AdapterInfo> {
-    if *choice == Choice::Cpu { Vec::new() } else { gpu::list() }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The adapter among `adapters` that `choice` means; none for the CPU engine.
-fn select(choice: &Choice, adapters: Vec<AdapterInfo>) -> Result<Option<AdapterInfo>> {
-    let missing = |adapters: &[AdapterInfo]| {
-        let names: Vec<_> = adapters.iter().map(|info| format!("\n  gpu:{}  {}", info.index, info.name)).collect();
-        let found = if names.is_empty() { " none; is a driver installed?".into() } else { names.concat() };
-        Error::Gpu(format!("--device {choice}: no such adapter. Found:{found}\nThe CPU engine needs none: --device cpu"))
-    };
-    let wanted = |info: &AdapterInfo| match choice {
-        Choice::Cpu => false,
-        Choice::Auto => !info.is_software(),
-        Choice::Gpu => true,
-        Choice::Index(index) => info.index == *index,
-        Choice::Name(name) => info.name.to_lowercase().contains(&name.to_lowercase()),
-    };
-    // A discrete GPU before an integrated one, a software adapter last; the first of equals.
-    let rank = |info: &&AdapterInfo| match (info.is_software(), &*info.kind) {
-        (false, "discrete") => 0,
-        (false, _) => 1,
-        (true, _) => 2,
-    };
-    match adapters.iter().filter(|info| wanted(info)).min_by_key(rank) {
-        Some(info) => Ok(Some(info.clone())),
-        None if matches!(choice, Choice::Auto | Choice::Cpu) => Ok(None),
-        None => Err(missing(&adapters)),
+    #[test]
+    fn every_choice_is_written_as_it_is_typed() {
+        for text in ["auto", "cpu", "gpu", "gpu:3", "llvmpipe", "NVIDIA H100"] {
+            assert_eq!(text.parse::<Choice>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_number_is_expected_after_the_colon() {
+        for text in ["", "gpu:", "gpu:x", "gpu:-1"] {
+            let error = text.parse::<Choice>().unwrap_err();
+            assert!(error.to_string().contains("gpu:N"), "{error}");
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod display;
 pub mod engine;
 pub mod error;
 pub mod gpu;
+pub mod kernels;
 pub mod params;
 pub mod preset;
 pub mod random;
