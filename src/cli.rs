@@ -143,7 +143,9 @@ mod tests {
         let mut command = command();
         let help = command.find_subcommand_mut("train").unwrap().render_long_help().to_string();
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-        for default in ["[default: 50]", "[default: 1,2,3,4,5]", "[default: auto]", "[default: 0.00895]", "[default: last]"] {
+        for default in
+            ["[default: 50]", "[default: 1,2,3,4,5]", "[default: auto]", "[default: 0.00895]", "[default: last]"]
+        {
             assert!(help.contains(default), "{default} in {help}");
         }
     }

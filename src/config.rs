@@ -12,13 +12,12 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
-use crate::data::split::{DataSpec, Pick, Validation};
 use crate::data::Source;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::schedule::Triangle;
-use crate::spec::{Length, ModelSpec, Penalty, TrainSpec};
+use crate::spec::{DataSpec, Length, ModelSpec, Penalty, Pick, TrainSpec, Validation};
 
 /// Everything that decides what a training does.
 #[derive(Clone, Debug, PartialEq)]

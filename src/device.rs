@@ -32,7 +32,8 @@ impl FromStr for Choice {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let usage = || Error::Usage(format!("\"{text}\": expected auto, cpu, gpu, gpu:N or a part of an adapter's name"));
+        let usage =
+            || Error::Usage(format!("\"{text}\": expected auto, cpu, gpu, gpu:N or a part of an adapter's name"));
         match text {
             "" => Err(usage()),
             "auto" => Ok(Self::Auto),

@@ -12,7 +12,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::error::{Error, Result};
 use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
 
-pub use header::header;
+pub use header::Header;
 
 mod header;
 
@@ -114,7 +114,7 @@ impl Observer for Display {
             None => {
                 if !self.titled {
                     self.titled = true;
-                    remark("    step   epoch        lr  train loss     acc  val loss     acc    images/s");
+                    remark("\n    step    epoch        lr  train loss      acc  val loss      acc    images/s");
                 }
                 remark(&plain_line(evaluation, &scores));
             }
@@ -167,13 +167,13 @@ fn bar_line(evaluation: &Evaluation, scores: &Scores) -> String {
 fn plain_line(evaluation: &Evaluation, scores: &Scores) -> String {
     let Evaluation { step, epoch, timing, .. } = evaluation;
     let validation = scores.validation.map_or_else(
-        || format!("{:>8}  {:>6}", "-", "-"),
-        |score| format!("{:>8.4}  {:>6}", score.loss, percent(score.accuracy)),
+        || format!("{:>8}  {:>7}", "-", "-"),
+        |score| format!("{:>8.4}  {:>7}", score.loss, percent(score.accuracy)),
     );
     let speed = if timing.steps == 0 { "-".into() } else { rounded(timing.images_per_second()) };
     let Scores { rate, train, .. } = scores;
     let accuracy = percent(train.accuracy);
-    format!("{step:>8}  {epoch:>6.2}  {rate:>8.6}  {:>10.4}  {accuracy:>6}  {validation}  {speed:>10}", train.loss)
+    format!("{step:>8}  {epoch:>7.2}  {rate:>8.6}  {:>10.4}  {accuracy:>7}  {validation}  {speed:>10}", train.loss)
 }
 
 /// The last table.
@@ -209,4 +209,3 @@ fn percent(share: f64) -> String {
 fn rounded(value: f64) -> String {
     HumanCount(value.round() as u64).to_string()
 }
-

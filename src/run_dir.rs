@@ -51,20 +51,24 @@ impl RunDir {
         &self.path
     }
 
-    /// Writes what only the end knows. `summary.json` comes last: where it is, the run is complete.
-    pub fn finish(&self, outcome: &Outcome, standardisation: &Standardisation, about: &About) -> Result<()> {
-        for (model, params) in outcome.params.iter().enumerate() {
-            let name = match outcome.params.len() {
+    /// Writes the final weights, and what must be done to a pixel before them.
+    pub fn save_weights(&self, params: &[Params], standardisation: &Standardisation) -> Result<()> {
+        for (model, one) in params.iter().enumerate() {
+            let name = match params.len() {
                 1 => "weights.safetensors".to_owned(),
                 _ => format!("weights-{model}.safetensors"),
             };
-            self.write(&name, &weights::network(params)?)?;
+            self.write(&name, &weights::network(one)?)?;
         }
-        self.write("standardisation.safetensors", &weights::standardisation(standardisation)?)?;
-        let mut summary = serde_json::to_vec_pretty(&Summary::new(outcome, about))
+        self.write("standardisation.safetensors", &weights::standardisation(standardisation)?)
+    }
+
+    /// Writes `summary.json`. It comes last: where it is, the run is complete.
+    pub fn summarise(&self, outcome: &Outcome, about: &About) -> Result<()> {
+        let mut text = serde_json::to_vec_pretty(&Summary::new(outcome, about))
             .map_err(|error| Error::Internal(format!("summary.json: {error}")))?;
-        summary.push(b'\n');
-        self.write("summary.json", &summary)
+        text.push(b'\n');
+        self.write("summary.json", &text)
     }
 
     /// Writes a file of the folder so that it is there whole or not at all.
@@ -272,10 +276,7 @@ impl<'a> Summary<'a> {
             models: models
                 .map(|(scores, test)| Final { train: scores.train, validation: scores.validation, test: *test })
                 .collect(),
-            seconds: Seconds {
-                training: timing.training.as_secs_f64(),
-                evaluation: timing.evaluation.as_secs_f64(),
-            },
+            seconds: Seconds { training: timing.training.as_secs_f64(), evaluation: timing.evaluation.as_secs_f64() },
             images_per_second: timing.images_per_second(),
             microseconds_a_step: timing.microseconds_a_step(),
         }

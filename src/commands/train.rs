@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
-use crate::display::{Display, header};
+use crate::display::{Display, Header};
 use crate::error::Result;
 use crate::run_dir::{About, DataRecord, RunDir};
 use crate::spec::ModelSpec;
@@ -26,37 +26,36 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     dataset.notice.iter().for_each(|notice| display.note(notice));
     let split = Split::new(&dataset, &config.data)?;
     let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
-    if standardisation.constant > 0 {
-        display.note(&format!("{} of {} input dimensions never change and are left out", standardisation.constant, dataset.inputs));
+    match standardisation.constant() {
+        0 => {}
+        constant => display.note(&format!("{constant} of {} input dimensions never change: left out", dataset.inputs)),
     }
     let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
     let training = training(&config, split)?;
     training.plan().warning().iter().for_each(|warning| display.warn(warning));
-
     let mut engine = device.engine(training.job(shape), dataset.clone(), standardisation.clone())?;
-    let mut records = RunDir::create(args.out.as_deref(), args.name(), &config)?;
-    let about = about(&dataset, &training, shape, &device, engine.describe())?;
-    display.show(&header(&config, &training, &about, records.path()))?;
 
+    let mut records = RunDir::create(args.out.as_deref(), args.name(), &config)?;
+    let (started, engine_name) = (Zoned::now(), engine.describe());
+    let header = Header {
+        device: &engine_name,
+        data: &dataset.name,
+        config: &config,
+        training: &training,
+        shape,
+        records: records.path(),
+    };
+    display.show(&header.to_string())?;
     display.start(training.plan().steps());
     let outcome = training.run(engine.as_mut(), &mut Both(&mut display, &mut records))?;
-    records.finish(&outcome, &standardisation, &about)?;
-    display.finish(&outcome, records.path())?;
-    if config.overfit_one_batch { display.overfit(&outcome) } else { Ok(()) }
-}
 
-fn training(config: &Config, split: Split) -> Result<Training> {
-    let training = Training::new(vec![config.train.clone()], split, config.steps)?;
-    if config.overfit_one_batch { training.on_one_batch() } else { Ok(training) }
-}
-
-fn about(dataset: &Dataset, training: &Training, shape: ModelSpec, device: &Device, engine: String) -> Result<About> {
+    records.save_weights(&outcome.params, &standardisation)?;
     let split = training.split();
-    Ok(About {
+    let about = About {
         command: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
-        started: Zoned::now().to_string(),
+        started: started.to_string(),
         device: device.record(),
-        engine,
+        engine: engine_name,
         data: DataRecord {
             name: dataset.name.clone(),
             sha256: dataset.digest()?,
@@ -66,7 +65,15 @@ fn about(dataset: &Dataset, training: &Training, shape: ModelSpec, device: &Devi
         },
         seeds: training.models().iter().map(|model| model.seed).collect(),
         parameters: shape.parameters(),
-    })
+    };
+    records.summarise(&outcome, &about)?;
+    display.finish(&outcome, records.path())?;
+    if config.overfit_one_batch { display.overfit(&outcome) } else { Ok(()) }
+}
+
+fn training(config: &Config, split: Split) -> Result<Training> {
+    let training = Training::new(vec![config.train.clone()], split, config.steps)?;
+    if config.overfit_one_batch { training.on_one_batch() } else { Ok(training) }
 }
 
 /// The terminal and the records, told of everything in this order.

@@ -1,76 +1,88 @@
 //! A run's header: everything that decides its result, before it starts.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::path::Path;
 
-use indicatif::HumanCount;
+use indicatif::{HumanCount, HumanFloatCount};
 
 use crate::config::Config;
-use crate::run_dir::About;
-use crate::spec::{Length, Penalty};
+use crate::spec::{Length, ModelSpec, Penalty};
 use crate::train::Training;
 
 /// A line a setting, labels and values aligned.
-pub fn header(config: &Config, training: &Training, about: &About, records: &Path) -> String {
-    let mut text = format!("cyclone {}\n\n", env!("CARGO_PKG_VERSION"));
-    for (label, value) in rows(config, training, about, records) {
-        let _ = writeln!(text, "{label:<12}{value}");
-    }
-    text.push('\n');
-    text
+pub struct Header<'a> {
+    /// The engine's words for itself.
+    pub device: &'a str,
+    /// The data set's name.
+    pub data: &'a str,
+    /// What was asked for.
+    pub config: &'a Config,
+    /// What will be done.
+    pub training: &'a Training,
+    /// The network.
+    pub shape: ModelSpec,
+    /// The run's folder.
+    pub records: &'a Path,
 }
 
-fn rows(config: &Config, training: &Training, about: &About, records: &Path) -> Vec<(&'static str, String)> {
-    let count = |n: usize| HumanCount(n as u64);
-    let spec = &training.models()[0];
-    let plan = training.plan();
-    let data = &about.data;
-    let mut rows = vec![
-        ("device", about.engine.clone()),
-        ("data", data.name.clone()),
-        (
-            "images",
-            format!("{} training, {} validation, {} test", count(data.train), count(data.validation), count(data.test)),
-        ),
-        ("hidden", format!("{} units, {} parameters", count(config.hidden), count(about.parameters))),
-        (
-            "lambda",
-            match spec.penalty {
-                Penalty::Half => format!("{}, penalty half: cost lambda/2 ΣW²", spec.lambda),
-                Penalty::Full => format!("{}, penalty full: cost lambda ΣW²", spec.lambda),
-            },
-        ),
-        ("batch size", count(spec.batch_size).to_string()),
-        (
-            "rate",
-            format!("{} to {} and back in 2 · {} steps", spec.lr.min, spec.lr.max, HumanCount(spec.lr.half_cycle)),
-        ),
-        ("length", length(training)),
-        ("evaluation", format!("{} times a cycle", HumanCount(spec.evals_per_cycle))),
-        ("seed", spec.seed.to_string()),
-        ("records", records.display().to_string()),
-    ];
-    if config.overfit_one_batch {
-        rows.push(("check", "--overfit-one-batch: the first mini-batch alone, without penalty".into()));
-    }
-    if let Some(cut) = plan.cut() {
-        rows.push(("cut", format!("--steps {cut}: {} of {} steps", plan.steps(), HumanCount(plan.whole_steps()))));
-    }
-    rows
-}
-
-fn length(training: &Training) -> String {
-    let plan = training.plan();
-    let whole = plan.whole_steps();
-    let (epochs, cycles) = (short(plan.epoch(whole)), short(plan.cycles(whole)));
-    match training.models()[0].length {
-        Length::Cycles(_) => format!("{cycles} cycles, {epochs} epochs, {} steps", HumanCount(whole)),
-        Length::Epochs(_) => format!("{epochs} epochs, {cycles} cycles, {} steps", HumanCount(whole)),
+impl fmt::Display for Header<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "cyclone {}\n", env!("CARGO_PKG_VERSION"))?;
+        self.rows().iter().try_for_each(|(label, value)| writeln!(f, "{label:<12}{value}"))
     }
 }
 
-/// At most two decimals, none of them idle.
-fn short(value: f64) -> String {
-    let text = format!("{value:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+impl Header<'_> {
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let count = |n: usize| HumanCount(n as u64);
+        let (spec, plan, split) = (&self.training.models()[0], self.training.plan(), self.training.split());
+        let ModelSpec { inputs, hidden, classes } = self.shape;
+        let [train, validation, test] = [&split.train, &split.validation, &split.test].map(|rows| count(rows.len()));
+        let cost = match spec.penalty {
+            Penalty::Half => "half: cost = loss + lambda/2 ΣW²",
+            Penalty::Full => "full: cost = loss + lambda ΣW²",
+        };
+        let mut rows = vec![
+            ("device", self.device.to_owned()),
+            ("data", self.data.to_owned()),
+            ("images", format!("{train} training, {validation} validation, {test} test")),
+            ("network", format!("{inputs}-{hidden}-{classes}, {} parameters", count(self.shape.parameters()))),
+            ("lambda", spec.lambda.to_string()),
+            ("penalty", cost.to_owned()),
+            ("batch size", count(spec.batch_size).to_string()),
+            (
+                "rate",
+                format!("{} to {}, half-cycle {} steps", spec.lr.min, spec.lr.max, HumanCount(spec.lr.half_cycle)),
+            ),
+            ("length", self.length()),
+            ("evaluation", format!("{} a cycle", HumanCount(spec.evals_per_cycle))),
+            ("seed", spec.seed.to_string()),
+            ("records", self.records.display().to_string()),
+        ];
+        if self.config.overfit_one_batch {
+            rows.push(("check", "the first mini-batch alone, lambda 0 (--overfit-one-batch)".into()));
+        }
+        if plan.steps() < plan.whole_steps() {
+            rows.push(("cut", format!("after {} steps (--steps)", HumanCount(plan.steps()))));
+        }
+        rows
+    }
+
+    fn length(&self) -> String {
+        let plan = self.training.plan();
+        let whole = plan.whole_steps();
+        let cycles = amount(plan.cycles(whole), "cycle");
+        let epochs = amount(plan.epoch(whole), "epoch");
+        let (first, second) = match self.config.train.length {
+            Length::Cycles(_) => (cycles, epochs),
+            Length::Epochs(_) => (epochs, cycles),
+        };
+        format!("{first} = {second} = {} steps", HumanCount(whole))
+    }
+}
+
+/// `3 cycles`, `1 cycle`, `2.55 cycles`.
+fn amount(value: f64, unit: &str) -> String {
+    let text = HumanFloatCount((value * 100.0).round() / 100.0).to_string();
+    format!("{text} {unit}{}", if text == "1" { "" } else { "s" })
 }
