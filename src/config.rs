@@ -12,12 +12,11 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
-use crate::data::Source;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::schedule::Triangle;
-use crate::spec::{DataSpec, Length, ModelSpec, Penalty, Pick, TrainSpec, Validation};
+use crate::spec::{DataSpec, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation};
 
 /// Everything that decides what a training does.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,10 +3,9 @@
 use clap::ValueEnum;
 
 use crate::config::Config;
-use crate::data::Source;
 use crate::device;
 use crate::schedule::Triangle;
-use crate::spec::{DataSpec, Length, Penalty, Pick, TrainSpec, Validation};
+use crate::spec::{DataSpec, Length, Penalty, Pick, Source, TrainSpec, Validation};
 
 /// An experiment of the report: two-layer networks of 50 hidden units, mini-batches of 100, learning rates of 1e-5 to
 /// 1e-1.
