@@ -34,7 +34,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Train a two-layer network and write its records to runs/
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
     Train(Box<TrainArgs>),
     /// List the GPUs that can be used, with the limits that matter
     Devices,

@@ -102,7 +102,7 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<usize>,
     /// Strength of the L2 penalty on the weights
-    #[arg(long, help_heading = "Training", value_name = "L", allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Training", value_name = "L")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lambda: Option<f64>,
     /// half: cost L/2 ΣW², as the report has it; full: cost L ΣW²
@@ -114,11 +114,11 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<usize>,
     /// Learning rate at the start of a cycle
-    #[arg(long, help_heading = "Training", value_name = "ETA", allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Training", value_name = "ETA")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr_min: Option<f64>,
     /// Learning rate half-way through a cycle
-    #[arg(long, help_heading = "Training", value_name = "ETA", allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Training", value_name = "ETA")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr_max: Option<f64>,
     /// Steps of half a cycle

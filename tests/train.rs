@@ -182,8 +182,8 @@ fn chunks_end_at_evaluations() {
 fn the_steps_do_not_depend_on_the_chunks() {
     let training = training(vec![spec()]);
     let (mut short, mut long) = (Books::new(&training, 1), Books::new(&training, 100));
-    run(&training, &mut short);
-    run(&training, &mut long);
+    run(&training, &mut short).0.unwrap();
+    run(&training, &mut long).0.unwrap();
     assert_eq!(short.rows, long.rows);
     assert_eq!(short.rates, long.rates);
     assert_eq!(short.chunks.concat(), long.chunks.concat());
@@ -193,7 +193,7 @@ fn the_steps_do_not_depend_on_the_chunks() {
 fn every_step_has_its_learning_rate_and_every_epoch_every_image() {
     let training = training(vec![spec()]);
     let mut books = Books::new(&training, 4);
-    run(&training, &mut books);
+    run(&training, &mut books).0.unwrap();
     let rates: Vec<_> = (0..20).map(|step| spec().lr.at(step) as f32).collect();
     assert_eq!(books.rates, rates);
     assert_eq!(books.chunks.concat()[..6], [4, 4, 3, 4, 4, 3]);
@@ -254,8 +254,8 @@ fn models_of_different_seeds_have_their_own_batches() {
     let alone = training(vec![TrainSpec { seed: 9, ..spec() }]);
     let (mut both, mut one) = (Books::new(&together, 1), Books::new(&alone, 1));
     assert_eq!(both.job.shuffles, 2);
-    run(&together, &mut both);
-    run(&alone, &mut one);
+    run(&together, &mut both).0.unwrap();
+    run(&alone, &mut one).0.unwrap();
     assert_eq!(both.rows[BATCH..2 * BATCH], one.rows[..BATCH]);
 }
 
