@@ -18,6 +18,10 @@ pub enum Purpose {
     StandIn = 3,
     /// Inputs of checks; the index is the tensor.
     Check = 4,
+    /// The validation images that `--val-pick random` takes; the index is 0.
+    Validation = 5,
+    /// The order of an image folder's training images; the index is 0.
+    Folder = 6,
 }
 
 /// The generator at (seed, purpose, index).

@@ -1,0 +1,152 @@
+//! The command line: what can be typed, and what it means as a [`Config`].
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use toml::{Table, Value};
+
+use crate::config::{Config, Settings};
+use crate::error::{Error, Result};
+use crate::preset::Preset;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done
+   1  a check failed
+   2  a flag, a configuration or a shape that cannot be used
+   3  images that cannot be used
+   4  records that cannot be written
+   5  no GPU, or one that was lost or lacks memory
+   6  the training diverged
+   7  a damaged archive
+  70  a mistake in cyclone";
+
+/// Trains fully-connected CIFAR-10 classifiers on any GPU, with a CPU engine as reference
+#[derive(Parser, Debug)]
+#[command(version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Train a two-layer network and write its records to runs/
+    #[command(after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
+    Train(Box<TrainArgs>),
+    /// List the GPUs that can be used, with the limits that matter
+    Devices,
+}
+
+/// Flags of `train`.
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// An experiment of the report, whose settings are the defaults of all others
+    #[arg(long, help_heading = "Configuration")]
+    pub preset: Option<Preset>,
+    /// A run's config.toml, or some of its keys; flags on the command line win
+    #[arg(long, help_heading = "Configuration", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// All that a run's config.toml says.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
+    #[arg(long, help_heading = "Output", value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+impl TrainArgs {
+    /// The preset, with the file's keys over it, with the flags over those.
+    pub fn config(&self) -> Result<Config> {
+        let mut config = self.preset.unwrap_or(Preset::Best).config();
+        if let Some(path) = &self.config {
+            let within = |error| Error::Usage(format!("--config {}: {error}", path.display()));
+            Settings::read(path)?.apply(&mut config).map_err(within)?;
+        }
+        self.settings.clone().apply(&mut config)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What a run is called that was not named.
+    pub fn name(&self) -> &'static str {
+        self.preset.map_or("train", Preset::name)
+    }
+}
+
+/// The command line with every setting's default in its help, taken from [`Config::default`].
+pub fn command() -> clap::Command {
+    let defaults = Table::try_from(Settings::from(&Config::default())).unwrap_or_default();
+    Cli::command().mut_subcommand("train", |train| {
+        train.mut_args(|arg| match (defaults.get(&arg.get_id().as_str().replace('_', "-")), arg.get_help()) {
+            (Some(default), Some(help)) if !matches!(default, Value::Boolean(_)) => {
+                let help = format!("{help} [default: {}]", plain(default));
+                arg.help(help)
+            }
+            _ => arg,
+        })
+    })
+}
+
+/// A value as it is typed after a flag.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    fn config(arguments: &[&str]) -> Config {
+        let matches = command().try_get_matches_from([&["cyclone", "train"], arguments].concat()).unwrap();
+        let Command::Train(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!("not train") };
+        args.config().unwrap()
+    }
+
+    #[test]
+    fn the_definition_has_no_contradictions() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn without_flags_it_is_the_reports_best() {
+        assert_eq!(config(&[]), Preset::Best.config());
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_preset() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.toml");
+        std::fs::write(&path, "hidden = 7\nlambda = 0.5\nepochs = 2\n").unwrap();
+        let path = path.to_str().unwrap();
+        let config = config(&["--preset", "figure-2", "--config", path, "--hidden", "9"]);
+        let mut expected = Preset::Figure2.config();
+        expected.hidden = 9;
+        expected.train.lambda = 0.5;
+        expected.train.length = crate::spec::Length::Epochs(2);
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn help_shows_the_defaults() {
+        let mut command = command();
+        let help = command.find_subcommand_mut("train").unwrap().render_long_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for default in
+            ["[default: 50]", "[default: 1,2,3,4,5]", "[default: auto]", "[default: 0.00895]", "[default: last]"]
+        {
+            assert!(help.contains(default), "{default} in {help}");
+        }
+    }
+}

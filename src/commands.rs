@@ -1,0 +1,36 @@
+//! What each command does, from its flags to its last line.
+
+use clap::FromArgMatches;
+
+use crate::cli::{self, Cli, Command};
+use crate::display;
+use crate::error::Result;
+
+mod devices;
+mod train;
+
+/// Runs the process's command line and returns its exit code.
+pub fn run() -> u8 {
+    let parsed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
+        Ok(cli) => match dispatch(cli) {
+            Ok(()) => 0,
+            Err(error) => {
+                display::error(&error);
+                error.exit_code()
+            }
+        },
+        Err(help) => {
+            // Help, the version, or a usage error. A reader that has gone away changes nothing.
+            let _ = help.print();
+            help.exit_code() as u8
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Train(args) => train::run(&args),
+        Command::Devices => devices::run(),
+    }
+}

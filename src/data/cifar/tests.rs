@@ -1,0 +1,146 @@
+use std::path::PathBuf;
+
+use rand::Rng;
+use tempfile::TempDir;
+
+use super::*;
+use crate::random::{Purpose, stream};
+
+/// Images a file in these tests.
+pub(in crate::data) const RECORDS: usize = 3;
+
+/// The bytes of file `place`.
+pub(in crate::data) fn records(place: usize) -> Vec<u8> {
+    let mut bytes = vec![0; RECORDS * RECORD];
+    stream(0, Purpose::Check, place as u64).fill_bytes(&mut bytes);
+    for (record, bytes) in bytes.chunks_exact_mut(RECORD).enumerate() {
+        bytes[0] = ((place * RECORDS + record) % CLASSES.len()) as u8;
+    }
+    bytes
+}
+
+/// A folder with the six files.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (place, name) in FILES.into_iter().enumerate() {
+        fs::write(folder.path().join(name), records(place)).unwrap();
+    }
+    folder
+}
+
+/// Their images.
+pub(in crate::data) fn dataset() -> Dataset {
+    open_with(folder().path(), RECORDS).unwrap()
+}
+
+/// The message with which the folder is refused after `spoil` had its third file.
+fn refusal(spoil: impl FnOnce(PathBuf)) -> String {
+    let folder = folder();
+    spoil(folder.path().join("data_batch_3.bin"));
+    let error = open_with(folder.path(), RECORDS).unwrap_err();
+    assert_eq!(error.exit_code(), 3, "{error}");
+    error.to_string()
+}
+
+/// The message for a third file of these bytes.
+fn refusal_of(bytes: &[u8]) -> String {
+    let message = refusal(|path| fs::write(path, bytes).unwrap());
+    assert!(message.contains("data_batch_3.bin: "), "{message}");
+    message
+}
+
+#[test]
+fn rows_are_the_files_in_order() {
+    let folder = folder();
+    let dataset = open_with(folder.path(), RECORDS).unwrap();
+    for place in 0..FILES.len() {
+        for (record, bytes) in records(place).chunks_exact(RECORD).enumerate() {
+            let row = place * RECORDS + record;
+            assert_eq!((dataset.labels[row], dataset.image(row as u32)), (bytes[0], &bytes[1..]));
+        }
+    }
+    assert_eq!((dataset.train, dataset.inputs, dataset.classes.len()), (15, 3072, 10));
+    assert_eq!(dataset.batches, [0..3, 3..6, 6..9, 9..12, 12..15]);
+}
+
+#[test]
+fn a_file_of_another_length_is_refused() {
+    let whole = records(2);
+    for length in [0, 3072, whole.len() - RECORD, whole.len() - 1] {
+        let message = refusal_of(&whole[..length]);
+        let found = grouped(length as u64);
+        assert!(message.contains(&format!("{found} bytes, expected 9,219 (3 records of 3,073)")), "{message}");
+    }
+    for more in [1, RECORD] {
+        let message = refusal_of(&[whole.clone(), vec![0; more]].concat());
+        assert!(message.contains("expected 9,219 (3 records of 3,073)"), "{message}");
+    }
+}
+
+#[test]
+fn a_label_above_nine_is_placed() {
+    for (record, label, offset) in [(0, 10, "0"), (1, 255, "3,073"), (2, 10, "6,146")] {
+        let mut bytes = records(2);
+        bytes[record * RECORD] = label;
+        let message = refusal_of(&bytes);
+        let expected = format!("record {record} (offset {offset}): label {label}, expected 0 to 9");
+        assert!(message.contains(&expected), "{message}");
+    }
+}
+
+#[test]
+fn other_versions_are_recognised_by_their_bytes() {
+    assert!(refusal_of(&vec![0; RECORDS * (RECORD + 1)]).contains("looks like CIFAR-100"));
+    assert!(refusal_of(&[0x80, 2, 0x7d]).contains("looks like the Python version"));
+    assert!(refusal_of(&[0x80, 4, 0x95]).contains("looks like the Python version"));
+}
+
+#[test]
+fn other_versions_are_recognised_by_their_names() {
+    for (names, expected) in [
+        (&["data_batch_1"][..], "the Python version"),
+        (&["data_batch_1.mat"], "the Matlab version"),
+        (&["train.bin", "test.bin"], "CIFAR-100"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        for name in names {
+            fs::write(folder.path().join(name), [0]).unwrap();
+        }
+        let error = Dataset::open_path(folder.path()).unwrap_err();
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().contains(&format!("this looks like {expected}")), "{error}");
+    }
+}
+
+#[test]
+fn missing_files_are_all_named() {
+    let message = refusal(|path| {
+        fs::remove_file(path.with_file_name("test_batch.bin")).unwrap();
+        fs::remove_file(path).unwrap();
+    });
+    assert!(message.contains("data_batch_3.bin, test_batch.bin are missing"), "{message}");
+}
+
+#[test]
+fn a_folder_in_place_of_a_file_is_refused() {
+    let message = refusal(|path| {
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(path).unwrap();
+    });
+    assert!(message.contains("data_batch_3.bin: expected a regular file of 9,219"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_or_a_pipe_is_refused_without_being_read() {
+    let message = refusal(|path| {
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    });
+    assert!(message.contains("expected a regular file"), "{message}");
+    let message = refusal(|path| {
+        fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    });
+    assert!(message.contains("expected a regular file"), "{message}");
+}

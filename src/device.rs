@@ -1,0 +1,180 @@
+//! What runs a training: `--device` and the engine it stands for.
+//!
+//! Beside the referee, this is the one place that names both engines.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cpu::CpuEngine;
+use crate::data::{Dataset, Standardisation};
+use crate::engine::{Engine, Job};
+use crate::error::{Error, Result};
+use crate::gpu::{self, Gpu, GpuEngine};
+
+/// What `--device` asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Choice {
+    /// `auto`: a real GPU, else the CPU engine.
+    #[default]
+    Auto,
+    /// `cpu`: the CPU engine.
+    Cpu,
+    /// `gpu`, `gpu:N` or a part of an adapter's name: the GPU engine, on a software adapter if need be.
+    Gpu(gpu::Choice),
+}
+
+impl FromStr for Choice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let usage =
+            || Error::Usage(format!("\"{text}\": expected auto, cpu, gpu, gpu:N or a part of an adapter's name"));
+        match text {
+            "" => Err(usage()),
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "gpu" => Ok(Self::Gpu(gpu::Choice::Any)),
+            _ => Ok(Self::Gpu(match text.strip_prefix("gpu:") {
+                Some(index) => gpu::Choice::Index(index.parse().map_err(|_| usage())?),
+                None => gpu::Choice::Name(text.into()),
+            })),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpu(gpu::Choice::Any) => f.write_str("gpu"),
+            Self::Gpu(gpu::Choice::Index(index)) => write!(f, "gpu:{index}"),
+            Self::Gpu(gpu::Choice::Name(name)) => f.write_str(name),
+        }
+    }
+}
+
+impl TryFrom<String> for Choice {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Choice> for String {
+    fn from(choice: Choice) -> Self {
+        choice.to_string()
+    }
+}
+
+/// A device that was found and opened.
+pub struct Device {
+    kind: Kind,
+    /// What a user should know about the choice, in one line.
+    pub notice: Option<String>,
+}
+
+enum Kind {
+    Cpu { threads: usize },
+    Gpu(Arc<Gpu>),
+}
+
+/// A device in a run's records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Record {
+    /// The CPU engine.
+    Cpu {
+        /// Threads it uses.
+        threads: usize,
+    },
+    /// The GPU engine.
+    Gpu {
+        /// The adapter's name.
+        adapter: String,
+        /// Discrete, integrated, software …
+        adapter_type: String,
+        /// Vulkan, Metal or DX12.
+        backend: String,
+        /// The driver and its version.
+        driver: String,
+    },
+}
+
+impl Device {
+    /// Finds and opens what `choice` asks for.
+    pub fn open(choice: &Choice) -> Result<Self> {
+        let real = |found: &[gpu::AdapterInfo]| found.iter().any(|info| !info.is_software());
+        match choice {
+            Choice::Cpu => Ok(Self::cpu(None)),
+            Choice::Auto if real(&gpu::list()) => Self::gpu(&gpu::Choice::Any),
+            Choice::Auto => Ok(Self::cpu(Some("no GPU found: training on the CPU engine".into()))),
+            Choice::Gpu(choice) => Self::gpu(choice),
+        }
+    }
+
+    fn cpu(notice: Option<String>) -> Self {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        Self { kind: Kind::Cpu { threads }, notice }
+    }
+
+    fn gpu(choice: &gpu::Choice) -> Result<Self> {
+        let gpu = Gpu::open(choice)?;
+        let notice = gpu.is_software().then(|| {
+            format!("{} is a software adapter: good for checks, too slow for training; see --device cpu", gpu.info.name)
+        });
+        Ok(Self { kind: Kind::Gpu(gpu), notice })
+    }
+
+    /// An engine on it.
+    pub fn engine(
+        &self,
+        job: Job,
+        dataset: Arc<Dataset>,
+        standardisation: Arc<Standardisation>,
+    ) -> Result<Box<dyn Engine>> {
+        Ok(match &self.kind {
+            Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, dataset, standardisation, *threads)?),
+            Kind::Gpu(gpu) => Box::new(GpuEngine::new(gpu.clone(), job, dataset, standardisation)?),
+        })
+    }
+
+    /// What it is, for records.
+    pub fn record(&self) -> Record {
+        match &self.kind {
+            Kind::Cpu { threads } => Record::Cpu { threads: *threads },
+            Kind::Gpu(gpu) => Record::Gpu {
+                adapter: gpu.info.name.clone(),
+                adapter_type: gpu.info.kind.into(),
+                backend: gpu.info.backend.clone(),
+                driver: gpu.info.driver.clone(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_choice_is_written_as_it_is_typed() {
+        for text in ["auto", "cpu", "gpu", "gpu:3", "llvmpipe", "NVIDIA H100"] {
+            assert_eq!(text.parse::<Choice>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_number_is_expected_after_the_colon() {
+        for text in ["", "gpu:", "gpu:x", "gpu:-1"] {
+            let error = text.parse::<Choice>().unwrap_err();
+            assert!(error.to_string().contains("gpu:N"), "{error}");
+        }
+    }
+}

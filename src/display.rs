@@ -1,0 +1,211 @@
+//! What a person sees: the header and the last table on standard output, progress and remarks on standard error.
+//!
+//! Nothing is coloured. On a terminal progress is a bar of two lines, which fit in 60 columns; elsewhere it is a line of
+//! plain text an evaluation. A reader that goes away (`| head -1`) does not stop a training.
+
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
+
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::{Error, Result};
+use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
+
+pub use header::Header;
+
+mod header;
+
+/// Prints to standard output, where a closed pipe is no error.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::output(Path::new("standard output"), error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints to standard error; nothing could be said about a failure there.
+fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints why the command stopped.
+pub fn error(error: &Error) {
+    remark(&format!("error: {error}"));
+}
+
+/// A training's display.
+pub struct Display {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    /// Whether the column titles of the plain lines have been printed.
+    titled: bool,
+}
+
+impl Display {
+    /// A display, or one that shows nothing but errors.
+    pub fn new(quiet: bool) -> Self {
+        Self { quiet, bar: None, titled: false }
+    }
+
+    /// Something to know.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            remark(&format!("note: {text}"));
+        }
+    }
+
+    /// Something to change.
+    pub fn warn(&self, text: &str) {
+        if !self.quiet {
+            remark(&format!("warning: {text}"));
+        }
+    }
+
+    /// Text for standard output.
+    pub fn show(&self, text: &str) -> Result<()> {
+        if self.quiet { Ok(()) } else { print(text) }
+    }
+
+    /// Begins to show the progress of `steps` steps.
+    pub fn start(&mut self, steps: u64) {
+        if self.quiet || !io::stderr().is_terminal() {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} steps, {eta} left\n{wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─"));
+        self.bar = Some(bar);
+    }
+
+    /// Ends the progress and shows the last table.
+    pub fn finish(&mut self, outcome: &Outcome, records: &Path) -> Result<()> {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.show(&table(outcome, records))
+    }
+
+    /// The verdict on one batch trained on alone.
+    pub fn overfit(&self, outcome: &Outcome) -> Result<()> {
+        outcome.check_overfit()?;
+        self.show(&format!("one batch alone: its loss fell below {OVERFIT_LOSS}, as it must\n"))
+    }
+}
+
+impl Observer for Display {
+    fn stepped(&mut self, step: u64) -> Result<()> {
+        if let Some(bar) = &self.bar {
+            bar.set_position(step);
+        }
+        Ok(())
+    }
+
+    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        let scores = mean(&evaluation.models);
+        match &self.bar {
+            Some(bar) => bar.set_message(bar_line(evaluation, &scores)),
+            None => {
+                if !self.titled {
+                    self.titled = true;
+                    remark("\n    step    epoch        lr  train loss      acc  val loss      acc    images/s");
+                }
+                remark(&plain_line(evaluation, &scores));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Display {
+    /// Leaves the terminal clean for the error that follows.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The models' mean scores; one model's own.
+fn mean(models: &[Scores]) -> Scores {
+    let n = models.len() as f64;
+    let average = |value: &dyn Fn(&Scores) -> f64| models.iter().map(value).sum::<f64>() / n;
+    let score = |part: &dyn Fn(&Scores) -> Score| Score {
+        loss: average(&|scores| part(scores).loss),
+        cost: average(&|scores| part(scores).cost),
+        accuracy: average(&|scores| part(scores).accuracy),
+    };
+    let validated = models.iter().all(|scores| scores.validation.is_some());
+    Scores {
+        rate: average(&|scores| scores.rate),
+        batch_loss: None,
+        train: score(&|scores| scores.train),
+        validation: validated.then(|| score(&|scores| scores.validation.unwrap_or_default())),
+    }
+}
+
+/// At most 58 columns.
+fn bar_line(evaluation: &Evaluation, scores: &Scores) -> String {
+    let (name, accuracy) = match scores.validation {
+        Some(validation) => ("val", validation.accuracy),
+        None => ("train", scores.train.accuracy),
+    };
+    let mut line = format!("loss {:.4}   {name} {}   lr {:.5}", scores.train.loss, percent(accuracy), scores.rate);
+    if evaluation.timing.steps > 0 {
+        let _ = write!(line, "   {} images/s", rounded(evaluation.timing.images_per_second()));
+    }
+    line
+}
+
+/// The columns of the titles, 79 wide.
+fn plain_line(evaluation: &Evaluation, scores: &Scores) -> String {
+    let Evaluation { step, epoch, timing, .. } = evaluation;
+    let validation = scores.validation.map_or_else(
+        || format!("{:>8}  {:>7}", "-", "-"),
+        |score| format!("{:>8.4}  {:>7}", score.loss, percent(score.accuracy)),
+    );
+    let speed = if timing.steps == 0 { "-".into() } else { rounded(timing.images_per_second()) };
+    let Scores { rate, train, .. } = scores;
+    let accuracy = percent(train.accuracy);
+    format!("{step:>8}  {epoch:>7.2}  {rate:>8.6}  {:>10.4}  {accuracy:>7}  {validation}  {speed:>10}", train.loss)
+}
+
+/// The last table.
+fn table(outcome: &Outcome, records: &Path) -> String {
+    let mut text = String::new();
+    for (model, (scores, test)) in outcome.evaluation.models.iter().zip(&outcome.test).enumerate() {
+        let title = if outcome.test.len() == 1 { String::new() } else { format!("model {model}") };
+        let _ = writeln!(text, "\n{title:<12}{:>8}  {:>8}  {:>8}", "loss", "cost", "accuracy");
+        for (name, score) in [("training", Some(scores.train)), ("validation", scores.validation), ("test", *test)] {
+            if let Some(Score { loss, cost, accuracy }) = score {
+                let _ = writeln!(text, "{name:<12}{loss:>8.4}  {cost:>8.4}  {:>8}", percent(accuracy));
+            }
+        }
+    }
+    let timing = &outcome.timing;
+    let _ = writeln!(
+        text,
+        "\n{} steps in {:.2} s: {} µs a step, {} images/s; evaluations {:.2} s",
+        HumanCount(timing.steps),
+        timing.training.as_secs_f64(),
+        rounded(timing.microseconds_a_step()),
+        rounded(timing.images_per_second()),
+        timing.evaluation.as_secs_f64(),
+    );
+    let _ = writeln!(text, "records in {}", records.display());
+    text
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2}%", share * 100.0)
+}
+
+fn rounded(value: f64) -> String {
+    HumanCount(value.round() as u64).to_string()
+}

@@ -1,0 +1,284 @@
+//! A run's records on disk.
+//!
+//! `config.toml` says what is trained, `metrics.jsonl` grows by a line a model at every evaluation, and the end adds
+//! `weights.safetensors`, `standardisation.safetensors` and `summary.json`. A file is there whole or not at all, but for
+//! `metrics.jsonl`, of which a killed run leaves all lines written so far.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Zoned;
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::data::Standardisation;
+use crate::device;
+use crate::error::{Error, Result};
+use crate::params::Params;
+use crate::train::{Evaluation, Observer, Outcome, Score};
+use crate::weights;
+
+/// The folder of default names.
+const RUNS: &str = "runs";
+
+/// A run's folder, made by this process.
+pub struct RunDir {
+    path: PathBuf,
+    metrics: File,
+}
+
+impl RunDir {
+    /// Makes the folder `out`, or a fresh one in `runs/` named after `name` and the time, and writes `config.toml`. A
+    /// place that cannot be written to is found out here, before any training.
+    pub fn create(out: Option<&Path>, name: &str, config: &Config) -> Result<Self> {
+        let path = match out {
+            Some(path) => {
+                claim_given(path)?;
+                path.to_owned()
+            }
+            None => claim_fresh(&Path::new(RUNS).join(format!("{name}-{}", Zoned::now().strftime("%Y%m%d-%H%M%S"))))?,
+        };
+        let metrics = path.join("metrics.jsonl");
+        let metrics = OpenOptions::new().append(true).create_new(true).open(&metrics).map_err(failed(&metrics))?;
+        let run = Self { path, metrics };
+        run.write("config.toml", config.to_toml()?.as_bytes())?;
+        Ok(run)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the final weights, and what must be done to a pixel before them.
+    pub fn save_weights(&self, params: &[Params], standardisation: &Standardisation) -> Result<()> {
+        for (model, one) in params.iter().enumerate() {
+            let name = match params.len() {
+                1 => "weights.safetensors".to_owned(),
+                _ => format!("weights-{model}.safetensors"),
+            };
+            self.write(&name, &weights::network(one)?)?;
+        }
+        self.write("standardisation.safetensors", &weights::standardisation(standardisation)?)
+    }
+
+    /// Writes `summary.json`. It comes last: where it is, the run is complete.
+    pub fn summarise(&self, outcome: &Outcome, about: &About) -> Result<()> {
+        let mut text = serde_json::to_vec_pretty(&Summary::new(outcome, about))
+            .map_err(|error| Error::Internal(format!("summary.json: {error}")))?;
+        text.push(b'\n');
+        self.write("summary.json", &text)
+    }
+
+    /// Writes a file of the folder so that it is there whole or not at all.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path.join(name);
+        // In the same folder, so that the renaming never crosses file systems.
+        let temporary = self.path.join(format!(".{name}.part"));
+        let written = (|| {
+            let mut file = File::create(&temporary)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            sync_folder(&self.path)
+        })();
+        written.map_err(|error| {
+            // It may never have been made; the first error is the one to report.
+            let _ = fs::remove_file(&temporary);
+            failed(&path)(error)
+        })
+    }
+}
+
+impl Observer for RunDir {
+    fn stepped(&mut self, _step: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
+        let mut lines = Vec::new();
+        for line in metrics(evaluation) {
+            serde_json::to_writer(&mut lines, &line)
+                .map_err(|error| Error::Internal(format!("metrics.jsonl: {error}")))?;
+            lines.push(b'\n');
+        }
+        // One unbuffered write, so that a reader never sees half an evaluation.
+        self.metrics.write_all(&lines).map_err(failed(&self.path.join("metrics.jsonl")))
+    }
+}
+
+/// Takes the folder that the user named: a new one, or an empty one.
+fn claim_given(path: &Path) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed(parent))?;
+    }
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
+            if fs::read_dir(path).map_err(failed(path))?.next().is_some() {
+                return Err(Error::Usage(format!(
+                    "--out {}: the folder is there and not empty, and a run is never overwritten: \
+                     name another folder, or remove this one",
+                    path.display()
+                )));
+            }
+            Ok(())
+        }
+        made => made.map_err(failed(path)),
+    }
+}
+
+/// Makes the folder `base`, or `base-2`, `base-3` … if another run has just taken that name.
+fn claim_fresh(base: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(RUNS).map_err(failed(Path::new(RUNS)))?;
+    let mut path = base.to_owned();
+    for next in 2_u64.. {
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                path = PathBuf::from(format!("{}-{next}", base.display()));
+            }
+            made => return made.map(|()| path.clone()).map_err(failed(&path)),
+        }
+    }
+    Err(Error::output(base, "no free name"))
+}
+
+/// Makes a renaming last through a power cut. Only Unix has, and needs, such a call on a folder.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |error| Error::output(path, format!("cannot be written: {error}. Free or name another place with --out"))
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Serialize)]
+struct Line {
+    step: u64,
+    epoch: f64,
+    model: usize,
+    lr: f64,
+    #[serde(rename = "batch/loss", skip_serializing_if = "Option::is_none")]
+    batch_loss: Option<f64>,
+    #[serde(rename = "train/loss")]
+    train_loss: f64,
+    #[serde(rename = "train/cost")]
+    train_cost: f64,
+    #[serde(rename = "train/accuracy")]
+    train_accuracy: f64,
+    #[serde(rename = "val/loss", skip_serializing_if = "Option::is_none")]
+    val_loss: Option<f64>,
+    #[serde(rename = "val/cost", skip_serializing_if = "Option::is_none")]
+    val_cost: Option<f64>,
+    #[serde(rename = "val/accuracy", skip_serializing_if = "Option::is_none")]
+    val_accuracy: Option<f64>,
+    #[serde(rename = "seconds/training")]
+    training_seconds: f64,
+    #[serde(rename = "seconds/evaluation")]
+    evaluation_seconds: f64,
+}
+
+fn metrics(evaluation: &Evaluation) -> impl Iterator<Item = Line> {
+    evaluation.models.iter().enumerate().map(|(model, scores)| Line {
+        step: evaluation.step,
+        epoch: evaluation.epoch,
+        model,
+        lr: scores.rate,
+        batch_loss: scores.batch_loss,
+        train_loss: scores.train.loss,
+        train_cost: scores.train.cost,
+        train_accuracy: scores.train.accuracy,
+        val_loss: scores.validation.map(|score| score.loss),
+        val_cost: scores.validation.map(|score| score.cost),
+        val_accuracy: scores.validation.map(|score| score.accuracy),
+        training_seconds: evaluation.timing.training.as_secs_f64(),
+        evaluation_seconds: evaluation.timing.evaluation.as_secs_f64(),
+    })
+}
+
+/// What a summary says beside the outcome.
+#[derive(Clone, Debug, Serialize)]
+pub struct About {
+    /// The command line.
+    pub command: Vec<String>,
+    /// When training began, in the local time zone.
+    pub started: String,
+    /// What ran it.
+    pub device: device::Record,
+    /// The same in the engine's words.
+    pub engine: String,
+    /// The images.
+    pub data: DataRecord,
+    /// One a model.
+    pub seeds: Vec<u64>,
+    /// Weights and biases of a model.
+    pub parameters: usize,
+}
+
+/// The images in a summary.
+#[derive(Clone, Debug, Serialize)]
+pub struct DataRecord {
+    /// What they are.
+    pub name: String,
+    /// SHA-256 over shapes, labels and pixels.
+    pub sha256: String,
+    /// How many are trained on.
+    pub train: usize,
+    /// How many validate.
+    pub validation: usize,
+    /// How many test.
+    pub test: usize,
+}
+
+/// `summary.json`.
+#[derive(Serialize)]
+struct Summary<'a> {
+    version: &'static str,
+    platform: String,
+    #[serde(flatten)]
+    about: &'a About,
+    steps: u64,
+    epochs: f64,
+    models: Vec<Final>,
+    seconds: Seconds,
+    images_per_second: f64,
+    microseconds_a_step: f64,
+}
+
+/// A model's final scores.
+#[derive(Serialize)]
+struct Final {
+    train: Score,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation: Option<Score>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<Score>,
+}
+
+/// Where the time went.
+#[derive(Serialize)]
+struct Seconds {
+    training: f64,
+    evaluation: f64,
+}
+
+impl<'a> Summary<'a> {
+    fn new(outcome: &Outcome, about: &'a About) -> Self {
+        let timing = outcome.timing;
+        let models = outcome.evaluation.models.iter().zip(&outcome.test);
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            about,
+            steps: outcome.evaluation.step,
+            epochs: outcome.evaluation.epoch,
+            models: models
+                .map(|(scores, test)| Final { train: scores.train, validation: scores.validation, test: *test })
+                .collect(),
+            seconds: Seconds { training: timing.training.as_secs_f64(), evaluation: timing.evaluation.as_secs_f64() },
+            images_per_second: timing.images_per_second(),
+            microseconds_a_step: timing.microseconds_a_step(),
+        }
+    }
+}

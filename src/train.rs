@@ -1,0 +1,357 @@
+//! The training loop, written once for every engine and any number of models.
+//!
+//! What is shown and what is recorded stay out of it: an [`Observer`] is told.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::data::batches::Batches;
+use crate::data::split::Split;
+use crate::engine::{Chunk, Engine, Job, Tally};
+use crate::error::{Error, Result};
+use crate::params::Params;
+use crate::spec::{ModelSpec, TrainSpec};
+
+pub use plan::Plan;
+
+mod plan;
+
+/// `M` models of one shape to be trained together, and on what.
+pub struct Training {
+    /// One a model. They may differ in all but what decides the steps: batch size, half-cycle, length, evaluations.
+    models: Vec<TrainSpec>,
+    plan: Plan,
+    split: Split,
+}
+
+impl Training {
+    /// The training that `models` describe on `split`, ended after `cut` steps if that comes first.
+    pub fn new(models: Vec<TrainSpec>, split: Split, cut: Option<u64>) -> Result<Self> {
+        let plans: Vec<_> = models.iter().map(|model| Plan::new(model, split.train.len(), cut)).collect();
+        match plans.first() {
+            Some(plan) if plans.iter().all(|other| other == plan) => Ok(Self { models, plan: *plan, split }),
+            _ => Err(Error::Internal("models trained together must be there and share their steps".into())),
+        }
+    }
+
+    /// Reduces it to the first mini-batch's images and no penalty; nothing is validated or tested. A network, a
+    /// gradient and an update that are right bring its loss below [`OVERFIT_LOSS`].
+    pub fn on_one_batch(mut self) -> Result<Self> {
+        self.split.train.truncate(self.plan.batch_size());
+        self.split.validation.clear();
+        self.split.test.clear();
+        self.models.iter_mut().for_each(|model| model.lambda = 0.0);
+        let cut = self.plan.cut();
+        Self::new(self.models, self.split, cut)
+    }
+
+    /// When it trains and evaluates.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Its models.
+    pub fn models(&self) -> &[TrainSpec] {
+        &self.models
+    }
+
+    /// Its images.
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// What an engine must be built for.
+    pub fn job(&self, shape: ModelSpec) -> Job {
+        Job {
+            model: shape,
+            decay: self.models.iter().map(|model| model.penalty.gradient(model.lambda) as f32).collect(),
+            batch_size: self.plan.batch_size().min(self.split.train.len()),
+            shuffles: self.shuffle_seeds().len(),
+        }
+    }
+
+    /// One seed if all models share it, and so their batches; else one a model.
+    fn shuffle_seeds(&self) -> Vec<u64> {
+        let mut seeds: Vec<_> = self.models.iter().map(|model| model.seed).collect();
+        if seeds.iter().all(|&seed| seed == seeds[0]) {
+            seeds.truncate(1);
+        }
+        seeds
+    }
+
+    /// Trains from fresh weights to the plan's end on an engine built for [`Self::job`].
+    pub fn run(&self, engine: &mut dyn Engine, observer: &mut dyn Observer) -> Result<Outcome> {
+        let shape = engine.job().model;
+        let fresh: Vec<_> = self.models.iter().map(|model| Params::init(&shape, model.seed)).collect();
+        engine.load(&fresh)?;
+        drop(fresh);
+
+        let mut batches = Batches::new(self.split.train.clone(), self.plan.batch_size(), self.shuffle_seeds());
+        let mut timing = Timing::default();
+        let mut last_losses = vec![None; self.models.len()];
+        let mut evaluation = self.evaluate(engine, 0, None, &mut timing)?;
+        observer.evaluated(&evaluation)?;
+        while evaluation.step < self.plan.steps() {
+            let (first, end) = (evaluation.step, self.plan.next_evaluation(evaluation.step));
+            let start = Instant::now();
+            timing.images += self.train(engine, first, end, &mut batches, observer)?;
+            let losses = engine.losses()?;
+            timing.training += start.elapsed();
+            timing.steps += end - first;
+            let means = self.mean_losses(first, end, &losses, &mut last_losses)?;
+            evaluation = self.evaluate(engine, end, Some(&means), &mut timing)?;
+            observer.evaluated(&evaluation)?;
+        }
+
+        let start = Instant::now();
+        let tallies = tally(engine, &self.split.test, self.models.len())?;
+        let penalties = self.penalties(engine)?;
+        timing.evaluation += start.elapsed();
+        let test = tallies.iter().zip(penalties).map(|(tally, penalty)| Score::of(tally, penalty)).collect();
+        let params = engine.params()?;
+        if let Some(model) = params.iter().position(|params| !params.is_finite()) {
+            return Err(self.diverged(model, evaluation.step, "a weight is no longer a finite number"));
+        }
+        Ok(Outcome { evaluation, test, timing, params })
+    }
+
+    /// Hands the steps `first..end` to the engine, and returns how many images they have.
+    fn train(
+        &self,
+        engine: &mut dyn Engine,
+        first: u64,
+        end: u64,
+        batches: &mut Batches,
+        observer: &mut dyn Observer,
+    ) -> Result<u64> {
+        let (mut rows, mut lengths, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+        let mut images = 0;
+        let mut step = first;
+        while step < end {
+            rows.clear();
+            lengths.clear();
+            rates.clear();
+            let stop = end.min(step + engine.chunk_steps().max(1) as u64);
+            for step in step..stop {
+                lengths.push(batches.append(step, &mut rows));
+                rates.extend(self.models.iter().map(|model| model.lr.at(step) as f32));
+            }
+            engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+            images += lengths.iter().map(|&length| u64::from(length)).sum::<u64>();
+            step = stop;
+            observer.stepped(step)?;
+        }
+        Ok(images)
+    }
+
+    /// Each model's mean of the batch `losses [steps, M]` of the steps `first..end`, all of which must be finite.
+    fn mean_losses(&self, first: u64, end: u64, losses: &[f32], last: &mut [Option<f32>]) -> Result<Vec<f64>> {
+        let models = self.models.len();
+        let steps = (end - first) as usize;
+        if losses.len() != steps * models {
+            return Err(Error::Internal(format!(
+                "steps {first} to {end}: {} batch losses, expected {}",
+                losses.len(),
+                steps * models
+            )));
+        }
+        for (step, losses) in (first..end).zip(losses.chunks_exact(models)) {
+            for (model, (&loss, last)) in losses.iter().zip(last.iter_mut()).enumerate() {
+                if !loss.is_finite() {
+                    let before = match last {
+                        Some(last) => format!("the last finite one was {last:.4e}, a step before"),
+                        None => "it was so at the start".into(),
+                    };
+                    return Err(self.diverged(model, step, &format!("the batch's loss is {loss}; {before}")));
+                }
+                *last = Some(loss);
+            }
+        }
+        let sum = |model| losses.iter().skip(model).step_by(models).map(|&loss| f64::from(loss)).sum::<f64>();
+        Ok((0..models).map(|model| sum(model) / steps as f64).collect())
+    }
+
+    /// Scores all models on the whole training and validation sets.
+    fn evaluate(
+        &self,
+        engine: &mut dyn Engine,
+        step: u64,
+        batch_losses: Option<&[f64]>,
+        timing: &mut Timing,
+    ) -> Result<Evaluation> {
+        let start = Instant::now();
+        let train = tally(engine, &self.split.train, self.models.len())?;
+        let validation = tally(engine, &self.split.validation, self.models.len())?;
+        let penalties = self.penalties(engine)?;
+        timing.evaluation += start.elapsed();
+
+        let mut models = Vec::with_capacity(self.models.len());
+        for (model, &penalty) in penalties.iter().enumerate() {
+            let scores = Scores {
+                rate: self.models[model].lr.at(step),
+                batch_loss: batch_losses.map(|losses| losses[model]),
+                train: Score::of(&train[model], penalty).unwrap_or_default(),
+                validation: Score::of(&validation[model], penalty),
+            };
+            let costs = [Some(scores.train), scores.validation].map(|score| score.map_or(0.0, |score| score.cost));
+            if !costs.iter().all(|cost| cost.is_finite()) {
+                let before =
+                    scores.batch_loss.map_or(String::new(), |loss| format!("; the batches before had {loss:.4e}"));
+                return Err(self.diverged(model, step, &format!("the training loss is {}{before}", scores.train.loss)));
+            }
+            models.push(scores);
+        }
+        Ok(Evaluation { step, epoch: self.plan.epoch(step), models, timing: *timing })
+    }
+
+    /// Each model's penalty: its share of the cost.
+    fn penalties(&self, engine: &mut dyn Engine) -> Result<Vec<f64>> {
+        let squares = engine.squares()?;
+        same_length("squares", squares.len(), self.models.len())?;
+        Ok(self.models.iter().zip(squares).map(|(model, squares)| model.penalty.cost(model.lambda) * squares).collect())
+    }
+
+    fn diverged(&self, model: usize, step: u64, what: &str) -> Error {
+        let spec = &self.models[model];
+        let name = if self.models.len() == 1 { String::new() } else { format!("model {model}: ") };
+        Error::Diverged(format!(
+            "{name}the training diverged at step {step} of {}, at learning rate {:.3e}: {what}. \
+             Try a smaller --lr-max (now {}) or --lambda (now {})",
+            self.plan.steps(),
+            spec.lr.at(step),
+            spec.lr.max,
+            spec.lambda,
+        ))
+    }
+}
+
+/// Every model's [`Tally`] over `rows`.
+fn tally(engine: &mut dyn Engine, rows: &[u32], models: usize) -> Result<Vec<Tally>> {
+    if rows.is_empty() {
+        return Ok(vec![Tally::default(); models]);
+    }
+    let tallies = engine.evaluate(rows)?;
+    same_length("evaluation", tallies.len(), models)?;
+    Ok(tallies)
+}
+
+fn same_length(what: &str, found: usize, models: usize) -> Result<()> {
+    if found == models { Ok(()) } else { Err(Error::Internal(format!("{what}: {found} models, expected {models}"))) }
+}
+
+/// The loss that one batch, trained on alone and without penalty, must fall below. Guessing among ten classes has 2.3; the
+/// default configuration on the real images has 0.0166 after 392 steps, 0.0058 after 588 and 0.0002 at its end.
+pub const OVERFIT_LOSS: f64 = 0.01;
+
+/// Who watches a training.
+pub trait Observer {
+    /// The engine has been handed all steps before `step`.
+    fn stepped(&mut self, step: u64) -> Result<()>;
+
+    /// All models have been scored.
+    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()>;
+}
+
+/// Scores of one model on one set of images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Score {
+    /// Mean cross-entropy, in nats.
+    pub loss: f64,
+    /// Loss plus penalty.
+    pub cost: f64,
+    /// Share of images classified rightly, 0 to 1.
+    pub accuracy: f64,
+}
+
+impl Score {
+    /// The score of a tally of at least one image.
+    fn of(tally: &Tally, penalty: f64) -> Option<Self> {
+        if tally.images == 0 {
+            return None;
+        }
+        let images = tally.images as f64;
+        let loss = tally.loss / images;
+        Some(Self { loss, cost: loss + penalty, accuracy: tally.correct as f64 / images })
+    }
+}
+
+/// What is known about one model at one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scores {
+    /// Learning rate of the step to come.
+    pub rate: f64,
+    /// Mean of the batches' losses since the evaluation before; none at the start.
+    pub batch_loss: Option<f64>,
+    /// On all training images.
+    pub train: Score,
+    /// On the validation images, if there are any.
+    pub validation: Option<Score>,
+}
+
+/// All models' scores before `step`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Steps done.
+    pub step: u64,
+    /// The same in passes over the training images.
+    pub epoch: f64,
+    /// One a model.
+    pub models: Vec<Scores>,
+    /// Time so far.
+    pub timing: Timing,
+}
+
+/// Where the time went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// In steps, from gathering the first batch to having the losses.
+    pub training: Duration,
+    /// In evaluations.
+    pub evaluation: Duration,
+    /// Steps done.
+    pub steps: u64,
+    /// Images trained on, each as often as it was.
+    pub images: u64,
+}
+
+impl Timing {
+    /// Images trained on in a second of training.
+    pub fn images_per_second(&self) -> f64 {
+        self.images as f64 / self.training.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    /// Microseconds of training a step.
+    pub fn microseconds_a_step(&self) -> f64 {
+        self.training.as_secs_f64() * 1e6 / self.steps.max(1) as f64
+    }
+}
+
+/// A training's end.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The last evaluation.
+    pub evaluation: Evaluation,
+    /// Each model on the test images, scored only now; none if there are no such images.
+    pub test: Vec<Option<Score>>,
+    /// Time of everything, the test included.
+    pub timing: Timing,
+    /// The final weights, one a model.
+    pub params: Vec<Params>,
+}
+
+impl Outcome {
+    /// Fails unless every model's training loss is below [`OVERFIT_LOSS`].
+    pub fn check_overfit(&self) -> Result<()> {
+        let losses = self.evaluation.models.iter().map(|scores| scores.train.loss);
+        let worst = losses.fold(0.0, f64::max);
+        if worst < OVERFIT_LOSS {
+            return Ok(());
+        }
+        Err(Error::CheckFailed(format!(
+            "one batch alone: loss {worst:.4} after {} steps, expected below {OVERFIT_LOSS}. \
+             Either the steps are too few or their rates too small (--cycles, --half-cycle, --lr-max), or a gradient is wrong",
+            self.evaluation.step
+        )))
+    }
+}

@@ -1,0 +1,149 @@
+//! Which steps are trained and where evaluations fall: integers only, known before anything runs.
+
+use crate::spec::TrainSpec;
+
+/// A run's steps, and the evaluations between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Steps of the whole length.
+    whole: u64,
+    /// Where `--steps` ends it.
+    cut: Option<u64>,
+    batch_size: usize,
+    steps_per_epoch: u64,
+    cycle: u64,
+    evals_per_cycle: u64,
+}
+
+impl Plan {
+    /// The steps of `spec` over `images` training images, ended after `cut` steps if that comes first.
+    pub fn new(spec: &TrainSpec, images: usize, cut: Option<u64>) -> Self {
+        Self {
+            whole: spec.length.steps(&spec.lr, images, spec.batch_size),
+            cut,
+            batch_size: spec.batch_size,
+            steps_per_epoch: images.div_ceil(spec.batch_size).max(1) as u64,
+            cycle: spec.lr.cycle(),
+            evals_per_cycle: spec.evals_per_cycle,
+        }
+    }
+
+    /// Steps that will be trained.
+    pub fn steps(&self) -> u64 {
+        self.cut.map_or(self.whole, |cut| cut.min(self.whole))
+    }
+
+    /// Steps of the whole length, however early the run is cut.
+    pub fn whole_steps(&self) -> u64 {
+        self.whole
+    }
+
+    /// Where the run is cut, if it is.
+    pub fn cut(&self) -> Option<u64> {
+        self.cut
+    }
+
+    /// `B`.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// Passes over the training images after `step` steps.
+    pub fn epoch(&self, step: u64) -> f64 {
+        step as f64 / self.steps_per_epoch as f64
+    }
+
+    /// Cycles of the learning rate after `step` steps.
+    pub fn cycles(&self, step: u64) -> f64 {
+        step as f64 / self.cycle as f64
+    }
+
+    /// The first evaluation after `step`. A cycle's `E` evaluations come after `⌊k · cycle / E⌋` of its steps, `k` from
+    /// 1 to `E`, so one is at its end; an evaluation at step 0 precedes them, one at the last step ends them.
+    pub fn next_evaluation(&self, step: u64) -> u64 {
+        let (cycle, evaluations) = (u128::from(self.cycle), u128::from(self.evals_per_cycle));
+        let (whole, rest) = (u128::from(step) / cycle * cycle, u128::from(step) % cycle);
+        // The smallest k with ⌊k · cycle / E⌋ ≥ rest + 1.
+        let k = ((rest + 1) * evaluations).div_ceil(cycle);
+        let next = whole + k * cycle / evaluations;
+        u64::try_from(next).unwrap_or(u64::MAX).min(self.steps())
+    }
+
+    /// A sentence about a whole run that ends inside a cycle, where the learning rate is not yet low again.
+    pub fn warning(&self) -> Option<String> {
+        let rest = self.whole % self.cycle;
+        if self.cut.is_some() || rest == 0 {
+            return None;
+        }
+        let cycles = self.whole.div_ceil(self.cycle);
+        Some(format!(
+            "the run ends inside a cycle of the learning rate, after {rest} of its {} steps: \
+             --cycles {cycles} instead of --epochs would end with it, after {} steps",
+            self.cycle,
+            cycles.saturating_mul(self.cycle),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset::Preset;
+    use crate::schedule::Triangle;
+    use crate::spec::Length;
+
+    fn plan(half_cycle: u64, length: Length, evals_per_cycle: u64, cut: Option<u64>) -> Plan {
+        let lr = Triangle { half_cycle, min: 0.1, max: 0.2 };
+        let spec = TrainSpec { lr, length, evals_per_cycle, batch_size: 4, ..Preset::Best.config().train };
+        Plan::new(&spec, 10, cut)
+    }
+
+    fn evaluations(plan: &Plan) -> Vec<u64> {
+        let mut steps = vec![0];
+        while steps[steps.len() - 1] < plan.steps() {
+            steps.push(plan.next_evaluation(steps[steps.len() - 1]));
+        }
+        steps
+    }
+
+    #[test]
+    fn evaluations_divide_a_cycle_and_fall_on_its_end() {
+        assert_eq!(evaluations(&plan(5, Length::Cycles(2), 2, None)), [0, 5, 10, 15, 20]);
+        assert_eq!(evaluations(&plan(5, Length::Cycles(1), 3, None)), [0, 3, 6, 10]);
+        assert_eq!(evaluations(&plan(7, Length::Cycles(2), 1, None)), [0, 14, 28]);
+    }
+
+    #[test]
+    fn more_evaluations_than_steps_are_one_a_step() {
+        assert_eq!(evaluations(&plan(2, Length::Cycles(1), 1000, None)), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_run_that_ends_inside_a_cycle_is_evaluated_at_its_end_and_warns() {
+        // 10 images in batches of 4 are 3 steps.
+        let plan = plan(5, Length::Epochs(4), 2, None);
+        assert_eq!(evaluations(&plan), [0, 5, 10, 12]);
+        let warning = plan.warning().unwrap();
+        assert!(warning.contains("after 2 of its 10 steps") && warning.contains("--cycles 2"), "{warning}");
+    }
+
+    #[test]
+    fn a_cut_run_is_evaluated_at_the_cut_and_does_not_warn() {
+        let cut = plan(5, Length::Cycles(2), 2, Some(7));
+        assert_eq!(evaluations(&cut), [0, 5, 7]);
+        assert_eq!(cut.warning(), None);
+        assert_eq!(evaluations(&plan(5, Length::Cycles(1), 1, Some(99))), [0, 10]);
+    }
+
+    #[test]
+    fn the_largest_numbers_do_not_overflow() {
+        let huge = plan(i64::MAX as u64, Length::Cycles(3), i64::MAX as u64, None);
+        assert_eq!(huge.next_evaluation(0), 2);
+        assert_eq!(huge.next_evaluation(u64::MAX - 2), u64::MAX - 1);
+    }
+
+    #[test]
+    fn epochs_count_the_short_batch() {
+        assert_eq!(plan(5, Length::Cycles(2), 2, None).epoch(6), 2.0);
+    }
+}
