@@ -1,0 +1,120 @@
+// From the first layer's partial sums to the loss and its gradients, for one image of one model a workgroup:
+//
+//   hidden[h]  = max(0, Σ_s partial[s][h] + b1[h])
+//   logit[c]   = Σ_h hidden[h] · W2[h][c] + b2[c]
+//   loss       = log Σ_c exp(logit[c] − m) − (logit[y] − m),   m = max_c logit[c], y the label
+//   dlogit[c]  = (softmax(logit)[c] − [c = y]) / B
+//   dhidden[h] = [hidden[h] > 0] · Σ_c dlogit[c] · W2[h][c]
+
+override H: u32 = 50u;         // hidden units
+override HP: u32 = 52u;        // H rounded up to a multiple of 4
+override C: u32 = 10u;         // classes
+override M: u32 = 1u;          // models
+override SLICES: u32 = 96u;    // slices of the inputs in `partials`
+override SHUFFLES: u32 = 1u;   // 1, or M when every model has its own batch
+override TRAIN: bool = true;   // false: the scores only
+
+const WORKGROUP = 128u;
+const LANES = 8u;  // invocations that share the sum of a logit
+
+struct Step {
+    row: u32,
+    rows: u32,
+    rate: u32,
+    loss: u32,
+}
+
+var<immediate> step: Step;
+@group(0) @binding(0) var<storage, read> partials: array<f32>;              // [SLICES][B][M·HP]
+@group(0) @binding(1) var<storage, read> small: array<f32>;                 // [M][H·C + C + H]: W2, b2, b1
+@group(0) @binding(2) var<storage, read> labels: array<u32>;                // [rows of the chunk]
+@group(0) @binding(3) var<storage, read_write> hidden: array<f32>;          // [B][M·HP]
+@group(0) @binding(4) var<storage, read_write> dhidden: array<f32>;         // [B][M·HP]
+@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;         // [B][M·C]
+@group(0) @binding(6) var<storage, read_write> scores: array<vec2<f32>>;    // [B][M], (loss, 1 if right else 0)
+
+var<workgroup> active_units: array<f32, HP>;
+var<workgroup> sums: array<f32, WORKGROUP>;
+var<workgroup> logits: array<f32, C>;
+var<workgroup> gradients: array<f32, C>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let b = group.x;
+    let m = group.y;
+    let w2 = m * (H * C + C + H);
+    let b2 = w2 + H * C;
+    let b1 = b2 + C;
+    let units = (b * M + m) * HP;
+
+    for (var h = thread; h < HP; h += WORKGROUP) {
+        var z = 0.0;
+        for (var s = 0u; s < SLICES; s++) {
+            z += partials[(s * step.rows * M) * HP + units + h];
+        }
+        if (h < H) {
+            z += small[b1 + h];
+        }
+        // Not max(z, 0): that would turn a NaN into 0 and hide it.
+        active_units[h] = select(z, 0.0, z <= 0.0);
+    }
+    workgroupBarrier();
+
+    // Eight lanes a class, each over every eighth unit; then the lanes' sums in their order.
+    let lane = thread % LANES;
+    for (var first = 0u; first < C; first += WORKGROUP / LANES) {
+        let c = first + thread / LANES;
+        var sum = 0.0;
+        if (c < C) {
+            for (var h = lane; h < H; h += LANES) {
+                sum += active_units[h] * small[w2 + h * C + c];
+            }
+        }
+        sums[thread] = sum;
+        workgroupBarrier();
+        if (lane == 0u && c < C) {
+            var logit = small[b2 + c];
+            for (var i = 0u; i < LANES; i++) {
+                logit += sums[thread + i];
+            }
+            logits[c] = logit;
+        }
+        workgroupBarrier();
+    }
+
+    var best = 0u;
+    for (var c = 1u; c < C; c++) {
+        if (logits[c] > logits[best]) {
+            best = c;
+        }
+    }
+    let largest = logits[best];
+    var total = 0.0;
+    for (var c = 0u; c < C; c++) {
+        total += exp(logits[c] - largest);
+    }
+    let label = labels[step.row + select(0u, m, SHUFFLES > 1u) * step.rows + b];
+    if (thread == 0u) {
+        scores[b * M + m] = vec2<f32>(log(total) - (logits[label] - largest), select(0.0, 1.0, best == label));
+    }
+
+    if (TRAIN) {
+        for (var c = thread; c < C; c += WORKGROUP) {
+            let p = exp(logits[c] - largest) / total;
+            let gradient = (p - select(0.0, 1.0, c == label)) / f32(step.rows);
+            gradients[c] = gradient;
+            dlogits[(b * M + m) * C + c] = gradient;
+        }
+        workgroupBarrier();
+        for (var h = thread; h < HP; h += WORKGROUP) {
+            var gradient = 0.0;
+            if (h < H && !(active_units[h] <= 0.0)) {
+                for (var c = 0u; c < C; c++) {
+                    gradient += gradients[c] * small[w2 + h * C + c];
+                }
+            }
+            hidden[units + h] = active_units[h];
+            dhidden[units + h] = gradient;
+        }
+    }
+}

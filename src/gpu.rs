@@ -1,0 +1,322 @@
+//! The GPU engine: every product, activation, gradient and update as WGSL compute, through wgpu.
+//!
+//! A step is four dispatches in three dependent stages: `forward`, `head`, then `update_hidden` beside `update_output`.
+//! A chunk of steps is one submission of one compute pass; what it needs (pixels, labels, learning rates) is uploaded
+//! before it starts, and nothing is read back until somebody asks for losses, sums or weights.
+//!
+//! On the GPU the models' hidden units stand side by side, each model padded to a multiple of four: `W1 [D, M·HP]`.
+
+mod context;
+mod feed;
+pub mod kernel;
+pub mod plan;
+
+use std::sync::Arc;
+
+pub use context::{AdapterInfo, Choice, Gpu, list};
+
+use crate::data::{Dataset, Standardisation};
+use crate::engine::{Chunk, Engine, Job, Tally};
+use crate::error::Result;
+use crate::kernels::{Kernel, Shaders, Step};
+use crate::params::{B1, B2, Params, W1, W2};
+use feed::Feed;
+use kernel::Pipeline;
+use plan::{LOSSES, Plan, TALLIES, TALLY};
+
+/// A storage buffer that can be written from the host and read back.
+pub(crate) fn buffer(gpu: &Gpu, label: &'static str, size: u64) -> Result<wgpu::Buffer> {
+    gpu.scoped(label, || {
+        gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        })
+    })
+}
+
+/// A kernel with its bindings for each slot of the feed, or the same ones for both.
+struct Bound {
+    kernel: Kernel,
+    train: bool,
+    pipeline: Pipeline,
+    bindings: Vec<wgpu::BindGroup>,
+}
+
+/// Trains `M` models of one shape on a GPU.
+pub struct GpuEngine {
+    gpu: Arc<Gpu>,
+    plan: Plan,
+    feed: Feed,
+    w1: wgpu::Buffer,
+    small: wgpu::Buffer,
+    losses: wgpu::Buffer,
+    tallies: wgpu::Buffer,
+    squares: [wgpu::Buffer; 2],
+    /// `forward`, `head`, `update_hidden`, `update_output`.
+    step: Vec<Bound>,
+    /// `forward`, `head` without gradients, `tally`.
+    evaluation: Vec<Bound>,
+    /// `squares` of W1 and of W2.
+    penalty: [(Bound, u64); 2],
+    /// Losses already read back.
+    read: Vec<f32>,
+    /// Steps whose losses are still on the GPU.
+    pending: u64,
+}
+
+impl GpuEngine {
+    /// An engine for `job` on `gpu`, its weights zero until [`Engine::load`].
+    pub fn new(gpu: Arc<Gpu>, job: Job, dataset: Arc<Dataset>, standardisation: Arc<Standardisation>) -> Result<Self> {
+        Self::with_shaders(gpu, &job, dataset, &standardisation, &Shaders::default())
+    }
+
+    /// The same with other shaders than the built-in ones, to see whether checks catch wrong ones.
+    pub fn with_shaders(
+        gpu: Arc<Gpu>,
+        job: &Job,
+        dataset: Arc<Dataset>,
+        standardisation: &Standardisation,
+        shaders: &Shaders,
+    ) -> Result<Self> {
+        let plan = Plan::new(job, &gpu.limits, gpu.is_software())?;
+        let sizes = &plan.sizes;
+        let feed = Feed::new(&gpu, &plan, dataset)?;
+        let [w1, small, losses, tallies] = [
+            buffer(&gpu, "W1", sizes.w1)?,
+            buffer(&gpu, "W2, b2, b1", sizes.small)?,
+            buffer(&gpu, "losses", sizes.losses)?,
+            buffer(&gpu, "tallies", sizes.tallies)?,
+        ];
+        let squares = [buffer(&gpu, "squares of W1", sizes.squares)?, buffer(&gpu, "squares of W2", sizes.squares)?];
+        let partials = buffer(&gpu, "partial sums", sizes.partials)?;
+        let hidden = buffer(&gpu, "hidden", sizes.hidden)?;
+        let dhidden = buffer(&gpu, "dhidden", sizes.hidden)?;
+        let dlogits = buffer(&gpu, "dlogits", sizes.dlogits)?;
+        let scores = buffer(&gpu, "scores", sizes.scores)?;
+        let decay = buffer(&gpu, "decay", sizes.decay)?;
+        gpu.queue.write_buffer(&decay, 0, bytemuck::cast_slice(&job.decay));
+        let standard = buffer(&gpu, "standardisation", sizes.standardisation)?;
+        gpu.queue.write_buffer(&standard, 0, bytemuck::cast_slice(&standardisation.padded()));
+
+        // The buffers of each kernel, in the order of its bindings.
+        let bound = |kernel: Kernel, train: bool| -> Result<Bound> {
+            let pipeline = Pipeline::new(&gpu, shaders, kernel, &plan.constants(kernel, train))?;
+            let bindings = feed.slots().iter().map(|slot| {
+                let buffers: Vec<&wgpu::Buffer> = match kernel {
+                    Kernel::Forward => vec![&slot.pixels, &standard, &w1, &partials],
+                    Kernel::Head => vec![&partials, &small, &slot.labels, &hidden, &dhidden, &dlogits, &scores],
+                    Kernel::UpdateHidden => vec![&slot.pixels, &standard, &dhidden, &slot.rates, &decay, &w1],
+                    Kernel::UpdateOutput => {
+                        vec![&hidden, &dhidden, &dlogits, &scores, &slot.rates, &decay, &small, &losses]
+                    }
+                    Kernel::Tally => vec![&scores, &tallies],
+                    Kernel::Squares => unreachable!("bound below, one binding a matrix"),
+                };
+                pipeline.bind(&gpu, &buffers)
+            });
+            let bindings = bindings.collect::<Result<_>>()?;
+            Ok(Bound { kernel, train, pipeline, bindings })
+        };
+        let step = [Kernel::Forward, Kernel::Head, Kernel::UpdateHidden, Kernel::UpdateOutput]
+            .map(|kernel| bound(kernel, true))
+            .into_iter()
+            .collect::<Result<_>>()?;
+        let evaluation = [Kernel::Forward, Kernel::Head, Kernel::Tally]
+            .map(|kernel| bound(kernel, false))
+            .into_iter()
+            .collect::<Result<_>>()?;
+
+        let squared = |matrix: &wgpu::Buffer, sums: &wgpu::Buffer, place: usize| -> Result<(Bound, u64)> {
+            let constants = plan.squares_constants(place);
+            let pipeline = Pipeline::new(&gpu, shaders, Kernel::Squares, &constants)?;
+            let bindings = vec![pipeline.bind(&gpu, &[matrix, sums])?];
+            Ok((Bound { kernel: Kernel::Squares, train: false, pipeline, bindings }, plan.squares_parts(place)))
+        };
+        let penalty = [squared(&w1, &squares[0], W1)?, squared(&small, &squares[1], W2)?];
+
+        gpu.check()?;
+        Ok(Self {
+            gpu,
+            plan,
+            feed,
+            w1,
+            small,
+            losses,
+            tallies,
+            squares,
+            step,
+            evaluation,
+            penalty,
+            read: vec![],
+            pending: 0,
+        })
+    }
+
+    /// How the job runs here.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn encode(&self, pass: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<wgpu::SubmissionIndex> {
+        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        pass(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        let submission = self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.check()?;
+        Ok(submission)
+    }
+
+    fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, bound: &Bound, slot: usize, step: &Step) {
+        let grid = self.plan.grid(bound.kernel, step.rows.into(), bound.train);
+        bound.pipeline.dispatch(pass, &bound.bindings[slot], step, grid);
+    }
+
+    /// Brings the losses that are still on the GPU to the host.
+    fn read_losses(&mut self) -> Result<()> {
+        if self.pending > 0 {
+            let size = self.pending * self.plan.job.models() as u64 * 4;
+            self.read.extend_from_slice(&floats(&self.gpu.read(&self.losses, size)?));
+            self.pending = 0;
+        }
+        Ok(())
+    }
+}
+
+impl Engine for GpuEngine {
+    fn describe(&self) -> String {
+        self.gpu.describe()
+    }
+
+    fn job(&self) -> &Job {
+        &self.plan.job
+    }
+
+    fn chunk_steps(&self) -> usize {
+        self.plan.chunk_steps as usize
+    }
+
+    fn load(&mut self, params: &[Params]) -> Result<()> {
+        let (h, padded, n) = (self.plan.job.model.hidden, self.plan.padded as usize, self.plan.columns as usize);
+        let mut w1 = vec![0f32; self.plan.job.model.inputs * n];
+        let mut small = Vec::with_capacity(self.plan.sizes.small as usize / 4);
+        for (m, params) in params.iter().enumerate() {
+            for (row, values) in w1.chunks_exact_mut(n).zip(params.values[W1].chunks_exact(h)) {
+                row[m * padded..][..h].copy_from_slice(values);
+            }
+            for place in [W2, B2, B1] {
+                small.extend_from_slice(&params.values[place]);
+            }
+        }
+        self.gpu.queue.write_buffer(&self.w1, 0, bytemuck::cast_slice(&w1));
+        self.gpu.queue.write_buffer(&self.small, 0, bytemuck::cast_slice(&small));
+        self.gpu.check()
+    }
+
+    fn params(&mut self) -> Result<Vec<Params>> {
+        let spec = self.plan.job.model;
+        let (h, c, padded, n) = (spec.hidden, spec.classes, self.plan.padded as usize, self.plan.columns as usize);
+        let w1 = floats(&self.gpu.read(&self.w1, self.plan.sizes.w1)?);
+        let small = floats(&self.gpu.read(&self.small, self.plan.sizes.small)?);
+        let models = small.chunks_exact(h * c + c + h).enumerate().map(|(m, small)| {
+            let mut values: [Vec<f32>; 4] = Default::default();
+            values[W1] = w1.chunks_exact(n).flat_map(|row| &row[m * padded..][..h]).copied().collect();
+            values[W2] = small[..h * c].to_vec();
+            values[B2] = small[h * c..][..c].to_vec();
+            values[B1] = small[h * c + c..].to_vec();
+            Params { spec, values }
+        });
+        Ok(models.collect())
+    }
+
+    fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
+        let models = self.plan.job.models();
+        let shuffles = self.plan.job.shuffles;
+        let mut rows = chunk.rows;
+        let mut rates = chunk.rates;
+        // A caller's chunk may be longer than the plan's.
+        for lengths in chunk.lengths.chunks(self.plan.chunk_steps as usize) {
+            let images = lengths.iter().sum::<u32>() as usize * shuffles;
+            let (now, later) = rows.split_at(images);
+            let (rates_now, rates_later) = rates.split_at(lengths.len() * models);
+            (rows, rates) = (later, rates_later);
+            if self.pending + lengths.len() as u64 > LOSSES {
+                self.read_losses()?;
+            }
+            let slot = self.feed.fill(&self.gpu, now, rates_now)?;
+            let mut row = 0;
+            let submission = self.encode(|pass| {
+                for (i, &length) in lengths.iter().enumerate() {
+                    let step = Step { row, rows: length, rate: i as u32, loss: self.pending as u32 + i as u32 };
+                    for bound in &self.step {
+                        self.dispatch(pass, bound, slot, &step);
+                    }
+                    row += length * shuffles as u32;
+                }
+            })?;
+            self.feed.used_by(slot, submission);
+            self.pending += lengths.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn losses(&mut self) -> Result<Vec<f32>> {
+        self.read_losses()?;
+        Ok(std::mem::take(&mut self.read))
+    }
+
+    fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>> {
+        let models = self.plan.job.models();
+        let mut tallies = vec![Tally { images: rows.len() as u64, ..Tally::default() }; models];
+        let batch = self.plan.evaluation_rows as usize;
+        let chunk = self.plan.chunk_rows as usize / batch * batch;
+        // Chunks are whole numbers of groups, so that every group but the last is full.
+        for part in rows.chunks((TALLIES * TALLY) as usize) {
+            let mut group = 0;
+            for rows in part.chunks(chunk) {
+                let slot = self.feed.fill(&self.gpu, rows, &[])?;
+                let submission = self.encode(|pass| {
+                    let mut row = 0;
+                    for rows in rows.chunks(batch) {
+                        let length = rows.len() as u32;
+                        let step = Step { row, rows: length, rate: 0, loss: group };
+                        for bound in &self.evaluation {
+                            self.dispatch(pass, bound, slot, &step);
+                        }
+                        row += length;
+                        group += length.div_ceil(TALLY as u32);
+                    }
+                })?;
+                self.feed.used_by(slot, submission);
+            }
+            let sums = floats(&self.gpu.read(&self.tallies, u64::from(group) * models as u64 * 8)?);
+            for (i, sum) in sums.chunks_exact(2).enumerate() {
+                tallies[i % models].loss += f64::from(sum[0]);
+                tallies[i % models].correct += sum[1] as u64;
+            }
+        }
+        Ok(tallies)
+    }
+
+    fn squares(&mut self) -> Result<Vec<f64>> {
+        let models = self.plan.job.models();
+        self.encode(|pass| {
+            for (bound, parts) in &self.penalty {
+                bound.pipeline.dispatch(pass, &bound.bindings[0], &Step::default(), [*parts as u32, models as u32, 1]);
+            }
+        })?;
+        let mut squares = vec![0.0; models];
+        for ((_, parts), buffer) in self.penalty.iter().zip(&self.squares) {
+            let sums = floats(&self.gpu.read(buffer, parts * models as u64 * 4)?);
+            for (square, sums) in squares.iter_mut().zip(sums.chunks_exact(*parts as usize)) {
+                *square += sums.iter().copied().map(f64::from).sum::<f64>();
+            }
+        }
+        Ok(squares)
+    }
+}
+
+/// Little-endian bytes, aligned or not, as numbers.
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytemuck::pod_collect_to_vec(bytes)
+}

@@ -1,0 +1,285 @@
+//! Adapters, the device, its faults, and waiting for it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use wgpu::{Backends, DeviceType, Features, Limits, PollError, PollType, SubmissionIndex};
+
+use crate::error::{Error, Result};
+use crate::spec::bytes;
+
+/// Longest wait for one submission. A chunk is planned to take under 0.1 s on a real GPU and some seconds on a software
+/// adapter; a minute without an end is a hang.
+const HANG: Duration = Duration::from_secs(60);
+
+/// What is printed about an adapter.
+#[derive(Clone, Debug)]
+pub struct AdapterInfo {
+    /// Its place in the list: `--device gpu:N`.
+    pub index: usize,
+    /// The driver's name for it.
+    pub name: String,
+    /// `discrete`, `integrated`, `virtual`, `software` or `other`.
+    pub kind: &'static str,
+    /// `Vulkan`, `Metal` or `DX12`.
+    pub backend: String,
+    /// The driver and its version.
+    pub driver: String,
+    /// The limits that decide which shapes fit, for people.
+    pub limits: Vec<(&'static str, String)>,
+}
+
+impl AdapterInfo {
+    fn new(index: usize, adapter: &wgpu::Adapter) -> Self {
+        let info = adapter.get_info();
+        let limits = adapter.limits();
+        Self {
+            index,
+            name: info.name,
+            kind: match info.device_type {
+                DeviceType::DiscreteGpu => "discrete",
+                DeviceType::IntegratedGpu => "integrated",
+                DeviceType::VirtualGpu => "virtual",
+                DeviceType::Cpu => "software",
+                DeviceType::Other => "other",
+            },
+            backend: match info.backend {
+                wgpu::Backend::Dx12 => "DX12".into(),
+                backend => format!("{backend:?}"),
+            },
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            limits: vec![
+                ("largest binding", bytes(limits.max_storage_buffer_binding_size.into())),
+                ("largest buffer", bytes(limits.max_buffer_size.into())),
+                ("workgroup memory", bytes(limits.max_compute_workgroup_storage_size.into())),
+                ("workgroup invocations", limits.max_compute_invocations_per_workgroup.to_string()),
+                ("workgroups a dimension", limits.max_compute_workgroups_per_dimension.to_string()),
+            ],
+        }
+    }
+
+    /// Whether a CPU plays the GPU: right for checks, a hundred times too slow for training.
+    pub fn is_software(&self) -> bool {
+        self.kind == "software"
+    }
+}
+
+/// Which adapter to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The best: discrete before integrated before others before software.
+    Any,
+    /// By its place in [`list`].
+    Index(usize),
+    /// By a part of its name, in any case.
+    Name(String),
+}
+
+/// The adapters that this program can use, in an order that stays the same.
+pub fn list() -> Vec<AdapterInfo> {
+    adapters().iter().enumerate().map(|(index, adapter)| AdapterInfo::new(index, adapter)).collect()
+}
+
+fn adapters() -> Vec<wgpu::Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: Backends::VULKAN | Backends::METAL | Backends::DX12,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    pollster::block_on(instance.enumerate_adapters(Backends::all()))
+        .into_iter()
+        .filter(|adapter| adapter.features().contains(Features::IMMEDIATES))
+        .collect()
+}
+
+/// An open device. Its errors are collected, never panicked on.
+#[derive(Debug)]
+pub struct Gpu {
+    /// The adapter.
+    pub info: AdapterInfo,
+    /// What the device allows: all that its adapter can.
+    pub limits: Limits,
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    fault: Arc<Mutex<Option<String>>>,
+}
+
+impl Gpu {
+    /// Opens the chosen adapter. Errors say which adapters there are.
+    pub fn open(choice: &Choice) -> Result<Arc<Self>> {
+        let adapters = adapters();
+        let infos: Vec<_> =
+            adapters.iter().enumerate().map(|(index, adapter)| AdapterInfo::new(index, adapter)).collect();
+        let index = choose(choice, &infos)?;
+        let (adapter, info) = (&adapters[index], infos[index].clone());
+        let limits = adapter.limits();
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("cyclone"),
+            required_features: Features::IMMEDIATES,
+            required_limits: limits.clone(),
+            ..Default::default()
+        }))
+        .map_err(|error| Error::Gpu(format!("{}: the driver gave no device: {error}", info.name)))?;
+
+        let fault = Arc::new(Mutex::new(None));
+        let record = |fault: &Arc<Mutex<Option<String>>>| {
+            let fault = Arc::clone(fault);
+            move |what: String| {
+                fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
+            }
+        };
+        let (uncaptured, lost) = (record(&fault), record(&fault));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured(error.to_string())));
+        device.set_device_lost_callback(move |reason, message| {
+            lost(format!("the device was lost ({reason:?}) {message}"))
+        });
+        Ok(Arc::new(Self { info, limits, device, queue, fault }))
+    }
+
+    /// Whether a CPU plays the GPU.
+    pub fn is_software(&self) -> bool {
+        self.info.is_software()
+    }
+
+    /// `NVIDIA H100 (discrete, Vulkan, NVIDIA 580.1)`.
+    pub fn describe(&self) -> String {
+        let AdapterInfo { name, kind, backend, driver, .. } = &self.info;
+        format!("{name} ({kind}, {backend}, {driver})")
+    }
+
+    /// The first fault that the driver reported since the device was opened, as an error.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(()),
+            Some(fault) => Err(self.failed(fault)),
+        }
+    }
+
+    fn failed(&self, what: &str) -> Error {
+        Error::Gpu(format!("{}: {what}", self.info.name))
+    }
+
+    /// Runs `create`, and turns what the driver says against it into an error.
+    pub(crate) fn scoped<T>(&self, what: &str, create: impl FnOnce() -> T) -> Result<T> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let made = create();
+        let errors = [internal.pop(), validation.pop(), memory.pop()].map(pollster::block_on);
+        match errors.into_iter().flatten().next() {
+            None => self.check().map(|()| made),
+            Some(wgpu::Error::OutOfMemory { .. }) => {
+                Err(self.failed(&format!("out of memory for {what}: use a smaller --hidden or --batch-size")))
+            }
+            Some(error) => Err(Error::Internal(format!("{}: {what}: {error}", self.info.name))),
+        }
+    }
+
+    /// Waits until `submission` is done; without one, until everything is.
+    pub(crate) fn wait(&self, submission: Option<SubmissionIndex>) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let poll = PollType::Wait { submission_index: submission.clone(), timeout: Some(Duration::from_secs(1)) };
+            // A device lost while waiting makes `poll` panic, whatever handler is set.
+            match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
+                Ok(Ok(_)) => return self.check(),
+                Ok(Err(PollError::Timeout)) if started.elapsed() < HANG => self.check()?,
+                Ok(Err(PollError::Timeout)) => {
+                    return Err(self.failed(&format!("no answer for {} s: the GPU hangs", HANG.as_secs())));
+                }
+                Ok(Err(error)) => return Err(self.failed(&error.to_string())),
+                Err(_) => return Err(self.failed("the device was lost while waiting for it")),
+            }
+        }
+    }
+
+    /// Copies the first `size` bytes of `buffer` to the host, after everything submitted so far.
+    pub(crate) fn read(&self, buffer: &wgpu::Buffer, size: u64) -> Result<Vec<u8>> {
+        let staging = self.scoped("reading back", || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("read back"),
+                size,
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        })?;
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
+        let submission = self.queue.submit([encoder.finish()]);
+        let (send, receive) = std::sync::mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |mapped| {
+            // Nobody is left to be told if the receiver is gone.
+            let _ = send.send(mapped);
+        });
+        self.wait(Some(submission))?;
+        let mapped =
+            receive.try_recv().map_err(|_| self.failed("the driver did not map a buffer that it had finished"))?;
+        mapped.map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;
+        let view =
+            staging.get_mapped_range(..).map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;
+        Ok(view.to_vec())
+    }
+}
+
+/// The place of the adapter that `choice` means.
+fn choose(choice: &Choice, adapters: &[AdapterInfo]) -> Result<usize> {
+    let listing = || {
+        if adapters.is_empty() {
+            return "no driver offers one. Install a Vulkan driver (`vulkaninfo --summary` shows what there is), or use \
+                    --device cpu"
+                .to_owned();
+        }
+        let names: Vec<_> = adapters.iter().map(|a| format!("gpu:{} {}", a.index, a.name)).collect();
+        format!("found: {}", names.join(", "))
+    };
+    let rank = |adapter: &&AdapterInfo| match adapter.kind {
+        "discrete" => 0,
+        "integrated" => 1,
+        "software" => 3,
+        _ => 2,
+    };
+    match choice {
+        Choice::Any => adapters
+            .iter()
+            .min_by_key(rank)
+            .map(|adapter| adapter.index)
+            .ok_or_else(|| Error::Gpu(format!("--device gpu: no GPU: {}", listing()))),
+        Choice::Index(index) if *index < adapters.len() => Ok(*index),
+        Choice::Index(index) => Err(Error::Gpu(format!("--device gpu:{index}: no such GPU: {}", listing()))),
+        Choice::Name(name) => adapters
+            .iter()
+            .find(|adapter| adapter.name.to_lowercase().contains(&name.to_lowercase()))
+            .map(|adapter| adapter.index)
+            .ok_or_else(|| Error::Gpu(format!("--device {name}: no GPU of that name: {}", listing()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(index: usize, name: &str, kind: &'static str) -> AdapterInfo {
+        AdapterInfo { index, name: name.into(), kind, backend: "Vulkan".into(), driver: String::new(), limits: vec![] }
+    }
+
+    #[test]
+    fn a_real_gpu_comes_before_a_software_one() {
+        let adapters =
+            [adapter(0, "llvmpipe", "software"), adapter(1, "Iris", "integrated"), adapter(2, "H100", "discrete")];
+        assert_eq!(choose(&Choice::Any, &adapters).unwrap(), 2);
+        assert_eq!(choose(&Choice::Any, &adapters[..2]).unwrap(), 1);
+        assert_eq!(choose(&Choice::Any, &adapters[..1]).unwrap(), 0);
+        assert_eq!(choose(&Choice::Name("LLVM".into()), &adapters).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_wrong_choice_says_what_there_is() {
+        let adapters = [adapter(0, "llvmpipe", "software")];
+        for choice in [Choice::Index(1), Choice::Name("H100".into())] {
+            let error = choose(&choice, &adapters).unwrap_err();
+            assert_eq!(error.exit_code(), 5);
+            assert!(error.to_string().contains("gpu:0 llvmpipe"), "{error}");
+        }
+        assert!(choose(&Choice::Any, &[]).unwrap_err().to_string().contains("--device cpu"));
+    }
+}

@@ -1,0 +1,99 @@
+//! A compiled kernel, and its bindings.
+
+use wgpu::{BindGroupLayoutEntry, BindingType, BufferBindingType, ShaderStages};
+
+use super::context::Gpu;
+use crate::error::{Error, Result};
+use crate::kernels::{Access, Kernel, Shaders, Step};
+
+/// A compute pipeline with everything constant folded in.
+#[derive(Debug)]
+pub struct Pipeline {
+    kernel: Kernel,
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+impl Pipeline {
+    /// Compiles `kernel` with its `override` constants.
+    pub fn new(gpu: &Gpu, shaders: &Shaders, kernel: Kernel, constants: &[(&str, f64)]) -> Result<Self> {
+        let available = gpu.limits.max_storage_buffers_per_shader_stage as usize;
+        if kernel.bindings().len() > available {
+            return Err(Error::Gpu(format!(
+                "{}: kernel {} needs {} storage buffers, the adapter allows {available}",
+                gpu.info.name,
+                kernel.name(),
+                kernel.bindings().len(),
+            )));
+        }
+        let entries: Vec<_> = kernel
+            .bindings()
+            .iter()
+            .enumerate()
+            .map(|(binding, access)| BindGroupLayoutEntry {
+                binding: binding as u32,
+                visibility: ShaderStages::COMPUTE,
+                ty: BindingType::Buffer {
+                    ty: BufferBindingType::Storage { read_only: *access == Access::Read },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        let label = Some(kernel.name());
+        gpu.scoped(kernel.name(), || {
+            let device = &gpu.device;
+            let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label,
+                layout: Some(&device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                    label,
+                    bind_group_layouts: &[Some(&layout)],
+                    immediate_size: kernel.immediates(),
+                })),
+                module: &device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                    label,
+                    source: wgpu::ShaderSource::Wgsl(shaders.source(kernel).into()),
+                }),
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants,
+                    // Every kernel writes its workgroup memory before it reads it.
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: None,
+            });
+            Self { kernel, pipeline, layout }
+        })
+    }
+
+    /// Binds `buffers`, in the order of the kernel's bindings.
+    pub fn bind(&self, gpu: &Gpu, buffers: &[&wgpu::Buffer]) -> Result<wgpu::BindGroup> {
+        let entries: Vec<_> = buffers
+            .iter()
+            .enumerate()
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding: binding as u32,
+                resource: buffer.as_entire_binding(),
+            })
+            .collect();
+        gpu.scoped(self.kernel.name(), || {
+            gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(self.kernel.name()),
+                layout: &self.layout,
+                entries: &entries,
+            })
+        })
+    }
+
+    /// Encodes one dispatch of `grid` workgroups.
+    pub fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, bindings: &wgpu::BindGroup, step: &Step, grid: [u32; 3]) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, bindings, &[]);
+        if self.kernel.immediates() > 0 {
+            pass.set_immediates(0, bytemuck::bytes_of(step));
+        }
+        pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
+    }
+}

@@ -1,0 +1,212 @@
+//! The comparer: is what a device computed close enough to the reference?
+//!
+//! Every comparison is of the form "right if difference ≤ tolerance", after lengths and finiteness, so that neither a short
+//! output nor a NaN can pass.
+
+/// Unit roundoff of f32, `2⁻²⁴`.
+pub const U: f64 = 1.0 / (1 << 24) as f64;
+
+/// How close is close enough.
+#[derive(Clone, Debug)]
+pub enum Rule {
+    /// The same number: what integers that fit f32 must give, on every adapter.
+    Exact,
+    /// `|got − expected| ≤ limit · u · gauge[i]` for every element. For a sum, the gauge is the sum of its terms' absolute
+    /// values: element-wise relative error says nothing where terms cancel. (Higham, *Accuracy and Stability of Numerical
+    /// Algorithms*, 2002, § 3.1.)
+    Gauge {
+        /// One positive scale an element.
+        gauge: Vec<f64>,
+        /// Allowed multiple of `u · gauge`.
+        limit: f64,
+    },
+    /// `|got − expected| ≤ tolerance` for every element.
+    Absolute(f64),
+    /// `‖got − expected‖₂ ≤ tolerance · ‖expected‖₂` over all elements.
+    Normwise(f64),
+}
+
+/// Why a comparison failed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// Another number of elements.
+    Length {
+        /// Elements of the reference.
+        expected: usize,
+        /// Elements found.
+        found: usize,
+    },
+    /// Nothing was compared.
+    Empty,
+    /// An element, of the output or of the reference, is NaN or infinite.
+    NotFinite,
+    /// A difference beyond the tolerance.
+    Outside,
+    /// Something was written behind the end of a tensor.
+    Overrun,
+}
+
+/// The element that is furthest from its reference, by its share of the tolerance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Worst {
+    /// Its place.
+    pub index: usize,
+    /// What the device computed.
+    pub got: f64,
+    /// The reference.
+    pub expected: f64,
+}
+
+/// The result of one comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The worst error in the rule's unit: multiples of `u · gauge`, a difference, or a norm's share.
+    pub error: f64,
+    /// What the rule allows, in the same unit.
+    pub tolerance: f64,
+    /// The worst element; `None` where there is none.
+    pub worst: Option<Worst>,
+    /// Why it failed, if it did.
+    pub fault: Option<Fault>,
+}
+
+impl Outcome {
+    /// Whether everything was within the tolerance.
+    pub fn passed(&self) -> bool {
+        self.fault.is_none()
+    }
+
+    /// The worst error as a share of the tolerance: 1 is the limit.
+    pub fn share(&self) -> f64 {
+        match self.fault {
+            None | Some(Fault::Outside) if self.error == 0.0 => 0.0,
+            None | Some(Fault::Outside) => self.error / self.tolerance,
+            Some(_) => f64::INFINITY,
+        }
+    }
+
+    fn fault(tolerance: f64, fault: Fault, worst: Option<Worst>) -> Self {
+        Self { error: f64::INFINITY, tolerance, worst, fault: Some(fault) }
+    }
+}
+
+/// Compares `got` with `expected` by `rule`.
+pub fn compare(got: &[f64], expected: &[f64], rule: &Rule) -> Outcome {
+    let tolerance = match rule {
+        Rule::Exact => 0.0,
+        Rule::Gauge { limit, .. } => *limit,
+        Rule::Absolute(tolerance) | Rule::Normwise(tolerance) => *tolerance,
+    };
+    let at = |index: usize| Worst { index, got: got[index], expected: expected[index] };
+    if got.len() != expected.len() {
+        return Outcome::fault(tolerance, Fault::Length { expected: expected.len(), found: got.len() }, None);
+    }
+    if got.is_empty() {
+        return Outcome::fault(tolerance, Fault::Empty, None);
+    }
+    if let Some(index) = (0..got.len()).find(|&i| !got[i].is_finite() || !expected[i].is_finite()) {
+        return Outcome::fault(tolerance, Fault::NotFinite, Some(at(index)));
+    }
+
+    let error = |index: usize| {
+        let difference = (got[index] - expected[index]).abs();
+        match rule {
+            // Nothing may differ where the gauge is zero: all terms are zero.
+            Rule::Gauge { gauge, .. } if difference > 0.0 => difference / (U * gauge[index]),
+            _ => difference,
+        }
+    };
+    if let Rule::Gauge { gauge, .. } = rule
+        && gauge.len() != got.len()
+    {
+        return Outcome::fault(tolerance, Fault::Length { expected: got.len(), found: gauge.len() }, None);
+    }
+    let worst = (0..got.len()).max_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap_or(0);
+    let error = match rule {
+        Rule::Normwise(_) => {
+            let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+            let difference = norm(&mut got.iter().zip(expected).map(|(got, expected)| got - expected));
+            if difference == 0.0 { 0.0 } else { difference / norm(&mut expected.iter().copied()) }
+        }
+        _ => error(worst),
+    };
+    // Not `error > tolerance`: that would let a NaN pass.
+    let fault = if error <= tolerance { None } else { Some(Fault::Outside) };
+    Outcome { error, tolerance, worst: Some(at(worst)), fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXPECTED: [f64; 6] = [1.0, -2.0, 3.0, 0.0, 5.0, -6.0];
+
+    fn rules() -> [Rule; 4] {
+        [Rule::Exact, Rule::Gauge { gauge: vec![1.0; 6], limit: 4.0 }, Rule::Absolute(1e-6), Rule::Normwise(1e-6)]
+    }
+
+    #[test]
+    fn equal_values_pass_every_rule() {
+        for rule in rules() {
+            let outcome = compare(&EXPECTED, &EXPECTED, &rule);
+            assert!(outcome.passed(), "{rule:?}");
+            assert_eq!(outcome.share(), 0.0);
+        }
+    }
+
+    #[test]
+    fn nothing_not_finite_passes_on_either_side() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut wrong = EXPECTED;
+            wrong[3] = bad;
+            for rule in rules() {
+                for outcome in [compare(&wrong, &EXPECTED, &rule), compare(&EXPECTED, &wrong, &rule), compare(&wrong, &wrong, &rule)]
+                {
+                    assert_eq!(outcome.fault, Some(Fault::NotFinite));
+                    assert_eq!(outcome.worst.unwrap().index, 3);
+                    assert_eq!(outcome.share(), f64::INFINITY);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_a_long_and_an_empty_output_fail() {
+        for rule in rules() {
+            assert_eq!(compare(&EXPECTED[..5], &EXPECTED, &rule).fault, Some(Fault::Length { expected: 6, found: 5 }));
+            assert_eq!(compare(&EXPECTED, &EXPECTED[..5], &rule).fault, Some(Fault::Length { expected: 5, found: 6 }));
+            assert_eq!(compare(&[], &[], &rule).fault, Some(Fault::Empty));
+        }
+        let short = Rule::Gauge { gauge: vec![1.0; 5], limit: 4.0 };
+        assert!(!compare(&EXPECTED, &EXPECTED, &short).passed());
+    }
+
+    #[test]
+    fn one_wrong_element_zeros_and_swapped_rows_fail() {
+        let mut one = EXPECTED;
+        one[4] = 5.0001;
+        let swapped = [0.0, 5.0, -6.0, 1.0, -2.0, 3.0];
+        for rule in rules() {
+            for wrong in [one, [0.0; 6], swapped] {
+                let outcome = compare(&wrong, &EXPECTED, &rule);
+                assert_eq!(outcome.fault, Some(Fault::Outside), "{rule:?} {wrong:?}");
+                assert!(outcome.share() > 1.0);
+            }
+            assert_eq!(compare(&one, &EXPECTED, &rule).worst.unwrap(), Worst { index: 4, got: 5.0001, expected: 5.0 });
+        }
+    }
+
+    #[test]
+    fn a_difference_where_the_gauge_is_zero_fails() {
+        let rule = Rule::Gauge { gauge: vec![0.0], limit: 100.0 };
+        assert!(compare(&[0.0], &[0.0], &rule).passed());
+        assert_eq!(compare(&[1e-30], &[0.0], &rule).fault, Some(Fault::Outside));
+    }
+
+    #[test]
+    fn the_limit_itself_passes_and_the_next_number_fails() {
+        let tolerance = 0.25;
+        assert!(compare(&[1.25], &[1.0], &Rule::Absolute(tolerance)).passed());
+        assert!(!compare(&[1.25f64.next_up()], &[1.0], &Rule::Absolute(tolerance)).passed());
+    }
+}
