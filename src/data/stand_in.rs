@@ -28,7 +28,7 @@ use super::Dataset;
 use super::cifar::{BATCH, BATCHES, IMAGES, INPUTS, PLANE, SIDE};
 use crate::random::{Purpose, stream};
 
-/// Names of the classes, each a shape told apart in [`covers`].
+/// Names of the classes: the shapes, in the order of their labels.
 pub const CLASSES: [&str; 10] =
     ["disc", "ring", "square", "frame", "plus", "cross", "triangle", "bow tie", "bars", "stripes"];
 
