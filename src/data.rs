@@ -113,7 +113,7 @@ impl Dataset {
             cifar::open(&inside)
         } else if metadata.is_dir() && path.join("train").is_dir() && path.join("test").is_dir() {
             folder::open(path)
-        } else if metadata.is_file() && (name.ends_with(".tar.gz") || name.ends_with(".tgz")) {
+        } else if metadata.is_file() && [".tar.gz", ".tgz"].iter().any(|end| name.ends_with(end)) {
             archive::open(path)
         } else {
             Err(Error::data(path, format!("not a data set; {EXPECTED}")))
@@ -133,6 +133,10 @@ impl Dataset {
     }
 
     /// Copies the pixels of `rows` into `out`, one after another.
+    ///
+    /// # Errors
+    ///
+    /// None, the images being in memory.
     pub fn gather(&self, rows: &[u32], out: &mut [u8]) -> Result<()> {
         for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.inputs)) {
             out.copy_from_slice(self.image(row));
@@ -142,7 +146,11 @@ impl Dataset {
 
     /// SHA-256, in hexadecimal, over the shape (`rows`, `train`, `D`, `C`, each as 8 bytes, the lowest first), the labels
     /// and the pixels in the order of the rows. Two sets with one digest train to the same weights. Computed anew at
-    /// each call: 0.2 s for CIFAR-10 on a processor with instructions for SHA.
+    /// each call: 0.1 s for CIFAR-10 on a processor with instructions for SHA.
+    ///
+    /// # Errors
+    ///
+    /// None, the images being in memory.
     pub fn digest(&self) -> Result<String> {
         let mut hash = Sha256::new();
         for size in [self.labels.len(), self.train, self.inputs, self.classes.len()] {
@@ -172,7 +180,11 @@ impl fmt::Debug for Dataset {
 
 /// Two lower-case digits a byte.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,63 @@
-//! Cyclone.
+//! Cyclone trains fully-connected classifiers on any GPU that wgpu reaches, and proves that the GPU computed the right
+//! thing.
+//!
+//! # Notation
+//!
+//! `M` models trained at once · `B` images of a mini-batch · `D` inputs (3,072) · `H` hidden units · `C` classes (10) ·
+//! `G` different batches of a step: 1 when all models share theirs, else `M` · `n_s` steps of a half-cycle. A tensor's
+//! comment gives its shape in these letters, row-major: `W1 [D, H]`. A *step* is one mini-batch and one update, an *epoch*
+//! one pass over the training images, a *cycle* two half-cycles of the learning rate, a *chunk* some steps submitted at
+//! once.
+//!
+//! # The network and its gradients
+//!
+//! For an image `x [D]` with label `y`:
+//!
+//! ```text
+//! z      = x·W1 + b1                        x[d] = (pixel[d] − mean[d]) · scale[d]
+//! hidden = max(0, z)
+//! logit  = hidden·W2 + b2
+//! p      = softmax(logit)
+//! loss   = −ln p[y] = ln Σ_c exp(logit[c] − m) − (logit[y] − m),      m = max_c logit[c]
+//! cost   = mean loss over the batch + λ/2·ΣW² (penalty `half`) or + λ·ΣW² (penalty `full`), W1 and W2 alone
+//! ```
+//!
+//! From `∂loss/∂logit[c] = p[c] − [c = y]` the chain rule gives, over a batch of `B`, with `decay` = λ or 2λ:
+//!
+//! | equation | kernel |
+//! |---|---|
+//! | `x·W1`, in slices of the inputs | `forward` |
+//! | `hidden`, `logit`, `loss`; `dlogit[b][c] = (p[b][c] − [c = y_b]) / B`; `dhidden[b][h] = [hidden[b][h] > 0] · Σ_c dlogit[b][c] · W2[h][c]` | `head` |
+//! | `W1[d][h] −= rate · (Σ_b x[b][d] · dhidden[b][h] + decay · W1[d][h])` | `update_hidden` |
+//! | `W2[h][c] −= rate · (Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c])`; `b2[c] −= rate · Σ_b dlogit[b][c]`; `b1[h] −= rate · Σ_b dhidden[b][h]` | `update_output` |
+//! | sums of losses and right answers of an evaluation | `tally` |
+//! | `ΣW²` | `squares` |
+//!
+//! Each is a file `shaders/NAME.wgsl` for the GPU and `src/cpu/NAME.rs` for the CPU, and [`verify`] compares the two.
+//!
+//! The two penalties exist because the assignment behind the reproduced report writes the cost with `λ·ΣW²`, while the
+//! report's own numbers come out only with the gradient `λ·W`, that of `λ/2·ΣW²`.
+//!
+//! # The map
+//!
+//! | module | what |
+//! |---|---|
+//! | [`spec`], [`schedule`], [`params`], [`random`], [`preset`] | what is to be trained, as plain checked data |
+//! | [`data`] | images: where from, which split, standardisation, mini-batches |
+//! | [`engine`] | what an engine can do |
+//! | [`cpu`], [`gpu`], [`kernels`] | the two engines, which never import each other, and the shaders' registry |
+//! | [`train`] | the loop, written once for both |
+//! | [`verify`] | the referee |
+//! | [`run_dir`], [`weights`] | a run's records on disk |
+//! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
+//! | [`error`] | every cause of failure, each with its exit code |
+//!
+//! # Promises
+//!
+//! - The same seed gives the same bits on the same device and build: run again, cut into other chunks, alone or among `M`
+//!   models. No sum's order depends on `M`, and no sum uses atomics.
+//! - Pixels stay bytes until they are inside a kernel, and nothing is read back from a GPU between evaluations.
+//! - No fallback is silent: the program says which device and which images it uses.
 
 pub mod cli;
 pub mod commands;
@@ -18,4 +77,5 @@ pub mod run_dir;
 pub mod schedule;
 pub mod spec;
 pub mod train;
+pub mod verify;
 pub mod weights;

@@ -15,6 +15,10 @@ pub struct Batches {
 
 impl Batches {
     /// Batches of `batch_size` of the data set's rows `images`, shuffled by each of `seeds`.
+    ///
+    /// # Panics
+    ///
+    /// Without images, seeds or a batch size, which no checked spec asks for.
     pub fn new(images: Vec<u32>, batch_size: usize, seeds: Vec<u64>) -> Self {
         assert!(!images.is_empty() && batch_size > 0 && !seeds.is_empty(), "checked by the specs");
         let orders = vec![images.clone(); seeds.len()];

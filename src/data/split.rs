@@ -64,8 +64,8 @@ fn rows_of(dataset: &Dataset, flag: &str, batches: &[usize]) -> Result<Vec<u32>>
     }
     let mut batches = batches.to_vec();
     batches.sort_unstable();
-    if let Some(twice) = batches.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(usage(format!("batch {} is there twice", twice[0])));
+    if let Some([twice, _]) = batches.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(usage(format!("batch {twice} is there twice")));
     }
     let mut rows = Vec::new();
     for batch in &batches {

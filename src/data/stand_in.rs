@@ -5,12 +5,21 @@
 //! every platform draws the same bytes.
 //!
 //! What makes it hard: a shape is lighter *or* darker than its ground (13 images in 16 are lighter), of any colour, at
-//! any place within 6 pixels of the centre, between 7 and 12 pixels in half-width, partly covered by a spot, on a sloping
-//! ground, under noise as strong as the shape. So the mean image of a class says little, and a linear classifier, whose
+//! up to 6 pixels off the centre, in a square of 14 to 24 pixels, perhaps partly covered by a spot, on a sloping ground,
+//! under noise as strong as the shape. So the mean image of a class says little, and a linear classifier, whose
 //! templates cannot match both contrasts, learns little. A hidden unit can detect one shape in one contrast at one place.
 //!
-//! MEASURED
-//! The classes are easy for a convolutional network; the set is for trying the program out, not for research.
+//! How hard, measured in f32 on 2026-11-23 at the settings of the report's `best` (`B` 100, `lambda` .00895
+//! `half`, `n_s` 980, 3 cycles, the last 1,000 training images validating), seeds 0, 1, 2:
+//!
+//! | network | training accuracy | test accuracy |
+//! |---|---|---|
+//! | 3072 → 10, linear | 32.8, 32.6, 32.9 % | 14.3, 14.3, 14.1 % |
+//! | 3072 → 50 → 10 | 96.5, 96.6, 96.5 % | 73.6, 73.5, 73.4 % |
+//!
+//! The set is for trying the program out. Its accuracies say nothing about CIFAR-10.
+
+#![expect(clippy::cast_possible_wrap, reason = "places in an image and its sizes are far below 2^31")]
 
 use rand::Rng;
 use rayon::prelude::*;
@@ -19,7 +28,7 @@ use super::Dataset;
 use super::cifar::{BATCH, BATCHES, IMAGES, INPUTS, PLANE, SIDE};
 use crate::random::{Purpose, stream};
 
-/// Names of the classes, each a shape told apart in [`covers`].
+/// Names of the classes: the shapes, in the order of their labels.
 pub const CLASSES: [&str; 10] =
     ["disc", "ring", "square", "frame", "plus", "cross", "triangle", "bow tie", "bars", "stripes"];
 
@@ -141,8 +150,11 @@ mod tests {
     #[test]
     fn every_batch_has_a_thousand_images_of_each_class() {
         let data = dataset();
-        let count =
-            |rows: &[u8]| (0..10).map(|class| rows.iter().filter(|&&label| label == class).count()).collect::<Vec<_>>();
+        let count = |labels: &[u8]| {
+            let mut images = [0; 10];
+            labels.iter().for_each(|&label| images[usize::from(label)] += 1);
+            images
+        };
         for batch in data.labels.chunks(BATCH) {
             assert_eq!(count(batch), [1000; 10]);
         }

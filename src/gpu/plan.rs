@@ -23,7 +23,7 @@ pub const PART: u64 = 4096;
 /// Workgroups that `forward` should have for one model: enough for every multiprocessor of the largest GPUs (an H100 has
 /// 132) to have one. More would only mean more partial sums to add up.
 const WORKGROUPS: u64 = 192;
-/// Most partial sums of an evaluated batch, per model: 16 MiB as f32.
+/// Most partial sums of an evaluated batch: 16 MiB as f32, unless a single group of images has more.
 const EVALUATION_PARTIALS: u64 = 4 << 20;
 /// Most bytes of pixels in a chunk. At B = 100 that is 54 steps; two chunks are in flight.
 const CHUNK_BYTES: u64 = 16 << 20;
@@ -133,7 +133,7 @@ impl Plan {
         let slice = d.div_ceil(slices).next_multiple_of(BLOCK);
         let slices = d.div_ceil(slice);
 
-        let evaluation_rows = (EVALUATION_PARTIALS / slices / padded).clamp(TALLY, 1024) / TALLY * TALLY;
+        let evaluation_rows = (EVALUATION_PARTIALS / slices / columns).clamp(TALLY, 1024) / TALLY * TALLY;
         let flops = if software { CHUNK_FLOPS_SOFTWARE } else { CHUNK_FLOPS };
         let step_flops = product(&[4, b, d + c, columns])?.max(1);
         let step_bytes = product(&[g, b, row_bytes])?;

@@ -85,6 +85,21 @@ impl Outcome {
         }
     }
 
+    /// What was found, in a few words.
+    pub fn describe(&self) -> String {
+        let at = self.worst.map_or(String::new(), |Worst { index, got, expected }| {
+            format!("; worst element {index}: {got:e}, expected {expected:e}")
+        });
+        match self.fault {
+            None => format!("error {:.3e} of {:.3e} allowed{at}", self.error, self.tolerance),
+            Some(Fault::Outside) => format!("error {:.3e}, only {:.3e} allowed{at}", self.error, self.tolerance),
+            Some(Fault::Length { expected, found }) => format!("{found} elements, expected {expected}"),
+            Some(Fault::Empty) => "nothing to compare".into(),
+            Some(Fault::NotFinite) => format!("not a finite number{at}"),
+            Some(Fault::Overrun) => format!("written behind the tensor's end{at}"),
+        }
+    }
+
     fn fault(tolerance: f64, fault: Fault, worst: Option<Worst>) -> Self {
         Self { error: f64::INFINITY, tolerance, worst, fault: Some(fault) }
     }
@@ -160,8 +175,11 @@ mod tests {
             let mut wrong = EXPECTED;
             wrong[3] = bad;
             for rule in rules() {
-                for outcome in [compare(&wrong, &EXPECTED, &rule), compare(&EXPECTED, &wrong, &rule), compare(&wrong, &wrong, &rule)]
-                {
+                for outcome in [
+                    compare(&wrong, &EXPECTED, &rule),
+                    compare(&EXPECTED, &wrong, &rule),
+                    compare(&wrong, &wrong, &rule),
+                ] {
                     assert_eq!(outcome.fault, Some(Fault::NotFinite));
                     assert_eq!(outcome.worst.unwrap().index, 3);
                     assert_eq!(outcome.share(), f64::INFINITY);

@@ -1,0 +1,137 @@
+//! Equalities by bits: the same device and the same build give the same numbers, however the work is cut.
+
+use rand::Rng;
+
+use super::compare::{Outcome, Rule, compare};
+use super::{Finding, Referee};
+use crate::data::Dataset;
+use crate::engine::{Chunk, Engine, Job, Tally};
+use crate::error::Result;
+use crate::params::Params;
+use crate::random::{Purpose, stream};
+use crate::spec::ModelSpec;
+
+/// Everything that a short training leaves behind.
+#[derive(Clone, Debug, PartialEq)]
+struct Left {
+    losses: Vec<f32>,
+    params: Vec<Params>,
+    tallies: Vec<Tally>,
+    squares: Vec<f64>,
+}
+
+impl Left {
+    /// All of model `m`'s numbers, widened: f32 to f64 keeps every bit that is not a NaN, and a NaN is caught first.
+    fn of(&self, m: usize) -> Vec<f64> {
+        let widened = |value: &f32| f64::from(*value);
+        let losses = self.losses.iter().skip(m).step_by(self.params.len()).map(widened);
+        let weights = self.params[m].values.iter().flatten().map(widened);
+        let sums = [self.tallies[m].loss, self.tallies[m].correct as f64, self.squares[m]];
+        losses.chain(weights).chain(sums).collect()
+    }
+}
+
+/// A short training of some models.
+struct Training {
+    spec: ModelSpec,
+    batch_size: usize,
+    steps: usize,
+    dataset: std::sync::Arc<Dataset>,
+}
+
+impl Training {
+    fn new(h: usize) -> Self {
+        let (d, c, images) = (101, 7, 150);
+        let mut draw = stream(0, Purpose::Check, 1);
+        let pixels = (0..d * images).map(|_| draw.next_u32() as u8).collect();
+        let labels = (0..images).map(|_| (draw.next_u32() % c as u32) as u8).collect();
+        let classes = (0..c).map(|class| class.to_string()).collect();
+        let dataset = Dataset::in_memory("random", classes, d, pixels, labels, images);
+        let spec = ModelSpec { inputs: d, hidden: h, classes: c };
+        Self { spec, batch_size: 31, steps: 12, dataset: dataset.into() }
+    }
+
+    /// Trains the models of `seeds`, each from its own weights, with its own strength of penalty and learning rate, on its
+    /// own shuffle if `own`; `chunk` steps at a time.
+    fn run(&self, referee: &Referee, seeds: &[u64], own: bool, chunk: usize) -> Result<Left> {
+        let job = Job {
+            model: self.spec,
+            decay: seeds.iter().map(|seed| 0.001 * (1 + seed) as f32).collect(),
+            batch_size: self.batch_size,
+            shuffles: if own { seeds.len() } else { 1 },
+        };
+        let mut engine = referee.gpu_engine(&job, &self.dataset)?;
+        let params: Vec<_> = seeds.iter().map(|seed| Params::init(&self.spec, *seed)).collect();
+        engine.load(&params)?;
+
+        let images = self.dataset.labels.len();
+        let (mut rows, mut lengths, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+        for step in 0..self.steps {
+            // Every fifth batch is a short one.
+            let length = if step % 5 == 4 { self.batch_size / 2 } else { self.batch_size };
+            for seed in if own { seeds } else { &[0] } {
+                rows.extend((0..length).map(|i| ((step * 37 + i * (2 * *seed as usize + 3)) % images) as u32));
+            }
+            lengths.push(length as u32);
+            rates.extend(seeds.iter().map(|seed| 0.05 / (1 + seed) as f32 / (1 + step) as f32));
+        }
+        let mut row = 0;
+        for first in (0..self.steps).step_by(chunk) {
+            let lengths = &lengths[first..self.steps.min(first + chunk)];
+            let images = lengths.iter().sum::<u32>() as usize * job.shuffles;
+            let rates = &rates[first * seeds.len()..][..lengths.len() * seeds.len()];
+            engine.train(&Chunk { rows: &rows[row..row + images], lengths, rates })?;
+            row += images;
+        }
+        let evaluated: Vec<u32> = (0..images as u32).collect();
+        Ok(Left {
+            losses: engine.losses()?,
+            params: engine.params()?,
+            tallies: engine.evaluate(&evaluated)?,
+            squares: engine.squares()?,
+        })
+    }
+}
+
+fn same(got: &[f64], expected: &[f64]) -> Outcome {
+    // `==` on finite numbers but for the sign of zero, which no sum of ours can differ in.
+    compare(got, expected, &Rule::Exact)
+}
+
+/// The same training twice.
+pub fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
+    let training = Training::new(50);
+    let [first, second] = [training.run(referee, &[1], false, 12)?, training.run(referee, &[1], false, 12)?];
+    Ok(vec![Finding::bits("a rerun", same(&second.of(0), &first.of(0)))])
+}
+
+/// One submission of 12 steps against submissions of 1, 5 and 7.
+pub fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
+    let training = Training::new(9);
+    let whole = training.run(referee, &[1, 2], true, 12)?;
+    let mut findings = Vec::new();
+    for chunk in [1, 5, 7] {
+        let cut = training.run(referee, &[1, 2], true, chunk)?;
+        for m in 0..2 {
+            findings.push(Finding::bits("any chunk length", same(&cut.of(m), &whole.of(m))));
+        }
+    }
+    Ok(findings)
+}
+
+/// Models together against each alone, with a shared batch and with one each.
+pub fn together(referee: &Referee) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for h in [1, 50, 65] {
+        let training = Training::new(h);
+        for own in [false, true] {
+            let seeds = [1, 2, 3, 4, 5];
+            let together = training.run(referee, &seeds, own, 12)?;
+            for (m, seed) in seeds.iter().enumerate() {
+                let alone = training.run(referee, &[*seed], own, 12)?;
+                findings.push(Finding::bits("models alone and together", same(&together.of(m), &alone.of(0))));
+            }
+        }
+    }
+    Ok(findings)
+}

@@ -1,0 +1,248 @@
+//! `head` and `update_output`: from the first layer's sums to the loss, its gradients, and the small tensors' step.
+
+use super::first_layer::rates_and_decay;
+use super::inputs::{Kind, side_by_side};
+use super::{BEFORE, Bench, sum_limit};
+use crate::cpu::head::{Activations, gradients, logits, softmax};
+use crate::cpu::network::Network;
+use crate::cpu::update_output;
+use crate::params::{B1, B2, Params, W2, tensors};
+use crate::spec::ModelSpec;
+use crate::verify::compare::Rule;
+use crate::verify::launch::{Expected, Launch, Tensor};
+
+/// Limits in multiples of u · (1 + Σ|terms| of the image's largest logit), for probabilities (and, over B, the gradients
+/// that are made of them). Vulkan allows an exponential of x an error of 3 + 2|x| ULP, and |x| is at most twice that sum.
+/// Worst seen: 0.40 on llvmpipe, 0.36 on SwiftShader.
+const GRADIENT: f64 = 4.0;
+/// The same for a loss, which adds the logarithm of a sum of C exponentials. Worst seen: 4.3 on llvmpipe (C = 130).
+const LOSS: f64 = 16.0;
+
+/// Each model's small tensors, W1 left zero.
+fn networks(bench: &mut Bench, spread: f32) -> Vec<Params> {
+    let spec = ModelSpec { inputs: 1, hidden: bench.case.shape.h, classes: bench.case.shape.c };
+    (0..bench.case.shape.m)
+        .map(|_| Params { spec, values: tensors(&spec).map(|tensor| bench.draw.numbers(tensor.len(), spread)) })
+        .collect()
+}
+
+/// `[M][H·C + C + H]`: W2, b2, b1.
+fn small(models: &[Params]) -> Vec<f32> {
+    models.iter().flat_map(|params| [W2, B2, B1].map(|place| &params.values[place])).flatten().copied().collect()
+}
+
+fn absolute(network: &Network<f64>) -> Network<f64> {
+    let absolute = |values: &[f64]| values.iter().map(|value| value.abs()).collect();
+    Network {
+        spec: network.spec,
+        w1: absolute(&network.w1),
+        b1: absolute(&network.b1),
+        w2: absolute(&network.w2),
+        b2: absolute(&network.b2),
+    }
+}
+
+/// The reference of one model, and the gauges of its errors.
+struct Head {
+    activations: Activations<f64>,
+    scores: Vec<[f64; 2]>,
+    hidden_gauge: Vec<f64>,
+    score_gauge: Vec<f64>,
+    dlogit_gauge: Vec<f64>,
+    dhidden_gauge: Vec<f64>,
+}
+
+fn reference(partials: &[f64], labels: &[u8], network: &Network<f64>) -> Head {
+    let (b, h, c) = (labels.len(), network.spec.hidden, network.spec.classes);
+    let mut activations = Activations::default();
+    logits(partials, b, network, &mut activations);
+    gradients(labels, network, &mut activations);
+    let mut p = vec![0.0; c];
+    let scores: Vec<_> = activations
+        .logits
+        .chunks_exact(c)
+        .zip(labels)
+        .map(|(logits, &label)| {
+            let best = (0..c).rev().max_by(|&i, &j| logits[i].total_cmp(&logits[j])).unwrap_or(0);
+            [softmax(logits, label, &mut p), f64::from(u8::from(best == usize::from(label)))]
+        })
+        .collect();
+
+    // The same sums over absolute values: |partials|, |b1|, then |hidden|, |W2|, |b2|.
+    let absolutes = absolute(network);
+    let mut gauges = Activations::default();
+    logits(&partials.iter().map(|sum| sum.abs()).collect::<Vec<_>>(), b, &absolutes, &mut gauges);
+    // A logit's error moves every probability of its image.
+    let image: Vec<f64> =
+        gauges.logits.chunks_exact(c).map(|row| 1.0 + row.iter().fold(0.0, |most: f64, sum| most.max(*sum))).collect();
+    let dlogit_gauge = (0..b * c).map(|i| image[i / c] / b as f64).collect();
+    let dhidden_gauge = (0..b * h)
+        .map(|i| {
+            let weights = &absolutes.w2[i % h * c..][..c];
+            image[i / h] / b as f64 * weights.iter().sum::<f64>()
+        })
+        .collect();
+    Head { activations, scores, hidden_gauge: gauges.hidden, score_gauge: image, dlogit_gauge, dhidden_gauge }
+}
+
+/// Model after model within a row: `[rows, M·width]` from `[M][rows, width]`.
+fn interleaved(models: &[Vec<f64>], width: usize) -> Vec<f64> {
+    side_by_side(models, width, width)
+}
+
+/// `hidden`, `loss`, `dlogit`, `dhidden` from the partial sums.
+pub fn head(mut bench: Bench) -> Launch {
+    let (h, padded, models, b) = bench.sizes();
+    let (c, slices) = (bench.case.shape.c, bench.plan.slices as usize);
+    // Logits as sums of H terms: about ±1, or ±200.
+    let spread = if bench.case.kind == Kind::Extreme { 200.0 } else { 1.0 } / (h as f32).sqrt();
+    let params = networks(&mut bench, spread);
+    let partials: Vec<_> = (0..models).map(|_| bench.draw.numbers(slices * b * h, 1.0)).collect();
+    let labels = bench.draw.labels(BEFORE.0 + bench.batches() * b + 2, c);
+    let references: Vec<_> = (0..models)
+        .map(|m| {
+            let partials: Vec<f64> = partials[m].iter().copied().map(f64::from).collect();
+            let labels: Vec<u8> = labels[bench.batch_of(m)].iter().map(|label| *label as u8).collect();
+            reference(&partials, &labels, &Network::from_params(&params[m]))
+        })
+        .collect();
+    let collect = |width: usize, of: &dyn Fn(&Head) -> Vec<f64>| {
+        interleaved(&references.iter().map(of).collect::<Vec<_>>(), width)
+    };
+    let padded_rows =
+        |of: &dyn Fn(&Head) -> Vec<f64>| side_by_side(&references.iter().map(of).collect::<Vec<_>>(), h, padded);
+
+    let hidden_rule = if bench.draw.exact() {
+        Rule::Exact
+    } else {
+        Rule::Gauge { gauge: padded_rows(&|head| head.hidden_gauge.clone()), limit: sum_limit(slices as u64 + 1, 0) }
+    };
+    let mut expected = vec![
+        Expected {
+            binding: 6,
+            name: "losses",
+            of: (0, 2),
+            values: collect(1, &|head| head.scores.iter().map(|score| score[0]).collect()),
+            rule: Rule::Gauge { gauge: collect(1, &|head| head.score_gauge.clone()), limit: LOSS },
+        },
+        Expected {
+            binding: 6,
+            name: "right answers",
+            of: (1, 2),
+            values: collect(1, &|head| head.scores.iter().map(|score| score[1]).collect()),
+            rule: Rule::Exact,
+        },
+    ];
+    if bench.case.train {
+        expected.extend([
+            Expected {
+                binding: 3,
+                name: "hidden",
+                of: (0, 1),
+                values: padded_rows(&|head| head.activations.hidden.clone()),
+                rule: hidden_rule,
+            },
+            Expected {
+                binding: 5,
+                name: "dlogits",
+                of: (0, 1),
+                values: collect(c, &|head| head.activations.dlogits.clone()),
+                rule: Rule::Gauge { gauge: collect(c, &|head| head.dlogit_gauge.clone()), limit: GRADIENT },
+            },
+            Expected {
+                binding: 4,
+                name: "dhidden",
+                of: (0, 1),
+                values: padded_rows(&|head| head.activations.dhidden.clone()),
+                rule: Rule::Gauge { gauge: padded_rows(&|head| head.dhidden_gauge.clone()), limit: GRADIENT },
+            },
+        ]);
+    }
+    let partials = (0..slices).flat_map(|s| {
+        let slice: Vec<_> = partials.iter().map(|sums| sums[s * b * h..(s + 1) * b * h].to_vec()).collect();
+        side_by_side(&slice, h, padded)
+    });
+    let tensors = vec![
+        Tensor::floats("partials", &partials.collect::<Vec<_>>()),
+        Tensor::floats("small", &small(&params)),
+        Tensor { name: "labels", words: labels },
+        Tensor::unwritten("hidden", b * models * padded),
+        Tensor::unwritten("dhidden", b * models * padded),
+        Tensor::unwritten("dlogits", b * models * c),
+        Tensor::unwritten("scores", b * models * 2),
+    ];
+    bench.launch(tensors, expected)
+}
+
+/// A step on W2, b2 and b1, and the step's loss.
+pub fn update(mut bench: Bench) -> Launch {
+    let (h, padded, models, b) = bench.sizes();
+    let c = bench.case.shape.c;
+    let params = networks(&mut bench, 0.1);
+    let hidden: Vec<_> = (0..models).map(|_| bench.draw.numbers(b * h, 1.0)).collect();
+    let dhidden: Vec<_> = (0..models).map(|_| bench.draw.numbers(b * h, 0.01)).collect();
+    let dlogits: Vec<_> = (0..models).map(|_| bench.draw.numbers(b * c, 0.01)).collect();
+    let scores = bench.draw.numbers(b * models * 2, 2.0);
+    let (rates, decay) = rates_and_decay(&mut bench);
+    // Other steps' losses must stay as they are.
+    let losses = bench.draw.numbers((BEFORE.2 + 2) * models, 2.0);
+
+    let after = |absolutes: bool| {
+        let wide = |values: &[f32]| -> Vec<f64> {
+            values.iter().map(|value| if absolutes { f64::from(value.abs()) } else { f64::from(*value) }).collect()
+        };
+        let sums = (0..models).flat_map(|m| {
+            let widened = Network::from_params(&params[m]);
+            let mut network = if absolutes { absolute(&widened) } else { widened };
+            let activations = Activations {
+                hidden: wide(&hidden[m]),
+                logits: vec![],
+                dlogits: wide(&dlogits[m]),
+                dhidden: wide(&dhidden[m]),
+            };
+            let rate = f64::from(rates[BEFORE.1 * models + m]) * if absolutes { -1.0 } else { 1.0 };
+            let mut gradient = Network::zeros(&network.spec);
+            update_output::update(&activations, &mut network, decay[m].into(), rate, &mut gradient);
+            [network.w2, network.b2, network.b1].concat()
+        });
+        sums.collect::<Vec<f64>>()
+    };
+    let mean = |absolutes: bool| {
+        let mut after: Vec<f64> = losses.iter().copied().map(f64::from).collect();
+        for m in 0..models {
+            let terms = scores.chunks_exact(2).skip(m).step_by(models).map(|score| f64::from(score[0]));
+            let sum: f64 = if absolutes { terms.map(f64::abs).sum() } else { terms.sum() };
+            after[BEFORE.2 * models + m] = sum / b as f64;
+        }
+        after
+    };
+    let exact = bench.draw.exact();
+    let expected = vec![
+        Expected {
+            binding: 6,
+            name: "W2, b2, b1",
+            of: (0, 1),
+            values: after(false),
+            rule: if exact { Rule::Exact } else { Rule::Gauge { gauge: after(true), limit: sum_limit(b as u64, 4) } },
+        },
+        Expected {
+            binding: 7,
+            name: "the step's loss",
+            of: (0, 1),
+            values: mean(false),
+            // A division, which Vulkan allows 2.5 ULP.
+            rule: Rule::Gauge { gauge: mean(true).iter().map(|v| v.abs()).collect(), limit: sum_limit(b as u64, 5) },
+        },
+    ];
+    let tensors = vec![
+        Tensor::floats("hidden", &side_by_side(&hidden, h, padded)),
+        Tensor::floats("dhidden", &side_by_side(&dhidden, h, padded)),
+        Tensor::floats("dlogits", &side_by_side(&dlogits, c, c)),
+        Tensor::floats("scores", &scores),
+        Tensor::floats("rates", &rates),
+        Tensor::floats("decay", &decay),
+        Tensor::floats("small", &small(&params)),
+        Tensor::floats("losses", &losses),
+    ];
+    bench.launch(tensors, expected)
+}

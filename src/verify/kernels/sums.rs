@@ -1,0 +1,70 @@
+//! `tally` and `squares`: sums for evaluations.
+
+use super::inputs::side_by_side;
+use super::{BEFORE, Bench, sum_limit};
+use crate::gpu::plan::{PART, TALLY};
+use crate::params::W1;
+use crate::verify::compare::Rule;
+use crate::verify::launch::{Expected, Launch, Tensor};
+
+/// Sums of losses and of right answers over groups of 64 images.
+pub fn tally(mut bench: Bench) -> Launch {
+    let (_, _, models, b) = bench.sizes();
+    let groups = b.div_ceil(TALLY as usize);
+    let mut scores = bench.draw.numbers((b + 3) * models * 2, 3.0);
+    for score in scores.chunks_exact_mut(2) {
+        score[1] = if score[1] > 0.0 { 1.0 } else { 0.0 };
+    }
+    // Other batches' tallies must stay as they are.
+    let before = bench.draw.numbers((BEFORE.2 + groups + 2) * models * 2, 3.0);
+    let sums = |part: usize, of: &dyn Fn(f64) -> f64| -> Vec<f64> {
+        let mut after: Vec<f64> = before.iter().skip(part).step_by(2).map(|sum| f64::from(*sum)).collect();
+        for group in 0..groups {
+            for m in 0..models {
+                let images = group * TALLY as usize..b.min((group + 1) * TALLY as usize);
+                after[(BEFORE.2 + group) * models + m] =
+                    images.map(|b| of(f64::from(scores[(b * models + m) * 2 + part]))).sum();
+            }
+        }
+        after
+    };
+    let loss_rule = if bench.draw.exact() {
+        Rule::Exact
+    } else {
+        Rule::Gauge { gauge: sums(0, &f64::abs).iter().map(|sum| sum.abs()).collect(), limit: sum_limit(TALLY, 0) }
+    };
+    let expected = vec![
+        Expected { binding: 1, name: "losses", of: (0, 2), values: sums(0, &|loss| loss), rule: loss_rule },
+        Expected { binding: 1, name: "right answers", of: (1, 2), values: sums(1, &|right| right), rule: Rule::Exact },
+    ];
+    bench.launch(vec![Tensor::floats("scores", &scores), Tensor::floats("tallies", &before)], expected)
+}
+
+/// Sums of squares of W1, whose columns are strided.
+pub fn squares(mut bench: Bench) -> Launch {
+    let (h, padded, models, _) = bench.sizes();
+    let d = bench.case.shape.d;
+    let w1: Vec<_> = (0..models).map(|_| bench.draw.numbers(d * h, 0.05)).collect();
+    let values: Vec<f64> = w1
+        .iter()
+        .flat_map(|w1| w1.chunks(PART as usize).map(|part| part.iter().map(|w| f64::from(*w).powi(2)).sum()))
+        .collect();
+    let rule = if bench.draw.exact() {
+        Rule::Exact
+    } else {
+        Rule::Gauge { gauge: values.clone(), limit: sum_limit(PART.min((d * h) as u64), 0) }
+    };
+    // What pads a model is zero in training; here it is not, to see that it does not count.
+    let mut matrix = side_by_side(&w1, h, padded);
+    for (i, value) in matrix.iter_mut().enumerate() {
+        if i % padded >= h {
+            *value = 7.0;
+        }
+    }
+    let tensors = vec![Tensor::floats("matrix", &matrix), Tensor::unwritten("squares", values.len())];
+    let expected = vec![Expected { binding: 1, name: "squares", of: (0, 1), values, rule }];
+    let mut launch = bench.launch(tensors, expected);
+    launch.constants = bench.plan.squares_constants(W1).to_vec();
+    launch.grid = [bench.plan.squares_parts(W1) as u32, models as u32, 1];
+    launch
+}

@@ -1,0 +1,411 @@
+//! The CPU engine against derivations by hand, differences of its own cost, a naive network, and itself.
+
+#![expect(clippy::unwrap_used, reason = "clippy.toml allows it in functions marked as tests, not in their helpers")]
+#![expect(clippy::float_cmp, reason = "what can be exact is compared exactly")]
+#![expect(clippy::needless_range_loop, reason = "the naive network is written in the formulas' indices")]
+
+use std::sync::Arc;
+
+use cyclone::cpu::CpuEngine;
+use cyclone::cpu::network::Network;
+use cyclone::cpu::real::Real;
+use cyclone::data::{Dataset, Standardisation};
+use cyclone::engine::{Chunk, Engine, Job, Tally};
+use cyclone::error::Error;
+use cyclone::params::Params;
+use cyclone::random::{Purpose, stream};
+use cyclone::spec::{ModelSpec, Penalty};
+use rand::{Rng, RngExt};
+
+/// Random bytes and labels, with statistics that differ from dimension to dimension.
+struct Images {
+    data: Arc<Dataset>,
+    statistics: Arc<Standardisation>,
+}
+
+impl Images {
+    fn random(images: usize, spec: &ModelSpec) -> Self {
+        let mut generator = stream(0, Purpose::Check, 0);
+        let mut pixels = vec![0; images * spec.inputs];
+        generator.fill_bytes(&mut pixels);
+        let labels = (0..images).map(|_| generator.random_range(0..spec.classes as u8)).collect();
+        let mean = (0..spec.inputs).map(|d| 100.0 + d as f32 % 50.0).collect();
+        let scale = (0..spec.inputs).map(|d| 1.0 / (60.0 + d as f32 % 20.0)).collect();
+        Self::new(pixels, labels, Standardisation { mean, scale }, spec)
+    }
+
+    fn new(pixels: Vec<u8>, labels: Vec<u8>, statistics: Standardisation, spec: &ModelSpec) -> Self {
+        let classes = (0..spec.classes).map(|class| class.to_string()).collect();
+        let images = labels.len();
+        let data = Arc::new(Dataset::in_memory("random bytes", classes, spec.inputs, pixels, labels, images));
+        Self { data, statistics: Arc::new(statistics) }
+    }
+
+    fn engine<T: Real>(&self, job: Job, threads: usize) -> CpuEngine<T> {
+        CpuEngine::new(job, Arc::clone(&self.data), Arc::clone(&self.statistics), threads).unwrap()
+    }
+
+    /// Row `row`'s inputs in f64.
+    fn x(&self, row: u32) -> Vec<f64> {
+        let mut pixels = vec![0; self.data.inputs];
+        self.data.gather(&[row], &mut pixels).unwrap();
+        let Standardisation { mean, scale } = &*self.statistics;
+        (0..pixels.len()).map(|d| (f64::from(pixels[d]) - f64::from(mean[d])) * f64::from(scale[d])).collect()
+    }
+}
+
+fn job(model: ModelSpec, decay: &[f32], batch_size: usize) -> Job {
+    Job { model, decay: decay.to_vec(), batch_size, shuffles: 1 }
+}
+
+/// The values of a network, one after another.
+fn values<T>(network: &mut Network<T>) -> Vec<&mut T> {
+    let Network { w1, b1, w2, b2, .. } = network;
+    w1.iter_mut().chain(b1).chain(w2).chain(b2).collect()
+}
+
+/// Largest difference, relative to the largest expected magnitude; infinite where anything is not a finite number.
+fn difference<T: Real>(found: &mut Network<T>, expected: &mut Network<f64>) -> f64 {
+    let found: Vec<f64> = values(found).into_iter().map(|&mut value| value.into()).collect();
+    let expected: Vec<f64> = values(expected).into_iter().map(|&mut value| value).collect();
+    assert_eq!(found.len(), expected.len());
+    if !found.iter().chain(&expected).all(|value| value.is_finite()) {
+        return f64::INFINITY;
+    }
+    let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+    largest(&mut found.iter().zip(&expected).map(|(f, e)| (f - e).abs()))
+        / largest(&mut expected.iter().map(|e| e.abs()))
+}
+
+/// A batch's mean loss, its gradient and the smallest distance of a hidden unit from the kink of `max(0, z)`, by straight loops
+/// over images in f64: no partial sums, no matrix products, softmax without a shift.
+fn naive(images: &Images, rows: &[u32], network: &Network<f64>, decay: f64) -> (f64, Network<f64>, f64) {
+    let ModelSpec { inputs, hidden, classes } = network.spec;
+    let (mut loss, mut margin) = (0.0, f64::INFINITY);
+    let mut gradient = Network::zeros(&network.spec);
+    for &row in rows {
+        let x = images.x(row);
+        let label = usize::from(images.data.labels[row as usize]);
+        let z: Vec<f64> = (0..hidden)
+            .map(|h| network.b1[h] + (0..inputs).map(|d| x[d] * network.w1[d * hidden + h]).sum::<f64>())
+            .collect();
+        margin = z.iter().fold(margin, |margin, z| margin.min(z.abs()));
+        let a: Vec<f64> = z.iter().map(|z| z.max(0.0)).collect();
+        let s: Vec<f64> = (0..classes)
+            .map(|c| network.b2[c] + (0..hidden).map(|h| a[h] * network.w2[h * classes + c]).sum::<f64>())
+            .collect();
+        let total: f64 = s.iter().map(|s| s.exp()).sum();
+        loss -= (s[label].exp() / total).ln() / rows.len() as f64;
+        let ds: Vec<f64> =
+            (0..classes).map(|c| (s[c].exp() / total - f64::from(u8::from(c == label))) / rows.len() as f64).collect();
+        for h in 0..hidden {
+            let mut da = 0.0;
+            for c in 0..classes {
+                gradient.w2[h * classes + c] += a[h] * ds[c];
+                da += ds[c] * network.w2[h * classes + c];
+            }
+            if z[h] > 0.0 {
+                gradient.b1[h] += da;
+                for d in 0..inputs {
+                    gradient.w1[d * hidden + h] += x[d] * da;
+                }
+            }
+        }
+        for c in 0..classes {
+            gradient.b2[c] += ds[c];
+        }
+    }
+    gradient.w1.iter_mut().zip(&network.w1).for_each(|(slope, weight)| *slope += decay * weight);
+    gradient.w2.iter_mut().zip(&network.w2).for_each(|(slope, weight)| *slope += decay * weight);
+    (loss, gradient, margin)
+}
+
+#[test]
+fn a_gradient_derived_by_hand_comes_out_exactly() {
+    let spec = ModelSpec { inputs: 2, hidden: 3, classes: 2 };
+    // One image, x = (1, 2), label 0.
+    let statistics = Standardisation { mean: vec![0.0; 2], scale: vec![1.0; 2] };
+    let images = Images::new(vec![1, 2], vec![0], statistics, &spec);
+    // z = x·W1 = (1 + 1, −1 − 2, 0.5 − 0.5) = (2, −3, 0): one unit alive, one dead, one at the kink, where we call it dead.
+    // logits = (2, 0, 0)·W2 + b2 = (2 − 2, −2 + 2) = (0, 0), so p = (1/2, 1/2) and the loss is ln 2.
+    let network = Network {
+        spec,
+        w1: vec![1.0, -1.0, 0.5, 0.5, -1.0, -0.25],
+        b1: vec![0.0; 3],
+        w2: vec![1.0, -1.0, 3.0, 5.0, 7.0, 9.0],
+        b2: vec![-2.0, 2.0],
+    };
+    // dlogits = p − (1, 0) = (−1/2, 1/2); dhidden = dlogits·W2ᵀ = (−1/2·1 + 1/2·−1) = −1 for the live unit.
+    // dW1 = x ⊗ dhidden, dW2 = hidden ⊗ dlogits; the penalty adds W/4 to both.
+    let expected = Network {
+        spec,
+        w1: vec![-1.0 + 0.25, -0.25, 0.125, -2.0 + 0.125, -0.25, -0.0625],
+        b1: vec![-1.0, 0.0, 0.0],
+        w2: vec![-1.0 + 0.25, 1.0 - 0.25, 0.75, 1.25, 1.75, 2.25],
+        b2: vec![-0.5, 0.5],
+    };
+    let mut engine = images.engine::<f64>(job(spec, &[0.25], 1), 1);
+    engine.set_networks(vec![network.clone()]).unwrap();
+    let (loss, gradient) = engine.gradients(&[0]).unwrap().remove(0);
+    assert_eq!(loss, 2.0f64.ln());
+    assert_eq!(gradient, expected);
+    assert_eq!(engine.networks().next(), Some(&network), "asking for a gradient moves nothing");
+    // ΣW1² = 1 + 1 + 1/4 + 1/4 + 1 + 1/16; ΣW2² = 1 + 1 + 9 + 25 + 49 + 81.
+    assert_eq!(engine.squares().unwrap(), [3.5625 + 166.0]);
+}
+
+#[test]
+fn gradients_agree_with_centred_differences_of_the_cost_for_both_penalties() {
+    /// Seen 4.1e-11; the rounding of a cost near 2, over 2h, gives some 1e-11.
+    const TOLERANCE: f64 = 1e-6;
+    let spec = ModelSpec { inputs: 5, hidden: 4, classes: 3 };
+    let images = Images::random(7, &spec);
+    let rows: Vec<u32> = (0..7).collect();
+    let lambda = 0.125;
+    for penalty in [Penalty::Half, Penalty::Full] {
+        let decay = penalty.gradient(lambda);
+        let mut engine = images.engine::<f64>(job(spec, &[decay as f32], 7), 1);
+        let network = Network::<f64>::from_params(&Params::init(&spec, 1));
+        // A change of 1e-5 in a weight moves a hidden unit by 3e-5 at most: none crosses the kink, so none is left out.
+        let (_, _, margin) = naive(&images, &rows, &network, decay);
+        assert!(margin > 1e-4, "choose another seed: a hidden unit is {margin} from the kink");
+        let mut cost = |network: &Network<f64>| {
+            engine.set_networks(vec![network.clone()]).unwrap();
+            let (loss, gradient) = engine.gradients(&rows).unwrap().remove(0);
+            (loss + penalty.cost(lambda) * engine.squares().unwrap()[0], gradient)
+        };
+        let (_, mut gradient) = cost(&network);
+        let mut differences = network.clone();
+        for place in 0..spec.parameters() {
+            let mut moved = network.clone();
+            let h = 1e-5 * values(&mut moved)[place].abs().max(1.0);
+            *values(&mut moved)[place] += h;
+            let above = cost(&moved).0;
+            *values(&mut moved)[place] -= 2.0 * h;
+            let below = cost(&moved).0;
+            *values(&mut differences)[place] = (above - below) / (2.0 * h);
+        }
+        let worst = difference(&mut gradient, &mut differences);
+        println!("{penalty:?}: worst relative difference {worst:.1e}");
+        assert!(worst <= TOLERANCE, "{penalty:?}: {worst:e}");
+    }
+}
+
+/// Ten steps, two of them short, against the naive network.
+fn ten_steps_differ_by<T: Real>() -> (f64, f64) {
+    // Two slices of inputs, the second one short.
+    let spec = ModelSpec { inputs: 300, hidden: 7, classes: 3 };
+    let images = Images::random(53, &spec);
+    let lengths = [11, 11, 11, 11, 9, 11, 11, 11, 11, 9];
+    let rows: Vec<u32> = (0..53).chain((0..53).rev()).collect();
+    let rates: Vec<f32> = (1..=10).map(|step| 0.01 * step as f32).collect();
+    let decay = 0.02;
+    let params = Params::init(&spec, 3);
+    let mut engine = images.engine::<T>(job(spec, &[decay], 11), 2);
+    engine.load(std::slice::from_ref(&params)).unwrap();
+    engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates }).unwrap();
+    let losses = engine.losses().unwrap();
+    assert_eq!(losses.len(), 10);
+    assert!(engine.losses().unwrap().is_empty(), "losses are handed out once");
+
+    let mut network = Network::<f64>::from_params(&params);
+    let mut rows = &rows[..];
+    let mut worst_loss = 0.0f64;
+    for ((&length, &rate), found) in lengths.iter().zip(&rates).zip(losses) {
+        let (now, later) = rows.split_at(length as usize);
+        let (loss, mut gradient, _) = naive(&images, now, &network, f64::from(decay));
+        for (value, slope) in values(&mut network).into_iter().zip(values(&mut gradient)) {
+            *value -= f64::from(rate) * *slope;
+        }
+        rows = later;
+        assert!(found.is_finite());
+        worst_loss = worst_loss.max((f64::from(found) / loss - 1.0).abs());
+    }
+    let mut trained = engine.networks().next().unwrap().clone();
+    (difference(&mut trained, &mut network), worst_loss)
+}
+
+#[test]
+fn ten_steps_with_short_batches_among_them_equal_a_naive_network_f64() {
+    // Weights: seen 6.7e-17. Losses are handed out as f32, so half a unit of its last place, 6e-8.
+    let (weights, losses) = ten_steps_differ_by::<f64>();
+    println!("weights {weights:.1e}, losses {losses:.1e}");
+    assert!(weights <= 1e-13, "weights: {weights:e}");
+    assert!(losses <= 6e-8, "losses: {losses:e}");
+}
+
+#[test]
+fn ten_steps_with_short_batches_among_them_equal_a_naive_network_f32() {
+    // Rounding drifts as some 2.5e-8·√steps, and 20 times that is allowed: 5e-7·√10. Seen 6.0e-8 and 1.4e-7.
+    let (weights, losses) = ten_steps_differ_by::<f32>();
+    println!("weights {weights:.1e}, losses {losses:.1e}");
+    assert!(weights <= 1.6e-6, "weights: {weights:e}");
+    assert!(losses <= 1.6e-6, "losses: {losses:e}");
+}
+
+#[test]
+fn an_evaluation_equals_the_naive_networks_and_leaves_the_weights_alone() {
+    // 300 images are two tasks, the second one short.
+    let spec = ModelSpec { inputs: 19, hidden: 6, classes: 4 };
+    let images = Images::random(301, &spec);
+    let rows: Vec<u32> = (1..301).collect();
+    let mut engine = images.engine::<f64>(job(spec, &[0.0; 2], 1), 2);
+    let params = [Params::init(&spec, 5), Params::init(&spec, 6)];
+    engine.load(&params).unwrap();
+    let tallies = engine.evaluate(&rows).unwrap();
+    let logits = engine.logits(&rows).unwrap();
+    assert_eq!((tallies.len(), logits.len()), (2, 2));
+    for ((tally, logits), params) in tallies.iter().zip(&logits).zip(&params) {
+        let network = Network::from_params(params);
+        let (loss, _, _) = naive(&images, &rows, &network, 0.0);
+        approx::assert_relative_eq!(tally.loss, 300.0 * loss, max_relative = 1e-12);
+        let largest = |row: &[f64]| (0..4).rev().max_by(|&i, &j| row[i].total_cmp(&row[j])).unwrap();
+        let right = logits
+            .chunks_exact(4)
+            .zip(&rows)
+            .filter(|(logits, row)| largest(logits) == usize::from(images.data.labels[**row as usize]));
+        assert_eq!(tally.correct, right.count() as u64);
+        assert_eq!(tally.images, 300);
+    }
+    assert_eq!(engine.params().unwrap(), params);
+}
+
+#[test]
+fn the_first_of_equal_logits_counts_and_a_nan_never_does() {
+    let spec = ModelSpec { inputs: 3, hidden: 2, classes: 3 };
+    let statistics = Standardisation { mean: vec![0.0; 3], scale: vec![0.0; 3] };
+    let images = Images::new(vec![9; 9], vec![0, 1, 2], statistics, &spec);
+    let mut engine = images.engine::<f32>(job(spec, &[0.0], 3), 1);
+    // All logits are 0: class 0 is the first largest, and each image's loss is ln 3.
+    let tally = engine.evaluate(&[0, 1, 2]).unwrap()[0];
+    approx::assert_relative_eq!(tally.loss, 3.0 * 3.0f64.ln(), max_relative = 1e-6);
+    assert_eq!((tally.correct, tally.images), (1, 3));
+    // A NaN must reach the loss: a ReLU written as max(z, 0) would swallow it.
+    let mut network = Network::zeros(&spec);
+    network.b1[1] = f32::NAN;
+    engine.set_networks(vec![network]).unwrap();
+    let tally = engine.evaluate(&[0, 1, 2]).unwrap()[0];
+    assert!(tally.loss.is_nan());
+    assert_eq!(tally.correct, 0);
+    engine.train(&Chunk { rows: &[0, 1], lengths: &[2], rates: &[0.1] }).unwrap();
+    assert!(engine.losses().unwrap()[0].is_nan());
+}
+
+#[test]
+fn logits_of_200_keep_losses_and_weights_finite() {
+    let spec = ModelSpec { inputs: 3, hidden: 2, classes: 3 };
+    let images = Images::random(5, &spec);
+    let mut engine = images.engine::<f32>(job(spec, &[0.0], 5), 1);
+    let network = Network { b2: vec![200.0, -200.0, 0.0], ..Network::zeros(&spec) };
+    engine.set_networks(vec![network]).unwrap();
+    engine.train(&Chunk { rows: &[0, 1, 2, 3, 4], lengths: &[5], rates: &[0.1] }).unwrap();
+    assert!(engine.losses().unwrap()[0].is_finite());
+    assert!(engine.params().unwrap()[0].is_finite());
+}
+
+/// Everything that a training gives, in bits.
+#[derive(Debug, PartialEq)]
+struct Bits {
+    weights: Vec<u32>,
+    losses: Vec<u32>,
+    tally: (u64, u64),
+    squares: u64,
+}
+
+/// Trains models of seeds `models` with their own decay and rates, each of them on shuffle `model % shuffles`.
+fn train_bits(images: &Images, spec: ModelSpec, models: &[usize], shuffles: &[usize], threads: usize) -> Vec<Bits> {
+    let decay = models.iter().map(|&model| 0.01 * (model + 1) as f32).collect();
+    let lengths = [13, 13, 5];
+    let mut rows = Vec::new();
+    for (step, &length) in lengths.iter().enumerate() {
+        for shuffle in shuffles {
+            rows.extend((0..length).map(|image| (image * (shuffle + 1) as u32 + 13 * step as u32) % 263));
+        }
+    }
+    let rates: Vec<f32> =
+        (1..=3).flat_map(|step| models.iter().map(move |&model| 0.1 / (step + model) as f32)).collect();
+    let job = Job { model: spec, decay, batch_size: 13, shuffles: shuffles.len() };
+    let mut engine = images.engine::<f32>(job, threads);
+    engine.load(&models.iter().map(|&model| Params::init(&spec, model as u64)).collect::<Vec<_>>()).unwrap();
+    engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates }).unwrap();
+    let (losses, squares) = (engine.losses().unwrap(), engine.squares().unwrap());
+    let tallies = engine.evaluate(&(0..263).collect::<Vec<_>>()).unwrap();
+    let params = engine.params().unwrap();
+    (0..models.len())
+        .map(|m| Bits {
+            weights: params[m].values.iter().flatten().map(|value| value.to_bits()).collect(),
+            losses: losses.iter().skip(m).step_by(models.len()).map(|loss| loss.to_bits()).collect(),
+            tally: (tallies[m].loss.to_bits(), tallies[m].correct),
+            squares: squares[m].to_bits(),
+        })
+        .collect()
+}
+
+#[test]
+fn a_model_gets_the_same_bits_alone_and_among_others_on_one_thread_and_on_two() {
+    for hidden in [1, 5, 50] {
+        let spec = ModelSpec { inputs: 300, hidden, classes: 3 };
+        let images = Images::random(263, &spec);
+        let all: Vec<usize> = (0..10).collect();
+        let alone: Vec<Bits> = all.iter().flat_map(|&model| train_bits(&images, spec, &[model], &[0], 1)).collect();
+        assert_ne!(alone[0], alone[1]);
+        for models in [1, 3, 10] {
+            for threads in [1, 2] {
+                let together = train_bits(&images, spec, &all[..models], &[0], threads);
+                assert!(together == alone[..models], "H = {hidden}, M = {models}, {threads} threads");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_with_a_shuffle_of_its_own_gets_the_bits_of_that_shuffle_alone() {
+    let spec = ModelSpec { inputs: 300, hidden: 5, classes: 3 };
+    let images = Images::random(263, &spec);
+    let together = train_bits(&images, spec, &[0, 1, 2], &[4, 2, 7], 2);
+    for (model, shuffle) in [4, 2, 7].into_iter().enumerate() {
+        assert_eq!(together[model..=model], train_bits(&images, spec, &[model], &[shuffle], 1)[..]);
+    }
+    assert_ne!(together[1], train_bits(&images, spec, &[1], &[0], 1)[0], "the shuffle matters");
+}
+
+#[test]
+fn one_batch_is_learned_by_heart() {
+    let spec = ModelSpec { inputs: 37, hidden: 50, classes: 10 };
+    let images = Images::random(23, &spec);
+    let mut engine = images.engine::<f32>(job(spec, &[0.0], 23), 2);
+    engine.load(&[Params::init(&spec, 0)]).unwrap();
+    let rows: Vec<u32> = (0..23).collect();
+    let steps = 500;
+    engine.train(&Chunk { rows: &rows.repeat(steps), lengths: &vec![23; steps], rates: &vec![0.1; steps] }).unwrap();
+    let losses = engine.losses().unwrap();
+    assert!(losses[0] > 1.0 && losses[steps - 1] < 0.02, "from {} to {}", losses[0], losses[steps - 1]);
+    assert_eq!(engine.evaluate(&rows).unwrap(), [Tally { correct: 23, ..engine.evaluate(&rows).unwrap()[0] }]);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused_by_name() {
+    let spec = ModelSpec { inputs: 4, hidden: 3, classes: 2 };
+    let images = Images::random(5, &spec);
+    let mut engine = images.engine::<f64>(job(spec, &[0.0], 2), 1);
+    let other = ModelSpec { inputs: 7, ..spec };
+    let Images { data, statistics } = &images;
+    let built = CpuEngine::<f64>::new(job(other, &[0.0], 2), Arc::clone(data), Arc::clone(statistics), 1);
+    let refusals = [
+        ("inputs of an image", built.map(|_| ())),
+        ("images of a step", engine.train(&Chunk { rows: &[0, 1, 2], lengths: &[3], rates: &[0.1] })),
+        ("images of a step", engine.train(&Chunk { rows: &[], lengths: &[0], rates: &[0.1] })),
+        ("rows of a chunk", engine.train(&Chunk { rows: &[0], lengths: &[2], rates: &[0.1] })),
+        ("rates of a chunk", engine.train(&Chunk { rows: &[0], lengths: &[1], rates: &[] })),
+        ("row 5", engine.train(&Chunk { rows: &[5], lengths: &[1], rates: &[0.1] })),
+        ("row 9", engine.evaluate(&[9]).map(|_| ())),
+        ("networks", engine.load(&[])),
+        ("ModelSpec", engine.load(&[Params::init(&other, 0)])),
+    ];
+    for (name, refused) in refusals {
+        match refused {
+            Err(Error::Internal(what)) => assert!(what.contains(name), "{what}: does not name {name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
