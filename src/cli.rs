@@ -62,6 +62,10 @@ pub struct TrainArgs {
 
 impl TrainArgs {
     /// The preset, with the file's keys over it, with the flags over those.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a file that cannot be read, or a setting that is unknown or out of its range.
     pub fn config(&self) -> Result<Config> {
         let mut config = self.preset.unwrap_or(Preset::Best).config();
         if let Some(path) = &self.config {

@@ -43,6 +43,10 @@ impl Default for Config {
 
 impl Config {
     /// Rejects values outside their range, naming the flag; the data and the device are checked when they are opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`].
     pub fn check(&self) -> Result<()> {
         if self.steps == Some(0) {
             return Err(Error::Usage("--steps 0: expected 1 or more".into()));
@@ -53,6 +57,10 @@ impl Config {
     }
 
     /// The text of a `config.toml` that says all of it.
+    ///
+    /// # Errors
+    ///
+    /// None for a configuration that came from flags or a file: TOML can hold all that those can.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(&Settings::from(self)).map_err(|error| Error::Internal(format!("config.toml: {error}")))
     }
@@ -159,6 +167,10 @@ pub struct Settings {
 
 impl Settings {
     /// Reads a file with keys as in a run's `config.toml`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`], naming the file and the key.
     pub fn read(path: &Path) -> Result<Self> {
         let usage = |what: &str| Error::Usage(format!("--config {}: {}", path.display(), what.trim_end()));
         let text = fs::read_to_string(path).map_err(|error| usage(&error.to_string()))?;
@@ -174,6 +186,10 @@ impl Settings {
     }
 
     /// Lays what is set here over `config`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a pick of images where whole batches validate.
     pub fn apply(self, config: &mut Config) -> Result<()> {
         fn set<T>(place: &mut T, value: Option<T>) {
             if let Some(value) = value {

@@ -10,7 +10,18 @@
 //! by side in one wide product, ten models of 50 hidden units would gain 9 % (on one thread, 6.8 against 7.5 ms a step);
 //! but gemm chooses its kernel and its order of summation by the width, and equal bits are worth more here.
 //!
-//! One step of 3072-50-10 at B = 100 in f32, gathering and standardising included; see `tests/cpu.rs` for what holds.
+//! A step of 3072-50-10 at B = 100, from bytes to new weights, with 2 threads: `examples/cpu_step.rs`, three runs, each the
+//! median of its epochs of 100 steps, and `NumPy` 2.4.6 between them (2-core AMD EPYC, Zen 4 with AVX-512, nearly idle,
+//! 2026-11-23).
+//!
+//! |        | this engine              | `NumPy`, pixels standardised beforehand   |
+//! |--------|--------------------------|-------------------------------------------|
+//! | M = 1  | 0.48 – 0.51 ms (f32)     | 0.74 – 0.82 ms                            |
+//! | M = 10 | 4.9 – 5.1 ms (f32)       | ten times that                            |
+//! | M = 1  | 0.85 – 0.95 ms (f64)     |                                           |
+//!
+//! On one thread the step takes 0.93 ms: 0.38 forward, 0.41 update of W1, 0.05 standardising, 0.02 everything between.
+//! Of the rate of the products alone (84 GFLOP/s a thread) the whole step keeps 75 %.
 
 pub mod forward;
 pub mod head;
@@ -41,7 +52,8 @@ use crate::engine::{Chunk, Engine, Job, Tally};
 use crate::error::{Error, Result};
 use crate::params::Params;
 
-/// Images of an evaluation's task: 3 MB of f32, and enough tasks for every thread. Fixed, so that sums do not depend on the threads.
+/// Images of an evaluation's task: 3 MB of f32, and enough tasks for every thread. Fixed, so that no sum depends on
+/// the threads.
 const EVALUATION_IMAGES: usize = 256;
 
 /// Trains and evaluates on the processor, in precision `T`.
@@ -59,6 +71,10 @@ pub struct CpuEngine<T> {
 
 impl<T: Real> CpuEngine<T> {
     /// An engine with `threads` threads of its own, all weights 0.
+    ///
+    /// # Errors
+    ///
+    /// When the threads cannot be started; and, as an internal mistake, when the parts do not fit each other.
     pub fn new(job: Job, data: Arc<Dataset>, statistics: Arc<Standardisation>, threads: usize) -> Result<Self> {
         let spec = &job.model;
         expect("models", 1.., job.models())?;
@@ -86,6 +102,10 @@ impl<T: Real> CpuEngine<T> {
     }
 
     /// Replaces all weights, in full precision; one network a model.
+    ///
+    /// # Errors
+    ///
+    /// When there are not `M` networks of the job's shape.
     pub fn set_networks(&mut self, networks: Vec<Network<T>>) -> Result<()> {
         expect("networks", self.job.models()..=self.job.models(), networks.len())?;
         if let Some(other) = networks.iter().find(|network| network.spec != self.job.model) {
@@ -98,6 +118,10 @@ impl<T: Real> CpuEngine<T> {
     }
 
     /// Each model's `logits [rows, C]` of the data set's `rows`.
+    ///
+    /// # Errors
+    ///
+    /// When the data set has no such rows or cannot be read.
     pub fn logits(&self, rows: &[u32]) -> Result<Vec<Vec<T>>> {
         let blocks = self.infer(rows, |logits, _| logits.to_vec())?;
         Ok((0..self.models.len()).map(|m| blocks.iter().flat_map(|block| &block[m]).copied().collect()).collect())
@@ -105,6 +129,10 @@ impl<T: Real> CpuEngine<T> {
 
     /// Each model's mean loss over a batch, `rows [G][B]`, and the gradient of its cost, `loss + decay/2·(ΣW1² + ΣW2²)`.
     /// No weight changes.
+    ///
+    /// # Errors
+    ///
+    /// When the batch is empty, longer than the job's, or not in the data set.
     pub fn gradients(&mut self, rows: &[u32]) -> Result<Vec<(T, Network<T>)>> {
         let length = rows.len() / self.job.shuffles;
         self.check_chunk(&Chunk { rows, lengths: &[length as u32], rates: &vec![0.0; self.models.len()] })?;

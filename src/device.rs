@@ -109,6 +109,10 @@ pub enum Record {
 
 impl Device {
     /// Finds and opens what `choice` asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gpu`] if there is no such adapter, or its driver gives no device.
     pub fn open(choice: &Choice) -> Result<Self> {
         let real = |found: &[gpu::AdapterInfo]| found.iter().any(|info| !info.is_software());
         match choice {
@@ -133,6 +137,10 @@ impl Device {
     }
 
     /// An engine on it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] or [`Error::Gpu`] for a shape that the device cannot hold.
     pub fn engine(
         &self,
         job: Job,

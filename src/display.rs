@@ -17,6 +17,10 @@ pub use header::Header;
 mod header;
 
 /// Prints to standard output, where a closed pipe is no error.
+///
+/// # Errors
+///
+/// [`Error::Output`] if it cannot be written to, a full disk say.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -66,6 +70,10 @@ impl Display {
     }
 
     /// Text for standard output.
+    ///
+    /// # Errors
+    ///
+    /// As [`print`].
     pub fn show(&self, text: &str) -> Result<()> {
         if self.quiet { Ok(()) } else { print(text) }
     }
@@ -82,6 +90,10 @@ impl Display {
     }
 
     /// Ends the progress and shows the last table.
+    ///
+    /// # Errors
+    ///
+    /// As [`print`].
     pub fn finish(&mut self, outcome: &Outcome, records: &Path) -> Result<()> {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -90,6 +102,10 @@ impl Display {
     }
 
     /// The verdict on one batch trained on alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CheckFailed`] if the loss is too high.
     pub fn overfit(&self, outcome: &Outcome) -> Result<()> {
         outcome.check_overfit()?;
         self.show(&format!("one batch alone: its loss fell below {OVERFIT_LOSS}, as it must\n"))
@@ -109,16 +125,15 @@ impl Observer for Display {
             return Ok(());
         }
         let scores = mean(&evaluation.models);
-        match &self.bar {
-            Some(bar) => bar.set_message(bar_line(evaluation, &scores)),
-            None => {
-                if !self.titled {
-                    self.titled = true;
-                    remark("\n    step    epoch        lr  train loss      acc  val loss      acc    images/s");
-                }
-                remark(&plain_line(evaluation, &scores));
-            }
+        if let Some(bar) = &self.bar {
+            bar.set_message(bar_line(evaluation, &scores));
+            return Ok(());
         }
+        if !self.titled {
+            self.titled = true;
+            remark("\n    step    epoch        lr  train loss      acc  val loss      acc    images/s");
+        }
+        remark(&plain_line(evaluation, &scores));
         Ok(())
     }
 }

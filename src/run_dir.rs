@@ -31,6 +31,10 @@ pub struct RunDir {
 impl RunDir {
     /// Makes the folder `out`, or a fresh one in `runs/` named after `name` and the time, and writes `config.toml`. A
     /// place that cannot be written to is found out here, before any training.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a folder that is not empty, [`Error::Output`] for one that cannot be made.
     pub fn create(out: Option<&Path>, name: &str, config: &Config) -> Result<Self> {
         let path = match out {
             Some(path) => {
@@ -52,6 +56,10 @@ impl RunDir {
     }
 
     /// Writes the final weights, and what must be done to a pixel before them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`].
     pub fn save_weights(&self, params: &[Params], standardisation: &Standardisation) -> Result<()> {
         for (model, one) in params.iter().enumerate() {
             let name = match params.len() {
@@ -64,6 +72,10 @@ impl RunDir {
     }
 
     /// Writes `summary.json`. It comes last: where it is, the run is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`].
     pub fn summarise(&self, outcome: &Outcome, about: &About) -> Result<()> {
         let mut text = serde_json::to_vec_pretty(&Summary::new(outcome, about))
             .map_err(|error| Error::Internal(format!("summary.json: {error}")))?;

@@ -27,6 +27,10 @@ pub struct Training {
 
 impl Training {
     /// The training that `models` describe on `split`, ended after `cut` steps if that comes first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] without models, or with models of different steps.
     pub fn new(models: Vec<TrainSpec>, split: Split, cut: Option<u64>) -> Result<Self> {
         let plans: Vec<_> = models.iter().map(|model| Plan::new(model, split.train.len(), cut)).collect();
         match plans.first() {
@@ -37,6 +41,10 @@ impl Training {
 
     /// Reduces it to the first mini-batch's images and no penalty; nothing is validated or tested. A network, a
     /// gradient and an update that are right bring its loss below [`OVERFIT_LOSS`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
     pub fn on_one_batch(mut self) -> Result<Self> {
         self.split.train.truncate(self.plan.batch_size());
         self.split.validation.clear();
@@ -81,6 +89,10 @@ impl Training {
     }
 
     /// Trains from fresh weights to the plan's end on an engine built for [`Self::job`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`] at the first loss or weight that is not finite, and what the engine and the observer have.
     pub fn run(&self, engine: &mut dyn Engine, observer: &mut dyn Observer) -> Result<Outcome> {
         let shape = engine.job().model;
         let fresh: Vec<_> = self.models.iter().map(|model| Params::init(&shape, model.seed)).collect();
@@ -247,9 +259,17 @@ pub const OVERFIT_LOSS: f64 = 0.01;
 /// Who watches a training.
 pub trait Observer {
     /// The engine has been handed all steps before `step`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the training.
     fn stepped(&mut self, step: u64) -> Result<()>;
 
     /// All models have been scored.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the training.
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()>;
 }
 
@@ -341,7 +361,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Fails unless every model's training loss is below [`OVERFIT_LOSS`].
+    /// Demands that every model's training loss be below [`OVERFIT_LOSS`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CheckFailed`] if one is not.
     pub fn check_overfit(&self) -> Result<()> {
         let losses = self.evaluation.models.iter().map(|scores| scores.train.loss);
         let worst = losses.fold(0.0, f64::max);

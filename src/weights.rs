@@ -12,6 +12,10 @@ use crate::error::{Error, Result};
 use crate::params::{Params, Tensor, tensors};
 
 /// `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, each f32.
+///
+/// # Errors
+///
+/// [`Error::Internal`] if lengths and shapes disagree.
 pub fn network(params: &Params) -> Result<Vec<u8>> {
     let tensors = tensors(&params.spec);
     serialize(tensors.iter().zip(&params.values).map(|(tensor, values)| {
@@ -24,6 +28,10 @@ pub fn network(params: &Params) -> Result<Vec<u8>> {
 }
 
 /// `mean [D]` and `scale [D]`, f32: an input is `(pixel − mean) · scale`, the pixel being 0 to 255.
+///
+/// # Errors
+///
+/// As [`network`].
 pub fn standardisation(standardisation: &Standardisation) -> Result<Vec<u8>> {
     let Standardisation { mean, scale, .. } = standardisation;
     serialize([("mean", vec![mean.len()], mean.clone()), ("scale", vec![scale.len()], scale.clone())].into_iter())

@@ -1,5 +1,7 @@
 //! The training loop against an engine that only keeps the books.
 
+#![allow(clippy::float_cmp, reason = "the books hold small integers and halves of them, which are exact")]
+
 use cyclone::data::split::Split;
 use cyclone::engine::{Chunk, Engine, Job, Tally};
 use cyclone::error::{Error, Result};

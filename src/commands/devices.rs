@@ -12,7 +12,7 @@ pub fn run() -> Result<()> {
     for adapter in gpu::list() {
         let gpu::AdapterInfo { index, name, kind, backend, driver, limits, .. } = &adapter;
         let _ = writeln!(text, "gpu:{index}  {name}");
-        let rows = [("type", kind.to_string()), ("backend", backend.to_string()), ("driver", driver.clone())];
+        let rows = [("type", (*kind).to_owned()), ("backend", backend.clone()), ("driver", driver.clone())];
         for (label, value) in rows.into_iter().chain(limits.iter().cloned()) {
             let _ = writeln!(text, "       {label:<34} {value}");
         }

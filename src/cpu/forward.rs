@@ -20,6 +20,10 @@ pub fn slices(spec: &ModelSpec) -> usize {
 }
 
 /// Standardises images: `x [B, D]` from `pixels [B, D]`, `mean [D]` and `scale [D]`.
+///
+/// # Panics
+///
+/// When there is not an input for each pixel.
 pub fn standardise<T: Real>(pixels: &[u8], mean: &[f32], scale: &[f32], x: &mut [T]) {
     assert_eq!(pixels.len(), x.len(), "an input for each pixel");
     for (pixels, x) in pixels.chunks_exact(mean.len()).zip(x.chunks_exact_mut(mean.len())) {
@@ -30,6 +34,10 @@ pub fn standardise<T: Real>(pixels: &[u8], mean: &[f32], scale: &[f32], x: &mut 
 }
 
 /// `partials [S, B, H]`, slice s of which is `X[.., s]·W1[s, ..]`, from `x [B, D]`.
+///
+/// # Panics
+///
+/// When the shapes do not fit each other.
 pub fn forward<T: Real>(x: &[T], network: &Network<T>, partials: &mut [T]) {
     let ModelSpec { inputs, hidden, .. } = network.spec;
     let x = Matrix::new(x, inputs);

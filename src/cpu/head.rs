@@ -15,13 +15,13 @@ use crate::spec::ModelSpec;
 /// What a batch of `B` images leaves in one model.
 #[derive(Clone, Debug, Default)]
 pub struct Activations<T> {
-    /// `[B, H]`, after the ReLU.
+    /// `[B, H]`, after the `ReLU`.
     pub hidden: Vec<T>,
     /// `[B, C]`.
     pub logits: Vec<T>,
     /// The loss's gradient with respect to the logits, `[B, C]`.
     pub dlogits: Vec<T>,
-    /// The loss's gradient with respect to what enters the ReLU, `[B, H]`.
+    /// The loss's gradient with respect to what enters the `ReLU`, `[B, H]`.
     pub dhidden: Vec<T>,
 }
 
@@ -29,18 +29,20 @@ pub struct Activations<T> {
 pub fn logits<T: Real>(partials: &[T], images: usize, network: &Network<T>, activations: &mut Activations<T>) {
     let ModelSpec { hidden: units, classes, .. } = network.spec;
     let Activations { hidden, logits, .. } = activations;
+    let (first, others) = partials.split_at(images * units);
     hidden.clear();
-    for _ in 0..images {
-        hidden.extend_from_slice(&network.b1);
-    }
-    for partial in partials.chunks_exact(images * units) {
+    hidden.extend_from_slice(first);
+    for partial in others.chunks_exact(images * units) {
         for (z, &partial) in hidden.iter_mut().zip(partial) {
             *z += partial;
         }
     }
-    for z in hidden.iter_mut() {
-        // Not max(z, 0), which would turn a NaN into 0 and hide it.
-        *z = if *z <= T::ZERO { T::ZERO } else { *z };
+    for row in hidden.chunks_exact_mut(units) {
+        for (z, &bias) in row.iter_mut().zip(&network.b1) {
+            *z += bias;
+            // Not max(z, 0), which would turn a NaN into 0 and hide it.
+            *z = if *z <= T::ZERO { T::ZERO } else { *z };
+        }
     }
     logits.resize(images * classes, T::ZERO);
     product(Matrix::new(hidden, units), Matrix::new(&network.w2, classes), logits);
@@ -54,7 +56,7 @@ pub fn logits<T: Real>(partials: &[T], images: usize, network: &Network<T>, acti
 /// Writes the probabilities `p [C]` of one image's `logits [C]`, and returns its cross-entropy, `−ln p[label]`, in nats.
 ///
 /// Shifted by the largest logit, so that no exponential overflows; the loss is `ln Σ − (logit − largest)`, finite even
-/// where p[label] rounds to 0.
+/// where the probability rounds to 0.
 pub fn softmax<T: Real>(logits: &[T], label: u8, p: &mut [T]) -> T {
     let largest = logits.iter().fold(logits[0], |largest, &logit| if logit > largest { logit } else { largest });
     let mut sum = T::ZERO;

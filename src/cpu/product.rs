@@ -13,8 +13,8 @@
 //! | f32, 100 × 3,072 × 500    | 90, 89    | 74, 97                |
 //! | f64, 100 × 3,072 × 50     | 44, 44    | 38, 43                |
 //!
-//! Whole products on the crates' own threads came out slower than slices on ours, at 2 threads on the machine while it was
-//! busy with other work (median of 9): gemm 48, 60 against 80, 82 and matrixmultiply 39, 67 (one thread) against 54, 77 for the first shape.
+//! Whole products of the first shape on gemm's own two threads took 634 and 508 µs, slices on ours 382 and 375 µs (medians
+//! of one run, on a machine that had other work too, so only their order counts); matrixmultiply's slices 572 and 400 µs.
 
 use super::real::Real;
 
@@ -31,12 +31,21 @@ pub struct Matrix<'a, T> {
 
 impl<'a, T> Matrix<'a, T> {
     /// All of `values`, row-major, as rows of `columns`.
+    ///
+    /// # Panics
+    ///
+    /// When `values` does not end with a whole row.
     pub fn new(values: &'a [T], columns: usize) -> Self {
         assert!(columns > 0 && values.len().is_multiple_of(columns), "{} values in rows of {columns}", values.len());
         Self { values, rows: values.len() / columns, columns, row_stride: columns, column_stride: 1 }
     }
 
     /// The columns `first..last`.
+    ///
+    /// # Panics
+    ///
+    /// When there are no such columns.
+    #[must_use]
     pub fn columns(self, first: usize, last: usize) -> Self {
         assert!(first < last && last <= self.columns, "columns {first}..{last} of {}", self.columns);
         let values = self.values.get(first * self.column_stride..).unwrap_or_default();
@@ -44,6 +53,7 @@ impl<'a, T> Matrix<'a, T> {
     }
 
     /// Rows and columns swapped; nothing is moved.
+    #[must_use]
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -56,6 +66,10 @@ impl<'a, T> Matrix<'a, T> {
 }
 
 /// `C ← A·B`, with C row-major `[A's rows, B's columns]`.
+///
+/// # Panics
+///
+/// When the shapes do not fit each other.
 #[expect(
     unsafe_code,
     reason = "gemm takes raw pointers; a Matrix keeps its elements inside its slice, C's length is checked"
@@ -73,14 +87,14 @@ pub fn product<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
             k,
             c.as_mut_ptr(),
             1,
-            n as isize,
+            n.cast_signed(),
             false,
             a.values.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
+            a.column_stride.cast_signed(),
+            a.row_stride.cast_signed(),
             b.values.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
+            b.column_stride.cast_signed(),
+            b.row_stride.cast_signed(),
             T::ZERO,
             T::ONE,
             false,

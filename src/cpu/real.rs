@@ -30,9 +30,11 @@ pub trait Real:
     const ONE: Self;
 
     /// eˣ.
+    #[must_use]
     fn exp(self) -> Self;
 
     /// The natural logarithm.
+    #[must_use]
     fn ln(self) -> Self;
 
     /// The nearest `f32`.
