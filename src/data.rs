@@ -206,13 +206,3 @@ mod tests {
         assert_eq!(Dataset::auto(&missing).unwrap_err().exit_code(), 3, "a file in place of the folder");
     }
 }
-
-impl Standardisation {
-    /// `[2, D rounded up to a multiple of 4]`: means, then scales, as the kernels read them. What is added is 0, so that
-    /// whatever pixels stand there count nothing.
-    pub fn padded(&self) -> Vec<f32> {
-        let padding = self.mean.len().next_multiple_of(4) - self.mean.len();
-        let pad = || std::iter::repeat_n(0.0, padding);
-        self.mean.iter().copied().chain(pad()).chain(self.scale.iter().copied()).chain(pad()).collect()
-    }
-}

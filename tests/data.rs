@@ -1,5 +1,7 @@
 //! Data sets as a user gives them: paths, real sizes, exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails, in its helpers too")]
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;

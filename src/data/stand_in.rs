@@ -152,7 +152,9 @@ mod tests {
         let data = dataset();
         let count = |labels: &[u8]| {
             let mut images = [0; 10];
-            labels.iter().for_each(|&label| images[usize::from(label)] += 1);
+            for &label in labels {
+                images[usize::from(label)] += 1;
+            }
             images
         };
         for batch in data.labels.chunks(BATCH) {

@@ -49,6 +49,14 @@ impl Standardisation {
         Ok(Self { mean, scale })
     }
 
+    /// `[2, D rounded up to a multiple of 4]`: means, then scales, as the kernels read them. What is added is 0, so that
+    /// whatever pixels stand there count nothing.
+    pub fn padded(&self) -> Vec<f32> {
+        let padding = self.mean.len().next_multiple_of(4) - self.mean.len();
+        let pad = || std::iter::repeat_n(0.0, padding);
+        self.mean.iter().copied().chain(pad()).chain(self.scale.iter().copied()).chain(pad()).collect()
+    }
+
     /// How many dimensions are constant over the training split. They become inputs of 0 and say nothing.
     pub fn constant(&self) -> usize {
         self.scale.iter().filter(|&&scale| scale == 0.0).count()
