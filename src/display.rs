@@ -73,7 +73,7 @@ impl Display {
     ///
     /// # Errors
     ///
-    /// As [`print`].
+    /// As [`print()`].
     pub fn show(&self, text: &str) -> Result<()> {
         if self.quiet { Ok(()) } else { print(text) }
     }
@@ -93,7 +93,7 @@ impl Display {
     ///
     /// # Errors
     ///
-    /// As [`print`].
+    /// As [`print()`].
     pub fn finish(&mut self, outcome: &Outcome, records: &Path) -> Result<()> {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
