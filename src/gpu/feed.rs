@@ -61,7 +61,7 @@ impl Slot {
         })?;
         let labels: Vec<u32> = rows.iter().map(|row| dataset.labels[*row as usize].into()).collect();
         if let Some(submission) = self.submission.take() {
-            gpu.wait(Some(submission))?;
+            gpu.wait(Some(&submission))?;
         }
         gpu.queue.write_buffer(&self.pixels, 0, bytes);
         gpu.queue.write_buffer(&self.labels, 0, bytemuck::cast_slice(&labels));
