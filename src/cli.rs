@@ -9,6 +9,10 @@ use crate::config::{Config, Settings};
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 
+pub use tools::{DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, PredictArgs};
+
+mod tools;
+
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done
@@ -18,7 +22,8 @@ Exit codes:
    4  records that cannot be written
    5  no GPU, or one that was lost or lacks memory
    6  the training diverged
-   7  a damaged archive
+   7  a damaged archive, or a download that failed
+   8  a run whose weights cannot be used
   70  a mistake in cyclone";
 
 /// Trains fully-connected CIFAR-10 classifiers on any GPU, with a CPU engine as reference
@@ -36,6 +41,15 @@ pub enum Command {
     /// Train a two-layer network and write its records to runs/
     #[command(after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
     Train(Box<TrainArgs>),
+    /// Say what a trained network takes pictures for
+    #[command(after_help = EXIT_CODES)]
+    Predict(PredictArgs),
+    /// Write a trained network in the format of other programs
+    #[command(after_help = EXIT_CODES)]
+    Export(ExportArgs),
+    /// Fetch, import or look at images
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Data(DataCommand),
     /// List the GPUs that can be used, with the limits that matter
     Devices,
 }

@@ -6,7 +6,11 @@ use crate::cli::{self, Cli, Command};
 use crate::display;
 use crate::error::Result;
 
+mod data;
 mod devices;
+mod export;
+mod output;
+mod predict;
 mod train;
 
 /// Runs the process's command line and returns its exit code.
@@ -31,6 +35,9 @@ pub fn run() -> u8 {
 fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Train(args) => train::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Data(command) => data::run(&command),
         Command::Devices => devices::run(),
     }
 }

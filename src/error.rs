@@ -45,6 +45,22 @@ pub enum Error {
         /// Which member, expected, found, what to do.
         what: String,
     },
+    /// Exit code 7: a download failed, or brought something else than was asked for.
+    #[error("{url}: {what}")]
+    Download {
+        /// What was asked for.
+        url: String,
+        /// What happened, expected, found, what to do.
+        what: String,
+    },
+    /// Exit code 8: a checkpoint is damaged, or is not of the run that was asked for.
+    #[error("{}: {what}", path.display())]
+    Checkpoint {
+        /// The checkpoint, or the run's folder.
+        path: PathBuf,
+        /// Where in it, expected, found, what to do.
+        what: String,
+    },
     /// Exit code 70: a mistake in this program.
     #[error("{0} (this is a mistake in cyclone: please report it)")]
     Internal(String),
@@ -60,7 +76,8 @@ impl Error {
             Self::Output { .. } => 4,
             Self::Gpu(_) => 5,
             Self::Diverged(_) => 6,
-            Self::Archive { .. } => 7,
+            Self::Archive { .. } | Self::Download { .. } => 7,
+            Self::Checkpoint { .. } => 8,
             Self::Internal(_) => 70,
         }
     }
@@ -78,5 +95,10 @@ impl Error {
     /// An [`Error::Archive`] about `path`.
     pub fn archive(path: &Path, what: impl Into<String>) -> Self {
         Self::Archive { path: path.to_owned(), what: what.into() }
+    }
+
+    /// An [`Error::Checkpoint`] about `path`.
+    pub fn checkpoint(path: &Path, what: impl Into<String>) -> Self {
+        Self::Checkpoint { path: path.to_owned(), what: what.into() }
     }
 }

@@ -49,6 +49,7 @@
 //! | [`train`] | the loop, written once for both |
 //! | [`verify`] | the referee |
 //! | [`run_dir`], [`weights`] | a run's records on disk |
+//! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
 //!
@@ -68,14 +69,17 @@ pub mod device;
 pub mod display;
 pub mod engine;
 pub mod error;
+pub mod export;
 pub mod gpu;
 pub mod kernels;
 pub mod params;
+pub mod predict;
 pub mod preset;
 pub mod random;
 pub mod run_dir;
 pub mod schedule;
 pub mod spec;
 pub mod train;
+pub mod trained;
 pub mod verify;
 pub mod weights;

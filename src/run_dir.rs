@@ -235,6 +235,8 @@ pub struct DataRecord {
     pub name: String,
     /// SHA-256 over shapes, labels and pixels.
     pub sha256: String,
+    /// Names of the classes, in the order of the network's outputs.
+    pub classes: Vec<String>,
     /// How many are trained on.
     pub train: usize,
     /// How many validate.

@@ -11,20 +11,16 @@ use crate::data::Standardisation;
 use crate::error::{Error, Result};
 use crate::params::{Params, Tensor, tensors};
 
+/// A named tensor: its shape and its values, row-major.
+pub type Named = (&'static str, Vec<usize>, Vec<f32>);
+
 /// `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, each f32.
 ///
 /// # Errors
 ///
 /// [`Error::Internal`] if lengths and shapes disagree.
 pub fn network(params: &Params) -> Result<Vec<u8>> {
-    let tensors = tensors(&params.spec);
-    serialize(tensors.iter().zip(&params.values).map(|(tensor, values)| {
-        if tensor.is_weight() {
-            (tensor.name, vec![tensor.columns, tensor.rows], transposed(tensor, values))
-        } else {
-            (tensor.name, vec![tensor.columns], values.clone())
-        }
-    }))
+    serialize(network_tensors(params))
 }
 
 /// `mean [D]` and `scale [D]`, f32: an input is `(pixel − mean) · scale`, the pixel being 0 to 255.
@@ -33,8 +29,41 @@ pub fn network(params: &Params) -> Result<Vec<u8>> {
 ///
 /// As [`network`].
 pub fn standardisation(standardisation: &Standardisation) -> Result<Vec<u8>> {
+    serialize(standardisation_tensors(standardisation))
+}
+
+/// Both in one file, for a module that has `mean` and `scale` as buffers beside its two layers.
+///
+/// # Errors
+///
+/// As [`network`].
+pub fn module(params: &Params, standardisation: &Standardisation) -> Result<Vec<u8>> {
+    serialize(module_tensors(params, standardisation))
+}
+
+/// The tensors of a [`module`].
+pub fn module_tensors(params: &Params, standardisation: &Standardisation) -> impl Iterator<Item = Named> {
+    network_tensors(params).chain(standardisation_tensors(standardisation))
+}
+
+fn network_tensors(params: &Params) -> impl Iterator<Item = Named> {
+    tensors(&params.spec).into_iter().zip(&params.values).map(|(tensor, values)| {
+        if tensor.is_weight() {
+            (tensor.name, vec![tensor.columns, tensor.rows], transposed(&tensor, values))
+        } else {
+            (tensor.name, vec![tensor.columns], values.clone())
+        }
+    })
+}
+
+fn standardisation_tensors(standardisation: &Standardisation) -> impl Iterator<Item = Named> {
     let Standardisation { mean, scale, .. } = standardisation;
-    serialize([("mean", vec![mean.len()], mean.clone()), ("scale", vec![scale.len()], scale.clone())].into_iter())
+    [("mean", vec![mean.len()], mean.clone()), ("scale", vec![scale.len()], scale.clone())].into_iter()
+}
+
+/// Numbers as a file has them.
+pub fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// `[rows, columns]` as `[columns, rows]`.
@@ -42,13 +71,9 @@ fn transposed(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
     (0..tensor.columns).flat_map(|column| values[column..].iter().step_by(tensor.columns).copied()).collect()
 }
 
-fn serialize<'a>(tensors: impl Iterator<Item = (&'a str, Vec<usize>, Vec<f32>)>) -> Result<Vec<u8>> {
+fn serialize(tensors: impl Iterator<Item = Named>) -> Result<Vec<u8>> {
     let internal = |error| Error::Internal(format!("safetensors: {error}"));
-    let tensors: Vec<_> = tensors
-        .map(|(name, shape, values)| {
-            (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
-        })
-        .collect();
+    let tensors: Vec<_> = tensors.map(|(name, shape, values)| (name, shape, little_endian(&values))).collect();
     let views = tensors
         .iter()
         .map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))

@@ -59,6 +59,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         data: DataRecord {
             name: dataset.name.clone(),
             sha256: dataset.digest()?,
+            classes: dataset.classes.clone(),
             train: split.train.len(),
             validation: split.validation.len(),
             test: split.test.len(),
