@@ -9,7 +9,7 @@ use crate::config::{Config, Settings};
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 
-pub use tools::{DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, PredictArgs};
+pub use tools::{DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs};
 
 mod tools;
 
@@ -41,6 +41,9 @@ pub enum Command {
     /// Train a two-layer network and write its records to runs/
     #[command(after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
     Train(Box<TrainArgs>),
+    /// Find the range of learning rates to train with, by a test in which the rate grows
+    #[command(name = "lr-find", after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
+    LrFind(Box<LrFindArgs>),
     /// Say what a trained network takes pictures for
     #[command(after_help = EXIT_CODES)]
     Predict(PredictArgs),
@@ -100,14 +103,19 @@ impl TrainArgs {
 /// The command line with every setting's default in its help, taken from [`Config::default`].
 pub fn command() -> clap::Command {
     let defaults = Table::try_from(Settings::from(&Config::default())).unwrap_or_default();
-    Cli::command().mut_subcommand("train", |train| {
-        train.mut_args(|arg| match (defaults.get(&arg.get_id().as_str().replace('_', "-")), arg.get_help()) {
+    let with_defaults = |command: clap::Command| {
+        command.mut_args(|arg| match (defaults.get(&arg.get_id().as_str().replace('_', "-")), arg.get_help()) {
             (Some(default), Some(help)) if !matches!(default, Value::Boolean(_)) => {
                 let help = format!("{help} [default: {}]", plain(default));
                 arg.help(help)
             }
             _ => arg,
         })
+    };
+    Cli::command().mut_subcommand("train", with_defaults).mut_subcommand("lr-find", |command| {
+        let hide = |command: clap::Command, &name: &&'static str| command.mut_arg(name, |arg| arg.hide(true));
+        let steps = "Steps of the test [default: two epochs]";
+        LrFindArgs::FOREIGN.iter().fold(with_defaults(command), hide).mut_arg("steps", |arg| arg.help(steps))
     })
 }
 

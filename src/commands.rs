@@ -9,6 +9,7 @@ use crate::error::Result;
 mod data;
 mod devices;
 mod export;
+mod lr_find;
 mod output;
 mod predict;
 mod train;
@@ -35,6 +36,7 @@ pub fn run() -> u8 {
 fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Train(args) => train::run(&args),
+        Command::LrFind(args) => lr_find::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Data(command) => data::run(&command),

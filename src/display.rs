@@ -89,6 +89,13 @@ impl Display {
         self.bar = Some(bar);
     }
 
+    /// Shows that so many steps are done.
+    pub fn at(&self, step: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(step);
+        }
+    }
+
     /// Ends the progress and shows the last table.
     ///
     /// # Errors
@@ -114,9 +121,7 @@ impl Display {
 
 impl Observer for Display {
     fn stepped(&mut self, step: u64) -> Result<()> {
-        if let Some(bar) = &self.bar {
-            bar.set_position(step);
-        }
+        self.at(step);
         Ok(())
     }
 

@@ -47,6 +47,7 @@
 //! | [`engine`] | what an engine can do |
 //! | [`cpu`], [`gpu`], [`kernels`] | the two engines, which never import each other, and the shaders' registry |
 //! | [`train`] | the loop, written once for both |
+//! | [`lr_find`] | the range test of learning rates |
 //! | [`verify`] | the referee |
 //! | [`run_dir`], [`weights`] | a run's records on disk |
 //! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |
@@ -72,6 +73,7 @@ pub mod error;
 pub mod export;
 pub mod gpu;
 pub mod kernels;
+pub mod lr_find;
 pub mod params;
 pub mod predict;
 pub mod preset;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, value_parser};
 
+use crate::config::{Config, Settings};
 use crate::device::Choice;
+use crate::error::{Error, Result};
 use crate::export::Format;
 use crate::spec::Source;
 
@@ -83,4 +85,56 @@ pub struct InfoArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Flags of `lr-find`.
+#[derive(Args, Debug)]
+pub struct LrFindArgs {
+    /// Those of `train`, as far as they say what is trained.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The first learning rate
+    #[arg(long, help_heading = "Range test", value_name = "ETA", default_value_t = 1e-5)]
+    pub from: f64,
+    /// The last learning rate
+    #[arg(long, help_heading = "Range test", value_name = "ETA", default_value_t = 10.0)]
+    pub to: f64,
+    /// Draw loss and accuracy over the rate into a new SVG file
+    #[arg(long, help_heading = "Output", value_name = "FILE")]
+    pub chart: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+impl LrFindArgs {
+    /// The settings that have no meaning here, where the rate only rises and nothing is kept.
+    pub const FOREIGN: [&str; 7] =
+        ["lr_min", "lr_max", "half_cycle", "cycles", "epochs", "evals_per_cycle", "overfit_one_batch"];
+
+    /// The defaults of `train`, with the flags over them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a setting out of its range or without a meaning here.
+    pub fn config(&self) -> Result<Config> {
+        let Settings { lr_min, lr_max, half_cycle, cycles, epochs, evals_per_cycle, overfit_one_batch, .. } = self.settings;
+        let given = [
+            lr_min.is_some(),
+            lr_max.is_some(),
+            half_cycle.is_some(),
+            cycles.is_some(),
+            epochs.is_some(),
+            evals_per_cycle.is_some(),
+            overfit_one_batch,
+        ];
+        if let Some((name, _)) = Self::FOREIGN.iter().zip(given).find(|(_, given)| *given) {
+            let name = name.replace('_', "-");
+            return Err(Error::Usage(format!("--{name}: not for lr-find, whose rate only rises: see --from, --to, --steps")));
+        }
+        let mut config = Config::default();
+        self.settings.clone().apply(&mut config)?;
+        config.check()?;
+        Ok(config)
+    }
 }
