@@ -72,6 +72,12 @@ pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write the metrics as metrics.csv too
+    #[arg(long, help_heading = "Output")]
+    pub csv: bool,
+    /// Write the metrics as TensorBoard's event files too
+    #[arg(long, help_heading = "Output")]
+    pub tensorboard: bool,
     /// Print nothing but errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,

@@ -16,13 +16,12 @@ use crate::params::Params;
 pub mod chart;
 
 /// The smoothed loss is a mean in which a batch counts for `1/HORIZON` and one `HORIZON` steps older for 1/e of that.
-const HORIZON: f64 = 50.0;
+const HORIZON: f64 = 25.0;
 /// The test ends once the smoothed loss is so many times its least: fastai's bound.
 const DIVERGED: f64 = 4.0;
 /// Accuracies measured in a test.
 const ACCURACIES: u64 = 50;
-/// A smoothed loss this much below the first one has begun to fall, and this much above its least it has stopped: in
-/// shares of the whole fall.
+/// A smoothed loss this share of the whole fall below the first one has begun to fall.
 const MARGIN: f64 = 0.05;
 
 /// The rates of a test.
@@ -93,23 +92,20 @@ pub struct Found {
 pub struct Suggestion {
     /// For `--lr-min`: where the loss has begun to fall.
     pub min: f64,
-    /// For `--lr-max`: where the loss stops falling.
-    pub max: f64,
     /// Where it falls fastest.
     pub steepest: f64,
-    /// Where it is least.
-    pub least: f64,
+    /// For `--lr-max`: where it is least. Smith takes the rate at which the accuracy starts to fall.
+    pub max: f64,
 }
 
 impl fmt::Display for Suggestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { min, max, steepest, least } = *self;
+        let Self { min, steepest, max } = *self;
         write!(
             f,
             "--lr-min {min:.1e} --lr-max {max:.1e}\n\
-             The smoothed loss has begun to fall at {min:.1e}, falls fastest at {steepest:.1e}, has all but stopped \
-             falling at {max:.1e} and is least at {least:.1e}: below this range steps are wasted, above it they undo each \
-             other."
+             The smoothed loss has begun to fall at {min:.1e}, falls fastest at {steepest:.1e} and is least at {max:.1e}. \
+             Slower rates waste steps; faster ones undo what earlier steps have learnt."
         )
     }
 }
@@ -204,18 +200,83 @@ impl Smooth {
 /// The range in which the smoothed loss falls; none if it falls by less than a tenth.
 pub fn suggest(points: &[Point]) -> Option<Suggestion> {
     // The first means are of a few batches only: they would be taken for a fall or a rise.
-    let settled = points.get(points.len().min(HORIZON as usize / 2)..)?;
+    let settled = points.get(points.len().min(HORIZON as usize)..)?;
     let least = settled.iter().min_by(|a, b| a.smoothed.total_cmp(&b.smoothed))?;
     let falling: Vec<_> = settled.iter().take_while(|point| point.step <= least.step).collect();
     let first = falling.first()?.smoothed;
     let fall = first - least.smoothed;
-    if fall < first / 10.0 || falling.len() < 3 {
+    if fall < first / 10.0 {
         return None;
     }
     let begun = falling.iter().rfind(|point| point.smoothed > first - MARGIN * fall)?;
-    let stopped = falling.iter().find(|point| point.smoothed < least.smoothed + MARGIN * fall)?;
-    // Over the logarithm of the rate, whose steps are all of one size, a difference is a slope.
-    let steepest =
-        falling.windows(2).min_by(|a, b| (a[1].smoothed - a[0].smoothed).total_cmp(&(b[1].smoothed - b[0].smoothed)))?;
-    Some(Suggestion { min: begun.rate, max: stopped.rate, steepest: steepest[1].rate, least: least.rate })
+    // Every step grows by one factor, so over the logarithm of the rate differences are slopes. Between neighbours they
+    // would be those of single batches.
+    let window = (HORIZON as usize).min(falling.len() - 1);
+    let drop = |pair: &&[&Point]| pair[window].smoothed - pair[0].smoothed;
+    let steepest = falling.windows(window + 1).min_by(|a, b| drop(a).total_cmp(&drop(b)))?[window / 2];
+    Some(Suggestion { min: begun.rate, steepest: steepest.rate, max: least.rate })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A test whose loss is flat at 2.4, falls to 1.4 between the rates 1e-3 and 1e-1, and rises after that.
+    fn points(sweep: &Sweep, fall: f64) -> Vec<Point> {
+        let mut smooth = Smooth::default();
+        let point = |step| {
+            let rate = sweep.at(step);
+            let share = ((rate.log10() + 3.0) / 2.0).clamp(0.0, 1.0);
+            let loss = 2.4 - fall * share + (rate - 0.1).max(0.0) * 9.0;
+            Point { step, rate, loss, smoothed: smooth.add(loss), accuracy: None }
+        };
+        (0..sweep.steps).map(point).collect()
+    }
+
+    const SWEEP: Sweep = Sweep { from: 1e-5, to: 1.0, steps: 1001 };
+
+    #[test]
+    fn the_rate_grows_by_one_factor_between_its_ends() {
+        approx::assert_relative_eq!(SWEEP.at(0), 1e-5);
+        approx::assert_relative_eq!(SWEEP.at(600), 1e-2, max_relative = 1e-12);
+        approx::assert_relative_eq!(SWEEP.at(1000), 1.0);
+    }
+
+    #[test]
+    fn the_suggested_range_is_where_the_loss_falls() {
+        let Suggestion { min, steepest, max } = suggest(&points(&SWEEP, 1.0)).unwrap();
+        // 200 steps are a power of ten. The smoothing is 25 steps late, and 5 % of the fall are 20 steps.
+        assert!((1e-3..2e-3).contains(&min), "{min}");
+        assert!((1e-3..1e-1).contains(&steepest), "{steepest}");
+        assert!((1e-1..2e-1).contains(&max), "{max}");
+    }
+
+    #[test]
+    fn a_loss_that_hardly_falls_suggests_nothing() {
+        assert_eq!(suggest(&points(&SWEEP, 0.1)), None);
+        assert_eq!(suggest(&[]), None);
+        assert_eq!(suggest(&points(&Sweep { steps: 10, ..SWEEP }, 0.0)), None);
+    }
+
+    #[test]
+    fn a_smoothed_constant_is_that_constant_from_the_first_step() {
+        let mut smooth = Smooth::default();
+        for _ in 0..100 {
+            approx::assert_relative_eq!(smooth.add(3.0), 3.0, max_relative = 1e-12);
+        }
+    }
+
+    #[test]
+    fn ends_that_make_no_sense_name_their_flags() {
+        for sweep in [
+            Sweep { from: 1.0, to: 0.5, ..SWEEP },
+            Sweep { from: f64::NAN, ..SWEEP },
+            Sweep { from: 0.0, ..SWEEP },
+            Sweep { to: f64::INFINITY, ..SWEEP },
+        ] {
+            let error = sweep.check().unwrap_err();
+            assert!(error.exit_code() == 2 && error.to_string().contains("--from"), "{error}");
+        }
+        assert!(Sweep { steps: 1, ..SWEEP }.check().unwrap_err().to_string().contains("--steps 1"));
+    }
 }

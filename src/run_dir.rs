@@ -2,7 +2,8 @@
 //!
 //! `config.toml` says what is trained, `metrics.jsonl` grows by a line a model at every evaluation, and the end adds
 //! `weights.safetensors`, `standardisation.safetensors` and `summary.json`. A file is there whole or not at all, but for
-//! `metrics.jsonl`, of which a killed run leaves all lines written so far.
+//! `metrics.jsonl`, of which a killed run leaves all lines written so far. The same numbers come as `metrics.csv` and as
+//! TensorBoard's event files where they are asked for.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -18,6 +19,12 @@ use crate::error::{Error, Result};
 use crate::params::Params;
 use crate::train::{Evaluation, Observer, Outcome, Score};
 use crate::weights;
+
+pub use csv::Csv;
+pub use tensorboard::TensorBoard;
+
+mod csv;
+mod tensorboard;
 
 /// The folder of default names.
 const RUNS: &str = "runs";

@@ -12,7 +12,7 @@ use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
 use crate::display::{Display, Header};
 use crate::error::Result;
-use crate::run_dir::{About, DataRecord, RunDir};
+use crate::run_dir::{About, Csv, DataRecord, RunDir, TensorBoard};
 use crate::spec::ModelSpec;
 use crate::train::{Evaluation, Observer, Training};
 
@@ -47,7 +47,12 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     display.show(&header.to_string())?;
     display.start(training.plan().steps());
-    let outcome = training.run(engine.as_mut(), &mut Both(&mut display, &mut records))?;
+    let mut csv = args.csv.then(|| Csv::create(records.path())).transpose()?;
+    let mut board = args.tensorboard.then(|| TensorBoard::create(records.path())).transpose()?;
+    let mut watching: Vec<&mut dyn Observer> = vec![&mut display, &mut records];
+    watching.extend(csv.as_mut().map(|csv| csv as &mut dyn Observer));
+    watching.extend(board.as_mut().map(|board| board as &mut dyn Observer));
+    let outcome = training.run(engine.as_mut(), &mut All(watching))?;
 
     records.save_weights(&outcome.params, &standardisation)?;
     let split = training.split();
@@ -77,17 +82,15 @@ fn training(config: &Config, split: Split) -> Result<Training> {
     if config.overfit_one_batch { training.on_one_batch() } else { Ok(training) }
 }
 
-/// The terminal and the records, told of everything in this order.
-struct Both<'a>(&'a mut Display, &'a mut RunDir);
+/// Several observers, told of everything in this order.
+struct All<'a>(Vec<&'a mut dyn Observer>);
 
-impl Observer for Both<'_> {
+impl Observer for All<'_> {
     fn stepped(&mut self, step: u64) -> Result<()> {
-        self.0.stepped(step)?;
-        self.1.stepped(step)
+        self.0.iter_mut().try_for_each(|observer| observer.stepped(step))
     }
 
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
-        self.0.evaluated(evaluation)?;
-        self.1.evaluated(evaluation)
+        self.0.iter_mut().try_for_each(|observer| observer.evaluated(evaluation))
     }
 }

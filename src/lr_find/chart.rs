@@ -33,8 +33,8 @@ fn draw(area: &Area<'_>, found: &Found) -> std::result::Result<(), Box<dyn std::
     let (Some(first), Some(last)) = (found.points.first(), found.points.last()) else { return Ok(()) };
     let rates = first.rate..last.rate * 1.0001;
     let least = found.points.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
-    // What lies above the start by more than its half would squeeze all the rest.
-    let (bottom, top) = (0.95 * least, 1.5 * first.smoothed.max(f64::MIN_POSITIVE));
+    // What lies far above the start would squeeze all the rest.
+    let (bottom, top) = (0.9 * least, 1.2 * first.smoothed.max(f64::MIN_POSITIVE));
     let best = found.points.iter().filter_map(|point| point.accuracy).fold(0.0, f64::max);
 
     area.fill(&WHITE)?;
