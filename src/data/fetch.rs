@@ -80,36 +80,42 @@ pub trait Watch {
     fn note(&mut self, text: &str);
 }
 
-/// Makes `folder/cifar-10-batches-bin` from `mirror`, an address or a file, or from the official address. Returns that
-/// path, and whether it was made only now. An archive that lies in `folder` already is used instead of a download.
+/// Makes `folder/cifar-10-batches-bin` of `archive`, from `mirror`, an address or a file, or from where it is published.
+/// Returns that path, and whether it was made only now. An archive that lies in `folder` already is used instead of a
+/// download.
 ///
 /// # Errors
 ///
-/// [`Error::Download`] and [`Error::Archive`] for what did not arrive or is not the official archive, [`Error::Output`]
-/// if it cannot be written, [`Error::Data`] for a thing of that name that is no CIFAR-10.
-pub fn cifar_10(mirror: Option<&str>, folder: &Path, watch: &mut dyn Watch) -> Result<(PathBuf, bool)> {
+/// [`Error::Download`] and [`Error::Archive`] for what did not arrive or is not the archive, [`Error::Output`] if it
+/// cannot be written, [`Error::Data`] for a thing of that name that is no CIFAR-10.
+pub fn install(
+    archive: &Published<'_>,
+    mirror: Option<&str>,
+    folder: &Path,
+    patience: &Patience,
+    watch: &mut dyn Watch,
+) -> Result<(PathBuf, bool)> {
     let destination = folder.join(FOLDER);
     if fs::symlink_metadata(&destination).is_ok() {
         return cifar::open(&destination).map(|_| (destination, false));
     }
     fs::create_dir_all(folder).map_err(|fault| Error::output(folder, fault.to_string()))?;
     let unpacked = (FILES.len() * cifar::BATCH * RECORD) as u64;
-    let file = mirror.filter(|mirror| !mirror.contains("://")).map(Path::new);
-    let by_hand = folder.join(CIFAR_10.name);
-    let dataset = if let Some(file) = file.or(by_hand.is_file().then_some(&by_hand)) {
+    let given = mirror.filter(|mirror| !mirror.contains("://")).map(Path::new);
+    let kept = folder.join(archive.name);
+    let dataset = if let Some(file) = given.or(kept.is_file().then_some(&kept)) {
         need_space(folder, unpacked)?;
-        check(file, &CIFAR_10).map_err(|what| Error::archive(file, what))?;
+        check(file, archive).map_err(|what| Error::archive(file, what))?;
         archive::open(file)?
     } else {
-        need_space(folder, CIFAR_10.bytes + unpacked)?;
-        let published = Published { url: mirror.unwrap_or(CIFAR_10.url), ..CIFAR_10 };
-        download(&published, folder, &Patience::default(), watch)?;
-        archive::open(&by_hand)?
+        need_space(folder, archive.bytes + unpacked)?;
+        download(&Published { url: mirror.unwrap_or(archive.url), ..*archive }, folder, patience, watch)?;
+        archive::open(&kept)?
     };
     binary::write_official(&dataset, &destination)?;
-    if file.is_none() {
+    if given.is_none() {
         // All that is in it is in the folder now.
-        fs::remove_file(&by_hand).map_err(|fault| Error::output(&by_hand, fault.to_string()))?;
+        fs::remove_file(&kept).map_err(|fault| Error::output(&kept, fault.to_string()))?;
     }
     Ok((destination, true))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::FetchArgs;
-use crate::data::fetch::{self, Watch};
+use crate::data::fetch::{self, CIFAR_10, Patience, Watch};
 use crate::display::{self, Display};
 use crate::error::Result;
 
@@ -16,7 +16,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// Gets CIFAR-10.
 pub fn run(args: &FetchArgs) -> Result<()> {
     let mut progress = Progress::default();
-    let fetched = fetch::cifar_10(args.mirror.as_deref(), &args.dest, &mut progress);
+    let (mirror, patience) = (args.mirror.as_deref(), Patience::default());
+    let fetched = fetch::install(&CIFAR_10, mirror, &args.dest, &patience, &mut progress);
     if let Some(bar) = progress.bar.take() {
         bar.finish_and_clear();
     }
