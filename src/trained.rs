@@ -207,7 +207,10 @@ mod tests {
     fn a_file_cut_anywhere_is_refused() {
         let bytes = weights::network(&sample().params).unwrap();
         for length in 0..bytes.len() {
-            refused(|run| fs::write(run.join("weights.safetensors"), &bytes[..length]).unwrap(), &["weights.safetensors"]);
+            refused(
+                |run| fs::write(run.join("weights.safetensors"), &bytes[..length]).unwrap(),
+                &["weights.safetensors"],
+            );
         }
     }
 }

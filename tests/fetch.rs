@@ -59,7 +59,11 @@ fn cut(body: &[u8], sent: usize) -> Answer {
 
 fn rest(body: &[u8], from: usize) -> Answer {
     let range = format!("Content-Range: bytes {from}-{}/{}\r\n", body.len() - 1, body.len());
-    reply("206 Partial Content", &format!("Content-Length: {}\r\nETag: \"one\"\r\n{range}", body.len() - from), &body[from..])
+    reply(
+        "206 Partial Content",
+        &format!("Content-Length: {}\r\nETag: \"one\"\r\n{range}", body.len() - from),
+        &body[from..],
+    )
 }
 
 /// 300,007 bytes, more than a few blocks of the reader.
@@ -277,7 +281,8 @@ fn no_server_at_all_says_where_to_put_the_file_by_hand() {
 /// An archive of the official form and sizes, its pixels all black.
 fn black_archive() -> Vec<u8> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-    for name in [1, 2, 3, 4, 5].map(|batch| format!("data_batch_{batch}.bin")).iter().chain([&"test_batch.bin".into()]) {
+    for name in [1, 2, 3, 4, 5].map(|batch| format!("data_batch_{batch}.bin")).iter().chain([&"test_batch.bin".into()])
+    {
         let mut bytes = vec![0; 30_730_000];
         bytes.iter_mut().step_by(3073).zip((0..10).cycle()).for_each(|(label, class)| *label = class);
         let mut header = tar::Header::new_ustar();
@@ -294,7 +299,7 @@ fn an_archive_is_fetched_unpacked_and_found_again() {
     let packed = black_archive();
     let (url, _requests) = serve(vec![whole(&packed)]);
     let archive = Published { name: "a.tar.gz", url: &url, bytes: packed.len() as u64, md5: &md5(&packed) };
-    let mut install = |mirror| install(&archive, mirror, folder.path(), &QUICK, &mut Notes::default());
+    let install = |mirror: Option<&str>| install(&archive, mirror, folder.path(), &QUICK, &mut Notes::default());
     let there = folder.path().join("cifar-10-batches-bin");
     assert_eq!(install(None).unwrap(), (there.clone(), true));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the archive is gone, its files are there");
@@ -379,6 +384,9 @@ fn a_disk_too_small_is_found_out_before_the_download() {
     let output = within(&format!("\"$1\" data fetch --mirror {url} --dest \"$0/data\"")).unwrap();
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{message}");
-    assert!(message.contains("338.0 MiB are needed") && message.contains("free here") && message.contains("--dest"), "{message}");
+    assert!(
+        message.contains("338.0 MiB are needed") && message.contains("free here") && message.contains("--dest"),
+        "{message}"
+    );
     assert!(requests.try_recv().is_err(), "nothing was asked for");
 }

@@ -219,7 +219,10 @@ fn the_table_of_metrics_has_the_numbers_of_its_lines() {
         for (column, cell) in columns.iter().zip(row) {
             // In the text of the line, where no reading has rounded it; a comma or the brace ends a number.
             let there = |end| text.contains(&format!("\"{column}\":{cell}{end}"));
-            assert!(if line.get(column).is_some() { there(",") || there("}") } else { cell.is_empty() }, "{column} {cell}: {text}");
+            assert!(
+                if line.get(column).is_some() { there(",") || there("}") } else { cell.is_empty() },
+                "{column} {cell}: {text}"
+            );
         }
         count += 1;
     }

@@ -118,7 +118,8 @@ impl LrFindArgs {
     ///
     /// [`Error::Usage`] for a setting out of its range or without a meaning here.
     pub fn config(&self) -> Result<Config> {
-        let Settings { lr_min, lr_max, half_cycle, cycles, epochs, evals_per_cycle, overfit_one_batch, .. } = self.settings;
+        let Settings { lr_min, lr_max, half_cycle, cycles, epochs, evals_per_cycle, overfit_one_batch, .. } =
+            self.settings;
         let given = [
             lr_min.is_some(),
             lr_max.is_some(),
@@ -130,7 +131,9 @@ impl LrFindArgs {
         ];
         if let Some((name, _)) = Self::FOREIGN.iter().zip(given).find(|(_, given)| *given) {
             let name = name.replace('_', "-");
-            return Err(Error::Usage(format!("--{name}: not for lr-find, whose rate only rises: see --from, --to, --steps")));
+            return Err(Error::Usage(format!(
+                "--{name}: not for lr-find, whose rate only rises: see --from, --to, --steps"
+            )));
         }
         let mut config = Config::default();
         self.settings.clone().apply(&mut config)?;

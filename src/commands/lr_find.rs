@@ -58,7 +58,8 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
         write_new(path, "--chart", chart::svg(&found)?.as_bytes())?;
     }
     if args.json {
-        let text = serde_json::to_string_pretty(&found).map_err(|error| Error::Internal(format!("lr-find: {error}")))?;
+        let text =
+            serde_json::to_string_pretty(&found).map_err(|error| Error::Internal(format!("lr-find: {error}")))?;
         return display::print(&format!("{text}\n"));
     }
     display::print(&text(&found))
@@ -85,7 +86,9 @@ fn text(found: &Found) -> String {
         Some(suggestion) => {
             let _ = writeln!(text, "\n{suggestion}");
         }
-        None => text.push_str("\nNo suggestion: the loss hardly falls. Try other ends with --from and --to, or more --steps.\n"),
+        None => text.push_str(
+            "\nNo suggestion: the loss hardly falls. Try other ends with --from and --to, or more --steps.\n",
+        ),
     }
     text
 }

@@ -79,7 +79,8 @@ fn publish(destination: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(failed(fault)),
         _ => {}
     }
-    let name = destination.file_name().ok_or_else(|| Error::output(destination, "expected the name of a new folder"))?;
+    let name =
+        destination.file_name().ok_or_else(|| Error::output(destination, "expected the name of a new folder"))?;
     let partial = parent.join(format!(".{}.part-{}", name.to_string_lossy(), std::process::id()));
     fs::create_dir(&partial).map_err(failed)?;
     let filled = fill(&partial).and_then(|()| fs::rename(&partial, destination).map_err(failed));
@@ -140,7 +141,8 @@ pub fn open(folder: &Path) -> Result<Dataset> {
             file.read_exact(&mut record).map_err(|fault| Error::data(&path, fault.to_string()))?;
             if usize::from(record[0]) >= classes.len() {
                 let at = grouped(place as u64 * RECORD as u64);
-                let what = format!("record {place} (offset {at}): label {}, expected 0 to {}", record[0], classes.len() - 1);
+                let what =
+                    format!("record {place} (offset {at}): label {}, expected 0 to {}", record[0], classes.len() - 1);
                 return Err(Error::data(&path, what));
             }
             labels.push(record[0]);
@@ -225,7 +227,10 @@ mod tests {
             }
         };
         refused(&|path| fs::remove_file(path.join("data_batch_2.bin")).unwrap(), "data_batch_2.bin");
-        refused(&|path| fs::write(path.join("test_batch.bin"), [0; RECORD]).unwrap(), "expected a regular file of 12,292");
+        refused(
+            &|path| fs::write(path.join("test_batch.bin"), [0; RECORD]).unwrap(),
+            "expected a regular file of 12,292",
+        );
         refused(&change("data_batch_2.bin", 2 * RECORD, 3), "record 2 (offset 6,146): label 3, expected 0 to 2");
         refused(&change("data_batch_4.bin", 1, 99), "SHA-256");
         refused(&|path| fs::write(path.join(ABOUT), "classes = 3").unwrap(), "dataset.toml");

@@ -246,7 +246,10 @@ fn attempt(
         length += count as u64;
         if length > published.bytes {
             partial.remove();
-            return Err(give_up(&format!("the server sends more than the {} bytes expected", grouped(published.bytes))));
+            return Err(give_up(&format!(
+                "the server sends more than the {} bytes expected",
+                grouped(published.bytes)
+            )));
         }
         file.write_all(&block[..count]).map_err(unwritten)?;
         if Instant::now() >= end {

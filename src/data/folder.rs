@@ -39,8 +39,11 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     files.extend(labelled_files(&test, &classes)?);
 
     let mut pixels = vec![0; files.len() * INPUTS];
-    let decoded: Vec<Result<bool>> =
-        pixels.par_chunks_exact_mut(INPUTS).zip(&files).map(|(pixels, (path, _))| picture::read(path, pixels)).collect();
+    let decoded: Vec<Result<bool>> = pixels
+        .par_chunks_exact_mut(INPUTS)
+        .zip(&files)
+        .map(|(pixels, (path, _))| picture::read(path, pixels))
+        .collect();
     let mut resized = 0u64;
     for was_resized in decoded {
         resized += u64::from(was_resized?);

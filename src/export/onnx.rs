@@ -38,12 +38,13 @@ pub fn encode(trained: &Trained) -> Vec<u8> {
             .map(|&(name, value)| Attribute { name: name.into(), i: value, kind: INT })
             .collect(),
     };
-    let tensors = weights::module_tensors(&trained.params, &trained.standardisation).map(|(name, shape, values)| Tensor {
-        dims: shape.iter().map(|&size| size as i64).collect(),
-        data_type: FLOAT,
-        name: name.into(),
-        raw_data: weights::little_endian(&values),
-    });
+    let tensors =
+        weights::module_tensors(&trained.params, &trained.standardisation).map(|(name, shape, values)| Tensor {
+            dims: shape.iter().map(|&size| size as i64).collect(),
+            data_type: FLOAT,
+            name: name.into(),
+            raw_data: weights::little_endian(&values),
+        });
     let classes = trained.params.spec.classes as i64;
     let graph = Graph {
         node: vec![

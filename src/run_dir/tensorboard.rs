@@ -16,16 +16,8 @@ use crate::error::{Error, Result};
 use crate::train::{Evaluation, Observer};
 
 /// The keys of `metrics.jsonl` that are curves.
-const TAGS: [&str; 8] = [
-    "lr",
-    "batch/loss",
-    "train/loss",
-    "train/cost",
-    "train/accuracy",
-    "val/loss",
-    "val/cost",
-    "val/accuracy",
-];
+const TAGS: [&str; 8] =
+    ["lr", "batch/loss", "train/loss", "train/cost", "train/accuracy", "val/loss", "val/cost", "val/accuracy"];
 
 /// An event file that grows at every evaluation.
 pub struct TensorBoard {
@@ -77,7 +69,11 @@ impl Observer for TensorBoard {
                     simple_value: Some(number as f32),
                 })
                 .collect();
-            events.push(Event { wall_time, step: evaluation.step as i64, what: Some(What::Summary(Summary { value })) });
+            events.push(Event {
+                wall_time,
+                step: evaluation.step as i64,
+                what: Some(What::Summary(Summary { value })),
+            });
         }
         self.write(&events)
     }
