@@ -226,7 +226,7 @@ mod tests {
         let mut smooth = Smooth::default();
         let point = |step| {
             let rate = sweep.at(step);
-            let share = ((rate.log10() + 3.0) / 2.0).clamp(0.0, 1.0);
+            let share = (0.5 * (rate.log10() + 3.0)).clamp(0.0, 1.0);
             let loss = 2.4 - fall * share + (rate - 0.1).max(0.0) * 9.0;
             Point { step, rate, loss, smoothed: smooth.add(loss), accuracy: None }
         };

@@ -1,5 +1,7 @@
 //! Downloads from a server on this machine that behaves as badly as servers do.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -72,7 +74,11 @@ fn body() -> Vec<u8> {
 }
 
 fn md5(bytes: &[u8]) -> String {
-    Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Md5::digest(bytes)
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+        .collect()
 }
 
 const QUICK: Patience = Patience {
@@ -150,6 +156,18 @@ fn a_line_that_breaks_is_taken_up_where_it_broke() {
     assert!(!requests.recv().unwrap().contains("range"));
     let second = requests.recv().unwrap();
     assert!(second.contains("range: bytes=100001-") && second.contains("if-range: \"one\""), "{second}");
+}
+
+#[test]
+fn what_a_killed_process_has_left_is_gone_on_with() {
+    let folder = tempdir().unwrap();
+    let body = body();
+    fs::write(folder.path().join("archive.part"), &body[..5_000]).unwrap();
+    fs::write(folder.path().join("archive.part.tag"), "\"one\"").unwrap();
+    let (url, requests) = serve(vec![rest(&body, 5_000)]);
+    get(&url, folder.path()).0.unwrap();
+    complete(&folder);
+    assert!(requests.recv().unwrap().contains("range: bytes=5000-"));
 }
 
 #[test]
@@ -362,6 +380,20 @@ fn a_thing_of_that_name_that_is_no_cifar_10_is_left_alone() {
     let output = fetch(folder.path(), &[]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     assert_eq!(fs::read_to_string(there.join("mine.txt")).unwrap(), "mine");
+}
+
+/// Whatever is written to `/dev/full` finds the disk full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_up_says_what_is_needed_and_what_is_free() {
+    let folder = tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("archive.part")).unwrap();
+    let (url, _requests) = serve(vec![whole(&body())]);
+    let error = get(&url, folder.path()).0.unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    let message = error.to_string();
+    assert!(message.contains("No space left") && message.contains("293.0 KiB are needed"), "{message}");
+    assert!(message.contains("--dest"), "{message}");
 }
 
 /// A file system of 1 MiB, in a name space of its own so that nothing is left mounted.

@@ -3,6 +3,8 @@
 //! The packages are installed into a virtual environment in Cargo's folder for tests, once. Where that cannot be (no
 //! Python, no network), a test says `NOT RUN` on standard error. `CYCLONE_PYTHON` names an interpreter that has them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! What is done before and after a training: predict, export, data, lr-find, and the other forms of the metrics.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

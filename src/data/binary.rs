@@ -62,7 +62,7 @@ pub fn import(dataset: &Dataset, destination: &Path) -> Result<()> {
 /// As [`import`].
 pub fn write_official(dataset: &Dataset, destination: &Path) -> Result<()> {
     let batches = dataset.batches.iter().map(|batch| batch.start as usize..batch.end as usize);
-    let ranges: Vec<_> = batches.chain([dataset.train..dataset.labels.len()]).collect();
+    let ranges: Vec<_> = batches.chain(std::iter::once(dataset.train..dataset.labels.len())).collect();
     publish(destination, |folder| write_files(dataset, &ranges, folder))
 }
 

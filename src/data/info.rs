@@ -110,8 +110,9 @@ pub fn contact_sheet(dataset: &Dataset) -> RgbImage {
     // Half an image of room between the means and the images.
     let mut sheet = RgbImage::from_pixel(size(1 + COLUMNS) + SIDE as u32 / 2, size(1 + dataset.classes.len()), white);
     let mut put = |line: usize, column: usize, planes: &[u8]| {
-        let indent = if column == 0 { GAP } else { GAP + SIDE / 2 + column * step };
-        replace(&mut sheet, &picture::from_planes(planes), indent as i64, (GAP + line * step) as i64);
+        let left = if column == 0 { GAP } else { GAP + SIDE / 2 + column * step };
+        let [left, top] = [left, GAP + line * step].map(|pixels| pixels as u32);
+        replace(&mut sheet, &picture::from_planes(planes), left.into(), top.into());
     };
     let all: Vec<_> = (0..dataset.train as u32).collect();
     put(0, 0, &mean_image(dataset, &all));

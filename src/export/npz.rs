@@ -47,9 +47,9 @@ fn pack(trained: &Trained) -> zip::result::ZipResult<Vec<u8>> {
 
 /// What stands before an array's values, padded so that they start at a multiple of 64 bytes.
 fn header(kind: &str, shape: &[usize]) -> Vec<u8> {
+    let shape: Vec<_> = shape.iter().map(usize::to_string).collect();
     // A tuple of one has a comma too.
-    let shape: String = shape.iter().map(|size| format!("{size}, ")).collect();
-    let mut text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    let mut text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({},), }}", shape.join(", "));
     let start = 10;
     let padded = (start + text.len() + 1).next_multiple_of(64) - start;
     text.extend(std::iter::repeat_n(' ', padded - 1 - text.len()));

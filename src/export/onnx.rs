@@ -40,12 +40,12 @@ pub fn encode(trained: &Trained) -> Vec<u8> {
     };
     let tensors =
         weights::module_tensors(&trained.params, &trained.standardisation).map(|(name, shape, values)| Tensor {
-            dims: shape.iter().map(|&size| size as i64).collect(),
+            dims: shape.iter().map(|&size| (size as u64).cast_signed()).collect(),
             data_type: FLOAT,
             name: name.into(),
             raw_data: weights::little_endian(&values),
         });
-    let classes = trained.params.spec.classes as i64;
+    let classes = (trained.params.spec.classes as u64).cast_signed();
     let graph = Graph {
         node: vec![
             node("Cast", &["pixels"], "bytes", &[("to", FLOAT.into())]),

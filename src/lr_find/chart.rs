@@ -75,8 +75,8 @@ fn draw(area: &Area<'_>, found: &Found) -> std::result::Result<(), Box<dyn std::
     chart.draw_secondary_series(LineSeries::new(accuracies, ACCURACY.stroke_width(3)))?;
 
     let legend = [("smoothed loss", LOSS.to_rgba()), ("accuracy", ACCURACY.to_rgba()), ("suggested", RANGE.mix(0.4))];
-    for (place, (name, colour)) in legend.into_iter().enumerate() {
-        let (x, y) = (90, 30 + 22 * place as i32);
+    for ((name, colour), place) in legend.into_iter().zip(0..) {
+        let (x, y) = (90, 30 + 22 * place);
         area.draw(&Rectangle::new([(x, y), (x + 24, y + 5)], colour.filled()))?;
         area.draw(&Text::new(name, (x + 32, y - 5), ("sans-serif", 15)))?;
     }

@@ -71,7 +71,7 @@ impl Observer for TensorBoard {
                 .collect();
             events.push(Event {
                 wall_time,
-                step: evaluation.step as i64,
+                step: evaluation.step.cast_signed(),
                 what: Some(What::Summary(Summary { value })),
             });
         }
