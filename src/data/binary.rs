@@ -1,4 +1,4 @@
-//! Writing data sets in the binary layout of CIFAR-10: a folder of files of records, see [`super::cifar`].
+//! Writing data sets in the binary layout of CIFAR-10: a folder of files of records, each a label and an image.
 //!
 //! The official files say neither how many records they should have nor what the classes are called. A set that is not
 //! CIFAR-10 says both in [`ABOUT`], beside its files, and the set's digest too.
