@@ -5,7 +5,7 @@ use super::inputs::{Kind, side_by_side};
 use super::{BEFORE, Bench, sum_limit};
 use crate::cpu::head::{Activations, gradients, logits, softmax};
 use crate::cpu::network::Network;
-use crate::cpu::update_output;
+use crate::cpu::update::output;
 use crate::params::{B1, B2, Params, W2, tensors};
 use crate::spec::ModelSpec;
 use crate::verify::compare::Rule;
@@ -202,7 +202,7 @@ pub fn update(mut bench: Bench) -> Launch {
             };
             let rate = f64::from(rates[BEFORE.1 * models + m]) * if absolutes { -1.0 } else { 1.0 };
             let mut gradient = Network::zeros(&network.spec);
-            update_output::update(&activations, &mut network, decay[m].into(), rate, &mut gradient);
+            output::update(&activations, &mut network, decay[m].into(), rate, &mut gradient);
             [network.w2, network.b2, network.b1].concat()
         });
         sums.collect::<Vec<f64>>()
