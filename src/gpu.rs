@@ -10,6 +10,7 @@ mod context;
 mod feed;
 pub mod kernel;
 pub mod plan;
+pub mod recorder;
 
 use std::sync::Arc;
 
@@ -23,9 +24,11 @@ use crate::params::{B1, B2, Params, W1, W2};
 use feed::Feed;
 use kernel::Pipeline;
 use plan::{LOSSES, Plan, TALLIES, TALLY};
+use recorder::Pass;
 
 /// A storage buffer that can be written from the host and read back.
 pub(crate) fn buffer(gpu: &Gpu, label: &'static str, size: u64) -> Result<wgpu::Buffer> {
+    gpu.recorder.made(label, size);
     gpu.scoped(label, || {
         gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
@@ -159,17 +162,10 @@ impl GpuEngine {
         &self.plan
     }
 
-    fn encode(&self, pass: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<wgpu::SubmissionIndex> {
-        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        pass(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
-        let submission = self.gpu.queue.submit([encoder.finish()]);
-        self.gpu.check()?;
-        Ok(submission)
-    }
-
-    fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, bound: &Bound, slot: usize, step: &Step) {
+    fn dispatch(&self, pass: &mut Pass<'_>, bound: &Bound, slot: usize, step: &Step) {
         let grid = self.plan.grid(bound.kernel, step.rows.into(), bound.train);
-        bound.pipeline.dispatch(pass, &bound.bindings[slot], step, grid);
+        let work = || self.plan.work(bound.kernel, step.rows.into(), bound.train);
+        pass.dispatch(&bound.pipeline, &bound.bindings[slot], step, grid, work);
     }
 
     /// Brings the losses that are still on the GPU to the host.
@@ -245,7 +241,7 @@ impl Engine for GpuEngine {
             }
             let slot = self.feed.fill(&self.gpu, now, rates_now)?;
             let mut row = 0;
-            let submission = self.encode(|pass| {
+            let submission = self.gpu.encode(|pass| {
                 for (i, &length) in lengths.iter().enumerate() {
                     let step = Step { row, rows: length, rate: i as u32, loss: self.pending as u32 + i as u32 };
                     for bound in &self.step {
@@ -275,7 +271,7 @@ impl Engine for GpuEngine {
             let mut group = 0;
             for rows in part.chunks(chunk) {
                 let slot = self.feed.fill(&self.gpu, rows, &[])?;
-                let submission = self.encode(|pass| {
+                let submission = self.gpu.encode(|pass| {
                     let mut row = 0;
                     for rows in rows.chunks(batch) {
                         let length = rows.len() as u32;
@@ -300,9 +296,10 @@ impl Engine for GpuEngine {
 
     fn squares(&mut self) -> Result<Vec<f64>> {
         let models = self.plan.job.models();
-        self.encode(|pass| {
-            for (bound, parts) in &self.penalty {
-                bound.pipeline.dispatch(pass, &bound.bindings[0], &Step::default(), [*parts as u32, models as u32, 1]);
+        self.gpu.encode(|pass| {
+            for ((bound, parts), place) in self.penalty.iter().zip([W1, W2]) {
+                let (step, grid) = (Step::default(), [*parts as u32, models as u32, 1]);
+                pass.dispatch(&bound.pipeline, &bound.bindings[0], &step, grid, || self.plan.squares_work(place));
             }
         })?;
         let mut squares = vec![0.0; models];

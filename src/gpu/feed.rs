@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::buffer;
 use super::context::Gpu;
 use super::plan::Plan;
+use super::recorder::Phase;
 use crate::data::Dataset;
 use crate::error::Result;
 
@@ -52,20 +53,27 @@ impl Slot {
     ) -> Result<()> {
         let row_bytes = dataset.inputs.next_multiple_of(4);
         bytes.resize(rows.len() * row_bytes, 0);
-        rows.par_chunks(PIECE).zip(bytes.par_chunks_mut(PIECE * row_bytes)).try_for_each(|(rows, bytes)| {
-            if row_bytes == dataset.inputs {
-                return dataset.gather(rows, bytes);
-            }
-            let mut padded = bytes.chunks_exact_mut(row_bytes);
-            rows.iter().zip(&mut padded).try_for_each(|(row, out)| dataset.gather(&[*row], &mut out[..dataset.inputs]))
+        let mut labels = Vec::with_capacity(rows.len());
+        gpu.recorder.phase(Phase::Gather, || {
+            labels.extend(rows.iter().map(|row| u32::from(dataset.labels[*row as usize])));
+            rows.par_chunks(PIECE).zip(bytes.par_chunks_mut(PIECE * row_bytes)).try_for_each(|(rows, bytes)| {
+                if row_bytes == dataset.inputs {
+                    return dataset.gather(rows, bytes);
+                }
+                let mut padded = bytes.chunks_exact_mut(row_bytes);
+                rows.iter()
+                    .zip(&mut padded)
+                    .try_for_each(|(row, out)| dataset.gather(&[*row], &mut out[..dataset.inputs]))
+            })
         })?;
-        let labels: Vec<u32> = rows.iter().map(|row| dataset.labels[*row as usize].into()).collect();
         if let Some(submission) = self.submission.take() {
             gpu.wait(Some(submission))?;
         }
-        gpu.queue.write_buffer(&self.pixels, 0, bytes);
-        gpu.queue.write_buffer(&self.labels, 0, bytemuck::cast_slice(&labels));
-        gpu.queue.write_buffer(&self.rates, 0, bytemuck::cast_slice(rates));
+        gpu.recorder.phase(Phase::Upload, || {
+            gpu.queue.write_buffer(&self.pixels, 0, bytes);
+            gpu.queue.write_buffer(&self.labels, 0, bytemuck::cast_slice(&labels));
+            gpu.queue.write_buffer(&self.rates, 0, bytemuck::cast_slice(rates));
+        });
         gpu.check()
     }
 }

@@ -79,6 +79,15 @@ impl Sizes {
     }
 }
 
+/// What a dispatch has to do at least: padding and what is done again count nothing, a tensor is read or written once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Additions and multiplications, each for one; a maximum, an exponential or a logarithm too.
+    pub flops: u64,
+    /// Bytes between the GPU's memory (or its caches) and its registers.
+    pub bytes: u64,
+}
+
 /// How a job runs on an adapter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -279,6 +288,40 @@ impl Plan {
     pub fn squares_parts(&self, place: usize) -> u64 {
         let tensor = tensors(&self.job.model)[place];
         (tensor.len() as u64).div_ceil(PART)
+    }
+
+    /// What a dispatch over `rows` images has to do.
+    pub fn work(&self, kernel: Kernel, rows: u64, train: bool) -> Work {
+        let [d, h, c] = [self.job.model.inputs, self.job.model.hidden, self.job.model.classes].map(|size| size as u64);
+        let m = self.job.models() as u64;
+        let batches = if train { self.job.shuffles as u64 } else { 1 };
+        let learning = u64::from(train);
+        // Bytes of the tensors, and operations of a matrix product over the images of all models.
+        let images = batches * rows * d + 2 * 4 * d;
+        let (w1, small) = (4 * m * d * h, 4 * m * (h * c + c + h));
+        let partials = 4 * m * self.slices * rows * h;
+        let (hidden, logits, scores) = (4 * m * rows * h, 4 * m * rows * c, 2 * 4 * m * rows);
+        let (first, second) = (2 * m * rows * d * h, 2 * m * rows * h * c);
+        let (flops, bytes) = match kernel {
+            Kernel::Forward => (first, images + w1 + partials),
+            Kernel::Head => (
+                m * rows * (self.slices + 1) * h + second + 5 * m * rows * c + learning * second,
+                partials + small + 4 * batches * rows + scores + learning * (2 * hidden + logits),
+            ),
+            Kernel::UpdateHidden => (first + 4 * m * d * h, images + hidden + 2 * w1),
+            Kernel::UpdateOutput => {
+                (second + m * rows * (c + h) + 4 * m * (h * c + c + h), 2 * hidden + logits + scores + 2 * small)
+            }
+            Kernel::Tally => (2 * m * rows, scores),
+            Kernel::Squares => return self.squares_work(W1),
+        };
+        Work { flops, bytes }
+    }
+
+    /// The same for `squares` of the weights at `place`.
+    pub fn squares_work(&self, place: usize) -> Work {
+        let elements = self.job.models() as u64 * tensors(&self.job.model)[place].len() as u64;
+        Work { flops: 2 * elements, bytes: 4 * elements }
     }
 
     /// Workgroups of a dispatch over `rows` images, for training or for evaluation.
