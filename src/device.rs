@@ -14,6 +14,7 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Gpu, GpuEngine};
+use crate::kernels::Shaders;
 
 /// What `--device` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +150,9 @@ impl Device {
     ) -> Result<Box<dyn Engine>> {
         Ok(match &self.kind {
             Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, dataset, standardisation, *threads)?),
-            Kind::Gpu(gpu) => Box::new(GpuEngine::new(gpu.clone(), job, dataset, standardisation)?),
+            Kind::Gpu(gpu) => {
+                Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &Shaders::default())?)
+            }
         })
     }
 

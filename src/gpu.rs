@@ -70,13 +70,14 @@ pub struct GpuEngine {
 }
 
 impl GpuEngine {
-    /// An engine for `job` on `gpu`, its weights zero until [`Engine::load`].
-    pub fn new(gpu: Arc<Gpu>, job: Job, dataset: Arc<Dataset>, standardisation: Arc<Standardisation>) -> Result<Self> {
-        Self::with_shaders(gpu, &job, dataset, &standardisation, &Shaders::default())
-    }
-
-    /// The same with other shaders than the built-in ones, to see whether checks catch wrong ones.
-    pub fn with_shaders(
+    /// An engine for `job` on `gpu`, its weights zero until [`Engine::load`]. The shaders are the built-in ones, unless
+    /// somebody wants to see whether checks catch wrong ones.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Usage`] for a job that does not fit the adapter's limits, [`crate::error::Error::Gpu`] when
+    /// its memory does not suffice.
+    pub fn new(
         gpu: Arc<Gpu>,
         job: &Job,
         dataset: Arc<Dataset>,

@@ -29,9 +29,9 @@ impl ModelSpec {
     pub fn new(inputs: usize, hidden: usize, classes: usize) -> Result<Self> {
         if hidden == 0 || hidden > Self::MAX_HIDDEN {
             return Err(Error::Usage(format!(
-                "--hidden {hidden}: expected 1 to {} hidden units (this many would need {} of weights)",
-                Self::MAX_HIDDEN,
-                bytes((inputs as u128 + 1 + classes as u128) * hidden as u128 * 4),
+                "--hidden {hidden}: expected 1 to {} hidden units, whose weights take {}",
+                grouped(Self::MAX_HIDDEN as u64),
+                bytes((inputs as u128 + 1 + classes as u128) * Self::MAX_HIDDEN as u128 * 4),
             )));
         }
         if inputs == 0 || classes < 2 {

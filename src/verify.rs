@@ -42,7 +42,7 @@ impl Referee {
     }
 
     fn gpu_engine_on(&self, job: &Job, dataset: &Arc<Dataset>, standardisation: &Standardisation) -> Result<GpuEngine> {
-        GpuEngine::with_shaders(self.gpu.clone(), job, dataset.clone(), standardisation, &self.shaders)
+        GpuEngine::new(self.gpu.clone(), job, dataset.clone(), standardisation, &self.shaders)
     }
 }
 

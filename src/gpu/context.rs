@@ -137,7 +137,7 @@ impl Gpu {
         let (uncaptured, lost) = (record(&fault), record(&fault));
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured(error.to_string())));
         device.set_device_lost_callback(move |reason, message| {
-            lost(format!("the device was lost ({reason:?}) {message}"))
+            lost(format!("the device was lost ({reason:?}) {message}"));
         });
         Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), fault }))
     }
@@ -182,14 +182,14 @@ impl Gpu {
     }
 
     /// Waits until `submission` is done; without one, until everything is.
-    pub(crate) fn wait(&self, submission: Option<SubmissionIndex>) -> Result<()> {
+    pub(crate) fn wait(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
         self.recorder.phase(Phase::Wait, || self.poll(submission))
     }
 
-    fn poll(&self, submission: Option<SubmissionIndex>) -> Result<()> {
+    fn poll(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
         let started = Instant::now();
         loop {
-            let poll = PollType::Wait { submission_index: submission.clone(), timeout: Some(Duration::from_secs(1)) };
+            let poll = PollType::Wait { submission_index: submission.cloned(), timeout: Some(Duration::from_secs(1)) };
             // A device lost while waiting makes `poll` panic, whatever handler is set.
             match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
                 Ok(Ok(_)) => return self.check(),
@@ -221,7 +221,7 @@ impl Gpu {
             // Nobody is left to be told if the receiver is gone.
             let _ = send.send(mapped);
         });
-        self.wait(Some(submission))?;
+        self.wait(Some(&submission))?;
         let mapped =
             receive.try_recv().map_err(|_| self.failed("the driver did not map a buffer that it had finished"))?;
         mapped.map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;

@@ -67,7 +67,7 @@ impl Slot {
             })
         })?;
         if let Some(submission) = self.submission.take() {
-            gpu.wait(Some(submission))?;
+            gpu.wait(Some(&submission))?;
         }
         gpu.recorder.phase(Phase::Upload, || {
             gpu.queue.write_buffer(&self.pixels, 0, bytes);

@@ -208,7 +208,7 @@ impl Gpu {
             stamps.dispatches.push(("clock", Work::default()));
             let resolved = stamps.resolve(self, &mut encoder)?;
             let start = Instant::now();
-            self.wait(Some(self.queue.submit([encoder.finish()])))?;
+            self.wait(Some(&self.queue.submit([encoder.finish()])))?;
             let trip = start.elapsed();
             let gpu = self.nanoseconds(&resolved.buffer, 1)?[0];
             let uncertainty = trip.as_secs_f64() / 2.0;

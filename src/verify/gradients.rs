@@ -193,7 +193,8 @@ pub fn directions(_: &Referee) -> Result<Vec<Finding>> {
         let (mut got, mut expected, mut kinks) = (Vec::new(), Vec::new(), 0);
         for direction in 0..24 {
             let mut draw = stream(direction, Purpose::Check, 4);
-            let signs: Vec<f64> = gradient.iter().map(|_| if draw.next_u32() % 2 == 0 { 1.0 } else { -1.0 }).collect();
+            let signs: Vec<f64> =
+                gradient.iter().map(|_| if draw.next_u32().is_multiple_of(2) { 1.0 } else { -1.0 }).collect();
             // 154,160 parameters move at once: a step of 1e-7 each is one of 4e-5 in all.
             let moved = problem.difference(
                 &|network, h| signs.iter().enumerate().for_each(|(index, sign)| *at(network, index) += sign * h),
