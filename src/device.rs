@@ -13,8 +13,7 @@ use crate::cpu::CpuEngine;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Job};
 use crate::error::{Error, Result};
-use crate::gpu::{self, Gpu, GpuEngine};
-use crate::kernels::Shaders;
+use crate::gpu::{self, Gpu, GpuEngine, Options};
 
 /// What `--device` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,7 +150,7 @@ impl Device {
         Ok(match &self.kind {
             Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, dataset, standardisation, *threads)?),
             Kind::Gpu(gpu) => {
-                Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &Shaders::default())?)
+                Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &Options::default())?)
             }
         })
     }

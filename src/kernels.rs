@@ -92,6 +92,40 @@ impl Kernel {
     }
 }
 
+/// A kernel that no training runs: it measures what a device can do at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ceiling {
+    /// Bytes a second.
+    Copy,
+    /// Arithmetic a second.
+    Fma,
+    /// Time of an empty dispatch.
+    Empty,
+}
+
+impl Ceiling {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Copy, Self::Fma, Self::Empty];
+
+    /// Base name of the shader's file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Copy => "ceiling_copy",
+            Self::Fma => "ceiling_fma",
+            Self::Empty => "ceiling_empty",
+        }
+    }
+
+    /// The WGSL text.
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::Copy => include_str!("../shaders/ceiling_copy.wgsl"),
+            Self::Fma => include_str!("../shaders/ceiling_fma.wgsl"),
+            Self::Empty => include_str!("../shaders/ceiling_empty.wgsl"),
+        }
+    }
+}
+
 /// The sources that an engine compiles. The built-in ones, unless a check replaces some by wrong ones.
 #[derive(Clone, Debug, Default)]
 pub struct Shaders {
@@ -121,12 +155,16 @@ mod tests {
     use super::*;
 
     fn parsed(kernel: Kernel) -> (naga::Module, naga::valid::ModuleInfo) {
-        let module = naga::front::wgsl::parse_str(kernel.source())
-            .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(kernel.source(), kernel.name())));
+        parsed_source(kernel.name(), kernel.source())
+    }
+
+    fn parsed_source(name: &str, source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
+        let module = naga::front::wgsl::parse_str(source)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, name)));
         let info =
             naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::IMMEDIATES)
                 .validate(&module)
-                .unwrap_or_else(|error| panic!("{}: {}", kernel.name(), error.into_inner()));
+                .unwrap_or_else(|error| panic!("{name}: {}", error.into_inner()));
         (module, info)
     }
 
@@ -137,11 +175,13 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         files.sort();
-        let mut kernels: Vec<_> = Kernel::ALL.iter().map(|kernel| format!("{}.wgsl", kernel.name())).collect();
-        kernels.sort();
-        assert_eq!(files, kernels);
-        for kernel in Kernel::ALL {
-            let (module, _) = parsed(kernel);
+        let sources = Kernel::ALL.iter().map(|kernel| (kernel.name(), kernel.source()));
+        let mut sources: Vec<_> =
+            sources.chain(Ceiling::ALL.iter().map(|ceiling| (ceiling.name(), ceiling.source()))).collect();
+        sources.sort_unstable();
+        assert_eq!(files, sources.iter().map(|(name, _)| format!("{name}.wgsl")).collect::<Vec<_>>());
+        for (name, source) in sources {
+            let (module, _) = parsed_source(name, source);
             assert_eq!(module.entry_points.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["main"]);
         }
     }

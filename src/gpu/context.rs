@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 
 use wgpu::{Backends, DeviceType, Features, Limits, PollError, PollType, SubmissionIndex};
 
+use super::recorder::{Phase, Recorder};
 use crate::error::{Error, Result};
 use crate::spec::bytes;
 
 /// Longest wait for one submission. A chunk is planned to take under 0.1 s on a real GPU and some seconds on a software
 /// adapter; a minute without an end is a hang.
 const HANG: Duration = Duration::from_secs(60);
+
+/// What a profile likes to have and nothing else needs.
+const TIMESTAMPS: Features = Features::TIMESTAMP_QUERY.union(Features::TIMESTAMP_QUERY_INSIDE_PASSES);
 
 /// What is printed about an adapter.
 #[derive(Clone, Debug)]
@@ -101,6 +105,7 @@ pub struct Gpu {
     pub limits: Limits,
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
+    pub(crate) recorder: Recorder,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -115,7 +120,8 @@ impl Gpu {
         let limits = adapter.limits();
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("cyclone"),
-            required_features: Features::IMMEDIATES,
+            // Timestamps cost nothing until a profile takes some.
+            required_features: Features::IMMEDIATES | adapter.features() & TIMESTAMPS,
             required_limits: limits.clone(),
             ..Default::default()
         }))
@@ -133,7 +139,7 @@ impl Gpu {
         device.set_device_lost_callback(move |reason, message| {
             lost(format!("the device was lost ({reason:?}) {message}"));
         });
-        Ok(Arc::new(Self { info, limits, device, queue, fault }))
+        Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), fault }))
     }
 
     /// Whether a CPU plays the GPU.
@@ -177,6 +183,10 @@ impl Gpu {
 
     /// Waits until `submission` is done; without one, until everything is.
     pub(crate) fn wait(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
+        self.recorder.phase(Phase::Wait, || self.poll(submission))
+    }
+
+    fn poll(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
         let started = Instant::now();
         loop {
             let poll = PollType::Wait { submission_index: submission.cloned(), timeout: Some(Duration::from_secs(1)) };

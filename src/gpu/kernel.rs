@@ -68,6 +68,11 @@ impl Pipeline {
         })
     }
 
+    /// The kernel's name.
+    pub fn name(&self) -> &'static str {
+        self.kernel.name()
+    }
+
     /// Binds `buffers`, in the order of the kernel's bindings.
     pub fn bind(&self, gpu: &Gpu, buffers: &[&wgpu::Buffer]) -> Result<wgpu::BindGroup> {
         let entries: Vec<_> = buffers

@@ -113,6 +113,15 @@ impl Sizes {
     }
 }
 
+/// What a dispatch has to do at least: padding and what is done again count nothing, a tensor is read or written once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Additions and multiplications, each for one; a maximum, an exponential or a logarithm too.
+    pub flops: u64,
+    /// Bytes between the GPU's memory (or its caches) and its registers.
+    pub bytes: u64,
+}
+
 /// How a job runs on an adapter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -175,8 +184,7 @@ impl Plan {
         let step_flops = product(&[4, b, d + c, columns])?;
         let step_rows = product(&[g, b])?;
         let step_bytes = product(&[step_rows, row_bytes])?;
-        let chunk_steps =
-            (flops / step_flops).min(CHUNK_BYTES / step_bytes).min(CHUNK_ROWS / step_rows).clamp(1, 1024);
+        let chunk_steps = (flops / step_flops).min(CHUNK_BYTES / step_bytes).min(CHUNK_ROWS / step_rows).clamp(1, 1024);
         let chunk_rows = product(&[chunk_steps, step_rows])?.max(evaluation_rows);
 
         let rows = b.max(evaluation_rows);
@@ -217,14 +225,15 @@ impl Plan {
         let dimension = u64::from(limits.max_compute_workgroups_per_dimension);
         if self.chunk_rows > dimension {
             let (rows, dimension) = (grouped(self.chunk_rows), grouped(dimension));
-            return refuse(format!("a step of {rows} images, the adapter allows {dimension} workgroups in a dimension"));
+            return refuse(format!(
+                "a step of {rows} images, the adapter allows {dimension} workgroups in a dimension"
+            ));
         }
         for kernel in Kernel::ALL {
             let name = kernel.name();
             let memory = self.workgroup_memory(kernel);
             if memory > limits.max_compute_workgroup_storage_size.into() {
-                let (needed, allowed) =
-                    (bytes(memory.into()), bytes(limits.max_compute_workgroup_storage_size.into()));
+                let (needed, allowed) = (bytes(memory.into()), bytes(limits.max_compute_workgroup_storage_size.into()));
                 return refuse(format!(
                     "--hidden {hidden}: kernel {name} needs {needed} of workgroup memory, the adapter has {allowed}"
                 ));
@@ -364,11 +373,8 @@ impl Plan {
     /// Constants of `squares` for the weights at `place` in the table of tensors: `W1` or `W2`.
     pub fn squares_constants(&self, place: usize) -> [(&'static str, f64); 4] {
         let ModelSpec { inputs: d, hidden: h, classes: c } = self.job.model;
-        let [width, height, stride, step] = if place == W1 {
-            [h, d, self.columns as usize, self.padded as usize]
-        } else {
-            [c, h, c, h * c + c + h]
-        };
+        let [width, height, stride, step] =
+            if place == W1 { [h, d, self.columns as usize, self.padded as usize] } else { [c, h, c, h * c + c + h] };
         [("WIDTH", width as f64), ("HEIGHT", height as f64), ("STRIDE", stride as f64), ("STEP", step as f64)]
     }
 
@@ -381,6 +387,44 @@ impl Plan {
     /// Words of an image, four pixels each.
     pub fn words(&self) -> u64 {
         (self.job.model.inputs as u64).div_ceil(4)
+    }
+
+    /// What a dispatch over `rows` images has to do; `next` are the images of the next step's product, if `update` has it.
+    pub fn work(&self, kernel: Kernel, rows: u64, train: bool, next: u64) -> Work {
+        let [d, h, c] = [self.job.model.inputs, self.job.model.hidden, self.job.model.classes].map(|size| size as u64);
+        let m = self.job.models() as u64;
+        let batches = if train { self.job.shuffles as u64 } else { 1 };
+        let learning = u64::from(train);
+        // Bytes of the tensors, and operations of a matrix product over the images of all models.
+        let images = |rows: u64| batches * rows * d;
+        let (w1, small) = (4 * m * d * h, 4 * m * (h * c + c + h));
+        let partials = |rows: u64| 4 * m * self.partials(train) * rows * h;
+        let (hidden, logits, scores) = (4 * m * rows * h, 4 * m * rows * c, 2 * 4 * m * rows);
+        let first = |rows: u64| 2 * m * rows * d * h;
+        let second = 2 * m * rows * h * c;
+        let (flops, bytes) = match kernel {
+            Kernel::Gather => (0, 2 * rows * 4 * self.words()),
+            Kernel::Forward => (first(rows), images(rows) + 2 * 4 * d + w1 + partials(rows)),
+            Kernel::Head => (
+                m * rows * (self.partials(train) + 1) * h + second + 5 * m * rows * c + learning * second,
+                partials(rows) + small + 4 * batches * rows + scores + learning * (2 * hidden + logits),
+            ),
+            Kernel::Update => (
+                first(rows) + 4 * m * d * h + first(next) + second + m * rows * (c + h) + 4 * m * (h * c + c + h),
+                images(rows + next) + 2 * 4 * d + 2 * w1 + 2 * hidden + logits + scores + 2 * small + {
+                    if next > 0 { partials(next) } else { 0 }
+                },
+            ),
+            Kernel::Tally => (2 * m * rows, scores),
+            Kernel::Squares => return self.squares_work(W1),
+        };
+        Work { flops, bytes }
+    }
+
+    /// The same for `squares` of the weights at `place`.
+    pub fn squares_work(&self, place: usize) -> Work {
+        let elements = self.job.models() as u64 * tensors(&self.job.model)[place].len() as u64;
+        Work { flops: 2 * elements, bytes: 4 * elements }
     }
 
     /// Workgroups of a dispatch over `rows` images, for training or for evaluation.
