@@ -9,6 +9,10 @@ use crate::config::{Config, Settings};
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 
+mod verify;
+
+pub use verify::VerifyArgs;
+
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done
@@ -36,6 +40,9 @@ pub enum Command {
     /// Train a two-layer network and write its records to runs/
     #[command(after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
     Train(Box<TrainArgs>),
+    /// Prove that the GPU computes the right thing: kernels, gradients, training
+    #[command(after_help = EXIT_CODES, args_override_self = true)]
+    Verify(VerifyArgs),
     /// List the GPUs that can be used, with the limits that matter
     Devices,
 }

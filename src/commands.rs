@@ -8,6 +8,7 @@ use crate::error::Result;
 
 mod devices;
 mod train;
+mod verify;
 
 /// Runs the process's command line and returns its exit code.
 pub fn run() -> u8 {
@@ -31,6 +32,7 @@ pub fn run() -> u8 {
 fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Train(args) => train::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Devices => devices::run(),
     }
 }

@@ -159,12 +159,19 @@ impl Device {
     pub fn record(&self) -> Record {
         match &self.kind {
             Kind::Cpu { threads } => Record::Cpu { threads: *threads },
-            Kind::Gpu(gpu) => Record::Gpu {
-                adapter: gpu.info.name.clone(),
-                adapter_type: gpu.info.kind.into(),
-                backend: gpu.info.backend.clone(),
-                driver: gpu.info.driver.clone(),
-            },
+            Kind::Gpu(gpu) => Record::gpu(&gpu.info),
+        }
+    }
+}
+
+impl Record {
+    /// A GPU.
+    pub fn gpu(info: &gpu::AdapterInfo) -> Self {
+        Self::Gpu {
+            adapter: info.name.clone(),
+            adapter_type: info.kind.into(),
+            backend: info.backend.clone(),
+            driver: info.driver.clone(),
         }
     }
 }

@@ -102,7 +102,7 @@ fn same(got: &[f64], expected: &[f64]) -> Outcome {
 pub fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
     let training = Training::new(50);
     let [first, second] = [training.run(referee, &[1], false, 12)?, training.run(referee, &[1], false, 12)?];
-    Ok(vec![Finding::bits("a rerun", same(&second.of(0), &first.of(0)))])
+    Ok(vec![Finding::new("a rerun", same(&second.of(0), &first.of(0)))])
 }
 
 /// One submission of 12 steps against submissions of 1, 5 and 7.
@@ -113,7 +113,8 @@ pub fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
     for chunk in [1, 5, 7] {
         let cut = training.run(referee, &[1, 2], true, chunk)?;
         for m in 0..2 {
-            findings.push(Finding::bits("any chunk length", same(&cut.of(m), &whole.of(m))));
+            let outcome = same(&cut.of(m), &whole.of(m));
+            findings.push(Finding::new("any chunk length", outcome).at(format!("{chunk} steps, model {m}")));
         }
     }
     Ok(findings)
@@ -129,7 +130,9 @@ pub fn together(referee: &Referee) -> Result<Vec<Finding>> {
             let together = training.run(referee, &seeds, own, 12)?;
             for (m, seed) in seeds.iter().enumerate() {
                 let alone = training.run(referee, &[*seed], own, 12)?;
-                findings.push(Finding::bits("models alone and together", same(&together.of(m), &alone.of(0))));
+                let outcome = same(&together.of(m), &alone.of(0));
+                let batches = if own { "own" } else { "shared" };
+                findings.push(Finding::new("alone and together", outcome).at(format!("H{h} {batches}, model {m}")));
             }
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rand::Rng;
 use rand::seq::index::sample;
 
-use super::compare::{Outcome, Rule, compare};
+use super::compare::{Rule, compare};
 use super::images::images;
-use super::{Finding, Referee};
+use super::{Finding, Referee, TENSORS};
 use crate::cpu::forward::{forward, slices, standardise};
 use crate::cpu::head::{Activations, gradients, logits};
 use crate::cpu::network::Network;
@@ -118,15 +118,6 @@ fn at(network: &mut Network<f64>, mut index: usize) -> &mut f64 {
     &mut network.b2[index]
 }
 
-/// Compares as shares of each value, or of the root mean square where that is larger.
-fn relative(got: &[f64], expected: &[f64], tolerance: f64) -> Outcome {
-    let rms = (expected.iter().map(|value| value * value).sum::<f64>() / expected.len().max(1) as f64).sqrt();
-    let scaled = |values: &[f64]| -> Vec<f64> {
-        values.iter().zip(expected).map(|(value, expected)| value / expected.abs().max(rms)).collect()
-    };
-    compare(&scaled(got), &scaled(expected), &Rule::Absolute(tolerance))
-}
-
 /// Shares of values that agree to 5 and to 6 decimals, as `numpy.testing.assert_almost_equal` counts them: the report's
 /// section 2 found all and 98.40 %.
 fn decimals(got: &[f64], expected: &[f64]) -> String {
@@ -138,6 +129,17 @@ fn decimals(got: &[f64], expected: &[f64]) -> String {
     format!("{:.2} % agree to 5 decimals, {:.2} % to 6 (the report: 100 %, 98.40 %)", share(5), share(6))
 }
 
+fn name(penalty: Penalty) -> &'static str {
+    match penalty {
+        Penalty::Half => "half",
+        Penalty::Full => "full",
+    }
+}
+
+fn shape(spec: &ModelSpec, penalty: Penalty) -> String {
+    format!("{}-{}-{} {}", spec.inputs, spec.hidden, spec.classes, name(penalty))
+}
+
 const PENALTIES: [Penalty; 2] = [Penalty::Half, Penalty::Full];
 
 /// Every parameter of a small network.
@@ -147,7 +149,7 @@ pub fn small(_: &Referee) -> Result<Vec<Finding>> {
         .map(|&penalty| {
             let problem = Problem::new(ModelSpec::new(23, 11, 5)?, 7, penalty);
             let every: Vec<usize> = (0..problem.network.spec.parameters()).collect();
-            Ok(entries("analytic f64 against differences", &problem, &every))
+            Ok(entries(&problem, &every))
         })
         .collect()
 }
@@ -162,12 +164,12 @@ pub fn report(_: &Referee) -> Result<Vec<Finding>> {
             // Three of four from W1, the rest from the end, where the small tensors are.
             let mut some: Vec<usize> = sample(&mut stream(1, Purpose::Check, 3), all, 300).into_vec();
             some.extend(all - 100..all);
-            Ok(entries("analytic f64 against differences", &problem, &some))
+            Ok(entries(&problem, &some))
         })
         .collect()
 }
 
-fn entries(what: &'static str, problem: &Problem, which: &[usize]) -> Finding {
+fn entries(problem: &Problem, which: &[usize]) -> Finding {
     let gradient = flat(&problem.analytic());
     let values = flat(&problem.network);
     let (mut got, mut expected, mut kinks) = (Vec::new(), Vec::new(), 0);
@@ -182,7 +184,9 @@ fn entries(what: &'static str, problem: &Problem, which: &[usize]) -> Finding {
         }
     }
     let note = format!("{}; {kinks} of {} skipped at a ReLU's kink", decimals(&got, &expected), which.len());
-    Finding::new(what, relative(&got, &expected, DIFFERENCES)).with_note(note)
+    Finding::new("f64 against differences", compare(&got, &expected, &Rule::Relative(DIFFERENCES)))
+        .at(name(problem.penalty))
+        .note(note)
 }
 
 /// Random directions through all parameters of the report's network at once.
@@ -209,10 +213,11 @@ pub fn directions(_: &Referee) -> Result<Vec<Finding>> {
                 None => kinks += 1,
             }
         }
-        let outcome = relative(&got, &expected, DIRECTIONS);
+        let outcome = compare(&got, &expected, &Rule::Relative(DIRECTIONS));
         findings.push(
-            Finding::new("analytic f64 along random directions", outcome)
-                .with_note(format!("{kinks} of 24 skipped at a ReLU's kink")),
+            Finding::new("f64 along directions", outcome)
+                .at(name(penalty))
+                .note(format!("{kinks} of 24 skipped at a ReLU's kink")),
         );
     }
     Ok(findings)
@@ -238,16 +243,19 @@ pub fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
             let gradient = problem.analytic();
             let expected = [&gradient.w1, &gradient.b1, &gradient.w2, &gradient.b2];
             let (mut all_got, mut all_expected) = (Vec::new(), Vec::new());
-            for (tensor, expected) in expected.into_iter().enumerate() {
+            for (tensor, (expected, name)) in expected.into_iter().zip(TENSORS).enumerate() {
                 let (before, after) = (&problem.params.values[tensor], &after.values[tensor]);
                 let got: Vec<f64> =
                     before.iter().zip(after).map(|(b, a)| (f64::from(*b) - f64::from(*a)) / f64::from(RATE)).collect();
-                findings.push(Finding::new("GPU against analytic f64", compare(&got, expected, &Rule::Normwise(GPU))));
+                findings.push(
+                    Finding::new("GPU against f64", compare(&got, expected, &Rule::Normwise(GPU)))
+                        .at(format!("{}, {name}", shape(&spec, penalty))),
+                );
                 all_got.extend(got);
                 all_expected.extend_from_slice(expected);
             }
             if let Some(last) = findings.last_mut() {
-                last.note = Some(decimals(&all_got, &all_expected));
+                last.note = Some(format!("all tensors: {}", decimals(&all_got, &all_expected)));
             }
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! A check that has never been seen to fail is not yet a check. A mutant that survives is a finding about the checks.
 
+use serde::Serialize;
+
+use super::compare::Outcome;
 use super::kernels::cases;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -198,12 +201,15 @@ pub const MUTANTS: &[Mutant] = &[
 ];
 
 /// Which case caught a mutant, and by what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Caught {
     /// The case's name.
     pub case: String,
     /// What was wrong in it.
-    pub what: String,
+    pub what: &'static str,
+    /// How wrong.
+    #[serde(flatten)]
+    pub outcome: Outcome,
 }
 
 impl Mutant {
@@ -228,8 +234,7 @@ impl Mutant {
         for case in cases(false).into_iter().filter(|case| case.kernel == self.kernel) {
             let launched = case.launch(&gpu.limits)?.run(gpu, &shaders)?;
             if let Some((what, outcome)) = launched.outcomes.iter().find(|(_, outcome)| !outcome.passed()) {
-                let what = format!("{what}: {}", outcome.describe());
-                return Ok(Some(Caught { case: case.to_string(), what }));
+                return Ok(Some(Caught { case: case.to_string(), what, outcome: outcome.clone() }));
             }
         }
         Ok(None)

@@ -165,7 +165,7 @@ pub fn head(mut bench: Bench) -> Launch {
     let tensors = vec![
         Tensor::floats("partials", &partials.collect::<Vec<_>>()),
         Tensor::floats("small", &small(&params)),
-        Tensor { name: "labels", words: labels },
+        Tensor::integers("labels", labels),
         Tensor::unwritten("hidden", b * models * padded),
         Tensor::unwritten("dhidden", b * models * padded),
         Tensor::unwritten("dlogits", b * models * c),
