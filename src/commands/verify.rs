@@ -99,7 +99,7 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
             checks::findings(&reports, width),
             checks::notes(&reports, width),
             checks::skipped(&reports, width),
-            checks::failures(&reports, &repeat),
+            checks::failures(&reports, &repeat, width),
             checks::summary(&reports, seconds)
         ))?;
     }

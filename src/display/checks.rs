@@ -30,7 +30,12 @@ pub fn findings(reports: &[Report], width: usize) -> String {
     let mut rows = Vec::new();
     for group in reports.chunk_by(|a, b| a.group == b.group) {
         rows.push(Row::Heading(heading(group)));
-        rows.extend(lines(group).iter().map(Line::row));
+        let lines = lines(group);
+        // What is demanded exactly of integers, and only closely of other numbers.
+        let integers = |line: &Line<'_>| {
+            line.unit == Unit::Equal && lines.iter().filter(|other| other.what == line.what).count() > 1
+        };
+        rows.extend(lines.iter().map(|line| line.row(integers(line))));
     }
     let mut text = table(&COLUMNS, &rows, width);
     if reports.iter().flat_map(|report| &report.findings).any(|finding| finding.outcome.unit == Unit::Gauge) {
@@ -76,12 +81,12 @@ fn lines(group: &[Report]) -> Vec<Line<'_>> {
 }
 
 impl Line<'_> {
-    fn row(&self) -> Row {
+    fn row(&self, integers: bool) -> Row {
         let (report, finding) = self.worst;
         let outcome = &finding.outcome;
         let right = self.unit == Unit::Equal && !self.failed;
         Row::Cells(vec![
-            format!("  {}", self.what),
+            format!("  {}{}", self.what, if integers { ", integers" } else { "" }),
             self.cases.to_string(),
             if right { "-".into() } else { place(report, finding) },
             if outcome.error.is_finite() { self.unit.number(outcome.error) } else { "-".into() },
@@ -115,11 +120,9 @@ fn used(share: f64) -> String {
 /// What the checks remarked: kinks, shares of decimals.
 pub fn notes(reports: &[Report], width: usize) -> String {
     let mut text = String::new();
-    for (report, finding) in
-        reports.iter().flat_map(|report| report.findings.iter().map(move |finding| (report, finding)))
-    {
-        if let Some(note) = &finding.note {
-            text.push_str(&wrapped(&format!("{}: {note}", place(report, finding)), 2, width));
+    for report in reports {
+        for note in report.findings.iter().filter_map(|finding| finding.note.as_ref()) {
+            text.push_str(&wrapped(&format!("{}: {note}", report.name), 2, width));
         }
     }
     section("notes", text)
@@ -142,14 +145,22 @@ pub fn skipped(reports: &[Report], width: usize) -> String {
     section("skipped, neither passed nor failed", text)
 }
 
+/// Comparisons of one check that are shown when they fail. Of a training that has gone wrong, the first steps say it all.
+const SHOWN: usize = 5;
+
 /// Everything that was wrong, each with the command that repeats it.
-pub fn failures(reports: &[Report], repeat: &dyn Fn(&str) -> String) -> String {
+pub fn failures(reports: &[Report], repeat: &dyn Fn(&str) -> String, width: usize) -> String {
     let mut text = String::new();
     for report in reports.iter().filter(|report| report.failed()) {
         let _ = writeln!(text, "{}", report.name);
-        for finding in report.failures() {
+        for finding in report.failures().take(SHOWN) {
             let at = if finding.at.is_empty() { String::new() } else { format!(", {}", finding.at) };
-            let _ = writeln!(text, "  {}{at}: {}", finding.what, finding.outcome.describe());
+            let line = format!("{}{at}: {}", finding.what, finding.outcome.describe());
+            text.push_str("  ");
+            text.push_str(&wrapped(&line, 4, width.saturating_sub(2)));
+        }
+        if let more @ 1.. = report.failures().skip(SHOWN).count() {
+            let _ = writeln!(text, "  and {more} more");
         }
         if let Some(path) = &report.saved {
             let _ = writeln!(text, "  saved:  {}", path.display());

@@ -163,7 +163,8 @@ impl Outcome {
     /// What was found, in a few words.
     pub fn describe(&self) -> String {
         let at = self.worst.map_or(String::new(), |Worst { index, got, expected }| {
-            format!("; worst element {index}: {got:e}, expected {expected:e}")
+            // Nine digits: all that an f32 has.
+            format!("; worst element {index}: {got:.8e}, expected {expected:.8e}")
         });
         let (error, allowed) = (self.unit.number(self.error), self.unit.allowed(self.tolerance));
         match self.fault {

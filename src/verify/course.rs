@@ -212,9 +212,12 @@ pub fn findings(run: &[Step]) -> Vec<Finding> {
     findings
 }
 
-/// What is to be said about `ReLU`s that may have switched, if there are any.
+/// What is to be said about `ReLU`s that may have switched, if there are any and nothing was wrong before.
 fn kink_note(run: &[Step]) -> Option<String> {
-    let first = run.iter().find(|step| step.kinks > 0)?;
+    let first = run.iter().find(|step| step.kinks > 0 || step.judged && !step.passed())?;
+    if first.kinks == 0 {
+        return None;
+    }
     let units = if first.kinks == 1 { "1 ReLU".to_owned() } else { format!("{} ReLUs", first.kinks) };
     let mut note = format!("{units} at a kink in step {}: may be on in one and off in the other", first.step);
     let unjudged = run.iter().filter(|step| !step.judged).count();
