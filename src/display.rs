@@ -15,6 +15,7 @@ use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
 pub use header::Header;
 
 mod header;
+pub mod profile;
 
 /// Prints to standard output, where a closed pipe is no error.
 ///

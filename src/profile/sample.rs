@@ -63,8 +63,8 @@ pub fn dispatch(gpu: &Gpu, dispatch: impl Fn(&mut wgpu::ComputePass<'_>)) -> Res
     Ok(Sample { seconds: sorted(seconds.collect::<Result<_>>()?) })
 }
 
-/// Seconds of `work`, which is repeated at least [`SAMPLES`] times.
-pub fn host(work: impl Fn()) -> Sample {
+/// Seconds of `work` on the host, after one time to warm up.
+pub fn host(mut work: impl FnMut()) -> Sample {
     work();
     let seconds = (0..SAMPLES).map(|_| {
         let start = Instant::now();
