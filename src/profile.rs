@@ -126,7 +126,7 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
     }
     let mut sweeps = Vec::new();
     for &axis in &options.sweeps {
-        let costs: Vec<_> = profiles.iter().map(|profile| profile.throughput.seconds_a_step()).collect();
+        let costs: Vec<_> = profiles.iter().map(|profile| profile.throughput.seconds_a_step).collect();
         sweeps.push(sweep::sweep(axis, &workload, &devices, &costs)?);
     }
     let report = Report {

@@ -1,7 +1,9 @@
 //! A profile as tables, at most 100 columns wide.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 
+use crate::device::Record;
 use crate::profile::products::Product;
 use crate::profile::sweep::{Axis, Sweep};
 use crate::profile::{Ceilings, GpuTime, Profile, Report};
@@ -30,18 +32,24 @@ pub fn report(report: &Report) -> String {
     for sweep in &report.sweeps {
         text.push_str(&growth(sweep, &report.devices));
     }
-    text
+    trimmed(&text)
+}
+
+/// Without spaces at the ends of lines.
+fn trimmed(text: &str) -> String {
+    text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 fn throughput(report: &Report) -> String {
     let mut text = format!(
         "\n{:<31}{:>6}{:>10}{:>8}{:>9}{:>10}{:>10}{:>8}{:>8}\n",
-        "training", "steps", "µs/step", "spread", "steps/s", "images/s", "GFLOP/s", "of most", "vs last"
+        "training", "steps", "µs/step", "spread", "steps/s", "images/s", "GFLOP/s", "of most", "× CPU"
     );
-    let last = report.devices.last().map(|profile| profile.throughput.seconds_a_step());
+    let cpu = report.devices.iter().find(|profile| matches!(profile.device, Record::Cpu { .. }));
+    let cpu = cpu.map(|profile| profile.throughput.seconds_a_step);
     for profile in &report.devices {
         let Profile { throughput, ceilings, .. } = profile;
-        let step = throughput.seconds_a_step();
+        let step = throughput.seconds_a_step;
         let _ = writeln!(
             text,
             "{:<31}{:>6}{:>10}{:>8}{:>9}{:>10}{:>10}{:>8}{:>8}",
@@ -50,15 +58,15 @@ fn throughput(report: &Report) -> String {
             number(step * 1e6),
             percent(throughput.seconds.spread()),
             number(1.0 / step),
-            number(throughput.images_per_second()),
-            number(throughput.flops_per_second() / 1e9),
-            percent(throughput.flops_per_second() / ceilings.flops_per_second),
-            last.map_or(String::new(), |last| format!("{}×", number(last / step))),
+            number(throughput.images_per_second),
+            number(throughput.flops_per_second / 1e9),
+            percent(throughput.flops_per_second / ceilings.flops_per_second),
+            cpu.map_or(String::new(), |cpu| number(cpu / step)),
         );
     }
     if report.models > 1 {
         for Profile { name, throughput, .. } in &report.devices {
-            let each = number(throughput.seconds_a_step() * 1e6 / report.models as f64);
+            let each = number(throughput.seconds_a_step * 1e6 / report.models as f64);
             let _ = writeln!(text, "{:<31}{each:>16} µs a model-step", shortened(name, 30));
         }
     }
@@ -73,21 +81,21 @@ fn throughput(report: &Report) -> String {
 fn device(profile: &Profile) -> String {
     let mut text = format!("\n── {}\n\n{}", profile.name, ceilings(&profile.ceilings));
     if let Some(time) = &profile.step {
-        let title = format!("kernels, {}", plural(time.steps as usize, "step"));
+        let title = format!("kernels of {}", plural(time.steps as usize, "step"));
         text.push_str(&kernels(&title, time));
         let steps = time.steps as f64 / 1e6;
         let [busy, span] = [time.busy_seconds / steps, time.span_seconds / steps];
         let _ = writeln!(
             text,
-            "  a step: {} µs in kernels, {} µs with gaps (the longest {} µs), {} µs untimed",
+            "  a step: {} µs in kernels, {} with gaps (the longest {}); {} by the host's clock, without timestamps",
             number(busy),
             number(span),
             number(time.longest_gap_seconds * 1e6),
-            number(profile.throughput.seconds_a_step() * 1e6),
+            number(profile.throughput.seconds_a_step * 1e6),
         );
     }
     if let Some(time) = &profile.evaluated {
-        text.push_str(&kernels(&format!("kernels, {} images evaluated", grouped(time.steps)), time));
+        text.push_str(&kernels(&format!("evaluation of {} images", grouped(time.steps)), time));
     }
     if !profile.host.is_empty() {
         let _ = writeln!(text, "\n  {:<30}{:>10}{:>8}", "host", "µs/step", "share");
@@ -98,21 +106,29 @@ fn device(profile: &Profile) -> String {
         }
     }
     if !profile.buffers.is_empty() {
-        let total: u64 = profile.buffers.iter().map(|buffer| buffer.2).sum();
-        let _ = writeln!(text, "\n  {:<30}{:>10}", "GPU memory", bytes(total.into()));
-        let mut buffers = profile.buffers.clone();
-        buffers.sort_by_key(|buffer| std::cmp::Reverse(buffer.2));
-        for (name, count, size) in buffers {
-            let name = if count == 1 { name.to_owned() } else { format!("{name} ({count})") };
-            let share = size as f64 / total.max(1) as f64;
-            let _ = writeln!(text, "  {name:<30}{:>10}{:>8}  {}", bytes(size.into()), percent(share), bar(share));
-        }
+        text.push_str(&memory(&profile.buffers));
     }
     let total: f64 = profile.start_up.parts().iter().map(|part| part.1).sum();
     let _ = writeln!(text, "\n  {:<30}{:>10}", "start-up to the first step", milliseconds(total));
     for (name, seconds) in profile.start_up.parts() {
         let share = seconds / total;
         let _ = writeln!(text, "  {name:<30}{:>10}{:>8}  {}", milliseconds(seconds), percent(share), bar(share));
+    }
+    text
+}
+
+/// Buffers of at least 1 % of the whole by name, the others together.
+fn memory(buffers: &[(&'static str, usize, u64)]) -> String {
+    let total = buffers.iter().map(|buffer| buffer.2).sum::<u64>();
+    let mut large = buffers.to_vec();
+    large.sort_by_key(|buffer| Reverse(buffer.2));
+    let small = large.split_off(large.partition_point(|buffer| buffer.2 * 100 >= total));
+    let others = ("others", small.iter().map(|buffer| buffer.1).sum(), small.iter().map(|buffer| buffer.2).sum());
+    let mut text = format!("\n  {:<30}{:>10}\n", "GPU memory", bytes(total.into()));
+    for (name, count, size) in large.into_iter().chain([others]).filter(|buffer| buffer.1 > 0) {
+        let name = if count == 1 { name.to_owned() } else { format!("{name} ({count})") };
+        let share = size as f64 / total.max(1) as f64;
+        let _ = writeln!(text, "  {name:<30}{:>10}{:>8}  {}", bytes(size.into()), percent(share), bar(share));
     }
     text
 }
@@ -161,17 +177,18 @@ fn growth(sweep: &Sweep, devices: &[Profile]) -> String {
         Axis::Models => ("models", "M"),
     };
     let mut text = format!("\n── cost by {title}\n\n  {letter:>6}");
-    for (i, profile) in devices.iter().enumerate() {
-        let _ = write!(text, "{:>12}{:>12}", format!("µs/step [{}]", i + 1), "GFLOP/s");
-        let _ = if sweep.axis == Axis::Models { write!(text, "{:>14}", "µs/model-step") } else { Ok(()) };
-        let _ = profile;
+    for device in 1..=devices.len() {
+        let _ = write!(text, "{:>14}{:>9}", format!("[{device}] µs/step"), "GFLOP/s");
+        if sweep.axis == Axis::Models {
+            let _ = write!(text, "{:>14}", "µs/model-step");
+        }
     }
     text.push('\n');
     for point in &sweep.points {
         let _ = write!(text, "  {:>6}", grouped(point.value as u64));
         for seconds in &point.seconds {
             let of = |value: &dyn Fn(f64) -> f64| seconds.map_or_else(|| "-".into(), |seconds| number(value(seconds)));
-            let _ = write!(text, "{:>12}{:>12}", of(&|s| s * 1e6), of(&|s| point.step_flops / s / 1e9));
+            let _ = write!(text, "{:>14}{:>9}", of(&|s| s * 1e6), of(&|s| point.step_flops / s / 1e9));
             if sweep.axis == Axis::Models {
                 let _ = write!(text, "{:>14}", of(&|s| s * 1e6 / point.value as f64));
             }

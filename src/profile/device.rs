@@ -17,7 +17,9 @@ use crate::gpu::recorder::{Phase, Recording};
 
 /// A repetition should take no longer, in seconds, unless its steps are asked for.
 const REPETITION: f64 = 2.0;
-/// The same on a software adapter: warm-up, repetitions and recordings then end within half a minute.
+/// Nor shorter: further epochs are added until then.
+const REPETITION_LEAST: f64 = 0.1;
+/// The most on a software adapter: warm-up, repetitions and recordings then end within half a minute.
 const REPETITION_SOFTWARE: f64 = 1.0;
 /// Least images of an evaluation.
 const EVALUATED: usize = 64;
@@ -60,24 +62,28 @@ pub struct Throughput {
     pub images: u64,
     /// Seconds of the repetitions.
     pub seconds: Sample,
-    /// Operations of a step.
-    pub step_flops: f64,
+    /// The largest less the smallest of them, as a share of the median.
+    pub spread: f64,
+    /// By the median, as all that follows.
+    pub seconds_a_step: f64,
+    /// An image counts once, however many models see it.
+    pub images_per_second: f64,
+    /// Operations of all models a second.
+    pub flops_per_second: f64,
 }
 
 impl Throughput {
-    /// The median.
-    pub fn seconds_a_step(&self) -> f64 {
-        self.seconds.median() / self.steps as f64
-    }
-
-    /// By the median; an image counts once, however many models see it.
-    pub fn images_per_second(&self) -> f64 {
-        self.images as f64 / self.seconds.median()
-    }
-
-    /// Operations of all models a second, by the median.
-    pub fn flops_per_second(&self) -> f64 {
-        self.step_flops / self.seconds_a_step()
+    fn new(workload: &Workload, steps: u64, seconds: Sample) -> Self {
+        let (images, median) = (workload.images(steps), seconds.median());
+        Self {
+            steps,
+            images,
+            spread: seconds.spread(),
+            seconds_a_step: median / steps as f64,
+            images_per_second: images as f64 / median,
+            flops_per_second: workload.step_flops() * steps as f64 / median,
+            seconds,
+        }
     }
 }
 
@@ -150,7 +156,11 @@ pub fn profile(
     let made = gpu.map(|gpu| gpu.recorded()).transpose()?.unwrap_or_default();
     start_up.engine = start.elapsed().as_secs_f64();
     let (name, engine) = (engine.describe(), engine.as_mut());
-    let mut warn = |text: String| warnings.push(format!("{name}: {text}"));
+    let short = match device.record() {
+        Record::Cpu { .. } => "CPU engine".to_owned(),
+        Record::Gpu { adapter, .. } => adapter,
+    };
+    let mut warn = |text: String| warnings.push(format!("{short}: {text}"));
 
     let start = Instant::now();
     workload.load(engine)?;
@@ -160,7 +170,7 @@ pub fn profile(
     let step_seconds = workload.run(engine, 1)?.seconds();
     let budget = if software { REPETITION_SOFTWARE } else { REPETITION };
     let affordable = ((budget / step_seconds) as u64).max(1);
-    let steps = options.steps.unwrap_or(workload.steps_per_epoch().min(affordable));
+    let mut steps = options.steps.unwrap_or(workload.steps_per_epoch().min(affordable));
     if software {
         warn("a software adapter: a processor plays the GPU, so its times say nothing about one".into());
     }
@@ -169,7 +179,11 @@ pub fn profile(
         warn(format!("only {steps} of an epoch's {epoch} steps a repetition, to end soon: --steps {epoch} for all"));
     }
 
-    let reference = workload.run(engine, steps)?;
+    let mut reference = workload.run(engine, steps)?;
+    if options.steps.is_none() && reference.seconds() < REPETITION_LEAST && steps == workload.steps_per_epoch() {
+        steps *= (REPETITION_LEAST / reference.seconds()).ceil() as u64;
+        reference = workload.run(engine, steps)?;
+    }
     let seconds = (0..options.repeats).map(|_| {
         let run = workload.run(engine, steps)?;
         run.check(&reference, &format!("a timed run on {name}")).map(|()| run.seconds())
@@ -190,8 +204,7 @@ pub fn profile(
             options.repeats
         ));
     }
-    let (images, step_flops) = (workload.images(steps), workload.step_flops());
-    let throughput = Throughput { steps, images, seconds, step_flops };
+    let throughput = Throughput::new(workload, steps, seconds);
     let ceilings = gpu.map_or_else(|| Ok(Ceilings::of_cpu()), |gpu| Ceilings::of_gpu(gpu))?;
 
     let mut host = Vec::new();
@@ -214,9 +227,9 @@ pub fn profile(
     } else {
         trace.cpu(&name, &reference);
     }
-    let evaluation_seconds = throughput.seconds_a_step() / workload.batch_size as f64 / 2.0;
-    let images = ((budget / evaluation_seconds) as usize).clamp(EVALUATED, workload.rows.len());
-    let rows = &workload.rows[..images.min(workload.rows.len())];
+    // As many images as a repetition trains on: a whole epoch, unless that takes long.
+    let images = (throughput.images as usize).max(EVALUATED).min(workload.rows.len());
+    let rows = &workload.rows[..images];
     let (evaluation, evaluated) = evaluate(device, engine, rows, options, &ceilings)?;
     let buffers = buffers(&made);
     Ok(Profile {

@@ -16,6 +16,7 @@ const SAMPLES: usize = 5;
 
 /// The same thing timed some times.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct Sample {
     /// Seconds of each time, in ascending order; never empty.
     seconds: Vec<f64>,
