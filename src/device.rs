@@ -117,9 +117,9 @@ impl Device {
         let real = |found: &[gpu::AdapterInfo]| found.iter().any(|info| !info.is_software());
         match choice {
             Choice::Cpu => Ok(Self::cpu(None)),
-            Choice::Auto if real(&gpu::list()) => Self::gpu(&gpu::Choice::Any),
+            Choice::Auto if real(&gpu::list()) => Self::on_gpu(&gpu::Choice::Any),
             Choice::Auto => Ok(Self::cpu(Some("no GPU found: training on the CPU engine".into()))),
-            Choice::Gpu(choice) => Self::gpu(choice),
+            Choice::Gpu(choice) => Self::on_gpu(choice),
         }
     }
 
@@ -128,7 +128,7 @@ impl Device {
         Self { kind: Kind::Cpu { threads }, notice }
     }
 
-    fn gpu(choice: &gpu::Choice) -> Result<Self> {
+    fn on_gpu(choice: &gpu::Choice) -> Result<Self> {
         let gpu = Gpu::open(choice)?;
         let notice = gpu.is_software().then(|| {
             format!("{} is a software adapter: good for checks, too slow for training; see --device cpu", gpu.info.name)
@@ -153,6 +153,14 @@ impl Device {
                 Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &Options::default())?)
             }
         })
+    }
+
+    /// The GPU, if it is one.
+    pub fn gpu(&self) -> Option<&Arc<Gpu>> {
+        match &self.kind {
+            Kind::Cpu { .. } => None,
+            Kind::Gpu(gpu) => Some(gpu),
+        }
     }
 
     /// What it is, for records.

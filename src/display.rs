@@ -20,6 +20,7 @@ mod columns;
 mod header;
 pub mod mutants;
 pub mod own_run;
+pub mod profile;
 mod progress;
 
 /// Prints to standard output, where a closed pipe is no error.

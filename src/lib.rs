@@ -49,6 +49,7 @@
 //! | [`cpu`], [`gpu`], [`kernels`] | the two engines, which never import each other, and the shaders' registry |
 //! | [`train`] | the loop, written once for both |
 //! | [`verify`] | the referee |
+//! | [`profile`] | where the time goes, on each device, against what the device can do |
 //! | [`run_dir`], [`weights`] | a run's records on disk |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
@@ -73,6 +74,7 @@ pub mod gpu;
 pub mod kernels;
 pub mod params;
 pub mod preset;
+pub mod profile;
 pub mod random;
 pub mod run_dir;
 pub mod schedule;

@@ -1,5 +1,7 @@
 //! What a job needs of an adapter: sizes, grids and constants, worked out and checked before anything is created.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use wgpu::Limits;
 
@@ -71,6 +73,14 @@ impl Tuning {
             .iter()
             .try_fold(1u64, |product, factor| product.checked_mul(*factor));
         Self { fused: size.is_some_and(|size| size <= FUSED_PARTIALS), threads: (8, 16) }
+    }
+}
+
+impl fmt::Display for Tuning {
+    /// `fused-8x16`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fused, threads: (rows, columns) } = self;
+        write!(f, "{}-{rows}x{columns}", if *fused { "fused" } else { "split" })
     }
 }
 

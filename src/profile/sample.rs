@@ -16,6 +16,7 @@ const SAMPLES: usize = 5;
 
 /// The same thing timed some times.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct Sample {
     /// Seconds of each time, in ascending order; never empty.
     seconds: Vec<f64>,
@@ -63,8 +64,8 @@ pub fn dispatch(gpu: &Gpu, dispatch: impl Fn(&mut wgpu::ComputePass<'_>)) -> Res
     Ok(Sample { seconds: sorted(seconds.collect::<Result<_>>()?) })
 }
 
-/// Seconds of `work`, which is repeated at least [`SAMPLES`] times.
-pub fn host(work: impl Fn()) -> Sample {
+/// Seconds of `work` on the host, after one time to warm up.
+pub fn host(mut work: impl FnMut()) -> Sample {
     work();
     let seconds = (0..SAMPLES).map(|_| {
         let start = Instant::now();

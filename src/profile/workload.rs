@@ -35,8 +35,10 @@ pub struct Workload {
 
 /// A run of some steps.
 pub struct Run {
-    /// From the first chunk's first row to the last step's loss.
-    pub seconds: f64,
+    /// Before the first chunk's first row was looked up.
+    pub start: Instant,
+    /// When the last step's loss was known.
+    pub end: Instant,
     /// When each chunk was handed over, from and to.
     pub chunks: Vec<(Instant, Instant)>,
     /// The losses' and the weights' bits.
@@ -107,7 +109,17 @@ impl Workload {
     ///
     /// The engine's; [`Error::Internal`] if losses are missing.
     pub fn run(&self, engine: &mut dyn Engine, steps: u64) -> Result<Run> {
+        self.run_from(engine, steps, || {})
+    }
+
+    /// The same; calls `begin` when the weights are there and before the first step.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn run_from(&self, engine: &mut dyn Engine, steps: u64, begin: impl FnOnce()) -> Result<Run> {
         self.load(engine)?;
+        begin();
         let mut batches = Batches::new(self.rows.to_vec(), self.batch_size, vec![0]);
         let (mut rows, mut lengths, mut chunks) = (Vec::new(), Vec::new(), Vec::new());
         let (start, mut step) = (Instant::now(), 0);
@@ -123,7 +135,7 @@ impl Workload {
             step = end;
         }
         let losses = engine.losses()?;
-        let seconds = start.elapsed().as_secs_f64();
+        let finish = Instant::now();
         let expected = steps as usize * self.models;
         if losses.len() != expected {
             return Err(Error::Internal(format!("{} losses of {steps} steps, expected {expected}", losses.len())));
@@ -131,11 +143,16 @@ impl Workload {
         let params = engine.params()?;
         let values = params.iter().flat_map(|params| params.values.iter().flatten());
         let bits = losses.iter().chain(values).map(|value| value.to_bits()).collect();
-        Ok(Run { seconds, chunks, bits })
+        Ok(Run { start, end: finish, chunks, bits })
     }
 }
 
 impl Run {
+    /// What the steps took.
+    pub fn seconds(&self) -> f64 {
+        (self.end - self.start).as_secs_f64()
+    }
+
     /// Demands the bits of `reference`, the same steps run before: nothing that is timed may be another computation.
     ///
     /// # Errors

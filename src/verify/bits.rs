@@ -149,8 +149,7 @@ pub fn tunings(referee: &Referee) -> Result<Vec<Finding>> {
         for tuning in others {
             let got = training.run_as(referee, &[1, 2], own, 12, (Feed::Stream, Some(tuning)))?;
             for m in 0..2 {
-                let (rows, columns) = tuning.threads;
-                let at = format!("fused against split {rows}x{columns}, model {m}");
+                let at = format!("{first} against {tuning}, model {m}");
                 findings.push(Finding::new("any tuning", same(&got.of(m), &expected.of(m))).at(at));
             }
         }

@@ -73,10 +73,8 @@ impl fmt::Display for Case {
             Kind::Integers => "integers",
             Kind::Extreme => "extreme",
         };
-        let Tuning { fused, threads: (rows, columns) } = self.tuning;
-        let stages = if fused { "fused" } else { "split" };
-        let kernel = self.kernel.name();
-        write!(f, "{kernel}/D{d}-H{h}-C{c}-M{m}-B{b}-{batches}/{stages}-{rows}x{columns}/{pass}/{kind}")
+        let (kernel, tuning) = (self.kernel.name(), self.tuning);
+        write!(f, "{kernel}/D{d}-H{h}-C{c}-M{m}-B{b}-{batches}/{tuning}/{pass}/{kind}")
     }
 }
 
