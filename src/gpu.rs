@@ -12,6 +12,7 @@ mod feed;
 pub mod kernel;
 pub mod plan;
 pub mod recorder;
+pub mod tune;
 
 use std::sync::Arc;
 
@@ -232,7 +233,7 @@ impl GpuEngine {
 impl Engine for GpuEngine {
     fn describe(&self) -> String {
         let images = if self.feed.parts().is_empty() { "streamed" } else { "resident" };
-        format!("{}, images {images}", self.gpu.describe())
+        format!("{}, images {images}, {}", self.gpu.describe(), self.plan.tuning)
     }
 
     fn job(&self) -> &Job {

@@ -20,7 +20,8 @@ use crate::train::{Evaluation, Observer, Training};
 pub fn run(args: &TrainArgs) -> Result<()> {
     let config = args.config()?;
     let mut display = Display::new(args.quiet);
-    let device = Device::open(&config.device)?;
+    let mut device = Device::open(&config.device)?;
+    device.feed = config.feed;
     device.notice.iter().for_each(|notice| display.note(notice));
     let dataset = Arc::new(Dataset::open(&config.data.source)?);
     dataset.notice.iter().for_each(|notice| display.note(notice));
