@@ -130,7 +130,7 @@ pub struct ProfileArgs {
     /// Instead: check and time the first layer's products on each GPU, square ones and this work's own
     #[arg(long, conflicts_with_all = ["sweep", "trace", "hidden", "batch_size", "models", "steps", "repeats"])]
     pub matmul: bool,
-    /// Write the timeline of a run here, for https://ui.perfetto.dev
+    /// Write the timeline of a run here, for ui.perfetto.dev
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
     /// Print the report as JSON
