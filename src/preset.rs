@@ -60,6 +60,7 @@ impl Preset {
             },
             device: device::Choice::Auto,
             steps: None,
+            checkpoint_every: None,
             overfit_one_batch: false,
         }
     }
