@@ -227,7 +227,8 @@ fn read_params(data: &[u8], places: &[(usize, usize)], shapes: &Shapes) -> Vec<P
                 let (start, end) = places[place];
                 place += 1;
                 // Not a cast: the data may begin at any address.
-                let floats: Vec<_> = data[start..end].as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+                let floats: Vec<_> =
+                    data[start..end].as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
                 weights::from_file(&tensor, &floats)
             });
             Params { spec: shapes.model, values }

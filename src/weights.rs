@@ -47,9 +47,10 @@ pub(crate) fn from_file(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
 
 /// A model's tensors as the file has them: name, shape, values.
 fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = (String, Vec<usize>, Vec<f32>)> + 'a {
-    tensors(&params.spec).into_iter().zip(&params.values).map(move |(tensor, values)| {
-        (format!("{prefix}{}", tensor.name), shape(&tensor), transposed(&tensor, values))
-    })
+    tensors(&params.spec)
+        .into_iter()
+        .zip(&params.values)
+        .map(move |(tensor, values)| (format!("{prefix}{}", tensor.name), shape(&tensor), transposed(&tensor, values)))
 }
 
 /// `mean [D]` and `scale [D]`, f32: an input is `(pixel − mean) · scale`, the pixel being 0 to 255.

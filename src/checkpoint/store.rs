@@ -142,3 +142,6 @@ fn load(path: &Path, run: &Run, shapes: &Shapes) -> Result<Checkpoint, Fault> {
 fn failed(path: &Path, error: std::io::Error) -> Error {
     Error::output(path, format!("the checkpoint cannot be written: {error}. What was saved before is still there"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,12 +69,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     display.show(&header.to_string())?;
     display.start(training.plan().steps());
-    let outcome = training.run_from(
-        state,
-        engine.as_mut(),
-        &mut Both(&mut display, &mut records),
-        &mut checkpoints,
-    );
+    let outcome = training.run_from(state, engine.as_mut(), &mut Both(&mut display, &mut records), &mut checkpoints);
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
