@@ -10,7 +10,7 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use common::{cyclone, exits, finish, pictures, says};
@@ -18,7 +18,8 @@ use tempfile::{TempDir, tempdir};
 
 const DEVICE_LOST: i32 = -4;
 const OUT_OF_DEVICE_MEMORY: i32 = -2;
-const TIMEOUT: i32 = 2;
+/// Of a submission that is then never worked on.
+const SUCCESS: i32 = 0;
 
 /// A run of two steps, saved after each.
 const RUN: &str = "--device gpu --data pictures --val-images 4 --hidden 7 --batch-size 5 --half-cycle 1 --cycles 1 \
@@ -90,15 +91,12 @@ struct Fault {
 }
 
 impl Driver {
-    /// Runs `train` with `more` flags on the failing driver in a new folder, and gives that, the exit's text and whether
-    /// the fault came about.
-    fn train(&self, fault: Fault, code: impl Fn(bool) -> i32, more: &[&str]) -> (TempDir, String, bool) {
+    /// Runs `train` with `more` flags on the failing driver in a new folder, and says whether the fault came about.
+    fn train(&self, fault: Fault, more: &[&str]) -> (TempDir, Output, bool) {
         let folder = workplace();
         let mark = folder.path().join("mark");
-        let arguments: Vec<_> =
-            ["train"].into_iter().chain(RUN.split_whitespace()).chain(more.iter().copied()).collect();
         let output = finish(
-            cyclone(folder.path(), &arguments)
+            cyclone(folder.path(), &arguments(more))
                 .env("VK_DRIVER_FILES", self.folder.path().join("faulty.json"))
                 .env("FAULTY_DRIVER", &self.real)
                 .env("FAULTY_CALL", fault.call)
@@ -107,10 +105,13 @@ impl Driver {
                 .env("FAULTY_STAYS", if fault.stays { "1" } else { "0" })
                 .env("FAULTY_MARK", &mark),
         );
-        let given = mark.exists();
-        let message = exits(&output, code(given));
-        (folder, message, given)
+        (folder, output, mark.exists())
     }
+}
+
+/// `train`, [`RUN`] and some more flags.
+fn arguments<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    ["train"].into_iter().chain(RUN.split_whitespace()).chain(more.iter().copied()).collect()
 }
 
 /// Fails each use of `call` in turn until a run has no such use. Every run before that one ends with exit code 5, says
@@ -118,16 +119,20 @@ impl Driver {
 fn each_use_ends_with_5(call: &'static str, result: i32, stays: bool) {
     let Some(driver) = driver() else { return };
     let whole = workplace();
-    let arguments: Vec<_> = ["train"].into_iter().chain(RUN.split_whitespace()).collect();
-    exits(&finish(cyclone(whole.path(), &arguments).env("VK_DRIVER_FILES", real_manifest(driver, whole.path()))), 0);
+    exits(
+        &finish(cyclone(whole.path(), &arguments(&[])).env("VK_DRIVER_FILES", real_manifest(driver, whole.path()))),
+        0,
+    );
 
     let (mut given, mut saved) = (0, 0);
     for at in 1.. {
         let fault = Fault { call, at, result, stays };
-        let (folder, message, is_given) = driver.train(fault, |given| if given { 5 } else { 0 }, &[]);
+        let (folder, output, is_given) = driver.train(fault, &[]);
         if !is_given {
+            exits(&output, 0);
             break;
         }
+        let message = exits(&output, 5);
         given += 1;
         says(&message, &["error: llvmpipe", "lost"]);
         if folder.path().join("run").exists() {
@@ -173,36 +178,38 @@ fn a_device_lost_at_any_wait_ends_the_run_with_5() {
 }
 
 #[test]
-fn memory_that_runs_out_ends_the_run_with_5_before_it_begins() {
+fn memory_that_runs_out_ends_the_run_with_5_and_a_shortage_of_a_moment_may_be_overcome() {
     let Some(driver) = driver() else { return };
-    // W1 of 3,000 hidden units is 36.9 MB, above what shares a block of memory with others.
-    let mut given = 0;
-    for (at, stays) in [(1, true), (2, true), (2, false), (3, true), (3, false), (4, true)] {
+    // W1 of 3,000 hidden units is 36.9 MB, so that more than one block of memory is allocated.
+    let mut codes = Vec::new();
+    for (at, stays) in [(1, true), (1, false), (2, true), (2, false)] {
         let fault = Fault { call: "vkAllocateMemory", at, result: OUT_OF_DEVICE_MEMORY, stays };
-        let (folder, message, is_given) =
-            driver.train(fault, |given| if given { 5 } else { 0 }, &["--hidden", "3000", "--steps", "1"]);
-        if is_given {
-            given += 1;
-            says(&message.to_lowercase(), &["error: llvmpipe", "memory"]);
-            assert!(!folder.path().join("run").exists(), "records before the memory was there");
+        let (_folder, output, given) = driver.train(fault, &["--hidden", "3000", "--steps", "1"]);
+        assert!(given, "{fault:?} did not come about");
+        let overcome = !stays && output.status.success();
+        if !overcome {
+            says(&exits(&output, 5).to_lowercase(), &["error: llvmpipe", "memory"]);
         }
+        codes.push(output.status.code());
     }
-    assert!(given >= 4, "{given} allocations failed");
+    println!("vkAllocateMemory: exit codes {codes:?}");
 }
 
 #[test]
 fn a_gpu_that_hangs_ends_the_run_with_5_after_a_minute() {
     let Some(driver) = driver() else { return };
-    let fault = Fault { call: "vkWaitSemaphores", at: 20, result: TIMEOUT, stays: true };
-    let (_folder, message, given) = driver.train(fault, |_| 5, &[]);
+    let fault = Fault { call: "vkQueueSubmit", at: 24, result: SUCCESS, stays: true };
+    let (_folder, output, given) = driver.train(fault, &[]);
     assert!(given);
-    says(&message, &["no answer for 60 s: the GPU hangs", "the checkpoint of step 1 is kept", "--resume run"]);
+    says(
+        &exits(&output, 5),
+        &["no answer for 60 s: the GPU hangs", "the checkpoint of step 1 is kept", "--resume run"],
+    );
 }
 
 #[test]
 fn without_a_driver_there_is_no_gpu_and_that_is_5() {
     let folder = workplace();
-    let arguments: Vec<_> = ["train"].into_iter().chain(RUN.split_whitespace()).collect();
-    let output = finish(cyclone(folder.path(), &arguments).env("VK_DRIVER_FILES", "/nonexistent"));
+    let output = finish(cyclone(folder.path(), &arguments(&[])).env("VK_DRIVER_FILES", "/nonexistent"));
     says(&exits(&output, 5), &["--device gpu: no GPU", "Install a Vulkan driver", "--device cpu"]);
 }
