@@ -27,7 +27,11 @@ Exit codes:
    5  no GPU, or one that was lost or lacks memory
    6  the training diverged
    7  a damaged archive
-  70  a mistake in cyclone";
+   8  a checkpoint that is damaged, or of another training
+   9  another process trains in the folder
+  70  a mistake in cyclone
+ 130  stopped by Ctrl-C, the state saved
+ 143  stopped by SIGTERM, the state saved";
 
 /// Trains fully-connected CIFAR-10 classifiers on any GPU, with a CPU engine as reference
 #[derive(Parser, Debug)]
@@ -69,6 +73,9 @@ pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Go on with the run in this folder from its last checkpoint
+    #[arg(long, help_heading = "Output", value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
+    pub resume: Option<PathBuf>,
     /// Print nothing but errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
@@ -84,7 +91,7 @@ impl TrainArgs {
         let mut config = self.preset.unwrap_or(Preset::Best).config();
         if let Some(path) = &self.config {
             let within = |error| Error::Usage(format!("--config {}: {error}", path.display()));
-            Settings::read(path)?.apply(&mut config).map_err(within)?;
+            Settings::read(path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
         }
         self.settings.clone().apply(&mut config)?;
         config.check()?;

@@ -33,6 +33,8 @@ pub struct Config {
     pub feed: Feed,
     /// Ends the run after so many steps, its length notwithstanding.
     pub steps: Option<u64>,
+    /// Saves a checkpoint every so many steps, beside those at the end of every cycle.
+    pub checkpoint_every: Option<u64>,
     /// Trains on the first mini-batch alone, as a check that the network can learn at all.
     pub overfit_one_batch: bool,
 }
@@ -52,6 +54,9 @@ impl Config {
     pub fn check(&self) -> Result<()> {
         if self.steps == Some(0) {
             return Err(Error::Usage("--steps 0: expected 1 or more".into()));
+        }
+        if self.checkpoint_every == Some(0) {
+            return Err(Error::Usage("--checkpoint-every 0: expected 1 or more".into()));
         }
         // The size of CIFAR-10's images, which every data set here has.
         ModelSpec::new(3072, self.hidden, 10)?;
@@ -161,6 +166,11 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feed: Option<Feed>,
 
+    /// Save a checkpoint every N steps, beside those at the end of every cycle
+    #[arg(long, help_heading = "Output", value_name = "N", value_parser = integer::<u64>())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u64>,
+
     /// Stop after N steps
     #[arg(long, help_heading = "Checks", value_name = "N", value_parser = integer::<u64>())]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -178,7 +188,7 @@ impl Settings {
     ///
     /// [`Error::Usage`], naming the file and the key.
     pub fn read(path: &Path) -> Result<Self> {
-        let usage = |what: &str| Error::Usage(format!("--config {}: {}", path.display(), what.trim_end()));
+        let usage = |what: &str| Error::Usage(format!("{}: {}", path.display(), what.trim_end()));
         let text = fs::read_to_string(path).map_err(|error| usage(&error.to_string()))?;
         let settings: Self = toml::from_str(&text).map_err(|error| usage(&error.to_string()))?;
         // On the command line clap refuses these pairs.
@@ -221,6 +231,7 @@ impl Settings {
         set(&mut config.device, self.device);
         set(&mut config.feed, self.feed);
         config.steps = self.steps.or(config.steps);
+        config.checkpoint_every = self.checkpoint_every.or(config.checkpoint_every);
         config.overfit_one_batch |= self.overfit_one_batch;
         Ok(())
     }
@@ -281,6 +292,7 @@ impl From<&Config> for Settings {
             evals_per_cycle: Some(evals_per_cycle),
             device: Some(config.device.clone()),
             feed: Some(config.feed),
+            checkpoint_every: config.checkpoint_every,
             steps: config.steps,
             overfit_one_batch: config.overfit_one_batch,
         }

@@ -16,7 +16,7 @@ pub mod tune;
 
 use std::sync::Arc;
 
-pub use context::{AdapterInfo, Choice, Gpu, list};
+pub use context::{AdapterInfo, Choice, Gpu, is_polling, list};
 
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Tally};

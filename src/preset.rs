@@ -61,6 +61,7 @@ impl Preset {
             device: device::Choice::Auto,
             feed: Feed::Auto,
             steps: None,
+            checkpoint_every: None,
             overfit_one_batch: false,
         }
     }
