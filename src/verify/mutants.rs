@@ -233,8 +233,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "W2's gradient transposed",
-        "HP + value / C] * dlogits[(b * M + m) * C + value % C]",
-        "HP + value % H] * dlogits[(b * M + m) * C + value / H]",
+        "HP + value / C] * dlogits[logits + value % C]",
+        "HP + value % H] * dlogits[logits + value / H]",
     ),
     mutant(
         Kernel::Update,
