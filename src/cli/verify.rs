@@ -16,7 +16,7 @@ use crate::verify::{Level, own_run};
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag, as it is typed")]
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
-    /// Small shapes and the report's own, under a minute on two cores with a software driver [default]
+    /// Small shapes and the report's own, under a minute on two cores with a software driver; the default
     #[arg(long, help_heading = "Checks", conflicts_with = "full")]
     pub quick: bool,
     /// Every real shape and a whole cycle as well, some minutes on a real GPU
