@@ -20,6 +20,7 @@ mod columns;
 mod header;
 pub mod mutants;
 pub mod own_run;
+pub mod profile;
 mod progress;
 
 /// Prints to standard output, where a closed pipe is no error.
@@ -57,6 +58,18 @@ pub fn error(error: &Error) {
     remark(&format!("error: {error}"));
 }
 
+/// Prints what to do about the error that follows; not silenced by `--quiet`, as the error is not.
+pub fn advice(text: &str) {
+    remark(&format!("note: {text}"));
+}
+
+/// A path as it is typed in a shell.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// A training's display.
 pub struct Display {
     quiet: bool,
@@ -89,7 +102,7 @@ impl Display {
     ///
     /// # Errors
     ///
-    /// As [`print`].
+    /// As [`print()`].
     pub fn show(&self, text: &str) -> Result<()> {
         if self.quiet { Ok(()) } else { print(text) }
     }
@@ -109,7 +122,7 @@ impl Display {
     ///
     /// # Errors
     ///
-    /// As [`print`].
+    /// As [`print()`].
     pub fn finish(&mut self, outcome: &Outcome, records: &Path) -> Result<()> {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();

@@ -28,8 +28,10 @@ use serde::Serialize;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::Job;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, GpuEngine};
+use crate::gpu::plan::Tuning;
+use crate::gpu::{Gpu, GpuEngine, Options};
 use crate::kernels::Shaders;
+use crate::spec::Feed;
 use compare::Outcome;
 
 /// Whose work is checked.
@@ -41,15 +43,20 @@ pub struct Referee {
 }
 
 impl Referee {
-    /// A GPU engine for pixels around 127.
-    fn gpu_engine(&self, job: &Job, dataset: &Arc<Dataset>) -> Result<GpuEngine> {
-        let inputs = job.model.inputs;
-        let standardisation = Standardisation { mean: vec![127.0; inputs], scale: vec![1.0 / 70.0; inputs] };
-        self.gpu_engine_on(job, dataset, &standardisation)
+    fn gpu_engine_on(&self, job: &Job, dataset: &Arc<Dataset>, standardisation: &Standardisation) -> Result<GpuEngine> {
+        self.gpu_engine(job, dataset, standardisation, Feed::Stream, None)
     }
 
-    fn gpu_engine_on(&self, job: &Job, dataset: &Arc<Dataset>, standardisation: &Standardisation) -> Result<GpuEngine> {
-        GpuEngine::with_shaders(self.gpu.clone(), job, dataset.clone(), standardisation, &self.shaders)
+    fn gpu_engine(
+        &self,
+        job: &Job,
+        dataset: &Arc<Dataset>,
+        standardisation: &Standardisation,
+        feed: Feed,
+        tuning: Option<Tuning>,
+    ) -> Result<GpuEngine> {
+        let options = Options { feed, tuning, shaders: self.shaders.clone() };
+        GpuEngine::new(self.gpu.clone(), job, dataset.clone(), standardisation, &options)
     }
 }
 
@@ -200,6 +207,8 @@ pub fn checks(level: Level) -> Vec<Check> {
         Check::function("trajectory", "trajectory/free", trajectory::free),
         Check::function("bits", "bits/rerun", bits::rerun),
         Check::function("bits", "bits/chunks", bits::chunks),
+        Check::function("bits", "bits/tunings", bits::tunings),
+        Check::function("bits", "bits/feeds", bits::feeds),
         Check::function("bits", "bits/together", bits::together),
     ]);
     if full {

@@ -1,5 +1,7 @@
 //! The command line's contract: exit codes, messages, records.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

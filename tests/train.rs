@@ -1,5 +1,6 @@
 //! The training loop against an engine that only keeps the books.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![allow(clippy::float_cmp, reason = "the books hold small integers and halves of them, which are exact")]
 
 use cyclone::data::split::Split;

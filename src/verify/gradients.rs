@@ -11,7 +11,8 @@ use super::{Finding, Referee, TENSORS};
 use crate::cpu::forward::{forward, slices, standardise};
 use crate::cpu::head::{Activations, gradients, logits};
 use crate::cpu::network::Network;
-use crate::cpu::{squares, update_hidden, update_output};
+use crate::cpu::squares;
+use crate::cpu::update::{hidden, output};
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
@@ -86,8 +87,8 @@ impl Problem {
         let mut gradient = Network::zeros(&self.network.spec);
         // As f32, which is what the engines are told.
         let decay = f64::from(self.penalty.gradient(LAMBDA) as f32);
-        update_hidden::gradient(&self.x, &activations.dhidden, &self.network, decay, &mut gradient);
-        update_output::gradient(&activations, &self.network, decay, &mut gradient);
+        hidden::gradient(&self.x, &activations.dhidden, &self.network, decay, &mut gradient);
+        output::gradient(&activations, &self.network, decay, &mut gradient);
         gradient
     }
 

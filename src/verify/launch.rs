@@ -132,7 +132,7 @@ impl Launch {
             &self.step,
             self.grid,
         );
-        gpu.wait(Some(gpu.queue.submit([encoder.finish()])))?;
+        gpu.wait(Some(&gpu.queue.submit([encoder.finish()])))?;
 
         let mut after = Vec::new();
         let mut overrun = None;
