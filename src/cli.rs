@@ -13,6 +13,10 @@ use crate::profile::Options;
 use crate::profile::sweep::Axis;
 use crate::spec::Source;
 
+mod verify;
+
+pub use verify::VerifyArgs;
+
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done
@@ -23,7 +27,11 @@ Exit codes:
    5  no GPU, or one that was lost or lacks memory
    6  the training diverged
    7  a damaged archive
-  70  a mistake in cyclone";
+   8  a checkpoint that is damaged, or of another training
+   9  another process trains in the folder
+  70  a mistake in cyclone
+ 130  stopped by Ctrl-C, the state saved
+ 143  stopped by SIGTERM, the state saved";
 
 /// Trains fully-connected CIFAR-10 classifiers on any GPU, with a CPU engine as reference
 #[derive(Parser, Debug)]
@@ -40,6 +48,9 @@ pub enum Command {
     /// Train a two-layer network and write its records to runs/
     #[command(after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
     Train(Box<TrainArgs>),
+    /// Prove that the GPU computes the right thing: kernels, gradients, training
+    #[command(after_help = EXIT_CODES, args_override_self = true)]
+    Verify(VerifyArgs),
     /// Say where the time goes on each device, against what it can do at most
     #[command(after_help = EXIT_CODES)]
     Profile(ProfileArgs),
@@ -62,6 +73,9 @@ pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Go on with the run in this folder from its last checkpoint
+    #[arg(long, help_heading = "Output", value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
+    pub resume: Option<PathBuf>,
     /// Print nothing but errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
@@ -77,7 +91,7 @@ impl TrainArgs {
         let mut config = self.preset.unwrap_or(Preset::Best).config();
         if let Some(path) = &self.config {
             let within = |error| Error::Usage(format!("--config {}: {error}", path.display()));
-            Settings::read(path)?.apply(&mut config).map_err(within)?;
+            Settings::read(path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
         }
         self.settings.clone().apply(&mut config)?;
         config.check()?;

@@ -11,6 +11,7 @@ use crate::error::Result;
 mod devices;
 mod profile;
 mod train;
+mod verify;
 
 /// Runs the process's command line and returns its exit code.
 pub fn run() -> u8 {
@@ -35,6 +36,7 @@ pub fn run() -> u8 {
 fn dispatch(cli: Cli, started: Instant) -> Result<()> {
     match cli.command {
         Command::Train(args) => train::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Profile(args) => profile::run(&args, started),
         Command::Devices => devices::run(),
     }

@@ -212,14 +212,14 @@ pub fn products(products: &[Product]) -> String {
             device = &product.device;
             let _ = writeln!(
                 text,
-                "\n{device}\n  {:<18}{:>6}{:>7}{:>9}{:>10}{:>12}{:>9}{:>10}{:>9}",
+                "\n{device}\n  {:<20}{:>6}{:>7}{:>9}{:>9}{:>12}{:>8}{:>10}{:>9}",
                 "kernel", "B", "D", "columns", "error", "µs", "spread", "GFLOP/s", "of most"
             );
         }
         let _ = writeln!(
             text,
-            "  {:<18}{:>6}{:>7}{:>9}{:>10}{:>12}{:>9}{:>10}{:>9}",
-            product.kernel,
+            "  {:<20}{:>6}{:>7}{:>9}{:>9}{:>12}{:>8}{:>10}{:>9}",
+            format!("{} {}", product.kernel, product.tuning),
             product.batch_size,
             product.inputs,
             product.columns,

@@ -8,7 +8,7 @@ use super::sample::{self, Sample};
 use crate::engine::Job;
 use crate::error::{Error, Result};
 use crate::gpu::kernel::Pipeline;
-use crate::gpu::plan::Plan;
+use crate::gpu::plan::{Plan, Tuning};
 use crate::gpu::{Gpu, buffer};
 use crate::kernels::{Kernel, Shaders};
 use crate::spec::ModelSpec;
@@ -29,6 +29,8 @@ pub struct Product {
     pub device: String,
     /// The kernel: `X·W1` or `Xᵀ·dhidden`, with all that it does beside.
     pub kernel: &'static str,
+    /// How its work was cut.
+    pub tuning: String,
     /// `B`.
     pub batch_size: usize,
     /// `D`.
@@ -58,10 +60,14 @@ pub fn products(gpu: &Gpu, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
     let ceilings = Ceilings::of_gpu(gpu)?;
     let mut products = Vec::new();
     for shape in sides.iter().map(|&n| square(n)).chain(models.iter().map(|&m| skinny(m))) {
-        for kernel in [Kernel::Forward, Kernel::UpdateHidden] {
-            match product(gpu, kernel, shape, &ceilings) {
+        // `forward` in each of its tunings; `update` alone, and with the next step's product where that is of use.
+        let split = Tuning::ALL.into_iter().filter(|tuning| !tuning.fused);
+        let forward = split.map(|tuning| (Kernel::Forward, tuning));
+        let update = Tuning::ALL[..2].iter().map(|tuning| (Kernel::Update, *tuning));
+        for (kernel, tuning) in forward.chain(update) {
+            match product(gpu, kernel, tuning, shape, &ceilings) {
                 // A shape that does not fit is no reason to leave out the others.
-                Err(Error::Usage(why)) => note(&format!("{} left out: {why}", kernel.name())),
+                Err(Error::Usage(why)) => note(&format!("{} {tuning} left out: {why}", kernel.name())),
                 product => products.push(product?),
             }
         }
@@ -69,8 +75,8 @@ pub fn products(gpu: &Gpu, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
     Ok(products)
 }
 
-fn product(gpu: &Gpu, kernel: Kernel, shape: Shape, ceilings: &Ceilings) -> Result<Product> {
-    let case = Case { kernel, shape, kind: Kind::Random, train: true };
+fn product(gpu: &Gpu, kernel: Kernel, tuning: Tuning, shape: Shape, ceilings: &Ceilings) -> Result<Product> {
+    let case = Case { kernel, shape, kind: Kind::Random, train: true, tuning };
     let launch = case.launch(&gpu.limits)?;
     let launched = launch.run(gpu, &Shaders::default())?;
     if let Some((what, outcome)) = launched.outcomes.iter().find(|(_, outcome)| !outcome.passed()) {
@@ -80,11 +86,14 @@ fn product(gpu: &Gpu, kernel: Kernel, shape: Shape, ceilings: &Ceilings) -> Resu
     let seconds = time(gpu, &launch)?;
     let Shape { d, h, c, m, b, .. } = shape;
     let job = Job { model: ModelSpec::new(d, h, c)?, decay: vec![0.0; m], batch_size: b, shuffles: 1 };
-    let work = Plan::new(&job, &gpu.limits, gpu.is_software())?.work(kernel, b as u64, true);
+    let plan = Plan::new(&job, &gpu.limits, gpu.is_software(), Some(tuning))?;
+    let next = if kernel == Kernel::Update && tuning.fused { launch.step.next_rows } else { 0 };
+    let work = plan.work(kernel, b as u64, true, next.into());
     let flops_per_second = work.flops as f64 / seconds.median();
     Ok(Product {
         device: gpu.info.name.clone(),
         kernel: kernel.name(),
+        tuning: tuning.to_string(),
         batch_size: b,
         inputs: d,
         columns: m * h,
