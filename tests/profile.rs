@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use cyclone::device::Choice;
@@ -36,6 +37,12 @@ fn profile(options: &Options) -> (Report, Trace) {
     cyclone::profile::run(options, Instant::now(), &mut |_| ()).unwrap()
 }
 
+/// Both engines, profiled once for all tests that only look.
+fn both() -> &'static (Report, Trace) {
+    static BOTH: LazyLock<(Report, Trace)> = LazyLock::new(|| profile(&options(vec![any_gpu(), Choice::Cpu])));
+    &BOTH
+}
+
 fn any_gpu() -> Choice {
     assert!(!gpu::list().is_empty(), "these tests need a Vulkan driver: ./test installs one");
     Choice::Gpu(gpu::Choice::Any)
@@ -43,7 +50,7 @@ fn any_gpu() -> Choice {
 
 #[test]
 fn every_kernel_of_a_step_and_of_an_evaluation_is_timed_on_the_gpus_clock() {
-    let (report, _) = profile(&options(vec![any_gpu()]));
+    let (report, _) = both();
     let device = &report.devices[0];
     let step = device.step.as_ref().expect("an adapter with timestamps");
     assert_eq!(step.steps, STEPS);
@@ -69,7 +76,7 @@ fn every_kernel_of_a_step_and_of_an_evaluation_is_timed_on_the_gpus_clock() {
 
 #[test]
 fn the_hosts_phases_add_up_to_the_run_and_start_up_to_the_first_step() {
-    let (report, _) = profile(&options(vec![any_gpu()]));
+    let (report, _) = both();
     let device = &report.devices[0];
     let names: Vec<_> = device.host.iter().map(|phase| phase.phase).collect();
     assert_eq!(names, ["gather", "upload", "encode", "submit", "wait", "other"]);
@@ -100,9 +107,9 @@ fn tracks(trace: &Trace) -> Vec<String> {
 
 #[test]
 fn a_trace_has_a_track_for_the_host_and_one_for_the_gpu() {
-    let (report, trace) = profile(&options(vec![any_gpu(), Choice::Cpu]));
-    assert_eq!(tracks(&trace), ["host", "GPU", "CPU"]);
-    let spans: Vec<_> = events(&trace).into_iter().filter(|event| event["ph"] == "X").collect();
+    let (report, trace) = both();
+    assert_eq!(tracks(trace), ["host", "GPU", "CPU"]);
+    let spans: Vec<_> = events(trace).into_iter().filter(|event| event["ph"] == "X").collect();
     for span in &spans {
         assert!(span["ts"].as_f64().unwrap() >= 0.0 && span["dur"].as_f64().unwrap() >= 0.0, "{span}");
     }
@@ -142,11 +149,14 @@ fn a_recorded_run_gives_the_bits_of_one_that_is_not_and_other_bits_are_refused()
 
 #[test]
 fn both_engines_have_ceilings() {
-    let gpu = Ceilings::of_gpu(&Gpu::open(&gpu::Choice::Any).unwrap()).unwrap();
-    for ceilings in [&gpu, &Ceilings::of_cpu()] {
-        assert!(ceilings.bytes_per_second > 0.0 && ceilings.flops_per_second > 0.0, "{ceilings:?}");
+    let (report, _) = both();
+    for device in &report.devices {
+        let Ceilings { bytes_per_second, flops_per_second, .. } = device.ceilings;
+        assert!(bytes_per_second > 0.0 && flops_per_second > 0.0, "{:?}", device.ceilings);
     }
-    assert!(gpu.dispatch_seconds.is_some_and(|seconds| seconds > 0.0), "{gpu:?}");
+    let empty = report.devices.iter().map(|device| device.ceilings.dispatch_seconds);
+    let [gpu, cpu] = empty.collect::<Vec<_>>().try_into().unwrap();
+    assert!(gpu.is_some_and(|seconds| seconds > 0.0) && cpu.is_none(), "{gpu:?} {cpu:?}");
 }
 
 #[test]
