@@ -205,7 +205,6 @@ impl Gpu {
                 Ok(Err(PollError::WrongSubmissionIndex(..))) => {
                     return Err(self.failed("the device was lost: the driver refused a submission"));
                 }
-                Ok(Err(error)) => return Err(self.failed(&error.to_string())),
                 Err(_) => return Err(self.failed("the device was lost while waiting for it")),
             }
         }
