@@ -16,7 +16,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::schedule::Triangle;
-use crate::spec::{DataSpec, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation};
+use crate::spec::{DataSpec, Feed, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation};
 
 /// Everything that decides what a training does.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,8 @@ pub struct Config {
     pub train: TrainSpec,
     /// What runs it.
     pub device: device::Choice,
+    /// How images reach a GPU.
+    pub feed: Feed,
     /// Ends the run after so many steps, its length notwithstanding.
     pub steps: Option<u64>,
     /// Saves a checkpoint every so many steps, beside those at the end of every cycle.
@@ -159,6 +161,10 @@ pub struct Settings {
     #[arg(long, help_heading = "Device")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<device::Choice>,
+    /// How images reach a GPU: stream, resident, or auto; no result depends on it
+    #[arg(long, help_heading = "Device", value_name = "FEED", value_parser = word::<Feed>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feed: Option<Feed>,
 
     /// Save a checkpoint every N steps, beside those at the end of every cycle
     #[arg(long, help_heading = "Output", value_name = "N", value_parser = integer::<u64>())]
@@ -223,6 +229,7 @@ impl Settings {
         set(&mut train.seed, self.seed);
         set(&mut train.evals_per_cycle, self.evals_per_cycle);
         set(&mut config.device, self.device);
+        set(&mut config.feed, self.feed);
         config.steps = self.steps.or(config.steps);
         config.checkpoint_every = self.checkpoint_every.or(config.checkpoint_every);
         config.overfit_one_batch |= self.overfit_one_batch;
@@ -284,6 +291,7 @@ impl From<&Config> for Settings {
             seed: Some(seed),
             evals_per_cycle: Some(evals_per_cycle),
             device: Some(config.device.clone()),
+            feed: Some(config.feed),
             checkpoint_every: config.checkpoint_every,
             steps: config.steps,
             overfit_one_batch: config.overfit_one_batch,

@@ -13,8 +13,15 @@ use crate::error::{Error, Result};
 use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
 
 pub use header::Header;
+pub use progress::Progress;
 
+pub mod checks;
+mod columns;
 mod header;
+pub mod mutants;
+pub mod own_run;
+pub mod profile;
+mod progress;
 
 /// Prints to standard output, where a closed pipe is no error.
 ///
@@ -34,6 +41,16 @@ pub fn print(text: &str) -> Result<()> {
 /// Prints to standard error; nothing could be said about a failure there.
 fn remark(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Columns of the terminal, or 100 where there is none.
+pub fn width() -> usize {
+    terminal_size::terminal_size_of(io::stdout()).map_or(100, |(width, _)| width.0.into())
+}
+
+/// Prints a thing to know.
+pub fn note(text: &str) {
+    remark(&format!("note: {text}"));
 }
 
 /// Prints why the command stopped.
@@ -73,7 +90,7 @@ impl Display {
     /// Something to know.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            remark(&format!("note: {text}"));
+            note(text);
         }
     }
 

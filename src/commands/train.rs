@@ -36,7 +36,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             (Some(run), config)
         }
     };
-    let device = Device::open(&config.device)?;
+    let mut device = Device::open(&config.device)?;
+    device.feed = config.feed;
     device.notice.iter().for_each(|notice| display.note(notice));
     let dataset = Arc::new(Dataset::open(&config.data.source)?);
     dataset.notice.iter().for_each(|notice| display.note(notice));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use wgpu::{Backends, DeviceType, Features, Limits, PollError, PollType, SubmissionIndex};
 
+use super::recorder::{Phase, Recorder};
 use crate::error::{Error, Result};
 use crate::spec::bytes;
 
@@ -14,6 +15,8 @@ use crate::spec::bytes;
 /// adapter; a minute without an end is a hang.
 const HANG: Duration = Duration::from_secs(60);
 
+/// What a profile likes to have and nothing else needs.
+const TIMESTAMPS: Features = Features::TIMESTAMP_QUERY.union(Features::TIMESTAMP_QUERY_INSIDE_PASSES);
 thread_local! {
     static POLLING: Cell<bool> = const { Cell::new(false) };
 }
@@ -112,6 +115,7 @@ pub struct Gpu {
     pub limits: Limits,
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
+    pub(crate) recorder: Recorder,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -126,7 +130,8 @@ impl Gpu {
         let limits = adapter.limits();
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("cyclone"),
-            required_features: Features::IMMEDIATES,
+            // Timestamps cost nothing until a profile takes some.
+            required_features: Features::IMMEDIATES | adapter.features() & TIMESTAMPS,
             required_limits: limits.clone(),
             ..Default::default()
         }))
@@ -142,9 +147,9 @@ impl Gpu {
         let (uncaptured, lost) = (record(&fault), record(&fault));
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured(error.to_string())));
         device.set_device_lost_callback(move |reason, message| {
-            lost(format!("the device was lost ({reason:?}) {message}"))
+            lost(format!("the device was lost ({reason:?}) {message}"));
         });
-        Ok(Arc::new(Self { info, limits, device, queue, fault }))
+        Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), fault }))
     }
 
     /// Whether a CPU plays the GPU.
@@ -187,10 +192,14 @@ impl Gpu {
     }
 
     /// Waits until `submission` is done; without one, until everything is.
-    pub(crate) fn wait(&self, submission: Option<SubmissionIndex>) -> Result<()> {
+    pub(crate) fn wait(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
+        self.recorder.phase(Phase::Wait, || self.poll(submission))
+    }
+
+    fn poll(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
         let started = Instant::now();
         loop {
-            let poll = PollType::Wait { submission_index: submission.clone(), timeout: Some(Duration::from_secs(1)) };
+            let poll = PollType::Wait { submission_index: submission.cloned(), timeout: Some(Duration::from_secs(1)) };
             // A device lost while waiting makes `poll` panic, whatever handler is set.
             POLLING.set(true);
             let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
@@ -228,7 +237,7 @@ impl Gpu {
             // Nobody is left to be told if the receiver is gone.
             let _ = send.send(mapped);
         });
-        self.wait(Some(submission))?;
+        self.wait(Some(&submission))?;
         let mapped =
             receive.try_recv().map_err(|_| self.failed("the driver did not map a buffer that it had finished"))?;
         mapped.map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;

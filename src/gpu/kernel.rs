@@ -6,11 +6,27 @@ use super::context::Gpu;
 use crate::error::{Error, Result};
 use crate::kernels::{Access, Kernel, Shaders, Step};
 
+/// wgpu would count every loop's iterations and guard every division, which keeps drivers from unrolling loops (a
+/// hundredfold slowdown has been seen). Bounds of buffers stay checked.
+const CHECKS: wgpu::ShaderRuntimeChecks = wgpu::ShaderRuntimeChecks {
+    force_loop_bounding: false,
+    int_div_checks: false,
+    ..wgpu::ShaderRuntimeChecks::checked()
+};
+
+#[expect(unsafe_code, reason = "wgpu must be told that loops end and divisors are not 0: see SAFETY")]
+fn module(device: &wgpu::Device, label: Option<&str>, source: &str) -> wgpu::ShaderModule {
+    let source = wgpu::ShaderSource::Wgsl(source.into());
+    // SAFETY: every loop of the kernels counts up to a bound that the host checks (`plan::Plan`, at most 65,535 trips), and
+    // every divisor is a constant of at least 1.
+    unsafe { device.create_shader_module_trusted(wgpu::ShaderModuleDescriptor { label, source }, CHECKS) }
+}
+
 /// A compute pipeline with everything constant folded in.
 #[derive(Debug)]
 pub struct Pipeline {
     kernel: Kernel,
-    pipeline: wgpu::ComputePipeline,
+    compiled: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
 
@@ -45,17 +61,14 @@ impl Pipeline {
         gpu.scoped(kernel.name(), || {
             let device = &gpu.device;
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            let compiled = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label,
                 layout: Some(&device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                     label,
                     bind_group_layouts: &[Some(&layout)],
                     immediate_size: kernel.immediates(),
                 })),
-                module: &device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                    label,
-                    source: wgpu::ShaderSource::Wgsl(shaders.source(kernel).into()),
-                }),
+                module: &module(device, label, shaders.source(kernel)),
                 entry_point: Some("main"),
                 compilation_options: wgpu::PipelineCompilationOptions {
                     constants,
@@ -64,8 +77,13 @@ impl Pipeline {
                 },
                 cache: None,
             });
-            Self { kernel, pipeline, layout }
+            Self { kernel, compiled, layout }
         })
+    }
+
+    /// The kernel's name.
+    pub fn name(&self) -> &'static str {
+        self.kernel.name()
     }
 
     /// Binds `buffers`, in the order of the kernel's bindings.
@@ -89,7 +107,7 @@ impl Pipeline {
 
     /// Encodes one dispatch of `grid` workgroups.
     pub fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, bindings: &wgpu::BindGroup, step: &Step, grid: [u32; 3]) {
-        pass.set_pipeline(&self.pipeline);
+        pass.set_pipeline(&self.compiled);
         pass.set_bind_group(0, bindings, &[]);
         if self.kernel.immediates() > 0 {
             pass.set_immediates(0, bytemuck::bytes_of(step));
