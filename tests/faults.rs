@@ -1,5 +1,6 @@
 //! Faults that a whole run meets outside of itself: disks, folders, pipes, limits, odd names.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![cfg(target_os = "linux")]
 
 mod common;

@@ -1,5 +1,7 @@
 //! Whatever a file or a flag says, it is used rightly or refused with its own exit code; nothing panics.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::path::Path;
 
