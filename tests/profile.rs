@@ -173,16 +173,21 @@ fn a_sweep_has_every_value_and_more_operations_for_larger_ones() {
 fn the_work_of_a_dispatch_is_that_of_its_formula() {
     let job =
         |models| Job { model: ModelSpec::new(6, 5, 3).unwrap(), decay: vec![0.0; models], batch_size: 4, shuffles: 1 };
-    let plan = |models| Plan::new(&job(models), &wgpu::Limits::default(), false).unwrap();
+    let plan = |models| Plan::new(&job(models), &wgpu::Limits::default(), false, None).unwrap();
     let (one, three) = (plan(1), plan(3));
     // 2 · 4 · 6 · 5 operations; pixels, means and scales, W1, one partial sum of each hidden unit.
     assert_eq!(one.slices, 1);
-    assert_eq!(one.work(Kernel::Forward, 4, true), Work { flops: 240, bytes: 24 + 48 + 120 + 80 });
-    // The same product; rate and decay, two operations each, on every weight; W1 read and written.
-    assert_eq!(one.work(Kernel::UpdateHidden, 4, true), Work { flops: 240 + 120, bytes: 24 + 48 + 80 + 240 });
-    assert_eq!(three.work(Kernel::Forward, 4, true).flops, 720);
-    assert_eq!(three.work(Kernel::Forward, 4, true).bytes, 24 + 48 + 3 * 200, "the models share the images");
-    let [train, evaluate] = [true, false].map(|train| one.work(Kernel::Head, 4, train));
+    assert_eq!(one.work(Kernel::Forward, 4, true, 0), Work { flops: 240, bytes: 24 + 48 + 120 + 80 });
+    // The same product, and 120 of the second layer's; 8 · 4 for the biases; rate and decay, four operations on each of 30
+    // and 23 values. W1 and the 23 read and written; hidden units and their gradients, the logits', the scores.
+    let update = Work { flops: 240 + 120 + 32 + 4 * 53, bytes: 24 + 48 + 240 + 2 * 80 + 48 + 32 + 2 * 92 };
+    assert_eq!(one.work(Kernel::Update, 4, true, 0), update);
+    // With the next step's product: its operations, its pixels and its partial sums.
+    let fused = Work { flops: update.flops + 240, bytes: update.bytes + 24 + 80 };
+    assert_eq!(one.work(Kernel::Update, 4, true, 4), fused);
+    assert_eq!(three.work(Kernel::Forward, 4, true, 0).flops, 720);
+    assert_eq!(three.work(Kernel::Forward, 4, true, 0).bytes, 24 + 48 + 3 * 200, "the models share the images");
+    let [train, evaluate] = [true, false].map(|train| one.work(Kernel::Head, 4, train, 0));
     assert_eq!(train.flops - evaluate.flops, 2 * 4 * 5 * 3, "the hidden units' gradient");
 }
 
