@@ -57,8 +57,10 @@ fn every_kernel_of_a_step_and_of_an_evaluation_is_timed_on_the_gpus_clock() {
     assert!(step.kernels.len() >= 2, "a step has at least two dependent kernels");
     for kernel in &step.kernels {
         assert!(Kernel::ALL.iter().any(|known| known.name() == kernel.kernel), "{}", kernel.kernel);
-        assert_eq!(kernel.dispatches as u64 % STEPS, 0, "{}", kernel.kernel);
     }
+    // Updates may compute the next step's product as well, but every step has its own head.
+    let head = step.kernels.iter().find(|kernel| kernel.kernel == Kernel::Head.name());
+    assert_eq!(head.map(|kernel| kernel.dispatches as u64), Some(STEPS));
     let evaluated = device.evaluated.as_ref().expect("an adapter with timestamps");
     assert!(evaluated.kernels.iter().any(|kernel| kernel.kernel == Kernel::Tally.name()));
     for time in [step, evaluated] {
@@ -136,7 +138,8 @@ fn a_recorded_run_gives_the_bits_of_one_that_is_not_and_other_bits_are_refused()
     assert_eq!(plain.bits, timed.bits);
     timed.check(&plain, "a timed run").unwrap();
     let recording = recorded.recorded().unwrap();
-    assert_eq!(recording.submissions.iter().map(Vec::len).sum::<usize>() % 3, 0);
+    let heads = recording.submissions.iter().flatten().filter(|dispatch| dispatch.kernel == Kernel::Head.name());
+    assert_eq!(heads.count(), 3, "one a step");
     assert!(recording.submissions.iter().flatten().all(|dispatch| dispatch.end >= dispatch.start));
 
     let mut other = workload.run(engine.as_mut(), 3).unwrap();
