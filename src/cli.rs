@@ -6,8 +6,16 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use toml::{Table, Value};
 
 use crate::config::{Config, Settings};
+use crate::device::Choice;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
+use crate::profile::Options;
+use crate::profile::sweep::Axis;
+use crate::spec::Source;
+
+mod verify;
+
+pub use verify::VerifyArgs;
 
 pub use tools::{DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs};
 
@@ -23,8 +31,11 @@ Exit codes:
    5  no GPU, or one that was lost or lacks memory
    6  the training diverged
    7  a damaged archive, or a download that failed
-   8  a run whose weights cannot be used
-  70  a mistake in cyclone";
+   8  a checkpoint or weights that are damaged, or of another training
+   9  another process trains in the folder
+  70  a mistake in cyclone
+ 130  stopped by Ctrl-C, the state saved
+ 143  stopped by SIGTERM, the state saved";
 
 /// Trains fully-connected CIFAR-10 classifiers on any GPU, with a CPU engine as reference
 #[derive(Parser, Debug)]
@@ -53,6 +64,12 @@ pub enum Command {
     /// Fetch, import or look at images
     #[command(subcommand, after_help = EXIT_CODES)]
     Data(DataCommand),
+    /// Prove that the GPU computes the right thing: kernels, gradients, training
+    #[command(after_help = EXIT_CODES, args_override_self = true)]
+    Verify(VerifyArgs),
+    /// Say where the time goes on each device, against what it can do at most
+    #[command(after_help = EXIT_CODES)]
+    Profile(ProfileArgs),
     /// List the GPUs that can be used, with the limits that matter
     Devices,
 }
@@ -78,6 +95,9 @@ pub struct TrainArgs {
     /// Write the metrics as TensorBoard's event files too
     #[arg(long, help_heading = "Output")]
     pub tensorboard: bool,
+    /// Go on with the run in this folder from its last checkpoint
+    #[arg(long, help_heading = "Output", value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
+    pub resume: Option<PathBuf>,
     /// Print nothing but errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
@@ -93,7 +113,7 @@ impl TrainArgs {
         let mut config = self.preset.unwrap_or(Preset::Best).config();
         if let Some(path) = &self.config {
             let within = |error| Error::Usage(format!("--config {}: {error}", path.display()));
-            Settings::read(path)?.apply(&mut config).map_err(within)?;
+            Settings::read(path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
         }
         self.settings.clone().apply(&mut config)?;
         config.check()?;
@@ -103,6 +123,64 @@ impl TrainArgs {
     /// What a run is called that was not named.
     pub fn name(&self) -> &'static str {
         self.preset.map_or("train", Preset::name)
+    }
+}
+
+/// Flags of `profile`.
+#[derive(Args, Debug)]
+pub struct ProfileArgs {
+    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name; several with commas [default: the best GPU if there is a real one, and cpu]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub device: Vec<Choice>,
+    /// auto, synthetic, or a path: folder or archive of the binary version, or an image folder
+    #[arg(long, default_value = "auto")]
+    pub data: Source,
+    /// Hidden units
+    #[arg(long, value_name = "H", default_value_t = 50)]
+    pub hidden: usize,
+    /// Images of a mini-batch
+    #[arg(long, value_name = "B", default_value_t = 100)]
+    pub batch_size: usize,
+    /// Models trained at once, on the same batches
+    #[arg(long, value_name = "M", default_value_t = 1)]
+    pub models: usize,
+    /// Steps of a repetition [default: an epoch, or as many as take 2 s; 1 s on a software adapter]
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Repetitions, after one to warm up
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub repeats: usize,
+    /// Show how the cost of a step grows with these; several with commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub sweep: Vec<Axis>,
+    /// Time by the host's clock alone, as on a GPU without timestamps
+    #[arg(long)]
+    pub no_timestamps: bool,
+    /// Instead: check and time the first layer's products on each GPU, square ones and this work's own
+    #[arg(long, conflicts_with_all = ["sweep", "trace", "hidden", "batch_size", "models", "steps", "repeats"])]
+    pub matmul: bool,
+    /// Write the timeline of a run here, for ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ProfileArgs {
+    /// What they ask for.
+    pub fn options(&self) -> Options {
+        Options {
+            devices: self.device.clone(),
+            source: self.data.clone(),
+            hidden: self.hidden,
+            batch_size: self.batch_size,
+            models: self.models,
+            steps: self.steps,
+            repeats: self.repeats,
+            sweeps: self.sweep.clone(),
+            timestamps: !self.no_timestamps,
+        }
     }
 }
 

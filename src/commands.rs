@@ -1,5 +1,7 @@
 //! What each command does, from its flags to its last line.
 
+use std::time::Instant;
+
 use clap::FromArgMatches;
 
 use crate::cli::{self, Cli, Command};
@@ -12,13 +14,16 @@ mod export;
 mod lr_find;
 mod output;
 mod predict;
+mod profile;
 mod train;
+mod verify;
 
 /// Runs the process's command line and returns its exit code.
 pub fn run() -> u8 {
+    let started = Instant::now();
     let parsed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     match parsed {
-        Ok(cli) => match dispatch(cli) {
+        Ok(cli) => match dispatch(cli, started) {
             Ok(()) => 0,
             Err(error) => {
                 display::error(&error);
@@ -33,13 +38,15 @@ pub fn run() -> u8 {
     }
 }
 
-fn dispatch(cli: Cli) -> Result<()> {
+fn dispatch(cli: Cli, started: Instant) -> Result<()> {
     match cli.command {
         Command::Train(args) => train::run(&args),
         Command::LrFind(args) => lr_find::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Data(command) => data::run(&command),
+        Command::Verify(args) => verify::run(&args),
+        Command::Profile(args) => profile::run(&args, started),
         Command::Devices => devices::run(),
     }
 }

@@ -16,7 +16,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::schedule::Triangle;
-use crate::spec::{DataSpec, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation};
+use crate::spec::{DataSpec, Feed, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation};
 
 /// Everything that decides what a training does.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +29,12 @@ pub struct Config {
     pub train: TrainSpec,
     /// What runs it.
     pub device: device::Choice,
+    /// How images reach a GPU.
+    pub feed: Feed,
     /// Ends the run after so many steps, its length notwithstanding.
     pub steps: Option<u64>,
+    /// Saves a checkpoint every so many steps, beside those at the end of every cycle.
+    pub checkpoint_every: Option<u64>,
     /// Trains on the first mini-batch alone, as a check that the network can learn at all.
     pub overfit_one_batch: bool,
 }
@@ -50,6 +54,9 @@ impl Config {
     pub fn check(&self) -> Result<()> {
         if self.steps == Some(0) {
             return Err(Error::Usage("--steps 0: expected 1 or more".into()));
+        }
+        if self.checkpoint_every == Some(0) {
+            return Err(Error::Usage("--checkpoint-every 0: expected 1 or more".into()));
         }
         // The size of CIFAR-10's images, which every data set here has.
         ModelSpec::new(3072, self.hidden, 10)?;
@@ -154,6 +161,15 @@ pub struct Settings {
     #[arg(long, help_heading = "Device")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<device::Choice>,
+    /// How images reach a GPU: stream, resident, or auto; no result depends on it
+    #[arg(long, help_heading = "Device", value_name = "FEED", value_parser = word::<Feed>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feed: Option<Feed>,
+
+    /// Save a checkpoint every N steps, beside those at the end of every cycle
+    #[arg(long, help_heading = "Output", value_name = "N", value_parser = integer::<u64>())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u64>,
 
     /// Stop after N steps
     #[arg(long, help_heading = "Checks", value_name = "N", value_parser = integer::<u64>())]
@@ -172,7 +188,7 @@ impl Settings {
     ///
     /// [`Error::Usage`], naming the file and the key.
     pub fn read(path: &Path) -> Result<Self> {
-        let usage = |what: &str| Error::Usage(format!("--config {}: {}", path.display(), what.trim_end()));
+        let usage = |what: &str| Error::Usage(format!("{}: {}", path.display(), what.trim_end()));
         let text = fs::read_to_string(path).map_err(|error| usage(&error.to_string()))?;
         let settings: Self = toml::from_str(&text).map_err(|error| usage(&error.to_string()))?;
         // On the command line clap refuses these pairs.
@@ -213,7 +229,9 @@ impl Settings {
         set(&mut train.seed, self.seed);
         set(&mut train.evals_per_cycle, self.evals_per_cycle);
         set(&mut config.device, self.device);
+        set(&mut config.feed, self.feed);
         config.steps = self.steps.or(config.steps);
+        config.checkpoint_every = self.checkpoint_every.or(config.checkpoint_every);
         config.overfit_one_batch |= self.overfit_one_batch;
         Ok(())
     }
@@ -273,6 +291,8 @@ impl From<&Config> for Settings {
             seed: Some(seed),
             evals_per_cycle: Some(evals_per_cycle),
             device: Some(config.device.clone()),
+            feed: Some(config.feed),
+            checkpoint_every: config.checkpoint_every,
             steps: config.steps,
             overfit_one_batch: config.overfit_one_batch,
         }

@@ -197,7 +197,7 @@ pub fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Two lower-case digits a byte.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])

@@ -13,8 +13,9 @@ use crate::cpu::CpuEngine;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Job};
 use crate::error::{Error, Result};
-use crate::gpu::{self, Gpu, GpuEngine};
-use crate::kernels::Shaders;
+use crate::gpu::tune::tuning;
+use crate::gpu::{self, Gpu, GpuEngine, Options};
+use crate::spec::Feed;
 
 /// What `--device` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +80,8 @@ pub struct Device {
     kind: Kind,
     /// What a user should know about the choice, in one line.
     pub notice: Option<String>,
+    /// How images reach a GPU.
+    pub feed: Feed,
 }
 
 enum Kind {
@@ -118,23 +121,23 @@ impl Device {
         let real = |found: &[gpu::AdapterInfo]| found.iter().any(|info| !info.is_software());
         match choice {
             Choice::Cpu => Ok(Self::cpu(None)),
-            Choice::Auto if real(&gpu::list()) => Self::gpu(&gpu::Choice::Any),
+            Choice::Auto if real(&gpu::list()) => Self::on_gpu(&gpu::Choice::Any),
             Choice::Auto => Ok(Self::cpu(Some("no GPU found: training on the CPU engine".into()))),
-            Choice::Gpu(choice) => Self::gpu(choice),
+            Choice::Gpu(choice) => Self::on_gpu(choice),
         }
     }
 
     fn cpu(notice: Option<String>) -> Self {
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        Self { kind: Kind::Cpu { threads }, notice }
+        Self { kind: Kind::Cpu { threads }, notice, feed: Feed::Auto }
     }
 
-    fn gpu(choice: &gpu::Choice) -> Result<Self> {
+    fn on_gpu(choice: &gpu::Choice) -> Result<Self> {
         let gpu = Gpu::open(choice)?;
         let notice = gpu.is_software().then(|| {
             format!("{} is a software adapter: good for checks, too slow for training; see --device cpu", gpu.info.name)
         });
-        Ok(Self { kind: Kind::Gpu(gpu), notice })
+        Ok(Self { kind: Kind::Gpu(gpu), notice, feed: Feed::Auto })
     }
 
     /// An engine on it.
@@ -151,21 +154,37 @@ impl Device {
         Ok(match &self.kind {
             Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, dataset, standardisation, *threads)?),
             Kind::Gpu(gpu) => {
-                Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &Shaders::default())?)
+                let options = Options { feed: self.feed, tuning: tuning(gpu, &job)?, ..Options::default() };
+                Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &options)?)
             }
         })
+    }
+
+    /// The GPU, if it is one.
+    pub fn gpu(&self) -> Option<&Arc<Gpu>> {
+        match &self.kind {
+            Kind::Cpu { .. } => None,
+            Kind::Gpu(gpu) => Some(gpu),
+        }
     }
 
     /// What it is, for records.
     pub fn record(&self) -> Record {
         match &self.kind {
             Kind::Cpu { threads } => Record::Cpu { threads: *threads },
-            Kind::Gpu(gpu) => Record::Gpu {
-                adapter: gpu.info.name.clone(),
-                adapter_type: gpu.info.kind.into(),
-                backend: gpu.info.backend.clone(),
-                driver: gpu.info.driver.clone(),
-            },
+            Kind::Gpu(gpu) => Record::gpu(&gpu.info),
+        }
+    }
+}
+
+impl Record {
+    /// A GPU.
+    pub fn gpu(info: &gpu::AdapterInfo) -> Self {
+        Self::Gpu {
+            adapter: info.name.clone(),
+            adapter_type: info.kind.into(),
+            backend: info.backend.clone(),
+            driver: info.driver.clone(),
         }
     }
 }

@@ -13,8 +13,15 @@ use crate::error::{Error, Result};
 use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
 
 pub use header::Header;
+pub use progress::Progress;
 
+pub mod checks;
+mod columns;
 mod header;
+pub mod mutants;
+pub mod own_run;
+pub mod profile;
+mod progress;
 
 /// Prints to standard output, where a closed pipe is no error.
 ///
@@ -36,9 +43,34 @@ fn remark(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// Columns of the terminal, or 100 where there is none.
+pub fn width() -> usize {
+    terminal_size::terminal_size_of(io::stdout()).map_or(100, |(width, _)| width.0.into())
+}
+
+/// Prints a thing to know.
+pub fn note(text: &str) {
+    remark(&format!("note: {text}"));
+}
+
 /// Prints why the command stopped.
 pub fn error(error: &Error) {
     remark(&format!("error: {error}"));
+}
+
+/// Prints what to do about the error that follows; not silenced by `--quiet`, as the error is not.
+pub fn advice(text: &str) {
+    remark(&format!("note: {text}"));
+}
+
+/// A path as it is typed in a shell.
+pub fn quoted(path: &Path) -> String {
+    let mut text = path.display().to_string();
+    if text.starts_with('-') {
+        text.insert_str(0, "./");
+    }
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// A training's display.
@@ -58,7 +90,7 @@ impl Display {
     /// Something to know.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            remark(&format!("note: {text}"));
+            note(text);
         }
     }
 

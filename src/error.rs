@@ -61,6 +61,24 @@ pub enum Error {
         /// Where in it, expected, found, what to do.
         what: String,
     },
+    /// Exit code 9: another process trains in the folder.
+    #[error("{}: {what}", path.display())]
+    Busy {
+        /// The run's folder.
+        path: PathBuf,
+        /// Which process, and what to do.
+        what: String,
+    },
+    /// Exit code 128 + number, as shells have it: a signal ended the training, whose state was saved.
+    #[error("stopped by {name} after step {step}")]
+    Interrupted {
+        /// `SIGINT` or `SIGTERM`.
+        name: &'static str,
+        /// The signal's number: 2 or 15.
+        number: u8,
+        /// Steps done.
+        step: u64,
+    },
     /// Exit code 70: a mistake in this program.
     #[error("{0} (this is a mistake in cyclone: please report it)")]
     Internal(String),
@@ -78,6 +96,8 @@ impl Error {
             Self::Diverged(_) => 6,
             Self::Archive { .. } | Self::Download { .. } => 7,
             Self::Checkpoint { .. } => 8,
+            Self::Busy { .. } => 9,
+            Self::Interrupted { number, .. } => 128 + number,
             Self::Internal(_) => 70,
         }
     }

@@ -28,8 +28,9 @@
 //! |---|---|
 //! | `x·W1`, in slices of the inputs | `forward` |
 //! | `hidden`, `logit`, `loss`; `dlogit[b][c] = (p[b][c] − [c = y_b]) / B`; `dhidden[b][h] = [hidden[b][h] > 0] · Σ_c dlogit[b][c] · W2[h][c]` | `head` |
-//! | `W1[d][h] −= rate · (Σ_b x[b][d] · dhidden[b][h] + decay · W1[d][h])` | `update_hidden` |
-//! | `W2[h][c] −= rate · (Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c])`; `b2[c] −= rate · Σ_b dlogit[b][c]`; `b1[h] −= rate · Σ_b dhidden[b][h]` | `update_output` |
+//! | `W1[d][h] −= rate · (Σ_b x[b][d] · dhidden[b][h] + decay · W1[d][h])` | `update` |
+//! | `W2[h][c] −= rate · (Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c])`; `b2[c] −= rate · Σ_b dlogit[b][c]`; `b1[h] −= rate · Σ_b dhidden[b][h]` | `update` |
+//! | a chunk's images, from those that stay on the GPU | `gather` |
 //! | sums of losses and right answers of an evaluation | `tally` |
 //! | `ΣW²` | `squares` |
 //!
@@ -49,7 +50,9 @@
 //! | [`train`] | the loop, written once for both |
 //! | [`lr_find`] | the range test of learning rates |
 //! | [`verify`] | the referee |
-//! | [`run_dir`], [`weights`] | a run's records on disk |
+//! | [`profile`] | where the time goes, on each device, against what the device can do |
+//! | [`run_dir`], [`weights`], [`checkpoint`] | a run's records on disk, and the states that it can go on from |
+//! | [`disk`], [`signals`] | writing that survives a crash; Ctrl-C and SIGTERM |
 //! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
@@ -61,12 +64,14 @@
 //! - Pixels stay bytes until they are inside a kernel, and nothing is read back from a GPU between evaluations.
 //! - No fallback is silent: the program says which device and which images it uses.
 
+pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod cpu;
 pub mod data;
 pub mod device;
+pub mod disk;
 pub mod display;
 pub mod engine;
 pub mod error;
@@ -77,9 +82,11 @@ pub mod lr_find;
 pub mod params;
 pub mod predict;
 pub mod preset;
+pub mod profile;
 pub mod random;
 pub mod run_dir;
 pub mod schedule;
+pub mod signals;
 pub mod spec;
 pub mod train;
 pub mod trained;

@@ -135,6 +135,19 @@ impl TrainSpec {
     }
 }
 
+/// How images reach a GPU. No result depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Feed {
+    /// Resident on a real GPU if they take at most 512 MiB and its memory suffices, else streamed.
+    #[default]
+    Auto,
+    /// Uploaded chunk by chunk, while the GPU works on the chunk before.
+    Stream,
+    /// All uploaded once; then only row numbers.
+    Resident,
+}
+
 /// `n` bytes for people: `1.5 GiB`.
 pub fn bytes(n: u128) -> String {
     const UNITS: [&str; 7] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

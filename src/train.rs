@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::batches::Batches;
 use crate::data::split::Split;
@@ -14,8 +14,10 @@ use crate::params::Params;
 use crate::spec::{ModelSpec, TrainSpec};
 
 pub use plan::Plan;
+pub use state::{BatchLosses, Keeper, State};
 
 mod plan;
+mod state;
 
 /// `M` models of one shape to be trained together, and on what.
 pub struct Training {
@@ -95,70 +97,117 @@ impl Training {
     /// [`Error::Diverged`] at the first loss or weight that is not finite, and what the engine and the observer have.
     pub fn run(&self, engine: &mut dyn Engine, observer: &mut dyn Observer) -> Result<Outcome> {
         let shape = engine.job().model;
-        let fresh: Vec<_> = self.models.iter().map(|model| Params::init(&shape, model.seed)).collect();
-        engine.load(&fresh)?;
-        drop(fresh);
+        let fresh = self.models.iter().map(|model| Params::init(&shape, model.seed)).collect();
+        self.run_from(State::fresh(fresh), engine, observer, &mut ())
+    }
+
+    /// Trains from `state` to the plan's end on an engine built for [`Self::job`]. The states that `keeper` is given on
+    /// the way are such states.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`], and what the keeper has: why the training must stop, or that a state cannot be saved.
+    pub fn run_from(
+        &self,
+        state: State,
+        engine: &mut dyn Engine,
+        observer: &mut dyn Observer,
+        keeper: &mut dyn Keeper,
+    ) -> Result<Outcome> {
+        same_length("weights", state.params.len(), self.models.len())?;
+        same_length("sums of losses", state.losses.sums.len(), self.models.len())?;
+        if state.step > self.plan.steps() {
+            return Err(Error::Internal(format!("a state after step {} of {}", state.step, self.plan.steps())));
+        }
+        engine.load(&state.params)?;
+        let State { step: start, params, mut losses, mut timing } = state;
+        drop(params);
 
         let mut batches = Batches::new(self.split.train.clone(), self.plan.batch_size(), self.shuffle_seeds());
-        let mut timing = Timing::default();
         let mut last_losses = vec![None; self.models.len()];
-        let mut evaluation = self.evaluate(engine, 0, None, &mut timing)?;
-        observer.evaluated(&evaluation)?;
-        while evaluation.step < self.plan.steps() {
-            let (first, end) = (evaluation.step, self.plan.next_evaluation(evaluation.step));
+        let mut step = start;
+        let evaluation = loop {
+            if let Some(reason) = keeper.stop(step) {
+                keeper.save(&self.state(engine, step, &losses, timing)?)?;
+                return Err(reason);
+            }
+            let evaluation = if self.plan.evaluates_at(step) {
+                let evaluation = self.evaluate(engine, step, losses.means().as_deref(), &mut timing)?;
+                observer.evaluated(&evaluation)?;
+                if keeper.is_best(&evaluation) {
+                    keeper.hold(self.state(engine, step, &losses, timing)?, &evaluation);
+                }
+                Some(evaluation)
+            } else {
+                None
+            };
+            if step > start && step == self.plan.next_checkpoint(step - 1, keeper.every()) {
+                keeper.save(&self.state(engine, step, &losses, timing)?)?;
+            }
+            match evaluation {
+                Some(evaluation) if step >= self.plan.steps() => break evaluation,
+                Some(_) => losses = BatchLosses::new(self.models.len()),
+                None => {}
+            }
+
+            let first = step;
+            let end = self.plan.next_evaluation(step).min(self.plan.next_checkpoint(step, keeper.every()));
             let start = Instant::now();
-            timing.images += self.train(engine, first, end, &mut batches, observer)?;
-            let losses = engine.losses()?;
+            while step < end && (step == first || keeper.stop(step).is_none()) {
+                let stop = end.min(step + engine.chunk_steps().max(1) as u64);
+                timing.images += self.train(engine, step, stop, &mut batches)?;
+                step = stop;
+                observer.stepped(step)?;
+            }
+            let batch_losses = engine.losses()?;
             timing.training += start.elapsed();
-            timing.steps += end - first;
-            let means = self.mean_losses(first, end, &losses, &mut last_losses)?;
-            evaluation = self.evaluate(engine, end, Some(&means), &mut timing)?;
-            observer.evaluated(&evaluation)?;
-        }
+            timing.steps += step - first;
+            self.add_losses(first, step, &batch_losses, &mut last_losses, &mut losses)?;
+        };
 
         let start = Instant::now();
         let tallies = tally(engine, &self.split.test, self.models.len())?;
         let penalties = self.penalties(engine)?;
         timing.evaluation += start.elapsed();
         let test = tallies.iter().zip(penalties).map(|(tally, penalty)| Score::of(tally, penalty)).collect();
-        let params = engine.params()?;
-        if let Some(model) = params.iter().position(|params| !params.is_finite()) {
-            return Err(self.diverged(model, evaluation.step, "a weight is no longer a finite number"));
-        }
+        let params = self.finite_params(engine, step)?;
         Ok(Outcome { evaluation, test, timing, params })
     }
 
-    /// Hands the steps `first..end` to the engine, and returns how many images they have.
-    fn train(
-        &self,
-        engine: &mut dyn Engine,
-        first: u64,
-        end: u64,
-        batches: &mut Batches,
-        observer: &mut dyn Observer,
-    ) -> Result<u64> {
-        let (mut rows, mut lengths, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-        let mut images = 0;
-        let mut step = first;
-        while step < end {
-            rows.clear();
-            lengths.clear();
-            rates.clear();
-            let stop = end.min(step + engine.chunk_steps().max(1) as u64);
-            for step in step..stop {
-                lengths.push(batches.append(step, &mut rows));
-                rates.extend(self.models.iter().map(|model| model.lr.at(step) as f32));
-            }
-            engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
-            images += lengths.iter().map(|&length| u64::from(length)).sum::<u64>();
-            step = stop;
-            observer.stepped(step)?;
-        }
-        Ok(images)
+    /// The state after `step` steps.
+    fn state(&self, engine: &mut dyn Engine, step: u64, losses: &BatchLosses, timing: Timing) -> Result<State> {
+        Ok(State { step, params: self.finite_params(engine, step)?, losses: losses.clone(), timing })
     }
 
-    /// Each model's mean of the batch `losses [steps, M]` of the steps `first..end`, all of which must be finite.
-    fn mean_losses(&self, first: u64, end: u64, losses: &[f32], last: &mut [Option<f32>]) -> Result<Vec<f64>> {
+    /// The weights after `step` steps, all of which must be finite.
+    fn finite_params(&self, engine: &mut dyn Engine, step: u64) -> Result<Vec<Params>> {
+        let params = engine.params()?;
+        match params.iter().position(|params| !params.is_finite()) {
+            Some(model) => Err(self.diverged(model, step, "a weight is no longer a finite number")),
+            None => Ok(params),
+        }
+    }
+
+    /// Hands the chunk of the steps `first..end` to the engine, and returns how many images it has.
+    fn train(&self, engine: &mut dyn Engine, first: u64, end: u64, batches: &mut Batches) -> Result<u64> {
+        let (mut rows, mut lengths, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+        for step in first..end {
+            lengths.push(batches.append(step, &mut rows));
+            rates.extend(self.models.iter().map(|model| model.lr.at(step) as f32));
+        }
+        engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+        Ok(lengths.iter().map(|&length| u64::from(length)).sum())
+    }
+
+    /// Adds the batch `losses [steps, M]` of the steps `first..end`, all of which must be finite, to the `sums`.
+    fn add_losses(
+        &self,
+        first: u64,
+        end: u64,
+        losses: &[f32],
+        last: &mut [Option<f32>],
+        sums: &mut BatchLosses,
+    ) -> Result<()> {
         let models = self.models.len();
         let steps = (end - first) as usize;
         if losses.len() != steps * models {
@@ -173,15 +222,15 @@ impl Training {
                 if !loss.is_finite() {
                     let before = match last {
                         Some(last) => format!("the last finite one was {last:.4e}, a step before"),
-                        None => "it was so at the start".into(),
+                        None => "there was none before in this process".into(),
                     };
                     return Err(self.diverged(model, step, &format!("the batch's loss is {loss}; {before}")));
                 }
                 *last = Some(loss);
             }
+            sums.add(losses);
         }
-        let sum = |model| losses.iter().skip(model).step_by(models).map(|&loss| f64::from(loss)).sum::<f64>();
-        Ok((0..models).map(|model| sum(model) / steps as f64).collect())
+        Ok(())
     }
 
     /// Scores all models on the whole training and validation sets.
@@ -323,7 +372,8 @@ pub struct Evaluation {
 }
 
 /// Where the time went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Timing {
     /// In steps, from gathering the first batch to having the losses.
     pub training: Duration,

@@ -10,6 +10,7 @@ use crate::data::Standardisation;
 use crate::error::{Error, Result};
 use crate::params::{Params, tensors};
 use crate::spec::{ModelSpec, grouped};
+use crate::weights;
 
 /// The largest file that is read: far above the weights of [`ModelSpec::MAX_HIDDEN`] hidden units would be no limit at
 /// all, and this one still holds a network of 80,000.
@@ -65,20 +66,10 @@ impl Trained {
             .map_err(|error| Error::checkpoint(&path, format!("fc1.bias has {hidden} values: {error}")))?;
         let mut values: [Vec<f32>; 4] = Default::default();
         for (values, tensor) in values.iter_mut().zip(tensors(&spec)) {
-            // PyTorch's `[out, in]` is the transpose of what is kept here.
-            *values = if tensor.is_weight() {
-                transposed(&file.floats(tensor.name, &[tensor.columns, tensor.rows])?, tensor.rows)
-            } else {
-                file.floats(tensor.name, &[tensor.columns])?
-            };
+            *values = weights::from_file(&tensor, &file.floats(tensor.name, &weights::shape(&tensor))?);
         }
         Ok(Self { classes, standardisation, params: Params { spec, values } })
     }
-}
-
-/// `[rows, columns]` as `[columns, rows]`.
-fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
-    (0..columns).flat_map(|column| values[column..].iter().step_by(columns).copied()).collect()
 }
 
 /// The bytes of a file of a run.
@@ -140,7 +131,6 @@ mod tests {
 
     use super::*;
     use crate::params::{B1, W2};
-    use crate::weights;
 
     fn sample() -> Trained {
         let spec = ModelSpec { inputs: 7, hidden: 5, classes: 3 };

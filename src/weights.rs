@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::params::{Params, Tensor, tensors};
 
 /// A named tensor: its shape and its values, row-major.
-pub type Named = (&'static str, Vec<usize>, Vec<f32>);
+pub type Named = (String, Vec<usize>, Vec<f32>);
 
 /// `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, each f32.
 ///
@@ -20,7 +20,40 @@ pub type Named = (&'static str, Vec<usize>, Vec<f32>);
 ///
 /// [`Error::Internal`] if lengths and shapes disagree.
 pub fn network(params: &Params) -> Result<Vec<u8>> {
-    serialize(network_tensors(params))
+    serialize(named("", params), FORMAT)
+}
+
+/// As [`network`] for several models, the names of model 3 beginning with `3.`, with one entry of metadata.
+///
+/// # Errors
+///
+/// As [`network`].
+pub(crate) fn networks(params: &[Params], metadata: (&str, &str)) -> Result<Vec<u8>> {
+    let prefixes: Vec<_> = (0..params.len()).map(|model| prefix(model, params.len())).collect();
+    serialize(prefixes.iter().zip(params).flat_map(|(prefix, params)| named(prefix, params)), metadata)
+}
+
+/// What the names of a model's tensors begin with in [`networks`].
+pub(crate) fn prefix(model: usize, models: usize) -> String {
+    if models == 1 { String::new() } else { format!("{model}.") }
+}
+
+/// A tensor's shape in the file.
+pub(crate) fn shape(tensor: &Tensor) -> Vec<usize> {
+    if tensor.is_weight() { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] }
+}
+
+/// A tensor's values in this program's layout, from those in the file.
+pub(crate) fn from_file(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
+    transposed(&Tensor { rows: tensor.columns, columns: tensor.rows, ..*tensor }, values)
+}
+
+/// A model's tensors as the file has them: name, shape, values.
+fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = Named> + 'a {
+    tensors(&params.spec)
+        .into_iter()
+        .zip(&params.values)
+        .map(move |(tensor, values)| (format!("{prefix}{}", tensor.name), shape(&tensor), transposed(&tensor, values)))
 }
 
 /// `mean [D]` and `scale [D]`, f32: an input is `(pixel − mean) · scale`, the pixel being 0 to 255.
@@ -29,7 +62,7 @@ pub fn network(params: &Params) -> Result<Vec<u8>> {
 ///
 /// As [`network`].
 pub fn standardisation(standardisation: &Standardisation) -> Result<Vec<u8>> {
-    serialize(standardisation_tensors(standardisation))
+    serialize(standardisation_tensors(standardisation), FORMAT)
 }
 
 /// Both in one file, for a module that has `mean` and `scale` as buffers beside its two layers.
@@ -38,27 +71,19 @@ pub fn standardisation(standardisation: &Standardisation) -> Result<Vec<u8>> {
 ///
 /// As [`network`].
 pub fn module(params: &Params, standardisation: &Standardisation) -> Result<Vec<u8>> {
-    serialize(module_tensors(params, standardisation))
+    serialize(module_tensors(params, standardisation), FORMAT)
 }
 
 /// The tensors of a [`module`].
 pub fn module_tensors(params: &Params, standardisation: &Standardisation) -> impl Iterator<Item = Named> {
-    network_tensors(params).chain(standardisation_tensors(standardisation))
-}
-
-fn network_tensors(params: &Params) -> impl Iterator<Item = Named> {
-    tensors(&params.spec).into_iter().zip(&params.values).map(|(tensor, values)| {
-        if tensor.is_weight() {
-            (tensor.name, vec![tensor.columns, tensor.rows], transposed(&tensor, values))
-        } else {
-            (tensor.name, vec![tensor.columns], values.clone())
-        }
-    })
+    named("", params).chain(standardisation_tensors(standardisation))
 }
 
 fn standardisation_tensors(standardisation: &Standardisation) -> impl Iterator<Item = Named> {
     let Standardisation { mean, scale, .. } = standardisation;
-    [("mean", vec![mean.len()], mean.clone()), ("scale", vec![scale.len()], scale.clone())].into_iter()
+    [("mean", mean), ("scale", scale)]
+        .into_iter()
+        .map(|(name, values)| (name.to_owned(), vec![values.len()], values.clone()))
 }
 
 /// Numbers as a file has them.
@@ -66,22 +91,23 @@ pub fn little_endian(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// `[rows, columns]` as `[columns, rows]`.
+/// Readers of the field ask for this key. With one key only, a file's bytes are the same every time.
+const FORMAT: (&str, &str) = ("format", "pt");
+
+/// `[rows, columns]` as `[columns, rows]`; of a bias, one row, the same values.
 fn transposed(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
     (0..tensor.columns).flat_map(|column| values[column..].iter().step_by(tensor.columns).copied()).collect()
 }
 
-fn serialize(tensors: impl Iterator<Item = Named>) -> Result<Vec<u8>> {
+fn serialize(tensors: impl Iterator<Item = Named>, (key, value): (&str, &str)) -> Result<Vec<u8>> {
     let internal = |error| Error::Internal(format!("safetensors: {error}"));
     let tensors: Vec<_> = tensors.map(|(name, shape, values)| (name, shape, little_endian(&values))).collect();
     let views = tensors
         .iter()
-        .map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(internal)?;
-    // Readers of the field ask for this key; with one key only, the file's bytes are the same every time.
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize(views, Some(metadata)).map_err(internal)
+    safetensors::serialize(views, Some(HashMap::from([(key.to_owned(), value.to_owned())]))).map_err(internal)
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub fn encode(trained: &Trained) -> Vec<u8> {
         weights::module_tensors(&trained.params, &trained.standardisation).map(|(name, shape, values)| Tensor {
             dims: shape.iter().map(|&size| (size as u64).cast_signed()).collect(),
             data_type: FLOAT,
-            name: name.into(),
+            name,
             raw_data: weights::little_endian(&values),
         });
     let classes = (trained.params.spec.classes as u64).cast_signed();

@@ -1,17 +1,31 @@
 //! Adapters, the device, its faults, and waiting for it.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use wgpu::{Backends, DeviceType, Features, Limits, PollError, PollType, SubmissionIndex};
 
+use super::recorder::{Phase, Recorder};
 use crate::error::{Error, Result};
 use crate::spec::bytes;
 
 /// Longest wait for one submission. A chunk is planned to take under 0.1 s on a real GPU and some seconds on a software
 /// adapter; a minute without an end is a hang.
 const HANG: Duration = Duration::from_secs(60);
+
+/// What a profile likes to have and nothing else needs.
+const TIMESTAMPS: Features = Features::TIMESTAMP_QUERY.union(Features::TIMESTAMP_QUERY_INSIDE_PASSES);
+thread_local! {
+    static POLLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread waits for a GPU, when a panic is the library's way to say that the device was lost. It is caught
+/// and becomes an error; a program's panic hook should be silent about it.
+pub fn is_polling() -> bool {
+    POLLING.get()
+}
 
 /// What is printed about an adapter.
 #[derive(Clone, Debug)]
@@ -101,6 +115,7 @@ pub struct Gpu {
     pub limits: Limits,
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
+    pub(crate) recorder: Recorder,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -115,7 +130,8 @@ impl Gpu {
         let limits = adapter.limits();
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("cyclone"),
-            required_features: Features::IMMEDIATES,
+            // Timestamps cost nothing until a profile takes some.
+            required_features: Features::IMMEDIATES | adapter.features() & TIMESTAMPS,
             required_limits: limits.clone(),
             ..Default::default()
         }))
@@ -133,7 +149,7 @@ impl Gpu {
         device.set_device_lost_callback(move |reason, message| {
             lost(format!("the device was lost ({reason:?}) {message}"));
         });
-        Ok(Arc::new(Self { info, limits, device, queue, fault }))
+        Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), fault }))
     }
 
     /// Whether a CPU plays the GPU.
@@ -177,17 +193,27 @@ impl Gpu {
 
     /// Waits until `submission` is done; without one, until everything is.
     pub(crate) fn wait(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
+        self.recorder.phase(Phase::Wait, || self.poll(submission))
+    }
+
+    fn poll(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
         let started = Instant::now();
         loop {
             let poll = PollType::Wait { submission_index: submission.cloned(), timeout: Some(Duration::from_secs(1)) };
             // A device lost while waiting makes `poll` panic, whatever handler is set.
-            match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
+            POLLING.set(true);
+            let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+            POLLING.set(false);
+            match polled {
                 Ok(Ok(_)) => return self.check(),
                 Ok(Err(PollError::Timeout)) if started.elapsed() < HANG => self.check()?,
                 Ok(Err(PollError::Timeout)) => {
                     return Err(self.failed(&format!("no answer for {} s: the GPU hangs", HANG.as_secs())));
                 }
-                Ok(Err(error)) => return Err(self.failed(&error.to_string())),
+                // A submission that the driver refused, which nothing else tells of.
+                Ok(Err(PollError::WrongSubmissionIndex(..))) => {
+                    return Err(self.failed("the device was lost: the driver refused a submission"));
+                }
                 Err(_) => return Err(self.failed("the device was lost while waiting for it")),
             }
         }
@@ -205,7 +231,7 @@ impl Gpu {
         })?;
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
-        let submission = self.queue.submit([encoder.finish()]);
+        let submission = self.recorder.phase(Phase::Submit, || self.queue.submit([encoder.finish()]));
         let (send, receive) = std::sync::mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, .., move |mapped| {
             // Nobody is left to be told if the receiver is gone.

@@ -1,8 +1,10 @@
 //! `metrics.csv`: the numbers of `metrics.jsonl` as a table, for spreadsheets.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::{failed, metrics};
 use crate::error::{Error, Result};
@@ -32,17 +34,30 @@ pub struct Csv {
 }
 
 impl Csv {
-    /// Begins `metrics.csv` in the run's folder.
+    /// Makes `metrics.csv` in the run's folder, with a row for each line that `metrics.jsonl` has already, as that of a
+    /// resumed run does.
     ///
     /// # Errors
     ///
     /// [`Error::Output`].
     pub fn create(run: &Path) -> Result<Self> {
+        let lines = run.join("metrics.jsonl");
+        let lines = fs::read_to_string(&lines).map_err(failed(&lines))?;
+        let mut table = COLUMNS.join(",") + "\n";
+        for line in lines.lines() {
+            table += &row(&serde_json::from_str(line).map_err(|error| Error::output(run, error.to_string()))?);
+        }
         let path = run.join("metrics.csv");
-        let mut file = File::create_new(&path).map_err(failed(&path))?;
-        writeln!(file, "{}", COLUMNS.join(",")).map_err(failed(&path))?;
+        let mut file = File::create(&path).map_err(failed(&path))?;
+        file.write_all(table.as_bytes()).map_err(failed(&path))?;
         Ok(Self { path, file })
     }
+}
+
+/// The cells of a line of `metrics.jsonl`.
+fn row(line: &Value) -> String {
+    let cells = COLUMNS.map(|column| line.get(column).map_or(String::new(), ToString::to_string));
+    cells.join(",") + "\n"
 }
 
 impl Observer for Csv {
@@ -53,10 +68,8 @@ impl Observer for Csv {
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
         let mut rows = String::new();
         for line in metrics(evaluation) {
-            let line = serde_json::to_value(&line).map_err(|error| Error::Internal(format!("metrics.csv: {error}")))?;
-            let cells = COLUMNS.map(|column| line.get(column).map_or(String::new(), ToString::to_string));
-            rows += &cells.join(",");
-            rows.push('\n');
+            rows +=
+                &row(&serde_json::to_value(&line).map_err(|error| Error::Internal(format!("metrics.csv: {error}")))?);
         }
         // One unbuffered write, so that a reader never sees half a row.
         self.file.write_all(rows.as_bytes()).map_err(failed(&self.path))
