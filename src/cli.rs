@@ -1,6 +1,6 @@
 //! The command line: what can be typed, and what it means as a [`Config`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use toml::{Table, Value};
@@ -8,6 +8,10 @@ use toml::{Table, Value};
 use crate::config::{Config, Settings};
 use crate::error::{Error, Result};
 use crate::preset::Preset;
+
+pub use search::{ReproduceArgs, SearchAction, SearchArgs};
+
+mod search;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -19,6 +23,7 @@ Exit codes:
    5  no GPU, or one that was lost or lacks memory
    6  the training diverged
    7  a damaged archive
+   9  another process trains in the folder
   70  a mistake in cyclone";
 
 /// Trains fully-connected CIFAR-10 classifiers on any GPU, with a CPU engine as reference
@@ -36,6 +41,12 @@ pub enum Command {
     /// Train a two-layer network and write its records to runs/
     #[command(after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
     Train(Box<TrainArgs>),
+    /// Train with many values of lambda, or of other settings, and rank them
+    #[command(after_help = EXIT_CODES, args_override_self = true, args_conflicts_with_subcommands = true)]
+    Search(Box<SearchArgs>),
+    /// Repeat the report's experiments, its published numbers beside ours
+    #[command(after_help = EXIT_CODES, args_override_self = true)]
+    Reproduce(ReproduceArgs),
     /// List the GPUs that can be used, with the limits that matter
     Devices,
 }
@@ -67,14 +78,7 @@ impl TrainArgs {
     ///
     /// [`Error::Usage`] for a file that cannot be read, or a setting that is unknown or out of its range.
     pub fn config(&self) -> Result<Config> {
-        let mut config = self.preset.unwrap_or(Preset::Best).config();
-        if let Some(path) = &self.config {
-            let within = |error| Error::Usage(format!("--config {}: {error}", path.display()));
-            Settings::read(path)?.apply(&mut config).map_err(within)?;
-        }
-        self.settings.clone().apply(&mut config)?;
-        config.check()?;
-        Ok(config)
+        resolve(self.preset.unwrap_or(Preset::Best).config(), self.config.as_deref(), &self.settings)
     }
 
     /// What a run is called that was not named.
@@ -83,17 +87,39 @@ impl TrainArgs {
     }
 }
 
-/// The command line with every setting's default in its help, taken from [`Config::default`].
+/// `config`, with the file's keys over it, with the flags over those.
+fn resolve(mut config: Config, file: Option<&Path>, flags: &Settings) -> Result<Config> {
+    if let Some(path) = file {
+        let within = |error| Error::Usage(format!("--config {}: {error}", path.display()));
+        Settings::read(path)?.apply(&mut config).map_err(within)?;
+    }
+    flags.clone().apply(&mut config)?;
+    config.check()?;
+    Ok(config)
+}
+
+/// The command line with every setting's default in its help, taken from the presets.
 pub fn command() -> clap::Command {
-    let defaults = Table::try_from(Settings::from(&Config::default())).unwrap_or_default();
-    Cli::command().mut_subcommand("train", |train| {
-        train.mut_args(|arg| match (defaults.get(&arg.get_id().as_str().replace('_', "-")), arg.get_help()) {
-            (Some(default), Some(help)) if !matches!(default, Value::Boolean(_)) => {
-                let help = format!("{help} [default: {}]", plain(default));
-                arg.help(help)
-            }
-            _ => arg,
+    let search = |command: clap::Command| {
+        // What these say of one training makes no sense of many.
+        command.mut_arg("overfit_one_batch", |arg| arg.hide(true)).mut_arg("repeats", |arg| arg.hide(true))
+    };
+    Cli::command()
+        .mut_subcommand("train", |train| with_defaults(train, &Config::default()))
+        .mut_subcommand("search", |command| {
+            search(with_defaults(command, &SearchArgs::defaults(Preset::Table1)))
         })
+}
+
+/// `command` with every setting's default in its help.
+fn with_defaults(command: clap::Command, config: &Config) -> clap::Command {
+    let defaults = Table::try_from(Settings::from(config)).unwrap_or_default();
+    command.mut_args(|arg| match (defaults.get(&arg.get_id().as_str().replace('_', "-")), arg.get_help()) {
+        (Some(default), Some(help)) if !matches!(default, Value::Boolean(_)) => {
+            let help = format!("{help} [default: {}]", plain(default));
+            arg.help(help)
+        }
+        _ => arg,
     })
 }
 

@@ -89,6 +89,16 @@ impl Display {
         self.bar = Some(bar);
     }
 
+    /// Ends the progress of some steps with a line of plain text.
+    pub fn progress(&mut self, text: &str) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        if !self.quiet {
+            remark(text);
+        }
+    }
+
     /// Ends the progress and shows the last table.
     ///
     /// # Errors

@@ -45,6 +45,14 @@ pub enum Error {
         /// Which member, expected, found, what to do.
         what: String,
     },
+    /// Exit code 9: another process trains in the folder.
+    #[error("{}: {what}", path.display())]
+    Busy {
+        /// The run's folder.
+        path: PathBuf,
+        /// Which process, and what to do.
+        what: String,
+    },
     /// Exit code 70: a mistake in this program.
     #[error("{0} (this is a mistake in cyclone: please report it)")]
     Internal(String),
@@ -61,6 +69,7 @@ impl Error {
             Self::Gpu(_) => 5,
             Self::Diverged(_) => 6,
             Self::Archive { .. } => 7,
+            Self::Busy { .. } => 9,
             Self::Internal(_) => 70,
         }
     }

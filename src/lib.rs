@@ -42,11 +42,12 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`spec`], [`schedule`], [`params`], [`random`], [`preset`] | what is to be trained, as plain checked data |
+//! | [`spec`], [`schedule`], [`params`], [`random`], [`preset`], [`statistics`] | what is to be trained, as plain checked data |
 //! | [`data`] | images: where from, which split, standardisation, mini-batches |
 //! | [`engine`] | what an engine can do |
 //! | [`cpu`], [`gpu`], [`kernels`] | the two engines, which never import each other, and the shaders' registry |
 //! | [`train`] | the loop, written once for both |
+//! | [`search`], [`reproduce`] | many trainings: values ranked, the report's experiments beside its numbers |
 //! | [`verify`] | the referee |
 //! | [`run_dir`], [`weights`] | a run's records on disk |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
@@ -73,9 +74,12 @@ pub mod kernels;
 pub mod params;
 pub mod preset;
 pub mod random;
+pub mod reproduce;
 pub mod run_dir;
 pub mod schedule;
+pub mod search;
 pub mod spec;
+pub mod statistics;
 pub mod train;
 pub mod verify;
 pub mod weights;

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data::Standardisation;
@@ -41,7 +41,7 @@ impl RunDir {
                 claim_given(path)?;
                 path.to_owned()
             }
-            None => claim_fresh(&Path::new(RUNS).join(format!("{name}-{}", Zoned::now().strftime("%Y%m%d-%H%M%S"))))?,
+            None => fresh(name)?,
         };
         let metrics = path.join("metrics.jsonl");
         let metrics = OpenOptions::new().append(true).create_new(true).open(&metrics).map_err(failed(&metrics))?;
@@ -83,24 +83,28 @@ impl RunDir {
         self.write("summary.json", &text)
     }
 
-    /// Writes a file of the folder so that it is there whole or not at all.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.path.join(name);
-        // In the same folder, so that the renaming never crosses file systems.
-        let temporary = self.path.join(format!(".{name}.part"));
-        let written = (|| {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            sync_folder(&self.path)
-        })();
-        written.map_err(|error| {
-            // It may never have been made; the first error is the one to report.
-            let _ = fs::remove_file(&temporary);
-            failed(&path)(error)
-        })
+        write(&self.path, name, bytes)
     }
+}
+
+/// Writes a file of `folder` so that it is there whole or not at all.
+pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = folder.join(name);
+    // In the same folder, so that the renaming never crosses file systems.
+    let temporary = folder.join(format!(".{name}.part"));
+    let written = (|| {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        sync_folder(folder)
+    })();
+    written.map_err(|error| {
+        // It may never have been made; the first error is the one to report.
+        let _ = fs::remove_file(&temporary);
+        failed(&path)(error)
+    })
 }
 
 impl Observer for RunDir {
@@ -140,6 +144,11 @@ fn claim_given(path: &Path) -> Result<()> {
     }
 }
 
+/// Makes a folder in `runs/` named after `name` and the time.
+pub(crate) fn fresh(name: &str) -> Result<PathBuf> {
+    claim_fresh(&Path::new(RUNS).join(format!("{name}-{}", Zoned::now().strftime("%Y%m%d-%H%M%S"))))
+}
+
 /// Makes the folder `base`, or `base-2`, `base-3` … if another run has just taken that name.
 fn claim_fresh(base: &Path) -> Result<PathBuf> {
     fs::create_dir_all(RUNS).map_err(failed(Path::new(RUNS)))?;
@@ -160,7 +169,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
+pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| Error::output(path, format!("cannot be written: {error}. Free or name another place with --out"))
 }
 
@@ -229,7 +238,7 @@ pub struct About {
 }
 
 /// The images in a summary.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataRecord {
     /// What they are.
     pub name: String,

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::batches::Batches;
 use crate::data::split::Split;
@@ -92,27 +92,44 @@ impl Training {
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] at the first loss or weight that is not finite, and what the engine and the observer have.
+    /// [`Error::Diverged`] at the first loss or weight that is not finite, unless [`Observer::diverged`] lets the others
+    /// go on, and what the engine and the observer have.
     pub fn run(&self, engine: &mut dyn Engine, observer: &mut dyn Observer) -> Result<Outcome> {
         let shape = engine.job().model;
         let fresh: Vec<_> = self.models.iter().map(|model| Params::init(&shape, model.seed)).collect();
-        engine.load(&fresh)?;
-        drop(fresh);
+        self.run_from(&fresh, engine, observer)
+    }
 
+    /// As [`Self::run`], from the weights `start`, one [`Params`] a model.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn run_from(
+        &self,
+        start: &[Params],
+        engine: &mut dyn Engine,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        engine.load(start)?;
         let mut batches = Batches::new(self.split.train.clone(), self.plan.batch_size(), self.shuffle_seeds());
         let mut timing = Timing::default();
         let mut last_losses = vec![None; self.models.len()];
+        let mut frozen = Frozen(vec![false; self.models.len()]);
         let mut evaluation = self.evaluate(engine, 0, None, &mut timing)?;
+        self.check_scores(&evaluation, &mut frozen, observer)?;
         observer.evaluated(&evaluation)?;
-        while evaluation.step < self.plan.steps() {
+        while evaluation.step < self.plan.steps() && !frozen.all() {
             let (first, end) = (evaluation.step, self.plan.next_evaluation(evaluation.step));
             let start = Instant::now();
             timing.images += self.train(engine, first, end, &mut batches, observer)?;
             let losses = engine.losses()?;
             timing.training += start.elapsed();
             timing.steps += end - first;
-            let means = self.mean_losses(first, end, &losses, &mut last_losses)?;
+            self.check_losses(first, end, &losses, &mut last_losses, &mut frozen, observer)?;
+            let means = self.mean_losses(&losses);
             evaluation = self.evaluate(engine, end, Some(&means), &mut timing)?;
+            self.check_scores(&evaluation, &mut frozen, observer)?;
             observer.evaluated(&evaluation)?;
         }
 
@@ -122,8 +139,10 @@ impl Training {
         timing.evaluation += start.elapsed();
         let test = tallies.iter().zip(penalties).map(|(tally, penalty)| Score::of(tally, penalty)).collect();
         let params = engine.params()?;
-        if let Some(model) = params.iter().position(|params| !params.is_finite()) {
-            return Err(self.diverged(model, evaluation.step, "a weight is no longer a finite number"));
+        for (model, params) in params.iter().enumerate() {
+            if !params.is_finite() {
+                self.diverged(model, evaluation.step, "a weight is no longer a finite number", &mut frozen, observer)?;
+            }
         }
         Ok(Outcome { evaluation, test, timing, params })
     }
@@ -157,16 +176,21 @@ impl Training {
         Ok(images)
     }
 
-    /// Each model's mean of the batch `losses [steps, M]` of the steps `first..end`, all of which must be finite.
-    fn mean_losses(&self, first: u64, end: u64, losses: &[f32], last: &mut [Option<f32>]) -> Result<Vec<f64>> {
+    /// Demands a batch loss of every step `first..end` and model, `losses [steps, M]`, and that they be finite.
+    fn check_losses(
+        &self,
+        first: u64,
+        end: u64,
+        losses: &[f32],
+        last: &mut [Option<f32>],
+        frozen: &mut Frozen,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         let models = self.models.len();
-        let steps = (end - first) as usize;
-        if losses.len() != steps * models {
-            return Err(Error::Internal(format!(
-                "steps {first} to {end}: {} batch losses, expected {}",
-                losses.len(),
-                steps * models
-            )));
+        let expected = (end - first) as usize * models;
+        if losses.len() != expected {
+            let found = losses.len();
+            return Err(Error::Internal(format!("steps {first} to {end}: {found} batch losses, expected {expected}")));
         }
         for (step, losses) in (first..end).zip(losses.chunks_exact(models)) {
             for (model, (&loss, last)) in losses.iter().zip(last.iter_mut()).enumerate() {
@@ -175,13 +199,21 @@ impl Training {
                         Some(last) => format!("the last finite one was {last:.4e}, a step before"),
                         None => "it was so at the start".into(),
                     };
-                    return Err(self.diverged(model, step, &format!("the batch's loss is {loss}; {before}")));
+                    let what = format!("the batch's loss is {loss}; {before}");
+                    self.diverged(model, step, &what, frozen, observer)?;
                 }
                 *last = Some(loss);
             }
         }
+        Ok(())
+    }
+
+    /// Each model's mean of the batch `losses [steps, M]`.
+    fn mean_losses(&self, losses: &[f32]) -> Vec<f64> {
+        let models = self.models.len();
+        let steps = losses.len() / models;
         let sum = |model| losses.iter().skip(model).step_by(models).map(|&loss| f64::from(loss)).sum::<f64>();
-        Ok((0..models).map(|model| sum(model) / steps as f64).collect())
+        (0..models).map(|model| sum(model) / steps as f64).collect()
     }
 
     /// Scores all models on the whole training and validation sets.
@@ -200,21 +232,28 @@ impl Training {
 
         let mut models = Vec::with_capacity(self.models.len());
         for (model, &penalty) in penalties.iter().enumerate() {
-            let scores = Scores {
+            models.push(Scores {
                 rate: self.models[model].lr.at(step),
                 batch_loss: batch_losses.map(|losses| losses[model]),
                 train: Score::of(&train[model], penalty).unwrap_or_default(),
                 validation: Score::of(&validation[model], penalty),
-            };
+            });
+        }
+        Ok(Evaluation { step, epoch: self.plan.epoch(step), models, timing: *timing })
+    }
+
+    /// Demands that all scores be finite.
+    fn check_scores(&self, evaluation: &Evaluation, frozen: &mut Frozen, observer: &mut dyn Observer) -> Result<()> {
+        for (model, scores) in evaluation.models.iter().enumerate() {
             let costs = [Some(scores.train), scores.validation].map(|score| score.map_or(0.0, |score| score.cost));
             if !costs.iter().all(|cost| cost.is_finite()) {
                 let before =
                     scores.batch_loss.map_or(String::new(), |loss| format!("; the batches before had {loss:.4e}"));
-                return Err(self.diverged(model, step, &format!("the training loss is {}{before}", scores.train.loss)));
+                let what = format!("the training loss is {}{before}", scores.train.loss);
+                self.diverged(model, evaluation.step, &what, frozen, observer)?;
             }
-            models.push(scores);
         }
-        Ok(Evaluation { step, epoch: self.plan.epoch(step), models, timing: *timing })
+        Ok(())
     }
 
     /// Each model's penalty: its share of the cost.
@@ -224,17 +263,38 @@ impl Training {
         Ok(self.models.iter().zip(squares).map(|(model, squares)| model.penalty.cost(model.lambda) * squares).collect())
     }
 
-    fn diverged(&self, model: usize, step: u64, what: &str) -> Error {
+    /// Tells the observer, once a model; `Ok` if the other models go on.
+    fn diverged(
+        &self,
+        model: usize,
+        step: u64,
+        what: &str,
+        frozen: &mut Frozen,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        if std::mem::replace(&mut frozen.0[model], true) {
+            return Ok(());
+        }
         let spec = &self.models[model];
         let name = if self.models.len() == 1 { String::new() } else { format!("model {model}: ") };
-        Error::Diverged(format!(
+        let message = format!(
             "{name}the training diverged at step {step} of {}, at learning rate {:.3e}: {what}. \
              Try a smaller --lr-max (now {}) or --lambda (now {})",
             self.plan.steps(),
             spec.lr.at(step),
             spec.lr.max,
             spec.lambda,
-        ))
+        );
+        observer.diverged(Divergence { model, step, what: what.to_owned(), message })
+    }
+}
+
+/// Which models have diverged.
+struct Frozen(Vec<bool>);
+
+impl Frozen {
+    fn all(&self) -> bool {
+        self.0.iter().all(|&frozen| frozen)
     }
 }
 
@@ -271,10 +331,33 @@ pub trait Observer {
     ///
     /// Whatever ends the training.
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()>;
+
+    /// A model's losses or weights are no longer finite numbers; told once a model. With `Ok` the others go on, and
+    /// whatever is said of this one from here on has no meaning; when all have diverged, the training ends there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`] unless an observer thinks otherwise.
+    fn diverged(&mut self, divergence: Divergence) -> Result<()> {
+        Err(Error::Diverged(divergence.message))
+    }
+}
+
+/// A model's end before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// Which model.
+    pub model: usize,
+    /// The step whose loss, or before which the scores, are not finite.
+    pub step: u64,
+    /// What was seen there.
+    pub what: String,
+    /// All of it as an error message: the model if there are several, the learning rate, and which flags help.
+    pub message: String,
 }
 
 /// Scores of one model on one set of images.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Mean cross-entropy, in nats.
     pub loss: f64,

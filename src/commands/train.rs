@@ -16,7 +16,7 @@ use crate::run_dir::{About, DataRecord, RunDir};
 use crate::spec::ModelSpec;
 use crate::train::{Evaluation, Observer, Training};
 
-/// Trains one network as the flags say.
+/// Trains one network, or several at once, as the flags say.
 pub fn run(args: &TrainArgs) -> Result<()> {
     let config = args.config()?;
     let mut display = Display::new(args.quiet);
@@ -72,7 +72,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 }
 
 fn training(config: &Config, split: Split) -> Result<Training> {
-    let training = Training::new(vec![config.train.clone()], split, config.steps)?;
+    let training = Training::new(config.models(), split, config.steps)?;
     if config.overfit_one_batch { training.on_one_batch() } else { Ok(training) }
 }
 
