@@ -1,6 +1,6 @@
 // From the first layer's partial sums to the loss and its gradients, for one image of one model a workgroup:
 //
-//   hidden[h]  = max(0, Σ_s partial[s][h] + b1[h])
+//   hidden[h]  = max(0, Σ_g Σ_{p in group g} partial[p][h] + b1[h])
 //   logit[c]   = Σ_h hidden[h] · W2[h][c] + b2[c]
 //   loss       = log Σ_c exp(logit[c] − m) − (logit[y] − m),   m = max_c logit[c], y the label
 //   dlogit[c]  = (softmax(logit)[c] − [c = y]) / B
@@ -10,7 +10,9 @@ override H: u32 = 50u;         // hidden units
 override HP: u32 = 52u;        // H rounded up to a multiple of 4
 override C: u32 = 10u;         // classes
 override M: u32 = 1u;          // models
-override SLICES: u32 = 96u;    // slices of the inputs in `partials`
+override PARTIALS: u32 = 96u;  // partial sums of a value: slices or groups of the inputs
+override GROUP: u32 = 16u;     // partial sums of a group
+override GROUPS: u32 = 6u;     // ⌈PARTIALS / GROUP⌉
 override SHUFFLES: u32 = 1u;   // 1, or M when every model has its own batch
 override TRAIN: bool = true;   // false: the scores only
 
@@ -22,10 +24,12 @@ struct Step {
     rows: u32,
     rate: u32,
     loss: u32,
+    next_row: u32,
+    next_rows: u32,
 }
 
 var<immediate> step: Step;
-@group(0) @binding(0) var<storage, read> partials: array<f32>;              // [SLICES][B][M·HP]
+@group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;        // [PARTIALS][B][M·HP/4]
 @group(0) @binding(1) var<storage, read> small: array<f32>;                 // [M][H·C + C + H]: W2, b2, b1
 @group(0) @binding(2) var<storage, read> labels: array<u32>;                // [rows of the chunk]
 @group(0) @binding(3) var<storage, read_write> hidden: array<f32>;          // [B][M·HP]
@@ -33,7 +37,8 @@ var<immediate> step: Step;
 @group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;         // [B][M·C]
 @group(0) @binding(6) var<storage, read_write> scores: array<vec2<f32>>;    // [B][M], (loss, 1 if right else 0)
 
-var<workgroup> active_units: array<f32, HP>;
+var<workgroup> group_sums: array<vec4<f32>, 16u * GROUPS>;
+var<workgroup> active_units: array<vec4<f32>, HP / 4u>;
 var<workgroup> sums: array<f32, WORKGROUP>;
 var<workgroup> logits: array<f32, C>;
 var<workgroup> gradients: array<f32, C>;
@@ -45,20 +50,37 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let w2 = m * (H * C + C + H);
     let b2 = w2 + H * C;
     let b1 = b2 + C;
-    let units = (b * M + m) * HP;
+    let units = (b * M + m) * (HP / 4u);
 
-    for (var h = thread; h < HP; h += WORKGROUP) {
-        var z = 0.0;
-        for (var s = 0u; s < SLICES; s++) {
-            z += partials[(s * step.rows * M) * HP + units + h];
+    // 16 vec4 of hidden units at a time: an invocation sums a group of partials, then one in six or so sums the groups.
+    for (var first = 0u; first < HP / 4u; first += 16u) {
+        for (var i = thread; i < 16u * GROUPS; i += WORKGROUP) {
+            let unit = first + i % 16u;
+            var sum = vec4<f32>();
+            if (unit < HP / 4u) {
+                for (var p = i / 16u * GROUP; p < min(PARTIALS, (i / 16u + 1u) * GROUP); p++) {
+                    sum += partials[p * step.rows * M * (HP / 4u) + units + unit];
+                }
+            }
+            group_sums[i] = sum;
         }
-        if (h < H) {
-            z += small[b1 + h];
+        workgroupBarrier();
+        let unit = first + thread;
+        if (thread < 16u && unit < HP / 4u) {
+            var z = vec4<f32>();
+            for (var g = 0u; g < GROUPS; g++) {
+                z += group_sums[16u * g + thread];
+            }
+            for (var i = 0u; i < 4u; i++) {
+                if (4u * unit + i < H) {
+                    z[i] += small[b1 + 4u * unit + i];
+                }
+            }
+            // Not max(z, 0): that would turn a NaN into 0 and hide it.
+            active_units[unit] = select(z, vec4<f32>(), z <= vec4<f32>());
         }
-        // Not max(z, 0): that would turn a NaN into 0 and hide it.
-        active_units[h] = select(z, 0.0, z <= 0.0);
+        workgroupBarrier();
     }
-    workgroupBarrier();
 
     // Eight lanes a class, each over every eighth unit; then the lanes' sums in their order.
     let lane = thread % LANES;
@@ -67,7 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var sum = 0.0;
         if (c < C) {
             for (var h = lane; h < H; h += LANES) {
-                sum += active_units[h] * small[w2 + h * C + c];
+                sum += active_units[h / 4u][h % 4u] * small[w2 + h * C + c];
             }
         }
         sums[thread] = sum;
@@ -108,13 +130,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         for (var h = thread; h < HP; h += WORKGROUP) {
             var gradient = 0.0;
-            if (h < H && !(active_units[h] <= 0.0)) {
+            let unit = active_units[h / 4u][h % 4u];
+            if (h < H && !(unit <= 0.0)) {
                 for (var c = 0u; c < C; c++) {
                     gradient += gradients[c] * small[w2 + h * C + c];
                 }
             }
-            hidden[units + h] = active_units[h];
-            dhidden[units + h] = gradient;
+            hidden[4u * units + h] = unit;
+            dhidden[4u * units + h] = gradient;
         }
     }
 }

@@ -12,6 +12,8 @@ struct Step {
     rows: u32,
     rate: u32,
     loss: u32,  // here: the batch's first group in the table of tallies
+    next_row: u32,
+    next_rows: u32,
 }
 
 var<immediate> step: Step;

@@ -6,12 +6,18 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use toml::{Table, Value};
 
 use crate::config::{Config, Settings};
+use crate::device::Choice;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
-
-pub use search::{ReproduceArgs, SearchAction, SearchArgs};
+use crate::profile::Options;
+use crate::profile::sweep::Axis;
+use crate::spec::Source;
 
 mod search;
+mod verify;
+
+pub use search::{ReproduceArgs, SearchAction, SearchArgs};
+pub use verify::VerifyArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -47,6 +53,12 @@ pub enum Command {
     /// Repeat the report's experiments, its published numbers beside ours
     #[command(after_help = EXIT_CODES, args_override_self = true)]
     Reproduce(ReproduceArgs),
+    /// Prove that the GPU computes the right thing: kernels, gradients, training
+    #[command(after_help = EXIT_CODES, args_override_self = true)]
+    Verify(VerifyArgs),
+    /// Say where the time goes on each device, against what it can do at most
+    #[command(after_help = EXIT_CODES)]
+    Profile(ProfileArgs),
     /// List the GPUs that can be used, with the limits that matter
     Devices,
 }
@@ -98,6 +110,64 @@ fn resolve(mut config: Config, file: Option<&Path>, flags: &Settings) -> Result<
     Ok(config)
 }
 
+/// Flags of `profile`.
+#[derive(Args, Debug)]
+pub struct ProfileArgs {
+    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name; several with commas [default: the best GPU if there is a real one, and cpu]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub device: Vec<Choice>,
+    /// auto, synthetic, or a path: folder or archive of the binary version, or an image folder
+    #[arg(long, default_value = "auto")]
+    pub data: Source,
+    /// Hidden units
+    #[arg(long, value_name = "H", default_value_t = 50)]
+    pub hidden: usize,
+    /// Images of a mini-batch
+    #[arg(long, value_name = "B", default_value_t = 100)]
+    pub batch_size: usize,
+    /// Models trained at once, on the same batches
+    #[arg(long, value_name = "M", default_value_t = 1)]
+    pub models: usize,
+    /// Steps of a repetition [default: an epoch, or as many as take 2 s; 1 s on a software adapter]
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Repetitions, after one to warm up
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub repeats: usize,
+    /// Show how the cost of a step grows with these; several with commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub sweep: Vec<Axis>,
+    /// Time by the host's clock alone, as on a GPU without timestamps
+    #[arg(long)]
+    pub no_timestamps: bool,
+    /// Instead: check and time the first layer's products on each GPU, square ones and this work's own
+    #[arg(long, conflicts_with_all = ["sweep", "trace", "hidden", "batch_size", "models", "steps", "repeats"])]
+    pub matmul: bool,
+    /// Write the timeline of a run here, for https://ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ProfileArgs {
+    /// What they ask for.
+    pub fn options(&self) -> Options {
+        Options {
+            devices: self.device.clone(),
+            source: self.data.clone(),
+            hidden: self.hidden,
+            batch_size: self.batch_size,
+            models: self.models,
+            steps: self.steps,
+            repeats: self.repeats,
+            sweeps: self.sweep.clone(),
+            timestamps: !self.no_timestamps,
+        }
+    }
+}
+
 /// The command line with every setting's default in its help, taken from the presets.
 pub fn command() -> clap::Command {
     let search = |command: clap::Command| {
@@ -106,9 +176,7 @@ pub fn command() -> clap::Command {
     };
     Cli::command()
         .mut_subcommand("train", |train| with_defaults(train, &Config::default()))
-        .mut_subcommand("search", |command| {
-            search(with_defaults(command, &SearchArgs::defaults(Preset::Table1)))
-        })
+        .mut_subcommand("search", |command| search(with_defaults(command, &SearchArgs::defaults(Preset::Table1))))
 }
 
 /// `command` with every setting's default in its help.

@@ -1,5 +1,7 @@
 //! What each command does, from its flags to its last line.
 
+use std::time::Instant;
+
 use clap::FromArgMatches;
 
 use crate::cli::{self, Cli, Command};
@@ -7,13 +9,18 @@ use crate::display;
 use crate::error::Result;
 
 mod devices;
+mod profile;
+mod reproduce;
+mod search;
 mod train;
+mod verify;
 
 /// Runs the process's command line and returns its exit code.
 pub fn run() -> u8 {
+    let started = Instant::now();
     let parsed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     match parsed {
-        Ok(cli) => match dispatch(cli) {
+        Ok(cli) => match dispatch(cli, started) {
             Ok(()) => 0,
             Err(error) => {
                 display::error(&error);
@@ -28,9 +35,13 @@ pub fn run() -> u8 {
     }
 }
 
-fn dispatch(cli: Cli) -> Result<()> {
+fn dispatch(cli: Cli, started: Instant) -> Result<()> {
     match cli.command {
         Command::Train(args) => train::run(&args),
+        Command::Search(args) => search::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Profile(args) => profile::run(&args, started),
         Command::Devices => devices::run(),
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! 1. [`forward`]: partial sums of `X·W1`, by slices of the inputs,
 //! 2. [`head`]: the rest of the network, its loss and its gradients, while idle threads gather the next batch,
-//! 3. [`update_hidden`] and [`update_output`]: the new weights, by slices of the inputs.
+//! 3. [`update::hidden`] and [`update::output`]: the new weights, by slices of the inputs.
 //!
 //! Every model's products have the same shapes and layouts alone as among others, so its bits do not depend on `M`. Side
 //! by side in one wide product, ten models of 50 hidden units would gain 9 % (on one thread, 6.8 against 7.5 ms a step);
@@ -30,8 +30,7 @@ pub mod product;
 pub mod real;
 pub mod squares;
 pub mod tally;
-pub mod update_hidden;
-pub mod update_output;
+pub mod update;
 
 mod batch;
 mod model;

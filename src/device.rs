@@ -13,7 +13,7 @@ use crate::cpu::CpuEngine;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Job};
 use crate::error::{Error, Result};
-use crate::gpu::{self, Gpu, GpuEngine};
+use crate::gpu::{self, Gpu, GpuEngine, Options};
 
 /// What `--device` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,9 +117,9 @@ impl Device {
         let real = |found: &[gpu::AdapterInfo]| found.iter().any(|info| !info.is_software());
         match choice {
             Choice::Cpu => Ok(Self::cpu(None)),
-            Choice::Auto if real(&gpu::list()) => Self::gpu(&gpu::Choice::Any),
+            Choice::Auto if real(&gpu::list()) => Self::on_gpu(&gpu::Choice::Any),
             Choice::Auto => Ok(Self::cpu(Some("no GPU found: training on the CPU engine".into()))),
-            Choice::Gpu(choice) => Self::gpu(choice),
+            Choice::Gpu(choice) => Self::on_gpu(choice),
         }
     }
 
@@ -128,7 +128,7 @@ impl Device {
         Self { kind: Kind::Cpu { threads }, notice }
     }
 
-    fn gpu(choice: &gpu::Choice) -> Result<Self> {
+    fn on_gpu(choice: &gpu::Choice) -> Result<Self> {
         let gpu = Gpu::open(choice)?;
         let notice = gpu.is_software().then(|| {
             format!("{} is a software adapter: good for checks, too slow for training; see --device cpu", gpu.info.name)
@@ -149,14 +149,18 @@ impl Device {
     ) -> Result<Box<dyn Engine>> {
         Ok(match &self.kind {
             Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, dataset, standardisation, *threads)?),
-            Kind::Gpu(gpu) => Box::new(GpuEngine::new(gpu.clone(), job, dataset, standardisation)?),
+            Kind::Gpu(gpu) => {
+                Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &Options::default())?)
+            }
         })
     }
 
     /// How many models of a search should train at once.
     ///
-    /// On the CPU engine five: 0.93 to 0.98 of a model's time alone in milliseconds a model-step, WAVE_NOTE. A GPU takes thirty for little more than one (5.5 against 22 µs a model-step on an H100); a wave that
-    /// it cannot hold is halved.
+    /// On the CPU engine five, which divides the report's 10, 25 and 30: 0.98 ms a model-step, against 1.49 alone, 0.93
+    /// for four, 1.45 for ten and 1.60 for 25 (medians of five epochs, B = 100, H = 50; 2-core AMD EPYC shared with three
+    /// builds, 2026-11-23). A GPU takes thirty in the time of seven or eight (165 against 22 µs a
+    /// step on an H100); a wave that it cannot hold is halved.
     pub fn wave(&self) -> usize {
         match self.kind {
             Kind::Cpu { .. } => 5,
@@ -164,16 +168,31 @@ impl Device {
         }
     }
 
+    /// The GPU, if it is one.
+    pub fn gpu(&self) -> Option<&Arc<Gpu>> {
+        match &self.kind {
+            Kind::Cpu { .. } => None,
+            Kind::Gpu(gpu) => Some(gpu),
+        }
+    }
+
     /// What it is, for records.
     pub fn record(&self) -> Record {
         match &self.kind {
             Kind::Cpu { threads } => Record::Cpu { threads: *threads },
-            Kind::Gpu(gpu) => Record::Gpu {
-                adapter: gpu.info.name.clone(),
-                adapter_type: gpu.info.kind.into(),
-                backend: gpu.info.backend.clone(),
-                driver: gpu.info.driver.clone(),
-            },
+            Kind::Gpu(gpu) => Record::gpu(&gpu.info),
+        }
+    }
+}
+
+impl Record {
+    /// A GPU.
+    pub fn gpu(info: &gpu::AdapterInfo) -> Self {
+        Self::Gpu {
+            adapter: info.name.clone(),
+            adapter_type: info.kind.into(),
+            backend: info.backend.clone(),
+            driver: info.driver.clone(),
         }
     }
 }

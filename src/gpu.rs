@@ -1,8 +1,9 @@
 //! The GPU engine: every product, activation, gradient and update as WGSL compute, through wgpu.
 //!
-//! A step is four dispatches in three dependent stages: `forward`, `head`, then `update_hidden` beside `update_output`.
-//! A chunk of steps is one submission of one compute pass; what it needs (pixels, labels, learning rates) is uploaded
-//! before it starts, and nothing is read back until somebody asks for losses, sums or weights.
+//! A step is two dependent dispatches, `head` and `update`, the latter with the first layer's product of the next step in
+//! it; or three (`forward`, `head`, `update`) where the product is large, see [`plan::Tuning`]. A chunk of steps is one
+//! submission of one compute pass; what it needs (pixels, labels, learning rates) is uploaded before it starts, and nothing
+//! is read back until somebody asks for losses, sums or weights.
 //!
 //! On the GPU the models' hidden units stand side by side, each model padded to a multiple of four: `W1 [D, M·HP]`.
 
@@ -10,6 +11,7 @@ mod context;
 mod feed;
 pub mod kernel;
 pub mod plan;
+pub mod recorder;
 
 use std::sync::Arc;
 
@@ -22,10 +24,12 @@ use crate::kernels::{Kernel, Shaders, Step};
 use crate::params::{B1, B2, Params, W1, W2};
 use feed::Feed;
 use kernel::Pipeline;
-use plan::{LOSSES, Plan, TALLIES, TALLY};
+use plan::{LOSSES, Plan, TALLIES, TALLY, Tuning};
+use recorder::Pass;
 
 /// A storage buffer that can be written from the host and read back.
 pub(crate) fn buffer(gpu: &Gpu, label: &'static str, size: u64) -> Result<wgpu::Buffer> {
+    gpu.recorder.made(label, size);
     gpu.scoped(label, || {
         gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
@@ -40,8 +44,20 @@ pub(crate) fn buffer(gpu: &Gpu, label: &'static str, size: u64) -> Result<wgpu::
 struct Bound {
     kernel: Kernel,
     train: bool,
+    fused: bool,
     pipeline: Pipeline,
     bindings: Vec<wgpu::BindGroup>,
+}
+
+/// What may be asked of an engine beyond its job. No right result depends on it.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How images reach it.
+    pub feed: crate::spec::Feed,
+    /// How it is cut to the adapter; by default as the plan thinks best.
+    pub tuning: Option<Tuning>,
+    /// The built-in shaders, or wrong ones, to see whether checks catch them.
+    pub shaders: Shaders,
 }
 
 /// Trains `M` models of one shape on a GPU.
@@ -54,11 +70,16 @@ pub struct GpuEngine {
     losses: wgpu::Buffer,
     tallies: wgpu::Buffer,
     squares: [wgpu::Buffer; 2],
-    /// `forward`, `head`, `update_hidden`, `update_output`.
-    step: Vec<Bound>,
+    /// One a part of the resident images.
+    gather: Vec<Bound>,
+    forward: Bound,
+    head: Bound,
+    update: Bound,
+    /// `update` with the next step's product.
+    fused: Bound,
     /// `forward`, `head` without gradients, `tally`.
-    evaluation: Vec<Bound>,
-    /// `squares` of W1 and of W2.
+    evaluation: [Bound; 3],
+    /// `squares` of W1 and of W2, and their parts.
     penalty: [(Bound, u64); 2],
     /// Losses already read back.
     read: Vec<f32>,
@@ -68,21 +89,21 @@ pub struct GpuEngine {
 
 impl GpuEngine {
     /// An engine for `job` on `gpu`, its weights zero until [`Engine::load`].
-    pub fn new(gpu: Arc<Gpu>, job: Job, dataset: Arc<Dataset>, standardisation: Arc<Standardisation>) -> Result<Self> {
-        Self::with_shaders(gpu, &job, dataset, &standardisation, &Shaders::default())
-    }
-
-    /// The same with other shaders than the built-in ones, to see whether checks catch wrong ones.
-    pub fn with_shaders(
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Usage`] for a job that does not fit the adapter's limits, [`crate::error::Error::Gpu`] when
+    /// its memory does not suffice.
+    pub fn new(
         gpu: Arc<Gpu>,
         job: &Job,
         dataset: Arc<Dataset>,
         standardisation: &Standardisation,
-        shaders: &Shaders,
+        options: &Options,
     ) -> Result<Self> {
-        let plan = Plan::new(job, &gpu.limits, gpu.is_software())?;
+        let plan = Plan::new(job, &gpu.limits, gpu.is_software(), options.tuning)?;
         let sizes = &plan.sizes;
-        let feed = Feed::new(&gpu, &plan, dataset)?;
+        let feed = Feed::new(&gpu, &plan, dataset, options.feed)?;
         let [w1, small, losses, tallies] = [
             buffer(&gpu, "W1", sizes.w1)?,
             buffer(&gpu, "W2, b2, b1", sizes.small)?,
@@ -95,48 +116,68 @@ impl GpuEngine {
         let dhidden = buffer(&gpu, "dhidden", sizes.hidden)?;
         let dlogits = buffer(&gpu, "dlogits", sizes.dlogits)?;
         let scores = buffer(&gpu, "scores", sizes.scores)?;
-        let decay = buffer(&gpu, "decay", sizes.decay)?;
-        gpu.queue.write_buffer(&decay, 0, bytemuck::cast_slice(&job.decay));
         let standard = buffer(&gpu, "standardisation", sizes.standardisation)?;
         gpu.queue.write_buffer(&standard, 0, bytemuck::cast_slice(&standardisation.padded()));
 
-        // The buffers of each kernel, in the order of its bindings.
-        let bound = |kernel: Kernel, train: bool| -> Result<Bound> {
-            let pipeline = Pipeline::new(&gpu, shaders, kernel, &plan.constants(kernel, train))?;
+        // A pipeline, and bindings that differ by slot: `buffers` are in the order of the kernel's bindings.
+        let compile = |kernel, constants: &[(&str, f64)]| Pipeline::new(&gpu, &options.shaders, kernel, constants);
+        let bound = |kernel: Kernel, train: bool, fused: bool| -> Result<Bound> {
+            let pipeline = compile(kernel, &plan.constants(kernel, train, fused))?;
             let bindings = feed.slots().iter().map(|slot| {
                 let buffers: Vec<&wgpu::Buffer> = match kernel {
                     Kernel::Forward => vec![&slot.pixels, &standard, &w1, &partials],
                     Kernel::Head => vec![&partials, &small, &slot.labels, &hidden, &dhidden, &dlogits, &scores],
-                    Kernel::UpdateHidden => vec![&slot.pixels, &standard, &dhidden, &slot.rates, &decay, &w1],
-                    Kernel::UpdateOutput => {
-                        vec![&hidden, &dhidden, &dlogits, &scores, &slot.rates, &decay, &small, &losses]
-                    }
+                    Kernel::Update => vec![
+                        &slot.pixels,
+                        &standard,
+                        &hidden,
+                        &dhidden,
+                        &dlogits,
+                        &scores,
+                        &slot.rates,
+                        &w1,
+                        &small,
+                        &losses,
+                        &partials,
+                    ],
                     Kernel::Tally => vec![&scores, &tallies],
-                    Kernel::Squares => unreachable!("bound below, one binding a matrix"),
+                    Kernel::Squares | Kernel::Gather => unreachable!("bound below, to other buffers"),
                 };
                 pipeline.bind(&gpu, &buffers)
             });
             let bindings = bindings.collect::<Result<_>>()?;
-            Ok(Bound { kernel, train, pipeline, bindings })
+            Ok(Bound { kernel, train, fused, pipeline, bindings })
         };
-        let step = [Kernel::Forward, Kernel::Head, Kernel::UpdateHidden, Kernel::UpdateOutput]
-            .map(|kernel| bound(kernel, true))
-            .into_iter()
-            .collect::<Result<_>>()?;
-        let evaluation = [Kernel::Forward, Kernel::Head, Kernel::Tally]
-            .map(|kernel| bound(kernel, false))
-            .into_iter()
-            .collect::<Result<_>>()?;
+        let forward = bound(Kernel::Forward, true, false)?;
+        let head = bound(Kernel::Head, true, false)?;
+        let update = bound(Kernel::Update, true, false)?;
+        let fused = bound(Kernel::Update, true, true)?;
+        let evaluation = [
+            bound(Kernel::Forward, false, false)?,
+            bound(Kernel::Head, false, false)?,
+            bound(Kernel::Tally, false, false)?,
+        ];
 
+        let fixed = |kernel, pipeline, bindings| Bound { kernel, train: false, fused: false, pipeline, bindings };
+        let gather = feed.parts().iter().map(|part| {
+            let constants =
+                [("WORDS", plan.words() as f64), ("FIRST", part.first.into()), ("COUNT", part.count.into())];
+            let pipeline = compile(Kernel::Gather, &constants)?;
+            let slots = feed.slots().iter();
+            let bindings = slots.map(|slot| pipeline.bind(&gpu, &[&part.images, &slot.rows, &slot.pixels]));
+            let bindings = bindings.collect::<Result<_>>()?;
+            Ok(fixed(Kernel::Gather, pipeline, bindings))
+        });
+        let gather = gather.collect::<Result<_>>()?;
         let squared = |matrix: &wgpu::Buffer, sums: &wgpu::Buffer, place: usize| -> Result<(Bound, u64)> {
-            let constants = plan.squares_constants(place);
-            let pipeline = Pipeline::new(&gpu, shaders, Kernel::Squares, &constants)?;
+            let pipeline = compile(Kernel::Squares, &plan.squares_constants(place))?;
             let bindings = vec![pipeline.bind(&gpu, &[matrix, sums])?];
-            Ok((Bound { kernel: Kernel::Squares, train: false, pipeline, bindings }, plan.squares_parts(place)))
+            Ok((fixed(Kernel::Squares, pipeline, bindings), plan.squares_parts(place)))
         };
         let penalty = [squared(&w1, &squares[0], W1)?, squared(&small, &squares[1], W2)?];
 
         gpu.check()?;
+        let (read, pending) = (vec![], 0);
         Ok(Self {
             gpu,
             plan,
@@ -146,11 +187,15 @@ impl GpuEngine {
             losses,
             tallies,
             squares,
-            step,
+            gather,
+            forward,
+            head,
+            update,
+            fused,
             evaluation,
             penalty,
-            read: vec![],
-            pending: 0,
+            read,
+            pending,
         })
     }
 
@@ -159,17 +204,18 @@ impl GpuEngine {
         &self.plan
     }
 
-    fn encode(&self, pass: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<wgpu::SubmissionIndex> {
-        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        pass(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
-        let submission = self.gpu.queue.submit([encoder.finish()]);
-        self.gpu.check()?;
-        Ok(submission)
+    fn dispatch(&self, pass: &mut Pass<'_>, bound: &Bound, slot: usize, step: &Step) {
+        let grid = self.plan.grid(bound.kernel, step.rows.into(), bound.train);
+        let next = if bound.fused { step.next_rows.into() } else { 0 };
+        let work = || self.plan.work(bound.kernel, step.rows.into(), bound.train, next);
+        pass.dispatch(&bound.pipeline, &bound.bindings[slot], step, grid, work);
     }
 
-    fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, bound: &Bound, slot: usize, step: &Step) {
-        let grid = self.plan.grid(bound.kernel, step.rows.into(), bound.train);
-        bound.pipeline.dispatch(pass, &bound.bindings[slot], step, grid);
+    /// Resident images: copies a chunk's `rows` into its slot.
+    fn gather(&self, pass: &mut Pass<'_>, slot: usize, rows: u32) {
+        for bound in &self.gather {
+            self.dispatch(pass, bound, slot, &Step { rows, ..Step::default() });
+        }
     }
 
     /// Brings the losses that are still on the GPU to the host.
@@ -185,7 +231,8 @@ impl GpuEngine {
 
 impl Engine for GpuEngine {
     fn describe(&self) -> String {
-        self.gpu.describe()
+        let images = if self.feed.parts().is_empty() { "streamed" } else { "resident" };
+        format!("{}, images {images}", self.gpu.describe())
     }
 
     fn job(&self) -> &Job {
@@ -243,15 +290,26 @@ impl Engine for GpuEngine {
             if self.pending + lengths.len() as u64 > LOSSES {
                 self.read_losses()?;
             }
-            let slot = self.feed.fill(&self.gpu, now, rates_now)?;
-            let mut row = 0;
-            let submission = self.encode(|pass| {
+            let decayed = rates_now.chunks_exact(models).flat_map(|rates| rates.iter().zip(&self.plan.job.decay));
+            let rates_now: Vec<f32> = decayed.flat_map(|(rate, decay)| [*rate, *decay]).collect();
+            let slot = self.feed.fill(&self.gpu, now, &rates_now)?;
+            let submission = self.gpu.encode(|pass| {
+                self.gather(pass, slot, images as u32);
+                let mut row = 0;
                 for (i, &length) in lengths.iter().enumerate() {
-                    let step = Step { row, rows: length, rate: i as u32, loss: self.pending as u32 + i as u32 };
-                    for bound in &self.step {
-                        self.dispatch(pass, bound, slot, &step);
+                    let next_row = row + length * shuffles as u32;
+                    let next_rows = lengths.get(i + 1).copied().unwrap_or(0);
+                    let loss = self.pending as u32 + i as u32;
+                    let step = Step { row, rows: length, rate: i as u32, loss, next_row, next_rows };
+                    let fuse = self.plan.tuning.fused;
+                    if i == 0 || !fuse {
+                        self.dispatch(pass, &self.forward, slot, &step);
                     }
-                    row += length * shuffles as u32;
+                    self.dispatch(pass, &self.head, slot, &step);
+                    // The next chunk's images are not there yet: its first step begins with `forward` again.
+                    let last = next_rows == 0;
+                    self.dispatch(pass, if fuse && !last { &self.fused } else { &self.update }, slot, &step);
+                    row = next_row;
                 }
             })?;
             self.feed.used_by(slot, submission);
@@ -275,11 +333,12 @@ impl Engine for GpuEngine {
             let mut group = 0;
             for rows in part.chunks(chunk) {
                 let slot = self.feed.fill(&self.gpu, rows, &[])?;
-                let submission = self.encode(|pass| {
+                let submission = self.gpu.encode(|pass| {
+                    self.gather(pass, slot, rows.len() as u32);
                     let mut row = 0;
                     for rows in rows.chunks(batch) {
                         let length = rows.len() as u32;
-                        let step = Step { row, rows: length, rate: 0, loss: group };
+                        let step = Step { row, rows: length, loss: group, ..Step::default() };
                         for bound in &self.evaluation {
                             self.dispatch(pass, bound, slot, &step);
                         }
@@ -300,9 +359,10 @@ impl Engine for GpuEngine {
 
     fn squares(&mut self) -> Result<Vec<f64>> {
         let models = self.plan.job.models();
-        self.encode(|pass| {
-            for (bound, parts) in &self.penalty {
-                bound.pipeline.dispatch(pass, &bound.bindings[0], &Step::default(), [*parts as u32, models as u32, 1]);
+        self.gpu.encode(|pass| {
+            for ((bound, parts), place) in self.penalty.iter().zip([W1, W2]) {
+                let (step, grid) = (Step::default(), [*parts as u32, models as u32, 1]);
+                pass.dispatch(&bound.pipeline, &bound.bindings[0], &step, grid, || self.plan.squares_work(place));
             }
         })?;
         let mut squares = vec![0.0; models];

@@ -9,10 +9,10 @@ pub enum Kernel {
     Forward,
     /// Bias, ReLU, output layer, softmax, loss; gradients of logits and hidden units.
     Head,
-    /// A step of SGD on `W1`.
-    UpdateHidden,
-    /// A step of SGD on `W2`, `b2` and `b1`; the step's loss.
-    UpdateOutput,
+    /// A step of SGD on every tensor, the step's loss, and perhaps the first layer's product of the next step.
+    Update,
+    /// A chunk's images from those that stay on the GPU.
+    Gather,
     /// Sums of losses and right answers.
     Tally,
     /// Sums of squares of weights.
@@ -40,20 +40,23 @@ pub struct Step {
     pub rate: u32,
     /// The step's place in the table of losses.
     pub loss: u32,
+    /// First row of the next step.
+    pub next_row: u32,
+    /// `B` of the next step.
+    pub next_rows: u32,
 }
 
 impl Kernel {
     /// Every kernel, in the order in which a step runs them.
-    pub const ALL: [Self; 6] =
-        [Self::Forward, Self::Head, Self::UpdateHidden, Self::UpdateOutput, Self::Tally, Self::Squares];
+    pub const ALL: [Self; 6] = [Self::Gather, Self::Forward, Self::Head, Self::Update, Self::Tally, Self::Squares];
 
     /// Base name of the shader's file, and of its twin's in `src/cpu/`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
             Self::Head => "head",
-            Self::UpdateHidden => "update_hidden",
-            Self::UpdateOutput => "update_output",
+            Self::Update => "update",
+            Self::Gather => "gather",
             Self::Tally => "tally",
             Self::Squares => "squares",
         }
@@ -64,8 +67,8 @@ impl Kernel {
         match self {
             Self::Forward => include_str!("../shaders/forward.wgsl"),
             Self::Head => include_str!("../shaders/head.wgsl"),
-            Self::UpdateHidden => include_str!("../shaders/update_hidden.wgsl"),
-            Self::UpdateOutput => include_str!("../shaders/update_output.wgsl"),
+            Self::Update => include_str!("../shaders/update.wgsl"),
+            Self::Gather => include_str!("../shaders/gather.wgsl"),
             Self::Tally => include_str!("../shaders/tally.wgsl"),
             Self::Squares => include_str!("../shaders/squares.wgsl"),
         }
@@ -77,15 +80,49 @@ impl Kernel {
         match self {
             Self::Forward => &[Read, Read, Read, Write],
             Self::Head => &[Read, Read, Read, Write, Write, Write, Write],
-            Self::UpdateHidden => &[Read, Read, Read, Read, Read, Write],
-            Self::UpdateOutput => &[Read, Read, Read, Read, Read, Read, Write, Write],
+            Self::Update => &[Read, Read, Read, Read, Read, Read, Read, Write, Write, Write, Write],
+            Self::Gather => &[Read, Read, Write],
             Self::Tally | Self::Squares => &[Read, Write],
         }
     }
 
     /// Bytes of its `var<immediate>`: a [`Step`] or nothing.
     pub fn immediates(self) -> u32 {
-        if self == Self::Squares { 0 } else { size_of::<Step>() as u32 }
+        if matches!(self, Self::Squares | Self::Gather) { 0 } else { size_of::<Step>() as u32 }
+    }
+}
+
+/// A kernel that no training runs: it measures what a device can do at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ceiling {
+    /// Bytes a second.
+    Copy,
+    /// Arithmetic a second.
+    Fma,
+    /// Time of an empty dispatch.
+    Empty,
+}
+
+impl Ceiling {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Copy, Self::Fma, Self::Empty];
+
+    /// Base name of the shader's file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Copy => "ceiling_copy",
+            Self::Fma => "ceiling_fma",
+            Self::Empty => "ceiling_empty",
+        }
+    }
+
+    /// The WGSL text.
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::Copy => include_str!("../shaders/ceiling_copy.wgsl"),
+            Self::Fma => include_str!("../shaders/ceiling_fma.wgsl"),
+            Self::Empty => include_str!("../shaders/ceiling_empty.wgsl"),
+        }
     }
 }
 
@@ -118,12 +155,16 @@ mod tests {
     use super::*;
 
     fn parsed(kernel: Kernel) -> (naga::Module, naga::valid::ModuleInfo) {
-        let module = naga::front::wgsl::parse_str(kernel.source())
-            .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(kernel.source(), kernel.name())));
+        parsed_source(kernel.name(), kernel.source())
+    }
+
+    fn parsed_source(name: &str, source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
+        let module = naga::front::wgsl::parse_str(source)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, name)));
         let info =
             naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::IMMEDIATES)
                 .validate(&module)
-                .unwrap_or_else(|error| panic!("{}: {}", kernel.name(), error.into_inner()));
+                .unwrap_or_else(|error| panic!("{name}: {}", error.into_inner()));
         (module, info)
     }
 
@@ -134,18 +175,21 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         files.sort();
-        let mut kernels: Vec<_> = Kernel::ALL.iter().map(|kernel| format!("{}.wgsl", kernel.name())).collect();
-        kernels.sort();
-        assert_eq!(files, kernels);
-        for kernel in Kernel::ALL {
-            let (module, _) = parsed(kernel);
+        let sources = Kernel::ALL.iter().map(|kernel| (kernel.name(), kernel.source()));
+        let mut sources: Vec<_> =
+            sources.chain(Ceiling::ALL.iter().map(|ceiling| (ceiling.name(), ceiling.source()))).collect();
+        sources.sort_unstable();
+        assert_eq!(files, sources.iter().map(|(name, _)| format!("{name}.wgsl")).collect::<Vec<_>>());
+        for (name, source) in sources {
+            let (module, _) = parsed_source(name, source);
             assert_eq!(module.entry_points.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["main"]);
         }
     }
 
     #[test]
     fn every_shader_has_its_twin_on_the_cpu() {
-        for kernel in Kernel::ALL {
+        // What `gather` does on the GPU, `Dataset::gather` does on the host.
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| *kernel != Kernel::Gather) {
             let twin = format!("{}/src/cpu/{}.rs", env!("CARGO_MANIFEST_DIR"), kernel.name());
             assert!(std::path::Path::new(&twin).is_file(), "{twin} is missing");
         }
@@ -180,6 +224,8 @@ mod tests {
             ("rows", std::mem::offset_of!(Step, rows)),
             ("rate", std::mem::offset_of!(Step, rate)),
             ("loss", std::mem::offset_of!(Step, loss)),
+            ("next_row", std::mem::offset_of!(Step, next_row)),
+            ("next_rows", std::mem::offset_of!(Step, next_rows)),
         ]
         .into();
         for kernel in Kernel::ALL {

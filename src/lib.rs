@@ -28,8 +28,9 @@
 //! |---|---|
 //! | `x·W1`, in slices of the inputs | `forward` |
 //! | `hidden`, `logit`, `loss`; `dlogit[b][c] = (p[b][c] − [c = y_b]) / B`; `dhidden[b][h] = [hidden[b][h] > 0] · Σ_c dlogit[b][c] · W2[h][c]` | `head` |
-//! | `W1[d][h] −= rate · (Σ_b x[b][d] · dhidden[b][h] + decay · W1[d][h])` | `update_hidden` |
-//! | `W2[h][c] −= rate · (Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c])`; `b2[c] −= rate · Σ_b dlogit[b][c]`; `b1[h] −= rate · Σ_b dhidden[b][h]` | `update_output` |
+//! | `W1[d][h] −= rate · (Σ_b x[b][d] · dhidden[b][h] + decay · W1[d][h])` | `update` |
+//! | `W2[h][c] −= rate · (Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c])`; `b2[c] −= rate · Σ_b dlogit[b][c]`; `b1[h] −= rate · Σ_b dhidden[b][h]` | `update` |
+//! | a chunk's images, from those that stay on the GPU | `gather` |
 //! | sums of losses and right answers of an evaluation | `tally` |
 //! | `ΣW²` | `squares` |
 //!
@@ -49,6 +50,7 @@
 //! | [`train`] | the loop, written once for both |
 //! | [`search`], [`reproduce`] | many trainings: values ranked, the report's experiments beside its numbers |
 //! | [`verify`] | the referee |
+//! | [`profile`] | where the time goes, on each device, against what the device can do |
 //! | [`run_dir`], [`weights`] | a run's records on disk |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
@@ -73,6 +75,7 @@ pub mod gpu;
 pub mod kernels;
 pub mod params;
 pub mod preset;
+pub mod profile;
 pub mod random;
 pub mod reproduce;
 pub mod run_dir;

@@ -57,9 +57,7 @@ impl Preset {
     pub fn config(self) -> Config {
         let (train_batches, validation) = match self {
             Self::Figure1 | Self::Figure2 => (vec![1], Validation::Batches(vec![2])),
-            Self::Table1 | Self::Table2 => {
-                (vec![1, 2, 3, 4, 5], Validation::Images { count: 5000, pick: Pick::Last })
-            }
+            Self::Table1 | Self::Table2 => (vec![1, 2, 3, 4, 5], Validation::Images { count: 5000, pick: Pick::Last }),
             Self::Best => (vec![1, 2, 3, 4, 5], Validation::Images { count: 1000, pick: Pick::Last }),
         };
         let (lambda, half_cycle, cycles) = match self {

@@ -4,6 +4,7 @@
 //! `weights.safetensors`, `standardisation.safetensors` and `summary.json`. A file is there whole or not at all, but for
 //! `metrics.jsonl`, of which a killed run leaves all lines written so far.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::data::Standardisation;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::params::Params;
+use crate::statistics::Spread;
 use crate::train::{Evaluation, Observer, Outcome, Score};
 use crate::weights;
 
@@ -262,6 +264,9 @@ struct Summary<'a> {
     steps: u64,
     epochs: f64,
     models: Vec<Final>,
+    /// Of the models' accuracies, where there are several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    accuracy: BTreeMap<&'static str, Spread>,
     seconds: Seconds,
     images_per_second: f64,
     microseconds_a_step: f64,
@@ -296,6 +301,12 @@ impl<'a> Summary<'a> {
             epochs: outcome.evaluation.epoch,
             models: models
                 .map(|(scores, test)| Final { train: scores.train, validation: scores.validation, test: *test })
+                .collect(),
+            accuracy: outcome
+                .accuracies()
+                .into_iter()
+                .filter(|(_, values)| values.len() > 1)
+                .filter_map(|(name, values)| Some((name, Spread::of(&values)?)))
                 .collect(),
             seconds: Seconds { training: timing.training.as_secs_f64(), evaluation: timing.evaluation.as_secs_f64() },
             images_per_second: timing.images_per_second(),

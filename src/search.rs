@@ -93,7 +93,9 @@ impl Search {
             return usage("--overfit-one-batch checks one training: use it with train");
         }
         if self.config.repeats > 1 {
-            return usage("--repeats is train's: search --sample list --range seed=0,1,2 and so on tries several seeds");
+            return usage(
+                "--repeats is train's: search --sample list --range seed=0,1,2 and so on tries several seeds",
+            );
         }
         if self.warm_start && self.refine > 0 {
             return usage(
@@ -262,7 +264,12 @@ impl Progress {
             let values = search.space.parameters().into_iter();
             let values = values.map(|one| format!("{} {}", one.name(), one.show(one.of(&best.trial))));
             let merit = best.merit().unwrap_or_default() * 100.0;
-            let _ = write!(line, "; best so far trial {}, {}: {merit:.2}%", best.trial.trial, values.collect::<Vec<_>>().join(", "));
+            let _ = write!(
+                line,
+                "; best so far trial {}, {}: {merit:.2}%",
+                best.trial.trial,
+                values.collect::<Vec<_>>().join(", ")
+            );
         }
         display.progress(&line);
         Ok(())

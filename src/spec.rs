@@ -29,9 +29,9 @@ impl ModelSpec {
     pub fn new(inputs: usize, hidden: usize, classes: usize) -> Result<Self> {
         if hidden == 0 || hidden > Self::MAX_HIDDEN {
             return Err(Error::Usage(format!(
-                "--hidden {hidden}: expected 1 to {} hidden units (this many would need {} of weights)",
-                Self::MAX_HIDDEN,
-                bytes((inputs as u128 + 1 + classes as u128) * hidden as u128 * 4),
+                "--hidden {hidden}: expected 1 to {} hidden units, whose weights take {}",
+                grouped(Self::MAX_HIDDEN as u64),
+                bytes((inputs as u128 + 1 + classes as u128) * Self::MAX_HIDDEN as u128 * 4),
             )));
         }
         if inputs == 0 || classes < 2 {
@@ -133,6 +133,19 @@ impl TrainSpec {
         }
         self.lr.check()
     }
+}
+
+/// How images reach a GPU. No result depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Feed {
+    /// Resident on a real GPU if they take at most 512 MiB and its memory suffices, else streamed.
+    #[default]
+    Auto,
+    /// Uploaded chunk by chunk, while the GPU works on the chunk before.
+    Stream,
+    /// All uploaded once; then only row numbers.
+    Resident,
 }
 
 /// `n` bytes for people: `1.5 GiB`.

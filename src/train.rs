@@ -105,12 +105,7 @@ impl Training {
     /// # Errors
     ///
     /// As [`Self::run`].
-    pub fn run_from(
-        &self,
-        start: &[Params],
-        engine: &mut dyn Engine,
-        observer: &mut dyn Observer,
-    ) -> Result<Outcome> {
+    pub fn run_from(&self, start: &[Params], engine: &mut dyn Engine, observer: &mut dyn Observer) -> Result<Outcome> {
         engine.load(start)?;
         let mut batches = Batches::new(self.split.train.clone(), self.plan.batch_size(), self.shuffle_seeds());
         let mut timing = Timing::default();
@@ -444,6 +439,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Each model's accuracy on the training, validation and test images, 0 to 1; none where there are no such images.
+    pub fn accuracies(&self) -> [(&'static str, Vec<f64>); 3] {
+        let models = &self.evaluation.models;
+        let accuracies = |scores: &mut dyn Iterator<Item = Option<Score>>| -> Vec<f64> {
+            scores.flatten().map(|score| score.accuracy).collect()
+        };
+        [
+            ("training", accuracies(&mut models.iter().map(|scores| Some(scores.train)))),
+            ("validation", accuracies(&mut models.iter().map(|scores| scores.validation))),
+            ("test", accuracies(&mut self.test.iter().copied())),
+        ]
+    }
+
     /// Demands that every model's training loss be below [`OVERFIT_LOSS`].
     ///
     /// # Errors

@@ -3,27 +3,36 @@
 //!
 //! A ladder: every kernel against its f64 twin ([`kernels`]), gradients against differences ([`gradients`]), one step,
 //! fifty steps and whole runs against the reference ([`trajectory`]), equal bits however the work is cut ([`bits`]); and
-//! wrong kernels, to see that the checks can fail ([`mutants`]). `cyclone verify` and `cargo test` call the same
-//! functions.
+//! wrong kernels, to see that the checks can fail ([`mutants`]). A user's own training can be taken through both engines
+//! too ([`own_run`]). `cyclone verify` and `cargo test` call the same functions.
 
+mod artefact;
 pub mod bits;
 pub mod compare;
+pub mod course;
 pub mod gradients;
 mod images;
 pub mod kernels;
 pub mod launch;
 pub mod mutants;
+pub mod own_run;
+pub mod shaders;
 pub mod trajectory;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
 
 use crate::data::{Dataset, Standardisation};
 use crate::engine::Job;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, GpuEngine};
+use crate::gpu::plan::Tuning;
+use crate::gpu::{Gpu, GpuEngine, Options};
 use crate::kernels::Shaders;
+use crate::spec::Feed;
 use compare::Outcome;
-use launch::{Launch, Launched};
 
 /// Whose work is checked.
 pub struct Referee {
@@ -34,45 +43,58 @@ pub struct Referee {
 }
 
 impl Referee {
-    /// A GPU engine for pixels around 127.
-    fn gpu_engine(&self, job: &Job, dataset: &Arc<Dataset>) -> Result<GpuEngine> {
-        let inputs = job.model.inputs;
-        let standardisation = Standardisation { mean: vec![127.0; inputs], scale: vec![1.0 / 70.0; inputs] };
-        self.gpu_engine_on(job, dataset, &standardisation)
+    fn gpu_engine_on(&self, job: &Job, dataset: &Arc<Dataset>, standardisation: &Standardisation) -> Result<GpuEngine> {
+        self.gpu_engine(job, dataset, standardisation, Feed::Stream, None)
     }
 
-    fn gpu_engine_on(&self, job: &Job, dataset: &Arc<Dataset>, standardisation: &Standardisation) -> Result<GpuEngine> {
-        GpuEngine::with_shaders(self.gpu.clone(), job, dataset.clone(), standardisation, &self.shaders)
+    fn gpu_engine(
+        &self,
+        job: &Job,
+        dataset: &Arc<Dataset>,
+        standardisation: &Standardisation,
+        feed: Feed,
+        tuning: Option<Tuning>,
+    ) -> Result<GpuEngine> {
+        let options = Options { feed, tuning, shaders: self.shaders.clone() };
+        GpuEngine::new(self.gpu.clone(), job, dataset.clone(), standardisation, &options)
     }
 }
 
+/// The names of a network's tensors, in the order of [`crate::params::tensors`].
+pub(crate) const TENSORS: [&str; 4] = ["W1", "b1", "W2", "b2"];
+
 /// What one comparison of a check found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Finding {
-    /// What was compared; findings of the same name are summed up in one line.
+    /// What was compared; findings of the same name and unit are summed up in one line.
     pub what: &'static str,
+    /// Where in the check: a step, a tensor, a model. Empty where there is but one place.
+    pub at: String,
     /// How it came out.
+    #[serde(flatten)]
     pub outcome: Outcome,
     /// Anything else worth saying.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
 impl Finding {
     fn new(what: &'static str, outcome: Outcome) -> Self {
-        Self { what, outcome, note: None }
+        Self { what, at: String::new(), outcome, note: None }
     }
 
-    fn bits(what: &'static str, outcome: Outcome) -> Self {
-        Self::new(what, outcome)
+    fn at(self, at: impl Into<String>) -> Self {
+        Self { at: at.into(), ..self }
     }
 
-    fn with_note(self, note: String) -> Self {
+    fn note(self, note: String) -> Self {
         Self { note: Some(note), ..self }
     }
 }
 
 /// How much to check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Small shapes and the report's own: under a minute on two cores with a software driver.
     Quick,
@@ -95,16 +117,34 @@ pub struct Check {
 }
 
 /// What a check came to.
-pub enum Report {
-    /// It ran.
-    Ran {
-        /// What it found; never empty.
-        findings: Vec<Finding>,
-        /// The dispatch and its results, of a kernel's check.
-        launched: Option<Box<(Launch, Launched)>>,
-    },
-    /// It could not run here, and why.
-    Skipped(String),
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The check's name.
+    pub name: String,
+    /// Its family.
+    pub group: &'static str,
+    /// Why it could not run here, if it could not. Such a check has found nothing, and has not passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// What it compared; empty only if it was skipped.
+    pub findings: Vec<Finding>,
+    /// The file with inputs, outputs and expected values of a kernel that was wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved: Option<PathBuf>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Report {
+    /// What was wrong.
+    pub fn failures(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| !finding.outcome.passed())
+    }
+
+    /// Whether it ran and something was wrong.
+    pub fn failed(&self) -> bool {
+        self.failures().next().is_some()
+    }
 }
 
 impl Check {
@@ -112,28 +152,37 @@ impl Check {
         Self { name: name.to_owned(), group, work: Work::Function(work) }
     }
 
-    /// Runs it.
-    pub fn run(&self, referee: &Referee) -> Result<Report> {
+    /// Runs it. What a wrong kernel was given and gave is saved in the folder `failures`, which is made only then.
+    pub fn run(&self, referee: &Referee, failures: &Path) -> Result<Report> {
+        let start = Instant::now();
+        let mut report = Report {
+            name: self.name.clone(),
+            group: self.group,
+            skipped: None,
+            findings: Vec::new(),
+            saved: None,
+            seconds: 0.0,
+        };
         match &self.work {
-            Work::Function(work) => {
-                let findings = work(referee)?;
-                if findings.is_empty() {
-                    return Err(Error::Internal(format!("check {} compared nothing", self.name)));
+            Work::Function(work) => report.findings = work(referee)?,
+            Work::Kernel(case) => match case.launch(&referee.gpu.limits) {
+                Err(Error::Usage(why)) => report.skipped = Some(why),
+                Err(error) => return Err(error),
+                Ok(launch) => {
+                    let launched = launch.run(&referee.gpu, &referee.shaders)?;
+                    report.findings =
+                        launched.outcomes.iter().map(|(what, outcome)| Finding::new(what, outcome.clone())).collect();
+                    if report.failed() {
+                        report.saved = Some(artefact::save(failures, &self.name, &launch, &launched)?);
+                    }
                 }
-                Ok(Report::Ran { findings, launched: None })
-            }
-            Work::Kernel(case) => {
-                let launch = match case.launch(&referee.gpu.limits) {
-                    Ok(launch) => launch,
-                    Err(Error::Usage(why)) => return Ok(Report::Skipped(why)),
-                    Err(error) => return Err(error),
-                };
-                let launched = launch.run(&referee.gpu, &referee.shaders)?;
-                let findings =
-                    launched.outcomes.iter().map(|(what, outcome)| Finding::new(what, outcome.clone())).collect();
-                Ok(Report::Ran { findings, launched: Some(Box::new((launch, launched))) })
-            }
+            },
         }
+        if report.findings.is_empty() && report.skipped.is_none() {
+            return Err(Error::Internal(format!("check {} compared nothing", self.name)));
+        }
+        report.seconds = start.elapsed().as_secs_f64();
+        Ok(report)
     }
 }
 
@@ -153,6 +202,8 @@ pub fn checks(level: Level) -> Vec<Check> {
         Check::function("trajectory", "trajectory/free", trajectory::free),
         Check::function("bits", "bits/rerun", bits::rerun),
         Check::function("bits", "bits/chunks", bits::chunks),
+        Check::function("bits", "bits/tunings", bits::tunings),
+        Check::function("bits", "bits/feeds", bits::feeds),
         Check::function("bits", "bits/together", bits::together),
     ]);
     if full {

@@ -4,7 +4,7 @@ use super::forward::{forward, slices};
 use super::head::{self, Activations};
 use super::network::Network;
 use super::real::Real;
-use super::{update_hidden, update_output};
+use super::update::{hidden, output};
 
 /// A model in training. Refilled step after step without allocation.
 pub(super) struct Model<T> {
@@ -49,14 +49,14 @@ impl<T: Real> Model<T> {
     pub(super) fn update(&mut self, x: &[T], rate: f32) {
         let Self { network, gradient, decay, activations, .. } = self;
         let rate = <T as From<f32>>::from(rate);
-        update_hidden::update(x, &activations.dhidden, network, *decay, rate, gradient);
-        update_output::update(activations, network, *decay, rate, gradient);
+        hidden::update(x, &activations.dhidden, network, *decay, rate, gradient);
+        output::update(activations, network, *decay, rate, gradient);
     }
 
     /// The same without moving the weights.
     pub(super) fn gradient(&mut self, x: &[T]) {
         let Self { network, gradient, decay, activations, .. } = self;
-        update_hidden::gradient(x, &activations.dhidden, network, *decay, gradient);
-        update_output::gradient(activations, network, *decay, gradient);
+        hidden::gradient(x, &activations.dhidden, network, *decay, gradient);
+        output::gradient(activations, network, *decay, gradient);
     }
 }

@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 
 use wgpu::{Backends, DeviceType, Features, Limits, PollError, PollType, SubmissionIndex};
 
+use super::recorder::{Phase, Recorder};
 use crate::error::{Error, Result};
 use crate::spec::bytes;
 
 /// Longest wait for one submission. A chunk is planned to take under 0.1 s on a real GPU and some seconds on a software
 /// adapter; a minute without an end is a hang.
 const HANG: Duration = Duration::from_secs(60);
+
+/// What a profile likes to have and nothing else needs.
+const TIMESTAMPS: Features = Features::TIMESTAMP_QUERY.union(Features::TIMESTAMP_QUERY_INSIDE_PASSES);
 
 /// What is printed about an adapter.
 #[derive(Clone, Debug)]
@@ -101,6 +105,7 @@ pub struct Gpu {
     pub limits: Limits,
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
+    pub(crate) recorder: Recorder,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -115,7 +120,8 @@ impl Gpu {
         let limits = adapter.limits();
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("cyclone"),
-            required_features: Features::IMMEDIATES,
+            // Timestamps cost nothing until a profile takes some.
+            required_features: Features::IMMEDIATES | adapter.features() & TIMESTAMPS,
             required_limits: limits.clone(),
             ..Default::default()
         }))
@@ -131,9 +137,9 @@ impl Gpu {
         let (uncaptured, lost) = (record(&fault), record(&fault));
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured(error.to_string())));
         device.set_device_lost_callback(move |reason, message| {
-            lost(format!("the device was lost ({reason:?}) {message}"))
+            lost(format!("the device was lost ({reason:?}) {message}"));
         });
-        Ok(Arc::new(Self { info, limits, device, queue, fault }))
+        Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), fault }))
     }
 
     /// Whether a CPU plays the GPU.
@@ -176,10 +182,14 @@ impl Gpu {
     }
 
     /// Waits until `submission` is done; without one, until everything is.
-    pub(crate) fn wait(&self, submission: Option<SubmissionIndex>) -> Result<()> {
+    pub(crate) fn wait(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
+        self.recorder.phase(Phase::Wait, || self.poll(submission))
+    }
+
+    fn poll(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
         let started = Instant::now();
         loop {
-            let poll = PollType::Wait { submission_index: submission.clone(), timeout: Some(Duration::from_secs(1)) };
+            let poll = PollType::Wait { submission_index: submission.cloned(), timeout: Some(Duration::from_secs(1)) };
             // A device lost while waiting makes `poll` panic, whatever handler is set.
             match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
                 Ok(Ok(_)) => return self.check(),
@@ -211,7 +221,7 @@ impl Gpu {
             // Nobody is left to be told if the receiver is gone.
             let _ = send.send(mapped);
         });
-        self.wait(Some(submission))?;
+        self.wait(Some(&submission))?;
         let mapped =
             receive.try_recv().map_err(|_| self.failed("the driver did not map a buffer that it had finished"))?;
         mapped.map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;

@@ -1,4 +1,5 @@
-//! The streamed feed: the host gathers the rows of chunk k + 1 and hands them to the driver while the GPU runs chunk k.
+//! How images reach the kernels: streamed from the host, or resident on the GPU. The kernels see no difference: either
+//! way a chunk's pixels lie in a slot, in the order of its rows.
 
 use std::sync::Arc;
 
@@ -7,82 +8,81 @@ use rayon::prelude::*;
 use super::buffer;
 use super::context::Gpu;
 use super::plan::Plan;
+use super::recorder::Phase;
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::spec;
 
 /// Rows that one thread gathers at a time: 200 KB, about 20 µs.
 const PIECE: usize = 64;
+/// Most bytes of images that `auto` keeps on a GPU: CIFAR-10 has 184 MB, and the smallest GPUs in use have 2 GB.
+const RESIDENT: u64 = 512 << 20;
+/// Rows of a piece of the upload of resident images: 25 MB of CIFAR-10, so that the driver's copies stay small.
+const UPLOAD: usize = 8192;
 
-/// What a chunk of steps reads. Two take turns.
+/// What a chunk of steps reads. Two take turns: the host fills one while the GPU works on the other.
 #[derive(Debug)]
 pub struct Slot {
     /// `[rows of the chunk, ⌈D/4⌉]`, 4 pixels each.
     pub pixels: wgpu::Buffer,
+    /// Rows of the data set, `[rows of the chunk]`, for resident images.
+    pub rows: wgpu::Buffer,
     /// `[rows of the chunk]`.
     pub labels: wgpu::Buffer,
-    /// Learning rates `[steps of the chunk, M]`.
+    /// Learning rates and decays `[steps of the chunk, M, 2]`.
     pub rates: wgpu::Buffer,
     submission: Option<wgpu::SubmissionIndex>,
 }
 
-impl Slot {
-    /// Its buffers, sized for the plan's largest chunk.
-    pub fn new(gpu: &Gpu, plan: &Plan) -> Result<Self> {
-        Ok(Self {
-            pixels: buffer(gpu, "pixels", plan.sizes.pixels)?,
-            labels: buffer(gpu, "labels", plan.sizes.labels)?,
-            rates: buffer(gpu, "rates", plan.sizes.rates)?,
-            submission: None,
-        })
-    }
-
-    /// Remembers what the GPU must finish before the slot can be filled again.
-    pub fn used_by(&mut self, submission: wgpu::SubmissionIndex) {
-        self.submission = Some(submission);
-    }
-
-    /// Waits for the last user of the slot, then uploads `rows` of the data set. `bytes` is scratch memory.
-    pub fn fill(
-        &mut self,
-        gpu: &Gpu,
-        dataset: &Dataset,
-        rows: &[u32],
-        rates: &[f32],
-        bytes: &mut Vec<u8>,
-    ) -> Result<()> {
-        let row_bytes = dataset.inputs.next_multiple_of(4);
-        bytes.resize(rows.len() * row_bytes, 0);
-        rows.par_chunks(PIECE).zip(bytes.par_chunks_mut(PIECE * row_bytes)).try_for_each(|(rows, bytes)| {
-            if row_bytes == dataset.inputs {
-                return dataset.gather(rows, bytes);
-            }
-            let mut padded = bytes.chunks_exact_mut(row_bytes);
-            rows.iter().zip(&mut padded).try_for_each(|(row, out)| dataset.gather(&[*row], &mut out[..dataset.inputs]))
-        })?;
-        let labels: Vec<u32> = rows.iter().map(|row| dataset.labels[*row as usize].into()).collect();
-        if let Some(submission) = self.submission.take() {
-            gpu.wait(Some(submission))?;
-        }
-        gpu.queue.write_buffer(&self.pixels, 0, bytes);
-        gpu.queue.write_buffer(&self.labels, 0, bytemuck::cast_slice(&labels));
-        gpu.queue.write_buffer(&self.rates, 0, bytemuck::cast_slice(rates));
-        gpu.check()
-    }
+/// Some of the images on the GPU: as many as a binding holds.
+#[derive(Debug)]
+pub struct Part {
+    /// `[count, ⌈D/4⌉]`, 4 pixels each.
+    pub images: wgpu::Buffer,
+    /// The first one's row in the data set.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
 }
 
-/// The data set and two slots to stream it through.
+/// The data set, two slots, and perhaps all its images on the GPU.
 pub struct Feed {
-    /// The images.
-    pub dataset: Arc<Dataset>,
+    dataset: Arc<Dataset>,
     slots: [Slot; 2],
+    /// Empty if images are streamed.
+    parts: Vec<Part>,
     bytes: Vec<u8>,
     next: usize,
 }
 
 impl Feed {
-    /// A feed of `dataset` with two empty slots.
-    pub fn new(gpu: &Gpu, plan: &Plan, dataset: Arc<Dataset>) -> Result<Self> {
-        Ok(Self { dataset, slots: [Slot::new(gpu, plan)?, Slot::new(gpu, plan)?], bytes: Vec::new(), next: 0 })
+    /// A feed of `dataset`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gpu`] if memory does not suffice, but for `auto`, which then streams.
+    pub fn new(gpu: &Gpu, plan: &Plan, dataset: Arc<Dataset>, kind: spec::Feed) -> Result<Self> {
+        let size = dataset.labels.len() as u64 * 4 * plan.words();
+        let parts = match kind {
+            spec::Feed::Stream => vec![],
+            spec::Feed::Resident => upload(gpu, plan, &dataset)?,
+            spec::Feed::Auto if gpu.is_software() || size > RESIDENT => vec![],
+            spec::Feed::Auto => match upload(gpu, plan, &dataset) {
+                Err(Error::Gpu(_)) => gpu.check().map(|()| vec![])?,
+                other => other?,
+            },
+        };
+        let rows = if parts.is_empty() { 4 } else { 4 * plan.chunk_rows };
+        let slot = || -> Result<Slot> {
+            Ok(Slot {
+                pixels: buffer(gpu, "pixels", plan.sizes.pixels)?,
+                rows: buffer(gpu, "rows", rows)?,
+                labels: buffer(gpu, "labels", plan.sizes.labels)?,
+                rates: buffer(gpu, "rates", plan.sizes.rates)?,
+                submission: None,
+            })
+        };
+        Ok(Self { dataset, slots: [slot()?, slot()?], parts, bytes: Vec::new(), next: 0 })
     }
 
     /// Both slots, to bind them.
@@ -90,16 +90,74 @@ impl Feed {
         &self.slots
     }
 
-    /// Uploads a chunk's rows and learning rates; returns the slot's place.
+    /// The images on the GPU, to bind them; none if they are streamed.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Uploads a chunk's rows (if streamed, their pixels), labels, and `rates` (rate and decay by turns); returns the
+    /// slot's place. Waits only for the slot's last user, the chunk before the one that runs.
     pub fn fill(&mut self, gpu: &Gpu, rows: &[u32], rates: &[f32]) -> Result<usize> {
-        let slot = self.next;
-        self.next = 1 - slot;
-        self.slots[slot].fill(gpu, &self.dataset, rows, rates, &mut self.bytes)?;
-        Ok(slot)
+        let Self { dataset, slots, parts, bytes, next } = self;
+        let place = *next;
+        *next = 1 - place;
+        let slot = &mut slots[place];
+        let mut labels = Vec::with_capacity(rows.len());
+        gpu.recorder.phase(Phase::Gather, || {
+            labels.extend(rows.iter().map(|row| u32::from(dataset.labels[*row as usize])));
+            if parts.is_empty() { gather(dataset, rows, bytes) } else { Ok(()) }
+        })?;
+        if let Some(submission) = slot.submission.take() {
+            gpu.wait(Some(&submission))?;
+        }
+        gpu.recorder.phase(Phase::Upload, || {
+            if parts.is_empty() {
+                gpu.queue.write_buffer(&slot.pixels, 0, bytes);
+            } else {
+                gpu.queue.write_buffer(&slot.rows, 0, bytemuck::cast_slice(rows));
+            }
+            gpu.queue.write_buffer(&slot.labels, 0, bytemuck::cast_slice(&labels));
+            gpu.queue.write_buffer(&slot.rates, 0, bytemuck::cast_slice(rates));
+        });
+        gpu.check()?;
+        Ok(place)
     }
 
     /// Remembers what the GPU must finish before slot `slot` can be filled again.
     pub fn used_by(&mut self, slot: usize, submission: wgpu::SubmissionIndex) {
-        self.slots[slot].used_by(submission);
+        self.slots[slot].submission = Some(submission);
     }
+}
+
+/// The pixels of `rows`, each row padded to whole words.
+fn gather(dataset: &Dataset, rows: &[u32], bytes: &mut Vec<u8>) -> Result<()> {
+    let row_bytes = dataset.inputs.next_multiple_of(4);
+    bytes.resize(rows.len() * row_bytes, 0);
+    rows.par_chunks(PIECE).zip(bytes.par_chunks_mut(PIECE * row_bytes)).try_for_each(|(rows, bytes)| {
+        if row_bytes == dataset.inputs {
+            return dataset.gather(rows, bytes);
+        }
+        let mut padded = bytes.chunks_exact_mut(row_bytes);
+        rows.iter().zip(&mut padded).try_for_each(|(row, out)| dataset.gather(&[*row], &mut out[..dataset.inputs]))
+    })
+}
+
+/// Brings all images to the GPU, in as many buffers as its bindings' limit asks for.
+fn upload(gpu: &Gpu, plan: &Plan, dataset: &Dataset) -> Result<Vec<Part>> {
+    let row_bytes = 4 * plan.words();
+    let most = gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size).min(u32::MAX.into());
+    let all: Vec<u32> = (0..dataset.labels.len() as u32).collect();
+    let mut bytes = Vec::new();
+    let mut parts = Vec::new();
+    for rows in all.chunks((most / row_bytes).max(1) as usize) {
+        let images = buffer(gpu, "images", rows.len() as u64 * row_bytes)?;
+        for (piece, rows) in rows.chunks(UPLOAD).enumerate() {
+            gather(dataset, rows, &mut bytes)?;
+            gpu.queue.write_buffer(&images, (piece * UPLOAD) as u64 * row_bytes, &bytes);
+            // Otherwise the driver would hold a copy of all of them until the first step.
+            gpu.wait(Some(&gpu.queue.submit([])))?;
+        }
+        parts.push(Part { images, first: rows[0], count: rows.len() as u32 });
+    }
+    Ok(parts)
 }

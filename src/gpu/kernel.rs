@@ -10,7 +10,7 @@ use crate::kernels::{Access, Kernel, Shaders, Step};
 #[derive(Debug)]
 pub struct Pipeline {
     kernel: Kernel,
-    pipeline: wgpu::ComputePipeline,
+    compiled: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
 
@@ -45,7 +45,7 @@ impl Pipeline {
         gpu.scoped(kernel.name(), || {
             let device = &gpu.device;
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            let compiled = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label,
                 layout: Some(&device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                     label,
@@ -64,8 +64,13 @@ impl Pipeline {
                 },
                 cache: None,
             });
-            Self { kernel, pipeline, layout }
+            Self { kernel, compiled, layout }
         })
+    }
+
+    /// The kernel's name.
+    pub fn name(&self) -> &'static str {
+        self.kernel.name()
     }
 
     /// Binds `buffers`, in the order of the kernel's bindings.
@@ -89,7 +94,7 @@ impl Pipeline {
 
     /// Encodes one dispatch of `grid` workgroups.
     pub fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, bindings: &wgpu::BindGroup, step: &Step, grid: [u32; 3]) {
-        pass.set_pipeline(&self.pipeline);
+        pass.set_pipeline(&self.compiled);
         pass.set_bind_group(0, bindings, &[]);
         if self.kernel.immediates() > 0 {
             pass.set_immediates(0, bytemuck::bytes_of(step));

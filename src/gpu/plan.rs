@@ -1,35 +1,42 @@
 //! What a job needs of an adapter: sizes, grids and constants, worked out and checked before anything is created.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use wgpu::Limits;
 
 use crate::engine::Job;
 use crate::error::{Error, Result};
 use crate::kernels::Kernel;
 use crate::params::{W1, tensors};
-use crate::spec::{ModelSpec, bytes};
+use crate::spec::{ModelSpec, bytes, grouped};
 
-/// Inputs that `forward` holds in workgroup memory at once.
-const BLOCK: u64 = 32;
-/// Rows and columns of a workgroup of `forward`, columns of one of `update_hidden`.
-const TILE: u64 = 64;
-/// Inputs of a workgroup of `update_hidden`.
-const INPUTS: u64 = 32;
-/// Values of a workgroup of `update_output`.
+/// Inputs of a slice, whose products are summed one after another.
+pub const SLICE: u64 = 32;
+/// Slices of a group. Slices, groups and their order depend on `D` alone, never on `M`, `H` or `B`.
+pub const GROUP: u64 = 16;
+/// Columns of a workgroup of `update`.
+const COLUMNS: u64 = 64;
+/// Small values of a workgroup of `update`.
 const VALUES: u64 = 32;
+/// Workgroups in the first dimension of `update`'s grid.
+const UPDATE_ROW: u64 = 32_768;
 /// Images of a workgroup of `tally`.
 pub const TALLY: u64 = 64;
 /// Elements of a workgroup of `squares`.
 pub const PART: u64 = 4096;
-/// Workgroups that `forward` should have for one model: enough for every multiprocessor of the largest GPUs (an H100 has
-/// 132) to have one. More would only mean more partial sums to add up.
-const WORKGROUPS: u64 = 192;
-/// Most partial sums of an evaluated batch: 16 MiB as f32, unless a single group of images has more.
-const EVALUATION_PARTIALS: u64 = 4 << 20;
+/// Most bytes of partial sums by slices: beyond, writing and reading them costs more than a third stage (at 30 models they
+/// are 60 MB a step: 40 µs at an H100's 3 TB/s, a stage costs 2.4).
+const FUSED_PARTIALS: u64 = 32 << 20;
+/// Most bytes of partial sums by groups of an evaluated batch, unless a single group of images has more.
+const EVALUATION_PARTIALS: u64 = 32 << 20;
 /// Most bytes of pixels in a chunk. At B = 100 that is 54 steps; two chunks are in flight.
 const CHUNK_BYTES: u64 = 16 << 20;
+/// Most rows of a chunk: a dimension of `gather`'s grid.
+const CHUNK_ROWS: u64 = 65_535;
 /// Most arithmetic of a submission. Windows resets a driver after 2 s; at 100 GFLOP/s, a weak GPU, this takes 0.1 s.
 const CHUNK_FLOPS: u64 = 10_000_000_000;
-/// The same for a software adapter, which reaches some 0.2 GFLOP/s (a step of the report's network: 0.27 s on 2 cores).
+/// The same for a software adapter, which reaches some 0.5 GFLOP/s (a step of the report's network: 0.15 s on 2 cores).
 const CHUNK_FLOPS_SOFTWARE: u64 = 200_000_000;
 /// Steps whose losses are kept on the GPU between two readings.
 pub const LOSSES: u64 = 4096;
@@ -37,6 +44,45 @@ pub const LOSSES: u64 = 4096;
 pub const TALLIES: u64 = 4096;
 /// llvmpipe silently ends an invocation's loops after 65,535 iterations, all its loops together.
 const MAX_TRIPS: u64 = 65_535;
+
+/// What may be chosen freely: no result depends on it, only the speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tuning {
+    /// Two dependent dispatches a step, `head` and `update` with the next step's product in it; or three.
+    pub fused: bool,
+    /// Rows and columns of invocations in a workgroup of `forward`; each has 8 × 4 values.
+    pub threads: (u32, u32),
+}
+
+impl Tuning {
+    /// Those worth trying: 64 × 64 values (16 KiB of workgroup memory, which every adapter has), 104 × 64 (B = 100 with
+    /// little waste), 64 × 128 and 128 × 64 (for many models).
+    pub const ALL: [Self; 5] = [
+        Self { fused: true, threads: (8, 16) },
+        Self { fused: false, threads: (8, 16) },
+        Self { fused: false, threads: (13, 16) },
+        Self { fused: false, threads: (8, 32) },
+        Self { fused: false, threads: (16, 16) },
+    ];
+
+    /// The choice without measuring: fused unless its partial sums would be large.
+    fn default_for(job: &Job) -> Self {
+        let padded = job.model.hidden.next_multiple_of(4) as u64;
+        let slices = (job.model.inputs as u64).div_ceil(SLICE);
+        let size = [slices, job.batch_size as u64, job.models() as u64, padded, 4]
+            .iter()
+            .try_fold(1u64, |product, factor| product.checked_mul(*factor));
+        Self { fused: size.is_some_and(|size| size <= FUSED_PARTIALS), threads: (8, 16) }
+    }
+}
+
+impl fmt::Display for Tuning {
+    /// `fused-8x16`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fused, threads: (rows, columns) } = self;
+        write!(f, "{}-{rows}x{columns}", if *fused { "fused" } else { "split" })
+    }
+}
 
 /// Sizes of the buffers, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +92,6 @@ pub struct Sizes {
     pub labels: u64,
     pub rates: u64,
     pub standardisation: u64,
-    pub decay: u64,
     pub w1: u64,
     pub small: u64,
     pub partials: u64,
@@ -59,13 +104,12 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    fn named(&self) -> [(&'static str, u64); 14] {
+    fn named(&self) -> [(&'static str, u64); 13] {
         [
             ("pixels", self.pixels),
             ("labels", self.labels),
             ("rates", self.rates),
             ("standardisation", self.standardisation),
-            ("decay", self.decay),
             ("W1", self.w1),
             ("W2, b2, b1", self.small),
             ("partial sums", self.partials),
@@ -79,18 +123,27 @@ impl Sizes {
     }
 }
 
+/// What a dispatch has to do at least: padding and what is done again count nothing, a tensor is read or written once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Additions and multiplications, each for one; a maximum, an exponential or a logarithm too.
+    pub flops: u64,
+    /// Bytes between the GPU's memory (or its caches) and its registers.
+    pub bytes: u64,
+}
+
 /// How a job runs on an adapter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The job.
     pub job: Job,
+    /// What was chosen freely.
+    pub tuning: Tuning,
     /// `HP`: `H` rounded up to a multiple of 4, so that a model's columns start at a whole vec4.
     pub padded: u64,
     /// `N = M · HP`.
     pub columns: u64,
-    /// Inputs of a slice: a function of `D`, `H` and `B`, never of `M`, for the order of summation depends on it.
-    pub slice: u64,
-    /// Number of slices.
+    /// Slices of the inputs.
     pub slices: u64,
     /// Images of an evaluated batch, a multiple of [`TALLY`].
     pub evaluation_rows: u64,
@@ -103,8 +156,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for `job`, checked against `limits`. An error says what would be needed and what the adapter allows.
-    pub fn new(job: &Job, limits: &Limits, software: bool) -> Result<Self> {
+    /// The plan for `job`, checked against `limits`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] says what would be needed and what the adapter allows.
+    pub fn new(job: &Job, limits: &Limits, software: bool, tuning: Option<Tuning>) -> Result<Self> {
+        let tuning = tuning.unwrap_or_else(|| Tuning::default_for(job));
         let overflow = || {
             let ModelSpec { inputs, hidden, classes } = job.model;
             Error::Usage(format!(
@@ -114,42 +172,42 @@ impl Plan {
                 job.batch_size
             ))
         };
-        let plan = Self::sized(job, software).ok_or_else(overflow)?;
+        let plan = Self::sized(job, software, tuning).ok_or_else(overflow)?;
         plan.check(limits)?;
         Ok(plan)
     }
 
     /// Sizes in checked arithmetic; `None` where one passes 2⁶⁴.
-    fn sized(job: &Job, software: bool) -> Option<Self> {
+    fn sized(job: &Job, software: bool, tuning: Tuning) -> Option<Self> {
         let product = |factors: &[u64]| factors.iter().try_fold(1u64, |product, factor| product.checked_mul(*factor));
         let [d, h, c] = [job.model.inputs, job.model.hidden, job.model.classes].map(|size| size as u64);
         let (m, b, g) = (job.models() as u64, job.batch_size as u64, job.shuffles as u64);
         let row_bytes = d.div_ceil(4) * 4;
         let padded = h.checked_next_multiple_of(4)?;
         let columns = product(&[m, padded])?;
+        let slices = d.div_ceil(SLICE);
+        let groups = slices.div_ceil(GROUP);
 
-        let tiles = b.div_ceil(TILE) * padded.div_ceil(TILE);
-        let slices = (WORKGROUPS / tiles).clamp(1, d.div_ceil(BLOCK));
-        let slice = d.div_ceil(slices).next_multiple_of(BLOCK);
-        let slices = d.div_ceil(slice);
-
-        let evaluation_rows = (EVALUATION_PARTIALS / slices / columns).clamp(TALLY, 1024) / TALLY * TALLY;
+        let row_partials = product(&[groups, columns, 4])?;
+        let evaluation_rows = (EVALUATION_PARTIALS / row_partials).clamp(TALLY, 4096) / TALLY * TALLY;
         let flops = if software { CHUNK_FLOPS_SOFTWARE } else { CHUNK_FLOPS };
-        let step_flops = product(&[4, b, d + c, columns])?.max(1);
-        let step_bytes = product(&[g, b, row_bytes])?;
-        let chunk_steps = (flops / step_flops).min(CHUNK_BYTES / step_bytes).clamp(1, 1024);
-        let chunk_rows = product(&[chunk_steps, g, b])?.max(evaluation_rows);
+        let step_flops = product(&[4, b, d + c, columns])?;
+        let step_rows = product(&[g, b])?;
+        let step_bytes = product(&[step_rows, row_bytes])?;
+        let chunk_steps = (flops / step_flops).min(CHUNK_BYTES / step_bytes).min(CHUNK_ROWS / step_rows).clamp(1, 1024);
+        let chunk_rows = product(&[chunk_steps, step_rows])?.max(evaluation_rows);
 
         let rows = b.max(evaluation_rows);
+        let train_partials = if tuning.fused { slices } else { groups };
+        let small = product(&[h, c])?.checked_add(c)?.checked_add(h)?;
         let sizes = Sizes {
             pixels: product(&[chunk_rows, row_bytes])?,
             labels: product(&[chunk_rows, 4])?,
-            rates: product(&[chunk_steps, m, 4])?,
+            rates: product(&[chunk_steps, m, 8])?,
             standardisation: 2 * 4 * row_bytes,
-            decay: product(&[m, 4])?,
             w1: product(&[d, columns, 4])?,
-            small: product(&[m, product(&[h, c])?.checked_add(c)?.checked_add(h)?, 4])?,
-            partials: product(&[slices, rows, columns, 4])?,
+            small: product(&[m, small, 4])?,
+            partials: product(&[train_partials, b, columns, 4])?.max(product(&[evaluation_rows, row_partials])?),
             hidden: product(&[b, columns, 4])?,
             dlogits: product(&[b, m, c, 4])?,
             scores: product(&[rows, m, 8])?,
@@ -158,23 +216,28 @@ impl Plan {
             squares: product(&[m, product(&[d.max(c), h])?.div_ceil(PART), 4])?,
         };
         let job = job.clone();
-        Some(Self { job, padded, columns, slice, slices, evaluation_rows, chunk_steps, chunk_rows, sizes })
+        Some(Self { job, tuning, padded, columns, slices, evaluation_rows, chunk_steps, chunk_rows, sizes })
     }
 
     fn check(&self, limits: &Limits) -> Result<()> {
         let refuse = |what: String| {
             Err(Error::Usage(format!("{what}: use a smaller --hidden or --batch-size, or another --device")))
         };
+        let hidden = self.job.model.hidden;
         // Shaders count elements in u32; 2³² bytes keep every index below that.
         let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into());
         for (name, size) in self.sizes.named() {
             if size > most {
                 let (size, most) = (bytes(size.into()), bytes(most.into()));
-                return refuse(format!(
-                    "--hidden {}: {name} would take {size}, the adapter binds {most}",
-                    self.job.model.hidden
-                ));
+                return refuse(format!("--hidden {hidden}: {name} would take {size}, the adapter binds {most}"));
             }
+        }
+        let dimension = u64::from(limits.max_compute_workgroups_per_dimension);
+        if self.chunk_rows > dimension {
+            let (rows, dimension) = (grouped(self.chunk_rows), grouped(dimension));
+            return refuse(format!(
+                "a step of {rows} images, the adapter allows {dimension} workgroups in a dimension"
+            ));
         }
         for kernel in Kernel::ALL {
             let name = kernel.name();
@@ -182,88 +245,138 @@ impl Plan {
             if memory > limits.max_compute_workgroup_storage_size.into() {
                 let (needed, allowed) = (bytes(memory.into()), bytes(limits.max_compute_workgroup_storage_size.into()));
                 return refuse(format!(
-                    "--hidden {}: kernel {name} needs {needed} of workgroup memory, the adapter has {allowed}",
-                    self.job.model.hidden
+                    "--hidden {hidden}: kernel {name} needs {needed} of workgroup memory, the adapter has {allowed}"
                 ));
             }
-            let (threads, allowed) = (workgroup(kernel), limits.max_compute_invocations_per_workgroup);
+            let (threads, allowed) = (self.workgroup(kernel), limits.max_compute_invocations_per_workgroup);
             if threads > allowed {
                 return refuse(format!(
                     "kernel {name} needs {threads} invocations a workgroup, the adapter has {allowed}"
                 ));
             }
-            let allowed = u64::from(limits.max_compute_workgroups_per_dimension);
-            let rows = self.rows(kernel);
-            // Training's grid is the larger: with a shuffle a model, tiles do not cross models.
-            if let Some(groups) = self.workgroups(kernel, rows, true).into_iter().find(|groups| *groups > allowed) {
+            let grids = [(true, self.job.batch_size as u64), (false, self.evaluation_rows)];
+            let most = grids.into_iter().flat_map(|(train, rows)| self.workgroups(kernel, rows, train)).max();
+            if let Some(groups) = most.filter(|groups| *groups > dimension) {
                 return refuse(format!(
-                    "kernel {name} needs {groups} workgroups in a dimension, the adapter allows {allowed}"
+                    "--hidden {hidden}: kernel {name} needs {} workgroups in a dimension, the adapter allows {}",
+                    grouped(groups),
+                    grouped(dimension)
                 ));
             }
             let trips = self.trips(kernel);
             if trips > MAX_TRIPS {
                 return refuse(format!(
-                    "kernel {name} would loop {trips} times, the most that every driver runs is {MAX_TRIPS}"
+                    "kernel {name} would loop {} times, the most that every driver runs is {}",
+                    grouped(trips),
+                    grouped(MAX_TRIPS)
                 ));
             }
         }
         Ok(())
     }
 
-    /// Most rows that a dispatch of `kernel` has.
-    fn rows(&self, kernel: Kernel) -> u64 {
+    /// Groups of slices.
+    fn groups(&self) -> u64 {
+        self.slices.div_ceil(GROUP)
+    }
+
+    /// Slices that `forward` sums into one partial: all of a group's, but for a fused training step.
+    pub fn slices_of_a_partial(&self, train: bool) -> u64 {
+        if train && self.tuning.fused { 1 } else { GROUP }
+    }
+
+    /// Partial sums of a value of the first layer's product.
+    pub fn partials(&self, train: bool) -> u64 {
+        self.slices.div_ceil(self.slices_of_a_partial(train))
+    }
+
+    /// Whether every model trains on its own batches; in an evaluation all see the same images.
+    fn own_batches(&self, train: bool) -> bool {
+        train && self.job.shuffles > 1
+    }
+
+    /// Invocations of a workgroup.
+    fn workgroup(&self, kernel: Kernel) -> u32 {
         match kernel {
-            Kernel::UpdateHidden | Kernel::UpdateOutput => self.job.batch_size as u64,
-            Kernel::Forward | Kernel::Head => self.evaluation_rows.max(self.job.batch_size as u64),
-            Kernel::Tally | Kernel::Squares => self.evaluation_rows,
+            Kernel::Forward => self.tuning.threads.0 * self.tuning.threads.1,
+            Kernel::Head => 128,
+            Kernel::Tally => TALLY as u32,
+            Kernel::Update | Kernel::Squares | Kernel::Gather => 256,
         }
     }
 
     /// Bytes of workgroup memory, as declared in the shader.
     pub fn workgroup_memory(&self, kernel: Kernel) -> u64 {
+        let (rows, columns) = self.tuning.threads;
         match kernel {
-            Kernel::Forward => 2 * BLOCK * TILE * 4,
-            Kernel::Head => (self.padded + 128 + 2 * self.job.model.classes as u64) * 4,
-            Kernel::UpdateHidden => (32 * INPUTS + 32 * TILE) * 4,
-            Kernel::UpdateOutput | Kernel::Squares => 256 * 4,
+            Kernel::Forward => (64 * u64::from(rows) + 32 * u64::from(columns)) * 16,
+            Kernel::Head => 16 * self.groups() * 16 + (self.padded + 128 + 2 * self.job.model.classes as u64) * 4,
+            Kernel::Update => 1024 * 16,
+            Kernel::Squares => 256 * 4,
             Kernel::Tally => TALLY * 8,
+            Kernel::Gather => 0,
         }
     }
 
     /// Iterations of one invocation, all its loops together.
     fn trips(&self, kernel: Kernel) -> u64 {
         let (b, c) = (self.job.batch_size as u64, self.job.model.classes as u64);
+        let threads = u64::from(self.workgroup(kernel));
         match kernel {
-            Kernel::Forward => self.slice / BLOCK * (1 + 2 + BLOCK) + 4,
-            Kernel::Head => {
-                let units = self.padded.div_ceil(128);
-                units * (1 + self.slices) + c.div_ceil(16) * (1 + self.padded.div_ceil(8) + 8) + 3 * c + units * (1 + c)
+            Kernel::Forward => {
+                let (rows, columns) = (u64::from(self.tuning.threads.0), u64::from(self.tuning.threads.1));
+                let loads = (16 * rows).div_ceil(threads) + (32 * columns).div_ceil(threads);
+                GROUP * (1 + loads + SLICE + 8) + 8
             }
-            Kernel::UpdateHidden => b.div_ceil(32) * (1 + 2 + 32),
-            Kernel::UpdateOutput => b.div_ceil(8) + 8,
+            Kernel::Head => {
+                let groups = self.groups();
+                let sums = self.padded.div_ceil(64) * (1 + (16 * groups).div_ceil(threads) * (1 + GROUP) + groups + 4);
+                let logits = c.div_ceil(16) * (1 + self.padded.div_ceil(8) + 8);
+                sums + logits + 3 * c + self.padded.div_ceil(threads) * (1 + c)
+            }
+            Kernel::Update => {
+                let weights = 10 + b.div_ceil(32) * 17 + b.div_ceil(64) * (1 + SLICE + 8);
+                weights.max(b.div_ceil(8) + 8)
+            }
             Kernel::Tally => 6,
             Kernel::Squares => PART / 256 + 8,
+            Kernel::Gather => 0,
         }
     }
 
-    /// `override` constants of a kernel, for training or for evaluation (where all models see the same images).
-    pub fn constants(&self, kernel: Kernel, train: bool) -> Vec<(&'static str, f64)> {
+    /// `override` constants of a kernel, for training or for evaluation; `fused` counts for `update` alone.
+    pub fn constants(&self, kernel: Kernel, train: bool, fused: bool) -> Vec<(&'static str, f64)> {
         let ModelSpec { inputs: d, hidden: h, classes: c } = self.job.model;
         let (d, h, c) = (("D", d as f64), ("H", h as f64), ("C", c as f64));
         let m = ("M", self.job.models() as f64);
         let padded = ("HP", self.padded as f64);
-        let own = train && self.job.shuffles > 1;
+        let own = self.own_batches(train);
         let batch_columns = ("BATCH_COLUMNS", if own { self.padded } else { self.columns } as f64);
+        let group = self.slices_of_a_partial(train);
         match kernel {
-            Kernel::Forward => vec![d, ("N", self.columns as f64), batch_columns, ("SLICE", self.slice as f64)],
-            Kernel::Head => {
-                let shuffles = ("SHUFFLES", if own { self.job.shuffles } else { 1 } as f64);
-                vec![h, padded, c, m, ("SLICES", self.slices as f64), shuffles, ("TRAIN", f64::from(u8::from(train)))]
-            }
-            Kernel::UpdateHidden => vec![d, padded, m, batch_columns],
-            Kernel::UpdateOutput => vec![h, padded, c, m],
+            Kernel::Forward => vec![
+                d,
+                ("N", self.columns as f64),
+                batch_columns,
+                ("GROUP", group as f64),
+                ("THREAD_ROWS", self.tuning.threads.0.into()),
+                ("THREAD_COLUMNS", self.tuning.threads.1.into()),
+                ("WORKGROUP", self.workgroup(kernel).into()),
+            ],
+            Kernel::Head => vec![
+                h,
+                padded,
+                c,
+                m,
+                ("PARTIALS", self.partials(train) as f64),
+                ("GROUP", (GROUP / group) as f64),
+                ("GROUPS", self.groups() as f64),
+                ("SHUFFLES", if own { self.job.shuffles } else { 1 } as f64),
+                ("TRAIN", f64::from(u8::from(train))),
+            ],
+            Kernel::Update => vec![d, h, padded, c, m, batch_columns, ("FUSED", f64::from(u8::from(fused)))],
             Kernel::Tally => vec![m],
-            Kernel::Squares => vec![],
+            Kernel::Squares | Kernel::Gather => vec![],
         }
     }
 
@@ -281,6 +394,49 @@ impl Plan {
         (tensor.len() as u64).div_ceil(PART)
     }
 
+    /// Words of an image, four pixels each.
+    pub fn words(&self) -> u64 {
+        (self.job.model.inputs as u64).div_ceil(4)
+    }
+
+    /// What a dispatch over `rows` images has to do; `next` are the images of the next step's product, if `update` has it.
+    pub fn work(&self, kernel: Kernel, rows: u64, train: bool, next: u64) -> Work {
+        let [d, h, c] = [self.job.model.inputs, self.job.model.hidden, self.job.model.classes].map(|size| size as u64);
+        let m = self.job.models() as u64;
+        let batches = if train { self.job.shuffles as u64 } else { 1 };
+        let learning = u64::from(train);
+        // Bytes of the tensors, and operations of a matrix product over the images of all models.
+        let images = |rows: u64| batches * rows * d;
+        let (w1, small) = (4 * m * d * h, 4 * m * (h * c + c + h));
+        let partials = |rows: u64| 4 * m * self.partials(train) * rows * h;
+        let (hidden, logits, scores) = (4 * m * rows * h, 4 * m * rows * c, 2 * 4 * m * rows);
+        let first = |rows: u64| 2 * m * rows * d * h;
+        let second = 2 * m * rows * h * c;
+        let (flops, bytes) = match kernel {
+            Kernel::Gather => (0, 2 * rows * 4 * self.words()),
+            Kernel::Forward => (first(rows), images(rows) + 2 * 4 * d + w1 + partials(rows)),
+            Kernel::Head => (
+                m * rows * (self.partials(train) + 1) * h + second + 5 * m * rows * c + learning * second,
+                partials(rows) + small + 4 * batches * rows + scores + learning * (2 * hidden + logits),
+            ),
+            Kernel::Update => (
+                first(rows) + 4 * m * d * h + first(next) + second + m * rows * (c + h) + 4 * m * (h * c + c + h),
+                images(rows + next) + 2 * 4 * d + 2 * w1 + 2 * hidden + logits + scores + 2 * small + {
+                    if next > 0 { partials(next) } else { 0 }
+                },
+            ),
+            Kernel::Tally => (2 * m * rows, scores),
+            Kernel::Squares => return self.squares_work(W1),
+        };
+        Work { flops, bytes }
+    }
+
+    /// The same for `squares` of the weights at `place`.
+    pub fn squares_work(&self, place: usize) -> Work {
+        let elements = self.job.models() as u64 * tensors(&self.job.model)[place].len() as u64;
+        Work { flops: 2 * elements, bytes: 4 * elements }
+    }
+
     /// Workgroups of a dispatch over `rows` images, for training or for evaluation.
     pub fn grid(&self, kernel: Kernel, rows: u64, train: bool) -> [u32; 3] {
         self.workgroups(kernel, rows, train).map(|groups| groups as u32)
@@ -289,24 +445,24 @@ impl Plan {
     fn workgroups(&self, kernel: Kernel, rows: u64, train: bool) -> [u64; 3] {
         let [d, h, c] = [self.job.model.inputs, self.job.model.hidden, self.job.model.classes].map(|size| size as u64);
         let m = self.job.models() as u64;
-        let own = train && self.job.shuffles > 1;
-        let tiles = if own { m * self.padded.div_ceil(TILE) } else { self.columns.div_ceil(TILE) };
+        // With a batch a model, tiles do not cross models.
+        let tiles = |width: u64| {
+            if self.own_batches(train) { m * self.padded.div_ceil(width) } else { self.columns.div_ceil(width) }
+        };
         match kernel {
-            Kernel::Forward => [tiles, rows.div_ceil(TILE), self.slices],
+            Kernel::Forward => {
+                let (thread_rows, thread_columns) = self.tuning.threads;
+                let (height, width) = (8 * u64::from(thread_rows), 4 * u64::from(thread_columns));
+                [tiles(width), rows.div_ceil(height), self.partials(train)]
+            }
             Kernel::Head => [rows, m, 1],
-            Kernel::UpdateHidden => [tiles, d.div_ceil(INPUTS), 1],
-            Kernel::UpdateOutput => [(h * c + c + h + 1).div_ceil(VALUES), m, 1],
+            Kernel::Update => {
+                let total = tiles(COLUMNS) * self.slices + m * (h * c + c + h + 1).div_ceil(VALUES);
+                [total.min(UPDATE_ROW), total.div_ceil(UPDATE_ROW), 1]
+            }
             Kernel::Tally => [rows.div_ceil(TALLY), m, 1],
             Kernel::Squares => [(d * h).div_ceil(PART), m, 1],
+            Kernel::Gather => [rows, self.words().div_ceil(256), 1],
         }
-    }
-}
-
-/// Invocations of a workgroup.
-fn workgroup(kernel: Kernel) -> u32 {
-    match kernel {
-        Kernel::Head => 128,
-        Kernel::Tally => TALLY as u32,
-        _ => 256,
     }
 }

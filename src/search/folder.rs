@@ -75,7 +75,7 @@ impl Plan {
     }
 
     /// Whether both have the same trials with the same figures: the images count, not where they were found.
-    fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         let key = |plan: &Self| {
             let mut plan = plan.clone();
             plan.settings.data = None;

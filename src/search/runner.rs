@@ -17,7 +17,7 @@ use crate::train::{Divergence, Evaluation, Observer, Training};
 /// Device and images.
 pub struct Runner {
     /// What trains.
-    pub device: Device,
+    pub device: Arc<Device>,
     /// The images.
     pub dataset: Arc<Dataset>,
     /// Which are trained on, which validate, which test; without test images nothing is tested.
@@ -44,7 +44,7 @@ impl Runner {
     /// # Errors
     ///
     /// As [`Standardisation::of`].
-    pub fn new(device: Device, dataset: Arc<Dataset>, split: Split) -> Result<Self> {
+    pub fn new(device: Arc<Device>, dataset: Arc<Dataset>, split: Split) -> Result<Self> {
         let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
         let wave = device.wave();
         Ok(Self { device, dataset, split, standardisation, wave })
@@ -104,7 +104,12 @@ impl Runner {
     }
 
     /// Trains trials that go together at once, or, where the device refuses so many, each half of them.
-    fn wave(&self, trials: &[Trial], display: &mut Display, done: &mut dyn FnMut(Wave, &mut Display) -> Result<()>) -> Result<()> {
+    fn wave(
+        &self,
+        trials: &[Trial],
+        display: &mut Display,
+        done: &mut dyn FnMut(Wave, &mut Display) -> Result<()>,
+    ) -> Result<()> {
         let start = Instant::now();
         let training = self.training(trials)?;
         let mut engine = match self.engine(&training, &trials[0]) {
@@ -131,12 +136,8 @@ impl Runner {
         display: &mut Display,
     ) -> Result<Wave> {
         display.start(training.plan().steps());
-        let mut watch = Watch {
-            display,
-            trials,
-            points: vec![Vec::new(); trials.len()],
-            diverged: vec![None; trials.len()],
-        };
+        let mut watch =
+            Watch { display, trials, points: vec![Vec::new(); trials.len()], diverged: vec![None; trials.len()] };
         let outcome = training.run_from(start, engine, &mut watch)?;
         let Watch { points, diverged, .. } = watch;
         let records = trials.iter().zip(points).zip(diverged).zip(outcome.test);

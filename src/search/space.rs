@@ -149,12 +149,12 @@ impl Space {
                     return usage(format!("--range {axis}: --sample list takes values, as in lambda=1e-4,1e-3"));
                 }
                 (Span::Values(_), Sample::LogUniform | Sample::Uniform | Sample::Grid) => {
-                    return usage(format!(
-                        "--range {axis}: expected A:B; a list of values needs --sample list"
-                    ));
+                    return usage(format!("--range {axis}: expected A:B; a list of values needs --sample list"));
                 }
                 (Span::Range(first, _), Sample::LogUniform | Sample::Grid) if *first <= 0.0 => {
-                    return usage(format!("--range {axis}: 0 has no logarithm; use --sample uniform or a value above 0"));
+                    return usage(format!(
+                        "--range {axis}: 0 has no logarithm; use --sample uniform or a value above 0"
+                    ));
                 }
                 _ => {}
             }

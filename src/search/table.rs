@@ -11,14 +11,18 @@ use crate::train::Score;
 pub fn table(search: &Search, records: &[Record]) -> String {
     let parameters = search.space.parameters();
     let mut text = String::from("rank  trial");
-    parameters.iter().for_each(|parameter| drop(write!(text, "  {:>12}", parameter.name())));
+    for parameter in &parameters {
+        let _ = write!(text, "  {:>12}", parameter.name());
+    }
     text.push_str("  training  validation");
     text.push_str(if search.with_test { "    test\n" } else { "\n" });
+    let values = |record: &Record| -> String {
+        parameters.iter().map(|one| format!("  {:>12}", one.show(one.of(&record.trial)))).collect()
+    };
     let ranked = rank(records);
     let (done, diverged): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|record| record.result.is_some());
     for (rank, record) in done.iter().enumerate() {
-        let _ = write!(text, "{:>4}  {:>5}", rank + 1, record.trial.trial);
-        parameters.iter().for_each(|one| drop(write!(text, "  {:>12}", one.show(one.of(&record.trial)))));
+        let _ = write!(text, "{:>4}  {:>5}{}", rank + 1, record.trial.trial, values(record));
         if let Some(scored) = &record.result {
             let _ = write!(text, "  {:>8}  {:>10}", percent(Some(scored.train)), percent(scored.validation));
             if search.with_test {
@@ -29,9 +33,7 @@ pub fn table(search: &Search, records: &[Record]) -> String {
     }
     for record in diverged {
         let step = record.diverged.as_ref().map_or(0, |diverged| diverged.step);
-        let _ = write!(text, "   -  {:>5}", record.trial.trial);
-        parameters.iter().for_each(|one| drop(write!(text, "  {:>12}", one.show(one.of(&record.trial)))));
-        let _ = writeln!(text, "  diverged at step {step}");
+        let _ = writeln!(text, "   -  {:>5}{}  diverged at step {step}", record.trial.trial, values(record));
     }
     text.push_str(if search.with_test {
         "\nRanked on the validation images. To choose by the test column would be cheating: the test images would no\n\

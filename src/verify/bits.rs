@@ -4,12 +4,13 @@ use rand::Rng;
 
 use super::compare::{Outcome, Rule, compare};
 use super::{Finding, Referee};
-use crate::data::Dataset;
+use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Tally};
 use crate::error::Result;
+use crate::gpu::plan::Tuning;
 use crate::params::Params;
 use crate::random::{Purpose, stream};
-use crate::spec::ModelSpec;
+use crate::spec::{Feed, ModelSpec};
 
 /// Everything that a short training leaves behind.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +42,11 @@ struct Training {
 
 impl Training {
     fn new(h: usize) -> Self {
-        let (d, c, images) = (101, 7, 150);
+        Self::sized(101, h)
+    }
+
+    fn sized(d: usize, h: usize) -> Self {
+        let (c, images) = (7, 150);
         let mut draw = stream(0, Purpose::Check, 1);
         let pixels = (0..d * images).map(|_| draw.next_u32() as u8).collect();
         let labels = (0..images).map(|_| (draw.next_u32() % c as u32) as u8).collect();
@@ -54,13 +59,27 @@ impl Training {
     /// Trains the models of `seeds`, each from its own weights, with its own strength of penalty and learning rate, on its
     /// own shuffle if `own`; `chunk` steps at a time.
     fn run(&self, referee: &Referee, seeds: &[u64], own: bool, chunk: usize) -> Result<Left> {
+        self.run_as(referee, seeds, own, chunk, (Feed::Stream, None))
+    }
+
+    /// The same, with another feed or cut in another way.
+    fn run_as(
+        &self,
+        referee: &Referee,
+        seeds: &[u64],
+        own: bool,
+        chunk: usize,
+        (feed, tuning): (Feed, Option<Tuning>),
+    ) -> Result<Left> {
         let job = Job {
             model: self.spec,
             decay: seeds.iter().map(|seed| 0.001 * (1 + seed) as f32).collect(),
             batch_size: self.batch_size,
             shuffles: if own { seeds.len() } else { 1 },
         };
-        let mut engine = referee.gpu_engine(&job, &self.dataset)?;
+        let inputs = self.spec.inputs;
+        let standardisation = Standardisation { mean: vec![127.0; inputs], scale: vec![1.0 / 70.0; inputs] };
+        let mut engine = referee.gpu_engine(&job, &self.dataset, &standardisation, feed, tuning)?;
         let params: Vec<_> = seeds.iter().map(|seed| Params::init(&self.spec, *seed)).collect();
         engine.load(&params)?;
 
@@ -102,7 +121,7 @@ fn same(got: &[f64], expected: &[f64]) -> Outcome {
 pub fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
     let training = Training::new(50);
     let [first, second] = [training.run(referee, &[1], false, 12)?, training.run(referee, &[1], false, 12)?];
-    Ok(vec![Finding::bits("a rerun", same(&second.of(0), &first.of(0)))])
+    Ok(vec![Finding::new("a rerun", same(&second.of(0), &first.of(0)))])
 }
 
 /// One submission of 12 steps against submissions of 1, 5 and 7.
@@ -113,8 +132,40 @@ pub fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
     for chunk in [1, 5, 7] {
         let cut = training.run(referee, &[1, 2], true, chunk)?;
         for m in 0..2 {
-            findings.push(Finding::bits("any chunk length", same(&cut.of(m), &whole.of(m))));
+            let outcome = same(&cut.of(m), &whole.of(m));
+            findings.push(Finding::new("any chunk length", outcome).at(format!("{chunk} steps, model {m}")));
         }
+    }
+    Ok(findings)
+}
+
+/// Every tuning against the first, with a shared batch and with one each. A shape of several groups and a short last slice.
+pub fn tunings(referee: &Referee) -> Result<Vec<Finding>> {
+    let training = Training::sized(1001, 70);
+    let mut findings = Vec::new();
+    for own in [false, true] {
+        let [first, others @ ..] = Tuning::ALL;
+        let expected = training.run_as(referee, &[1, 2], own, 12, (Feed::Stream, Some(first)))?;
+        for tuning in others {
+            let got = training.run_as(referee, &[1, 2], own, 12, (Feed::Stream, Some(tuning)))?;
+            for m in 0..2 {
+                let at = format!("{first} against {tuning}, model {m}");
+                findings.push(Finding::new("any tuning", same(&got.of(m), &expected.of(m))).at(at));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Streamed images against resident ones.
+pub fn feeds(referee: &Referee) -> Result<Vec<Finding>> {
+    let training = Training::new(33);
+    let mut findings = Vec::new();
+    for own in [false, true] {
+        let [streamed, resident] = [Feed::Stream, Feed::Resident]
+            .map(|feed| training.run_as(referee, &[1, 2], own, 5, (feed, None)))
+            .map(|left| left.map(|left| [left.of(0), left.of(1)].concat()));
+        findings.push(Finding::new("streamed and resident", same(&resident?, &streamed?)));
     }
     Ok(findings)
 }
@@ -129,7 +180,9 @@ pub fn together(referee: &Referee) -> Result<Vec<Finding>> {
             let together = training.run(referee, &seeds, own, 12)?;
             for (m, seed) in seeds.iter().enumerate() {
                 let alone = training.run(referee, &[*seed], own, 12)?;
-                findings.push(Finding::bits("models alone and together", same(&together.of(m), &alone.of(0))));
+                let outcome = same(&together.of(m), &alone.of(0));
+                let batches = if own { "own" } else { "shared" };
+                findings.push(Finding::new("alone and together", outcome).at(format!("H{h} {batches}, model {m}")));
             }
         }
     }

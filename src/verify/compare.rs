@@ -3,6 +3,8 @@
 //! Every comparison is of the form "right if difference ≤ tolerance", after lengths and finiteness, so that neither a short
 //! output nor a NaN can pass.
 
+use serde::Serialize;
+
 /// Unit roundoff of f32, `2⁻²⁴`.
 pub const U: f64 = 1.0 / (1 << 24) as f64;
 
@@ -22,12 +24,83 @@ pub enum Rule {
     },
     /// `|got − expected| ≤ tolerance` for every element.
     Absolute(f64),
+    /// `|got − expected| ≤ tolerance · max(|expected|, r)` for every element, `r` being the root mean square of all that is
+    /// expected: for values of one size, some of which cancel.
+    Relative(f64),
     /// `‖got − expected‖₂ ≤ tolerance · ‖expected‖₂` over all elements.
     Normwise(f64),
 }
 
+impl Rule {
+    /// What the rule allows, in its unit.
+    fn tolerance(&self) -> f64 {
+        match self {
+            Self::Exact => 0.0,
+            Self::Gauge { limit, .. } => *limit,
+            Self::Absolute(tolerance) | Self::Relative(tolerance) | Self::Normwise(tolerance) => *tolerance,
+        }
+    }
+
+    fn unit(&self) -> Unit {
+        match self {
+            Self::Exact => Unit::Equal,
+            Self::Gauge { .. } => Unit::Gauge,
+            Self::Absolute(_) => Unit::Absolute,
+            Self::Relative(_) => Unit::Relative,
+            Self::Normwise(_) => Unit::Normwise,
+        }
+    }
+}
+
+/// What errors and tolerances of a [`Rule`] are measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Differences where none is allowed.
+    Equal,
+    /// Multiples of `u · gauge`.
+    Gauge,
+    /// Differences.
+    Absolute,
+    /// Shares of each value, or of the root mean square where that is larger.
+    Relative,
+    /// Shares of the norm of all values.
+    Normwise,
+}
+
+impl Unit {
+    /// An error or a tolerance, without the unit's name.
+    pub fn number(self, value: f64) -> String {
+        match self {
+            _ if value == 0.0 => "0".into(),
+            Self::Gauge if value < 1e3 => format!("{value:.2}"),
+            _ => format!("{value:.1e}"),
+        }
+    }
+
+    /// Its name after a number; nothing is to be said where only equal numbers are right.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::Gauge => "u·gauge",
+            Self::Absolute => "absolute",
+            Self::Relative => "relative",
+            Self::Normwise => "normwise",
+        }
+    }
+
+    /// A tolerance in words: `18.00 u·gauge`, `equal`.
+    pub fn allowed(self, tolerance: f64) -> String {
+        match self {
+            Self::Equal => self.name().into(),
+            _ => format!("{} {}", self.number(tolerance), self.name()),
+        }
+    }
+}
+
 /// Why a comparison failed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// Another number of elements.
     Length {
@@ -47,7 +120,7 @@ pub enum Fault {
 }
 
 /// The element that is furthest from its reference, by its share of the tolerance.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Worst {
     /// Its place.
     pub index: usize,
@@ -58,11 +131,13 @@ pub struct Worst {
 }
 
 /// The result of one comparison.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
-    /// The worst error in the rule's unit: multiples of `u · gauge`, a difference, or a norm's share.
+    /// What the next two are measured in.
+    pub unit: Unit,
+    /// The worst error.
     pub error: f64,
-    /// What the rule allows, in the same unit.
+    /// What the rule allows.
     pub tolerance: f64,
     /// The worst element; `None` where there is none.
     pub worst: Option<Worst>,
@@ -88,66 +163,64 @@ impl Outcome {
     /// What was found, in a few words.
     pub fn describe(&self) -> String {
         let at = self.worst.map_or(String::new(), |Worst { index, got, expected }| {
-            format!("; worst element {index}: {got:e}, expected {expected:e}")
+            // Nine digits: all that an f32 has.
+            format!("; worst element {index}: {got:.8e}, expected {expected:.8e}")
         });
+        let (error, allowed) = (self.unit.number(self.error), self.unit.allowed(self.tolerance));
         match self.fault {
-            None => format!("error {:.3e} of {:.3e} allowed{at}", self.error, self.tolerance),
-            Some(Fault::Outside) => format!("error {:.3e}, only {:.3e} allowed{at}", self.error, self.tolerance),
+            None => format!("error {error}, allowed {allowed}{at}"),
+            Some(Fault::Outside) => format!("error {error}, but allowed is {allowed}{at}"),
             Some(Fault::Length { expected, found }) => format!("{found} elements, expected {expected}"),
             Some(Fault::Empty) => "nothing to compare".into(),
             Some(Fault::NotFinite) => format!("not a finite number{at}"),
             Some(Fault::Overrun) => format!("written behind the tensor's end{at}"),
         }
     }
-
-    fn fault(tolerance: f64, fault: Fault, worst: Option<Worst>) -> Self {
-        Self { error: f64::INFINITY, tolerance, worst, fault: Some(fault) }
-    }
 }
 
 /// Compares `got` with `expected` by `rule`.
 pub fn compare(got: &[f64], expected: &[f64], rule: &Rule) -> Outcome {
-    let tolerance = match rule {
-        Rule::Exact => 0.0,
-        Rule::Gauge { limit, .. } => *limit,
-        Rule::Absolute(tolerance) | Rule::Normwise(tolerance) => *tolerance,
-    };
+    let (unit, tolerance) = (rule.unit(), rule.tolerance());
+    let failed = |fault, worst| Outcome { unit, error: f64::INFINITY, tolerance, worst, fault: Some(fault) };
     let at = |index: usize| Worst { index, got: got[index], expected: expected[index] };
     if got.len() != expected.len() {
-        return Outcome::fault(tolerance, Fault::Length { expected: expected.len(), found: got.len() }, None);
+        return failed(Fault::Length { expected: expected.len(), found: got.len() }, None);
     }
     if got.is_empty() {
-        return Outcome::fault(tolerance, Fault::Empty, None);
+        return failed(Fault::Empty, None);
     }
     if let Some(index) = (0..got.len()).find(|&i| !got[i].is_finite() || !expected[i].is_finite()) {
-        return Outcome::fault(tolerance, Fault::NotFinite, Some(at(index)));
+        return failed(Fault::NotFinite, Some(at(index)));
     }
 
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let size = norm(&mut expected.iter().copied());
+    let rms = size / (expected.len() as f64).sqrt();
     let error = |index: usize| {
         let difference = (got[index] - expected[index]).abs();
         match rule {
             // Nothing may differ where the gauge is zero: all terms are zero.
             Rule::Gauge { gauge, .. } if difference > 0.0 => difference / (U * gauge[index]),
+            Rule::Relative(_) if difference > 0.0 => difference / expected[index].abs().max(rms),
             _ => difference,
         }
     };
     if let Rule::Gauge { gauge, .. } = rule
         && gauge.len() != got.len()
     {
-        return Outcome::fault(tolerance, Fault::Length { expected: got.len(), found: gauge.len() }, None);
+        return failed(Fault::Length { expected: got.len(), found: gauge.len() }, None);
     }
     let worst = (0..got.len()).max_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap_or(0);
     let error = match rule {
         Rule::Normwise(_) => {
-            let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
             let difference = norm(&mut got.iter().zip(expected).map(|(got, expected)| got - expected));
-            if difference == 0.0 { 0.0 } else { difference / norm(&mut expected.iter().copied()) }
+            if difference == 0.0 { 0.0 } else { difference / size }
         }
         _ => error(worst),
     };
     // Not `error > tolerance`: that would let a NaN pass.
     let fault = if error <= tolerance { None } else { Some(Fault::Outside) };
-    Outcome { error, tolerance, worst: Some(at(worst)), fault }
+    Outcome { unit, error, tolerance, worst: Some(at(worst)), fault }
 }
 
 #[cfg(test)]
@@ -156,8 +229,9 @@ mod tests {
 
     const EXPECTED: [f64; 6] = [1.0, -2.0, 3.0, 0.0, 5.0, -6.0];
 
-    fn rules() -> [Rule; 4] {
-        [Rule::Exact, Rule::Gauge { gauge: vec![1.0; 6], limit: 4.0 }, Rule::Absolute(1e-6), Rule::Normwise(1e-6)]
+    fn rules() -> [Rule; 5] {
+        let gauge = Rule::Gauge { gauge: vec![1.0; 6], limit: 4.0 };
+        [Rule::Exact, gauge, Rule::Absolute(1e-6), Rule::Relative(1e-6), Rule::Normwise(1e-6)]
     }
 
     #[test]
@@ -219,6 +293,16 @@ mod tests {
         let rule = Rule::Gauge { gauge: vec![0.0], limit: 100.0 };
         assert!(compare(&[0.0], &[0.0], &rule).passed());
         assert_eq!(compare(&[1e-30], &[0.0], &rule).fault, Some(Fault::Outside));
+    }
+
+    #[test]
+    fn a_relative_error_is_one_of_the_value_or_of_the_root_mean_square() {
+        // r = √((9 + 16 + 0) / 3) = 2.89: above the zero, below the others.
+        let outcome = compare(&[3.0, 4.0, 0.29], &[3.0, 4.0, 0.0], &Rule::Relative(0.11));
+        assert!(outcome.passed() && outcome.error > 0.1, "{outcome:?}");
+        let outcome = compare(&[3.0, 4.4, 0.0], &[3.0, 4.0, 0.0], &Rule::Relative(0.11));
+        assert!((outcome.error - 0.1).abs() < 1e-12, "{outcome:?}");
+        assert!(!compare(&[1.0, 0.0], &[0.0, 0.0], &Rule::Relative(1e9)).passed(), "nothing is expected at all");
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! A case is one dispatch: a kernel, a shape, a kind of input. Its printed name can be passed back as `--case`.
 
-mod first_layer;
+mod forward;
+mod head;
 mod inputs;
-mod output_layer;
 mod sums;
+mod update;
 
 use std::fmt;
 
@@ -14,7 +15,7 @@ use wgpu::Limits;
 use super::launch::Launch;
 use crate::engine::Job;
 use crate::error::Result;
-use crate::gpu::plan::Plan;
+use crate::gpu::plan::{Plan, Tuning};
 use crate::kernels::{Kernel, Step};
 use crate::spec::ModelSpec;
 use inputs::Draw;
@@ -58,6 +59,8 @@ pub struct Case {
     pub kind: Kind,
     /// As in training, or as in evaluation.
     pub train: bool,
+    /// How the work is cut.
+    pub tuning: Tuning,
 }
 
 impl fmt::Display for Case {
@@ -70,7 +73,8 @@ impl fmt::Display for Case {
             Kind::Integers => "integers",
             Kind::Extreme => "extreme",
         };
-        write!(f, "{}/D{d}-H{h}-C{c}-M{m}-B{b}-{batches}/{pass}/{kind}", self.kernel.name())
+        let (kernel, tuning) = (self.kernel.name(), self.tuning);
+        write!(f, "{kernel}/D{d}-H{h}-C{c}-M{m}-B{b}-{batches}/{tuning}/{pass}/{kind}")
     }
 }
 
@@ -85,6 +89,11 @@ struct Bench {
 
 /// Rows before the step's in the chunk, its place among the learning rates and among the losses.
 const BEFORE: (usize, usize, usize) = (3, 2, 5);
+
+/// Images of the next step: a short batch after a full one, but for a batch of one.
+fn next_rows(b: usize) -> usize {
+    b - b / 3
+}
 
 impl Bench {
     /// Numbers `H`, `HP`, `M`, `B` as usize, so often needed together.
@@ -103,11 +112,18 @@ impl Bench {
         first..first + self.case.shape.b
     }
 
+    /// Model `m`'s part of the next step's rows.
+    fn next_batch_of(&self, m: usize) -> std::ops::Range<usize> {
+        let next = next_rows(self.case.shape.b);
+        let first = BEFORE.0 + self.batches() * self.case.shape.b + m % self.batches() * next;
+        first..first + next
+    }
+
     fn launch(&self, tensors: Vec<super::launch::Tensor>, expected: Vec<super::launch::Expected>) -> Launch {
         let Case { kernel, train, shape, .. } = self.case;
         Launch {
             kernel,
-            constants: self.plan.constants(kernel, train),
+            constants: self.plan.constants(kernel, train, self.plan.tuning.fused),
             step: self.step,
             grid: self.plan.grid(kernel, shape.b as u64, train),
             tensors,
@@ -126,24 +142,31 @@ impl Case {
             batch_size: b,
             shuffles: if own { m } else { 1 },
         };
-        let plan = Plan::new(&job, limits, false)?;
+        let plan = Plan::new(&job, limits, false, Some(self.tuning))?;
         let draw = Draw::new(&self.to_string(), self.kind);
         let (row, rate, loss) = BEFORE;
-        let step = Step { row: row as u32, rows: b as u32, rate: rate as u32, loss: loss as u32 };
+        let step = Step {
+            row: row as u32,
+            rows: b as u32,
+            rate: rate as u32,
+            loss: loss as u32,
+            next_row: (row + job.shuffles * b) as u32,
+            next_rows: next_rows(b) as u32,
+        };
         let bench = Bench { case: *self, plan, draw, step };
         Ok(match self.kernel {
-            Kernel::Forward => first_layer::forward(bench),
-            Kernel::UpdateHidden => first_layer::update(bench),
-            Kernel::Head => output_layer::head(bench),
-            Kernel::UpdateOutput => output_layer::update(bench),
+            Kernel::Forward => forward::forward(bench),
+            Kernel::Update => update::update(bench),
+            Kernel::Head => head::head(bench),
+            Kernel::Gather => sums::gather(bench),
             Kernel::Tally => sums::tally(bench),
             Kernel::Squares => sums::squares(bench),
         })
     }
 }
 
-/// Odd, pairwise different sizes; boundaries of every tile (32 inputs, 64 rows, 64 columns, 4 columns, 128 and 8 units, 16
-/// classes, 8 and 32 images, 32 values); M = 1 and 3, batches shared and own.
+/// Odd, pairwise different sizes; boundaries of every tile (32 inputs, 512 of a group, 64 rows, 64 columns, 4 columns, 128
+/// and 8 units, 16 classes, 8 and 32 images, 32 values); M = 1 and 3, batches shared and own.
 const SMALL: &[Shape] = &[
     Shape { d: 37, h: 5, c: 3, m: 1, b: 13, own: false },
     Shape { d: 1, h: 1, c: 2, m: 1, b: 1, own: false },
@@ -156,7 +179,7 @@ const SMALL: &[Shape] = &[
     Shape { d: 127, h: 127, c: 33, m: 1, b: 33, own: false },
     Shape { d: 130, h: 129, c: 11, m: 3, b: 7, own: true },
     Shape { d: 61, h: 2, c: 130, m: 1, b: 129, own: false },
-    // 9 tiles leave 21 slices of two blocks each: the only small shape in which `forward` fills its tiles twice.
+    // 32 slices, two groups, the last slice short.
     Shape { d: 1001, h: 130, c: 3, m: 1, b: 131, own: false },
 ];
 
@@ -175,17 +198,33 @@ pub fn cases(full: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     for kernel in Kernel::ALL {
         // A software driver takes seconds for the real shapes, so `--quick` has just the first.
-        for shape in SMALL.iter().chain(&REAL[..if full { REAL.len() } else { 1 }]) {
-            let mut add = |kind, train| cases.push(Case { kernel, shape: *shape, kind, train });
-            add(Kind::Random, true);
-            add(Kind::Integers, true);
-            match kernel {
-                Kernel::Forward if shape.own => add(Kind::Random, false),
-                Kernel::Head => {
-                    add(Kind::Random, false);
-                    add(Kind::Extreme, true);
+        for (i, shape) in SMALL.iter().chain(&REAL[..if full { REAL.len() } else { 1 }]).enumerate() {
+            // Every tuning gets its turn, and both numbers of stages all shapes.
+            let tunings = [Tuning::ALL[0], Tuning::ALL[1 + i % (Tuning::ALL.len() - 1)]];
+            for tuning in tunings {
+                let mut add = |kind, train| cases.push(Case { kernel, shape: *shape, kind, train, tuning });
+                match kernel {
+                    Kernel::Forward | Kernel::Update => {
+                        add(Kind::Random, true);
+                        add(Kind::Integers, true);
+                    }
+                    Kernel::Head if tuning.fused => {
+                        add(Kind::Random, true);
+                        add(Kind::Integers, true);
+                        add(Kind::Random, false);
+                    }
+                    Kernel::Head => add(Kind::Extreme, true),
+                    // These do not depend on the tuning.
+                    Kernel::Gather if tuning.fused => add(Kind::Integers, true),
+                    Kernel::Tally | Kernel::Squares if tuning.fused => {
+                        add(Kind::Random, true);
+                        add(Kind::Integers, true);
+                    }
+                    Kernel::Gather | Kernel::Tally | Kernel::Squares => {}
                 }
-                _ => {}
+                if kernel == Kernel::Forward && shape.own {
+                    add(Kind::Random, false);
+                }
             }
         }
     }

@@ -21,22 +21,40 @@ pub struct Tensor {
     pub name: &'static str,
     /// Its 32-bit words.
     pub words: Vec<u32>,
+    /// What they stand for.
+    pub scalar: Scalar,
+}
+
+/// What a buffer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    /// Numbers.
+    F32,
+    /// Integers.
+    U32,
+    /// Bytes, four a word.
+    U8,
 }
 
 impl Tensor {
     /// Numbers.
     pub fn floats(name: &'static str, values: &[f32]) -> Self {
-        Self { name, words: values.iter().map(|value| value.to_bits()).collect() }
+        Self { name, words: values.iter().map(|value| value.to_bits()).collect(), scalar: Scalar::F32 }
+    }
+
+    /// Integers.
+    pub fn integers(name: &'static str, words: Vec<u32>) -> Self {
+        Self { name, words, scalar: Scalar::U32 }
     }
 
     /// Bytes, four a word.
     pub fn bytes(name: &'static str, bytes: &[u8]) -> Self {
-        Self { name, words: bytemuck::pod_collect_to_vec(bytes) }
+        Self { name, words: bytemuck::pod_collect_to_vec(bytes), scalar: Scalar::U8 }
     }
 
     /// An output of `len` words that the kernel must write.
     pub fn unwritten(name: &'static str, len: usize) -> Self {
-        Self { name, words: vec![NAN; len] }
+        Self { name, words: vec![NAN; len], scalar: Scalar::F32 }
     }
 }
 
@@ -53,6 +71,14 @@ pub struct Expected {
     pub values: Vec<f64>,
     /// How close.
     pub rule: Rule,
+}
+
+impl Expected {
+    /// The words of the binding that are compared.
+    pub fn part(&self, words: &[u32]) -> impl Iterator<Item = u32> {
+        let (offset, stride) = self.of;
+        words.iter().skip(offset).step_by(stride).copied()
+    }
 }
 
 /// One dispatch and what it must give.
@@ -101,7 +127,7 @@ impl Launch {
             &self.step,
             self.grid,
         );
-        gpu.wait(Some(gpu.queue.submit([encoder.finish()])))?;
+        gpu.wait(Some(&gpu.queue.submit([encoder.finish()])))?;
 
         let mut after = Vec::new();
         let mut overrun = None;
@@ -120,13 +146,8 @@ impl Launch {
         }
         let mut outcomes = Vec::new();
         for expected in &self.expected {
-            let (offset, stride) = expected.of;
-            let got: Vec<f64> = after[expected.binding]
-                .iter()
-                .skip(offset)
-                .step_by(stride)
-                .map(|word| f32::from_bits(*word).into())
-                .collect();
+            let got: Vec<f64> =
+                expected.part(&after[expected.binding]).map(|word| f32::from_bits(word).into()).collect();
             let mut outcome = compare(&got, &expected.values, &expected.rule);
             if let Some((binding, index, word)) = overrun
                 && binding == expected.binding

@@ -2,6 +2,9 @@
 //!
 //! A check that has never been seen to fail is not yet a check. A mutant that survives is a finding about the checks.
 
+use serde::Serialize;
+
+use super::compare::Outcome;
 use super::kernels::cases;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -27,7 +30,12 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(Kernel::Forward, "mean not subtracted", "- standardisation[quad])", "- 0.0 * standardisation[quad])"),
     mutant(Kernel::Forward, "means for scales", "* standardisation[quads + quad]", "* standardisation[quad]"),
     mutant(Kernel::Forward, "bytes in the wrong order", "vec4<u32>(0u, 8u, 16u, 24u)", "vec4<u32>(24u, 16u, 8u, 0u)"),
-    mutant(Kernel::Forward, "last block of inputs missing", "block < min(D,", "block + BLOCK < min(D,"),
+    mutant(
+        Kernel::Forward,
+        "last slice of a group missing",
+        "slice < min((D + SLICE - 1u) / SLICE,",
+        "slice + 1u < min((D + SLICE - 1u) / SLICE,",
+    ),
     mutant(
         Kernel::Forward,
         "first row of the chunk for every step",
@@ -51,41 +59,50 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Forward,
         "stale tile: no barrier before it is read",
-        "        workgroupBarrier();\n        for (var d = 0u",
-        "        for (var d = 0u",
+        "        workgroupBarrier();\n        var slice_sums",
+        "        var slice_sums",
     ),
     mutant(
         Kernel::Forward,
         "tile overwritten while it is read",
-        "            sums[3] += a.w * c;\n        }\n        workgroupBarrier();",
-        "            sums[3] += a.w * c;\n        }",
+        "            sums[i] += slice_sums[i];\n        }\n        workgroupBarrier();",
+        "            sums[i] += slice_sums[i];\n        }",
     ),
-    mutant(Kernel::Forward, "two rows swapped", "sums[1] += a.y * c", "sums[1] += a.z * c"),
+    mutant(Kernel::Forward, "two rows swapped", "slice_sums[1] += a.y * c", "slice_sums[1] += a.z * c"),
+    mutant(Kernel::Forward, "upper rows for the lower ones", "slice_sums[6] += b.z * c", "slice_sums[6] += a.z * c"),
+    mutant(Kernel::Forward, "slices before the last lost", "sums[i] += slice_sums[i];", "sums[i] = slice_sums[i];"),
     mutant(
         Kernel::Forward,
         "inputs cut to f16",
-        "let a = x[d * 16u + thread / 16u];",
-        "let a = quantizeToF16(x[d * 16u + thread / 16u]);",
+        "let a = x[d * 2u * THREAD_ROWS + my_rows];",
+        "let a = quantizeToF16(x[d * 2u * THREAD_ROWS + my_rows]);",
     ),
     mutant(Kernel::Forward, "rows past the batch written", "if (row + i < step.rows)", "if (row + i <= step.rows)"),
     mutant(Kernel::Forward, "columns past the models written", "if (column < end_column)", "if (column <= end_column)"),
-    mutant(Kernel::Head, "last slice missing", "s < SLICES; s++", "s + 1u < SLICES; s++"),
-    mutant(Kernel::Head, "first bias dropped", "z += small[b1 + h];", "z += 0.0 * small[b1 + h];"),
-    mutant(Kernel::Head, "ReLU left out", "select(z, 0.0, z <= 0.0)", "z"),
-    mutant(Kernel::Head, "ReLU inverted", "select(z, 0.0, z <= 0.0)", "select(z, 0.0, z >= 0.0)"),
-    mutant(Kernel::Head, "ReLU mask inverted", "!(active_units[h] <= 0.0)", "active_units[h] <= 0.0"),
-    mutant(Kernel::Head, "ReLU mask left out", "h < H && !(active_units[h] <= 0.0)", "h < H"),
+    mutant(Kernel::Head, "last partial of a group missing", "p < min(PARTIALS,", "p + 1u < min(PARTIALS,"),
+    mutant(Kernel::Head, "first bias dropped", "z[i] += small[b1 + 4u * unit + i];", "z[i] += 0.0;"),
+    mutant(Kernel::Head, "ReLU left out", "select(z, vec4<f32>(), z <= vec4<f32>())", "z"),
+    mutant(Kernel::Head, "ReLU inverted", "z <= vec4<f32>()", "z >= vec4<f32>()"),
+    mutant(Kernel::Head, "ReLU mask inverted", "!(unit <= 0.0)", "unit <= 0.0"),
+    mutant(Kernel::Head, "ReLU mask left out", "h < H && !(unit <= 0.0)", "h < H"),
     mutant(
         Kernel::Head,
         "W2 transposed",
-        "active_units[h] * small[w2 + h * C + c]",
-        "active_units[h] * small[w2 + c * H + h]",
+        "active_units[h / 4u][h % 4u] * small[w2 + h * C + c]",
+        "active_units[h / 4u][h % 4u] * small[w2 + c * H + h]",
     ),
     mutant(
         Kernel::Head,
         "W2 transposed on the way back",
         "gradients[c] * small[w2 + h * C + c]",
         "gradients[c] * small[w2 + c * H + h]",
+    ),
+    mutant(Kernel::Head, "last group missing", "g < GROUPS; g++", "g + 1u < GROUPS; g++"),
+    mutant(
+        Kernel::Head,
+        "groups summed before they are written",
+        "group_sums[i] = sum;\n        }\n        workgroupBarrier();",
+        "group_sums[i] = sum;\n        }",
     ),
     mutant(Kernel::Head, "second bias dropped", "var logit = small[b2 + c];", "var logit = 0.0;"),
     mutant(
@@ -97,11 +114,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Head,
         "hidden units read before they are written",
-        "    workgroupBarrier();
-
-    // Eight lanes",
-        "
-    // Eight lanes",
+        "        workgroupBarrier();\n    }\n\n    // Eight lanes",
+        "    }\n\n    // Eight lanes",
     ),
     mutant(Kernel::Head, "softmax not shifted", "let largest = logits[best];", "let largest = 0.0;"),
     mutant(
@@ -131,53 +145,122 @@ pub const MUTANTS: &[Mutant] = &[
         "let p = exp(logits[c] - largest) / total;",
         "let p = quantizeToF16(exp(logits[c] - largest) / total);",
     ),
-    mutant(Kernel::UpdateHidden, "ascent instead of descent", "w1[i] -= rate * (sum0", "w1[i] += rate * (sum0"),
-    mutant(Kernel::UpdateHidden, "no penalty", "w1[i] -= rate * (sum1 + decay[m] * w1[i])", "w1[i] -= rate * sum1"),
-    mutant(Kernel::UpdateHidden, "penalty doubled", "(sum0 + decay[m] * w1[i])", "(sum0 + 2.0 * decay[m] * w1[i])"),
-    mutant(Kernel::UpdateHidden, "first model's penalty for all", "let m = column / HP;", "let m = 0u;"),
-    mutant(Kernel::UpdateHidden, "first step's learning rate", "rates[step.rate * M + m]", "rates[m]"),
+    mutant(Kernel::Update, "ascent instead of descent", "w[0] -= rate.x", "w[0] += rate.x"),
+    mutant(Kernel::Update, "no penalty", "tile[partner + 1u] + rate.y * w[1])", "tile[partner + 1u])"),
+    mutant(Kernel::Update, "penalty doubled", "tile[partner] + rate.y * w[0])", "tile[partner] + 2.0 * rate.y * w[0])"),
+    mutant(Kernel::Update, "first model's rate for all", "min(column, end_column - 1u) / HP]", "0u]"),
+    mutant(Kernel::Update, "first step's learning rate", "rates[step.rate * M + min(", "rates[min("),
     mutant(
-        Kernel::UpdateHidden,
+        Kernel::Update,
         "last image missing",
-        "if (b < step.rows && quad < quads)",
-        "if (b + 1u < step.rows && quad < quads)",
+        "x = load(batch_row + b, b < step.rows,",
+        "x = load(batch_row + b, b + 1u < step.rows,",
     ),
-    mutant(Kernel::UpdateHidden, "inputs of the pair swapped", "thread / 16u % 2u == 1u", "thread / 16u % 2u == 0u"),
+    mutant(Kernel::Update, "every model on the first batch", "step.row + batch * step.rows", "step.row"),
     mutant(
-        Kernel::UpdateHidden,
+        Kernel::Update,
+        "next images of the first batch for every model",
+        "step.next_row + batch * step.next_rows",
+        "step.next_row",
+    ),
+    mutant(
+        Kernel::Update,
+        "this step's images for the next product",
+        "next[i] = load(next_row + b, thread",
+        "next[i] = load(batch_row + b, thread",
+    ),
+    mutant(Kernel::Update, "odd images left out", "+ tile[partner] +", "+ 0.0 * tile[partner] +"),
+    mutant(
+        Kernel::Update,
+        "partner's inputs swapped",
+        "select(sums[0], sums[2], even)",
+        "select(sums[2], sums[0], even)",
+    ),
+    mutant(
+        Kernel::Update,
         "stale tile: no barrier before it is read",
-        "        workgroupBarrier();\n        for (var k",
-        "        for (var k",
+        "tile[512u + thread] = g[1];\n        workgroupBarrier();",
+        "tile[512u + thread] = g[1];",
     ),
-    mutant(Kernel::UpdateHidden, "an input past the last one written", "if (d + 1u < D)", "if (d + 1u <= D)"),
     mutant(
-        Kernel::UpdateHidden,
+        Kernel::Update,
+        "tile overwritten while it is read",
+        "            sums[3] += a.w * c;\n        }\n        workgroupBarrier();",
+        "            sums[3] += a.w * c;\n        }",
+    ),
+    mutant(
+        Kernel::Update,
+        "sums taken before the partner has left them",
+        "even);\n    workgroupBarrier();\n    let rate",
+        "even);\n    let rate",
+    ),
+    mutant(
+        Kernel::Update,
+        "an input past the last one written",
+        "if (d + i < D && column < end_column) {\n            w1[place",
+        "if (d + i <= D && column < end_column) {\n            w1[place",
+    ),
+    mutant(
+        Kernel::Update,
         "gradients cut to f16",
-        "let c = g[k * 16u + thread % 16u];",
-        "let c = quantizeToF16(g[k * 16u + thread % 16u]);",
+        "let c = tile[256u + k * 16u + thread % 16u];",
+        "let c = quantizeToF16(tile[256u + k * 16u + thread % 16u]);",
     ),
     mutant(
-        Kernel::UpdateOutput,
+        Kernel::Update,
+        "next product with the old weights",
+        "tile[(4u * quad + 2u * parity + i) * 16u + thread % 16u] = w[i];",
+        "tile[(4u * quad + 2u * parity + i) * 16u + thread % 16u] = w[i] + rate.x;",
+    ),
+    mutant(
+        Kernel::Update,
+        "next product's rows past the batch written",
+        "if (row + i < step.next_rows &&",
+        "if (row + i <= step.next_rows &&",
+    ),
+    mutant(
+        Kernel::Update,
+        "next product's last slice missing",
+        "partials[((slice * step.next_rows",
+        "partials[((slice * step.rows",
+    ),
+    mutant(
+        Kernel::Update,
+        "next tile read before it is written",
+        "            workgroupBarrier();\n            for (var i = 0u; i < 4u; i++) {\n                let b",
+        "            for (var i = 0u; i < 4u; i++) {\n                let b",
+    ),
+    mutant(
+        Kernel::Update,
         "W2's gradient transposed",
-        "(b * M + m) * HP + value / C] * dlogits[(b * M + m) * C + value % C]",
-        "(b * M + m) * HP + value % H] * dlogits[(b * M + m) * C + value / H]",
+        "HP + value / C] * dlogits[(b * M + m) * C + value % C]",
+        "HP + value % H] * dlogits[(b * M + m) * C + value / H]",
     ),
-    mutant(Kernel::UpdateOutput, "last lane missing", "i < LANES; i++", "i + 1u < LANES; i++"),
     mutant(
-        Kernel::UpdateOutput,
+        Kernel::Update,
+        "last lane missing",
+        "i < 8u; i++) {\n            total",
+        "i < 7u; i++) {\n            total",
+    ),
+    mutant(
+        Kernel::Update,
         "biases penalised too",
-        "if (value < b2) {\n                total",
-        "if (value < loss) {\n                total",
+        "} else if (value < b2) {\n            small[i]",
+        "} else if (value < loss) {\n            small[i]",
     ),
     mutant(
-        Kernel::UpdateOutput,
+        Kernel::Update,
         "b1 not updated",
-        "} else if (value < loss) {\n            sum += dhidden",
-        "} else if (value < b1) {\n            sum += dhidden",
+        "} else if (value < loss) {\n            let i",
+        "} else if (value < b1) {\n            let i",
     ),
-    mutant(Kernel::UpdateOutput, "loss of the first step overwritten", "losses[step.loss * M + m]", "losses[m]"),
-    mutant(Kernel::UpdateOutput, "loss not averaged", "total / f32(step.rows);", "total;"),
-    mutant(Kernel::UpdateOutput, "models overlap", "let i = m * loss + value;", "let i = m * (loss - 1u) + value;"),
+    mutant(Kernel::Update, "loss of the first step overwritten", "losses[step.loss * M + m]", "losses[m]"),
+    mutant(Kernel::Update, "loss not averaged", "total / f32(step.rows);", "total;"),
+    mutant(Kernel::Update, "models overlap", "let i = m * loss + value;", "let i = m * (loss - 1u) + value;"),
+    mutant(Kernel::Gather, "every buffer the first", "rows[group.x] - FIRST;", "rows[group.x];"),
+    mutant(Kernel::Gather, "an image past the buffer's last", "image < COUNT", "image <= COUNT"),
+    mutant(Kernel::Gather, "the next row", "pixels[group.x * WORDS + word]", "pixels[(group.x + 1u) * WORDS + word]"),
+    mutant(Kernel::Gather, "last word missing", "word < WORDS &&", "word + 1u < WORDS &&"),
     mutant(Kernel::Tally, "first group only", "let b = group.x * IMAGES + thread;", "let b = thread;"),
     mutant(Kernel::Tally, "images past the batch counted", "if (b < step.rows)", "if (b <= step.rows)"),
     mutant(
@@ -198,12 +281,15 @@ pub const MUTANTS: &[Mutant] = &[
 ];
 
 /// Which case caught a mutant, and by what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Caught {
     /// The case's name.
     pub case: String,
     /// What was wrong in it.
-    pub what: String,
+    pub what: &'static str,
+    /// How wrong.
+    #[serde(flatten)]
+    pub outcome: Outcome,
 }
 
 impl Mutant {
@@ -228,8 +314,7 @@ impl Mutant {
         for case in cases(false).into_iter().filter(|case| case.kernel == self.kernel) {
             let launched = case.launch(&gpu.limits)?.run(gpu, &shaders)?;
             if let Some((what, outcome)) = launched.outcomes.iter().find(|(_, outcome)| !outcome.passed()) {
-                let what = format!("{what}: {}", outcome.describe());
-                return Ok(Some(Caught { case: case.to_string(), what }));
+                return Ok(Some(Caught { case: case.to_string(), what, outcome: outcome.clone() }));
             }
         }
         Ok(None)

@@ -1,4 +1,4 @@
-//! `tally` and `squares`: sums for evaluations.
+//! `tally` and `squares`: sums for evaluations. `gather`: a copy, and so exact.
 
 use super::inputs::side_by_side;
 use super::{BEFORE, Bench, sum_limit};
@@ -66,5 +66,28 @@ pub fn squares(mut bench: Bench) -> Launch {
     let mut launch = bench.launch(tensors, expected);
     launch.constants = bench.plan.squares_constants(W1).to_vec();
     launch.grid = [bench.plan.squares_parts(W1) as u32, models as u32, 1];
+    launch
+}
+
+/// Rows of a chunk out of the images of one buffer, of two; the other's rows must stay as they are.
+pub fn gather(mut bench: Bench) -> Launch {
+    let (d, b) = (bench.case.shape.d, bench.case.shape.b);
+    let (words, row_bytes) = (d.div_ceil(4), d.next_multiple_of(4));
+    let (first, count) = (5, 7);
+    let images = Tensor::bytes("images", &bench.draw.pixels(count * row_bytes));
+    // Rows of this buffer, of the one before it and of one behind it.
+    let rows: Vec<u32> = (0..b).map(|i| (i * 11 % (first + count + 4)) as u32).collect();
+    let pixels = Tensor::bytes("pixels", &bench.draw.pixels(b * row_bytes));
+    let mut expected = pixels.words.clone();
+    for (i, row) in rows.iter().enumerate() {
+        if let Some(image) = (*row as usize).checked_sub(first).filter(|image| *image < count) {
+            expected[i * words..][..words].copy_from_slice(&images.words[image * words..][..words]);
+        }
+    }
+    // Words as numbers: exact even where they are tiny, so any other word differs.
+    let values = expected.iter().map(|word| f32::from_bits(*word).into()).collect();
+    let expected = vec![Expected { binding: 2, name: "pixels", of: (0, 1), values, rule: Rule::Exact }];
+    let mut launch = bench.launch(vec![images, Tensor::integers("rows", rows), pixels], expected);
+    launch.constants = vec![("WORDS", words as f64), ("FIRST", first as f64), ("COUNT", count as f64)];
     launch
 }

@@ -1,14 +1,14 @@
-//! `W1 ← W1 − rate·(Xᵀ·dhidden + decay·W1)`. The shader's twin: `shaders/update_hidden.wgsl`.
+//! `W1 ← W1 − rate·(Xᵀ·dhidden + decay·W1)`.
 //!
 //! The product is not fused into the update as `(1 − rate·decay)·W1 − rate·Xᵀ·dhidden`: in f32 that factor rounds to 1
 //! below rate·decay = 3e-8, and the penalty would vanish. Keeping the gradient costs 4 % of a step's products.
 
 use rayon::prelude::*;
 
-use super::forward::SLICE;
-use super::network::{Network, descend};
-use super::product::{Matrix, product};
-use super::real::Real;
+use super::super::forward::SLICE;
+use super::super::network::{Network, descend};
+use super::super::product::{Matrix, product};
+use super::super::real::Real;
 
 /// `gradient.w1 [D, H] ← Xᵀ·dhidden + decay·W1`, from `x [B, D]` and `dhidden [B, H]`.
 pub fn gradient<T: Real>(x: &[T], dhidden: &[T], network: &Network<T>, decay: T, gradient: &mut Network<T>) {

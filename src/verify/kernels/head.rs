@@ -1,11 +1,9 @@
-//! `head` and `update_output`: from the first layer's sums to the loss, its gradients, and the small tensors' step.
+//! `head`: from the first layer's sums to the loss and its gradients.
 
-use super::first_layer::rates_and_decay;
 use super::inputs::{Kind, side_by_side};
 use super::{BEFORE, Bench, sum_limit};
 use crate::cpu::head::{Activations, gradients, logits, softmax};
 use crate::cpu::network::Network;
-use crate::cpu::update_output;
 use crate::params::{B1, B2, Params, W2, tensors};
 use crate::spec::ModelSpec;
 use crate::verify::compare::Rule;
@@ -19,7 +17,7 @@ const GRADIENT: f64 = 4.0;
 const LOSS: f64 = 16.0;
 
 /// Each model's small tensors, W1 left zero.
-fn networks(bench: &mut Bench, spread: f32) -> Vec<Params> {
+pub(super) fn networks(bench: &mut Bench, spread: f32) -> Vec<Params> {
     let spec = ModelSpec { inputs: 1, hidden: bench.case.shape.h, classes: bench.case.shape.c };
     (0..bench.case.shape.m)
         .map(|_| Params { spec, values: tensors(&spec).map(|tensor| bench.draw.numbers(tensor.len(), spread)) })
@@ -27,11 +25,11 @@ fn networks(bench: &mut Bench, spread: f32) -> Vec<Params> {
 }
 
 /// `[M][H·C + C + H]`: W2, b2, b1.
-fn small(models: &[Params]) -> Vec<f32> {
+pub(super) fn small(models: &[Params]) -> Vec<f32> {
     models.iter().flat_map(|params| [W2, B2, B1].map(|place| &params.values[place])).flatten().copied().collect()
 }
 
-fn absolute(network: &Network<f64>) -> Network<f64> {
+pub(super) fn absolute(network: &Network<f64>) -> Network<f64> {
     let absolute = |values: &[f64]| values.iter().map(|value| value.abs()).collect();
     Network {
         spec: network.spec,
@@ -93,7 +91,7 @@ fn interleaved(models: &[Vec<f64>], width: usize) -> Vec<f64> {
 /// `hidden`, `loss`, `dlogit`, `dhidden` from the partial sums.
 pub fn head(mut bench: Bench) -> Launch {
     let (h, padded, models, b) = bench.sizes();
-    let (c, slices) = (bench.case.shape.c, bench.plan.slices as usize);
+    let (c, slices) = (bench.case.shape.c, bench.plan.partials(bench.case.train) as usize);
     // Logits as sums of H terms: about ±1, or ±200.
     let spread = if bench.case.kind == Kind::Extreme { 200.0 } else { 1.0 } / (h as f32).sqrt();
     let params = networks(&mut bench, spread);
@@ -165,84 +163,11 @@ pub fn head(mut bench: Bench) -> Launch {
     let tensors = vec![
         Tensor::floats("partials", &partials.collect::<Vec<_>>()),
         Tensor::floats("small", &small(&params)),
-        Tensor { name: "labels", words: labels },
+        Tensor::integers("labels", labels),
         Tensor::unwritten("hidden", b * models * padded),
         Tensor::unwritten("dhidden", b * models * padded),
         Tensor::unwritten("dlogits", b * models * c),
         Tensor::unwritten("scores", b * models * 2),
-    ];
-    bench.launch(tensors, expected)
-}
-
-/// A step on W2, b2 and b1, and the step's loss.
-pub fn update(mut bench: Bench) -> Launch {
-    let (h, padded, models, b) = bench.sizes();
-    let c = bench.case.shape.c;
-    let params = networks(&mut bench, 0.1);
-    let hidden: Vec<_> = (0..models).map(|_| bench.draw.numbers(b * h, 1.0)).collect();
-    let dhidden: Vec<_> = (0..models).map(|_| bench.draw.numbers(b * h, 0.01)).collect();
-    let dlogits: Vec<_> = (0..models).map(|_| bench.draw.numbers(b * c, 0.01)).collect();
-    let scores = bench.draw.numbers(b * models * 2, 2.0);
-    let (rates, decay) = rates_and_decay(&mut bench);
-    // Other steps' losses must stay as they are.
-    let losses = bench.draw.numbers((BEFORE.2 + 2) * models, 2.0);
-
-    let after = |absolutes: bool| {
-        let wide = |values: &[f32]| -> Vec<f64> {
-            values.iter().map(|value| if absolutes { f64::from(value.abs()) } else { f64::from(*value) }).collect()
-        };
-        let sums = (0..models).flat_map(|m| {
-            let widened = Network::from_params(&params[m]);
-            let mut network = if absolutes { absolute(&widened) } else { widened };
-            let activations = Activations {
-                hidden: wide(&hidden[m]),
-                logits: vec![],
-                dlogits: wide(&dlogits[m]),
-                dhidden: wide(&dhidden[m]),
-            };
-            let rate = f64::from(rates[BEFORE.1 * models + m]) * if absolutes { -1.0 } else { 1.0 };
-            let mut gradient = Network::zeros(&network.spec);
-            update_output::update(&activations, &mut network, decay[m].into(), rate, &mut gradient);
-            [network.w2, network.b2, network.b1].concat()
-        });
-        sums.collect::<Vec<f64>>()
-    };
-    let mean = |absolutes: bool| {
-        let mut after: Vec<f64> = losses.iter().copied().map(f64::from).collect();
-        for m in 0..models {
-            let terms = scores.chunks_exact(2).skip(m).step_by(models).map(|score| f64::from(score[0]));
-            let sum: f64 = if absolutes { terms.map(f64::abs).sum() } else { terms.sum() };
-            after[BEFORE.2 * models + m] = sum / b as f64;
-        }
-        after
-    };
-    let exact = bench.draw.exact();
-    let expected = vec![
-        Expected {
-            binding: 6,
-            name: "W2, b2, b1",
-            of: (0, 1),
-            values: after(false),
-            rule: if exact { Rule::Exact } else { Rule::Gauge { gauge: after(true), limit: sum_limit(b as u64, 4) } },
-        },
-        Expected {
-            binding: 7,
-            name: "the step's loss",
-            of: (0, 1),
-            values: mean(false),
-            // A division, which Vulkan allows 2.5 ULP.
-            rule: Rule::Gauge { gauge: mean(true).iter().map(|v| v.abs()).collect(), limit: sum_limit(b as u64, 5) },
-        },
-    ];
-    let tensors = vec![
-        Tensor::floats("hidden", &side_by_side(&hidden, h, padded)),
-        Tensor::floats("dhidden", &side_by_side(&dhidden, h, padded)),
-        Tensor::floats("dlogits", &side_by_side(&dlogits, c, c)),
-        Tensor::floats("scores", &scores),
-        Tensor::floats("rates", &rates),
-        Tensor::floats("decay", &decay),
-        Tensor::floats("small", &small(&params)),
-        Tensor::floats("losses", &losses),
     ];
     bench.launch(tensors, expected)
 }

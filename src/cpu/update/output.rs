@@ -1,10 +1,10 @@
 //! `W2 ← W2 − rate·(hiddenᵀ·dlogits + decay·W2)`, `b1 ← b1 − rate·Σ dhidden`, `b2 ← b2 − rate·Σ dlogits`, the sums over the
-//! batch. The shader's twin: `shaders/update_output.wgsl`. Biases are not penalised.
+//! batch. Biases are not penalised.
 
-use super::head::Activations;
-use super::network::{Network, descend};
-use super::product::{Matrix, product};
-use super::real::Real;
+use super::super::head::Activations;
+use super::super::network::{Network, descend};
+use super::super::product::{Matrix, product};
+use super::super::real::Real;
 
 /// `gradient.w2 [H, C]`, `gradient.b1 [H]` and `gradient.b2 [C]`, after [`super::head::gradients`].
 pub fn gradient<T: Real>(activations: &Activations<T>, network: &Network<T>, decay: T, gradient: &mut Network<T>) {

@@ -1,0 +1,213 @@
+// A step of SGD on every tensor, then, if FUSED, the first layer's product of the next step with the new weights:
+//
+//   W1[d][n] −= rate · (Σ_b x[b][d] · dhidden[b][n] + decay · W1[d][n])         even images, then odd ones, then their sum
+//   W2[h][c] −= rate · (Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c])     eight lanes, every eighth image each
+//   b2[c]    −= rate · Σ_b dlogit[b][c],   b1[h] −= rate · Σ_b dhidden[b][h],   losses = Σ_b loss[b] / B     likewise
+//   partial[slice][b][n] = Σ_{d in slice} next x[b][d] · W1[d][n]               as `forward` with GROUP = 1
+//
+// The first workgroups each own a slice of 32 inputs × 64 columns of W1: in the first half an invocation sums 4 inputs × 4
+// columns over every other image, in the second 4 images × 4 columns. The last ones own 32 small values of a model each.
+// What the next stage needs from memory is loaded before a stage computes: with few models the kernel waits, not works.
+
+override D: u32 = 3072u;            // inputs
+override H: u32 = 50u;              // hidden units
+override HP: u32 = 52u;             // H rounded up to a multiple of 4
+override C: u32 = 10u;              // classes
+override M: u32 = 1u;               // models
+override BATCH_COLUMNS: u32 = 52u;  // columns that see the same batch: M·HP, or HP when every model has its own shuffle
+override FUSED: bool = false;
+
+const SLICE = 32u;
+const SHIFTS = vec4<u32>(0u, 8u, 16u, 24u);
+
+struct Step {
+    row: u32,
+    rows: u32,
+    rate: u32,
+    loss: u32,
+    next_row: u32,
+    next_rows: u32,
+}
+
+var<immediate> step: Step;
+@group(0) @binding(0) var<storage, read> pixels: array<u32>;                 // [rows of the chunk][⌈D/4⌉], 4 pixels each
+@group(0) @binding(1) var<storage, read> standardisation: array<vec4<f32>>;  // [2][⌈D/4⌉]: means, scales
+@group(0) @binding(2) var<storage, read> hidden: array<f32>;                 // [B][M·HP]
+@group(0) @binding(3) var<storage, read> dhidden: array<vec4<f32>>;          // [B][M·HP/4]
+@group(0) @binding(4) var<storage, read> dlogits: array<f32>;                // [B][M·C]
+@group(0) @binding(5) var<storage, read> scores: array<vec2<f32>>;           // [B][M], (loss, 1 if right else 0)
+@group(0) @binding(6) var<storage, read> rates: array<vec2<f32>>;            // [steps of the chunk][M], (rate, decay)
+@group(0) @binding(7) var<storage, read_write> w1: array<vec4<f32>>;         // [D][M·HP/4]
+@group(0) @binding(8) var<storage, read_write> small: array<f32>;            // [M][H·C + C + H]: W2, b2, b1
+@group(0) @binding(9) var<storage, read_write> losses: array<f32>;           // [steps][M]
+@group(0) @binding(10) var<storage, read_write> partials: array<vec4<f32>>;  // [⌈D/32⌉][B][M·HP/4]
+
+var<workgroup> tile: array<vec4<f32>, 1024>;
+
+fn load(row: u32, inside: bool, quad: u32) -> vec4<f32> {
+    let quads = (D + 3u) / 4u;
+    if (!inside || quad >= quads) {
+        return vec4<f32>();
+    }
+    let bytes = (vec4<u32>(pixels[row * quads + quad]) >> SHIFTS) & vec4<u32>(255u);
+    return (vec4<f32>(bytes) - standardisation[quad]) * standardisation[quads + quad];
+}
+
+fn gradient(b: u32, column: u32, end_column: u32) -> vec4<f32> {
+    if (b < step.rows && column < end_column) {
+        return dhidden[(b * M * HP + column) / 4u];
+    }
+    return vec4<f32>();
+}
+
+fn small_values(m: u32, first: u32, thread: u32) {
+    let value = first + thread / 8u;
+    let lane = thread % 8u;
+    let b2 = H * C;
+    let b1 = b2 + C;
+    let loss = b1 + H;
+    var sum = 0.0;
+    for (var b = lane; b < step.rows && m < M; b += 8u) {
+        if (value < b2) {
+            sum += hidden[(b * M + m) * HP + value / C] * dlogits[(b * M + m) * C + value % C];
+        } else if (value < b1) {
+            sum += dlogits[(b * M + m) * C + value - b2];
+        } else if (value < loss) {
+            let i = (b * M + m) * HP + value - b1;
+            sum += dhidden[i / 4u][i % 4u];
+        } else if (value == loss) {
+            sum += scores[b * M + m].x;
+        }
+    }
+    tile[thread].x = sum;
+    workgroupBarrier();
+    if (lane == 0u && value <= loss && m < M) {
+        var total = 0.0;
+        for (var i = 0u; i < 8u; i++) {
+            total += tile[thread + i].x;
+        }
+        let rate = rates[step.rate * M + m];
+        let i = m * loss + value;
+        if (value == loss) {
+            losses[step.loss * M + m] = total / f32(step.rows);
+        } else if (value < b2) {
+            small[i] -= rate.x * (total + rate.y * small[i]);
+        } else {
+            small[i] -= rate.x * total;
+        }
+    }
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let batch_tiles = (BATCH_COLUMNS + 63u) / 64u;
+    let tiles = batch_tiles * (M * HP / BATCH_COLUMNS);
+    let slices = (D + SLICE - 1u) / SLICE;
+    // A dimension of the grid ends at 65,535 workgroups.
+    let index = group.y * 32768u + group.x;
+    if (index >= tiles * slices) {
+        let parts = (H * C + C + H + 1u + 31u) / 32u;
+        let part = index - tiles * slices;
+        small_values(part / parts, part % parts * 32u, thread);
+        return;
+    }
+    let batch = index % tiles / batch_tiles;
+    let slice = index / tiles;
+    let first_column = batch * BATCH_COLUMNS + index % batch_tiles * 64u;
+    let end_column = (batch + 1u) * BATCH_COLUMNS;
+    let batch_row = step.row + batch * step.rows;
+    let next_row = step.next_row + batch * step.next_rows;
+
+    // This invocation's part of the gradient: inputs 4·quad …, its column, images of its parity; of the weights: two inputs.
+    let parity = thread / 128u;
+    let quad = thread % 128u / 16u;
+    let column = first_column + thread % 16u * 4u;
+    let d = slice * SLICE + 4u * quad + 2u * parity;
+    let place = (d * M * HP + column) / 4u;
+    var w = array<vec4<f32>, 2>();
+    for (var i = 0u; i < 2u; i++) {
+        if (d + i < D && column < end_column) {
+            w[i] = w1[place + i * M * HP / 4u];
+        }
+    }
+    // The next batch's inputs, 4 images of the first 64 × 4 inputs an invocation.
+    let next_quad = slice * 8u + thread / 16u;
+    var next = array<vec4<f32>, 4>();
+    for (var i = 0u; i < 4u; i++) {
+        let b = thread % 16u * 4u + i;
+        next[i] = load(next_row + b, FUSED && thread < 128u && b < step.next_rows, next_quad);
+    }
+
+    var x = load(batch_row + thread / 8u, thread / 8u < step.rows, slice * 8u + thread % 8u);
+    var g = array<vec4<f32>, 2>(gradient(thread / 16u, column, end_column), gradient(thread / 16u + 16u, column, end_column));
+    var sums = array<vec4<f32>, 4>();
+    for (var block = 0u; block < step.rows; block += 32u) {
+        tile[thread] = x;
+        tile[256u + thread] = g[0];
+        tile[512u + thread] = g[1];
+        workgroupBarrier();
+        let b = block + 32u + thread / 8u;
+        x = load(batch_row + b, b < step.rows, slice * 8u + thread % 8u);
+        g[0] = gradient(block + 32u + thread / 16u, column, end_column);
+        g[1] = gradient(block + 48u + thread / 16u, column, end_column);
+        for (var k = parity; k < 32u; k += 2u) {
+            let a = tile[k * 8u + quad];
+            let c = tile[256u + k * 16u + thread % 16u];
+            sums[0] += a.x * c;
+            sums[1] += a.y * c;
+            sums[2] += a.z * c;
+            sums[3] += a.w * c;
+        }
+        workgroupBarrier();
+    }
+
+    // Each parity keeps two inputs and hands the others to its partner.
+    let even = parity == 0u;
+    tile[2u * thread] = select(sums[0], sums[2], even);
+    tile[2u * thread + 1u] = select(sums[1], sums[3], even);
+    workgroupBarrier();
+    let rate = rates[step.rate * M + min(column, end_column - 1u) / HP];
+    let partner = 2u * (thread ^ 128u);
+    w[0] -= rate.x * (select(sums[2], sums[0], even) + tile[partner] + rate.y * w[0]);
+    w[1] -= rate.x * (select(sums[3], sums[1], even) + tile[partner + 1u] + rate.y * w[1]);
+    workgroupBarrier();
+    for (var i = 0u; i < 2u; i++) {
+        if (d + i < D && column < end_column) {
+            w1[place + i * M * HP / 4u] = w[i];
+        }
+        tile[(4u * quad + 2u * parity + i) * 16u + thread % 16u] = w[i];
+    }
+
+    if (FUSED) {
+        for (var first_row = 0u; first_row < step.next_rows; first_row += 64u) {
+            if (thread < 128u) {
+                let to = 512u + thread / 16u * 64u + thread % 16u;
+                tile[to] = vec4<f32>(next[0].x, next[1].x, next[2].x, next[3].x);
+                tile[to + 16u] = vec4<f32>(next[0].y, next[1].y, next[2].y, next[3].y);
+                tile[to + 32u] = vec4<f32>(next[0].z, next[1].z, next[2].z, next[3].z);
+                tile[to + 48u] = vec4<f32>(next[0].w, next[1].w, next[2].w, next[3].w);
+            }
+            workgroupBarrier();
+            for (var i = 0u; i < 4u; i++) {
+                let b = first_row + 64u + thread % 16u * 4u + i;
+                next[i] = load(next_row + b, thread < 128u && b < step.next_rows, next_quad);
+            }
+            var partial = array<vec4<f32>, 4>();
+            for (var k = 0u; k < SLICE; k++) {
+                let a = tile[512u + k * 16u + thread / 16u];
+                let c = tile[k * 16u + thread % 16u];
+                partial[0] += a.x * c;
+                partial[1] += a.y * c;
+                partial[2] += a.z * c;
+                partial[3] += a.w * c;
+            }
+            let row = first_row + thread / 16u * 4u;
+            for (var i = 0u; i < 4u; i++) {
+                if (row + i < step.next_rows && column < end_column) {
+                    partials[((slice * step.next_rows + row + i) * M * HP + column) / 4u] = partial[i];
+                }
+            }
+            workgroupBarrier();
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! `cyclone verify`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cli::VerifyArgs;
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::device;
+use crate::display::{self, Progress, checks, mutants, own_run};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::kernels::Shaders;
+use crate::verify::mutants::MUTANTS;
+use crate::verify::own_run::OwnRun;
+use crate::verify::{Check, Level, Referee, Report, shaders};
+
+/// Checks what the flags ask for. [`Error::CheckFailed`] if anything was wrong.
+pub fn run(args: &VerifyArgs) -> Result<()> {
+    // What can be refused without a GPU is refused before one is opened.
+    let choice = args.adapter()?;
+    let training = args.training()?;
+    let checks = selected(args)?;
+    let (shaders, replaced) = match &args.shaders {
+        Some(folder) => shaders::read(folder)?,
+        None => (Shaders::default(), vec![]),
+    };
+    let gpu = Gpu::open(&choice)?;
+    if gpu.is_software() {
+        display::note(&format!("{} is a software adapter: what is found is true of this driver", gpu.info.name));
+    }
+    let referee = Referee { gpu, shaders };
+    let replaced: Vec<_> = replaced.iter().map(|kernel| kernel.name()).collect();
+    let done = match training {
+        Some(config) => compare(args, &referee, &config),
+        None if args.mutants => hunt(args, &referee),
+        None => check(args, &referee, &checks, &replaced),
+    };
+    // Shaders of the user's that do not fit their bindings are no mistake of this program.
+    done.map_err(|error| match (error, &args.shaders) {
+        (Error::Internal(what), Some(folder)) => Error::Usage(format!("--shaders {}: {what}", folder.display())),
+        (error, _) => error,
+    })
+}
+
+/// The checks of the level, those of `--case` alone if it is given.
+fn selected(args: &VerifyArgs) -> Result<Vec<Check>> {
+    let mut checks = crate::verify::checks(args.level());
+    let Some(name) = &args.case else { return Ok(checks) };
+    let exact = checks.iter().any(|check| check.name == *name);
+    let matches = |check: &Check| if exact { check.name == *name } else { check.name.contains(name.as_str()) };
+    if checks.iter().any(matches) {
+        checks.retain(matches);
+        return Ok(checks);
+    }
+    let hint = if args.level() == Level::Quick && crate::verify::checks(Level::Full).iter().any(matches) {
+        "; with --full there is one".to_owned()
+    } else {
+        checks.sort_by(|a, b| strsim::jaro_winkler(&b.name, name).total_cmp(&strsim::jaro_winkler(&a.name, name)));
+        let similar: Vec<_> = checks.iter().take(4).map(|check| format!("\n  {}", check.name)).collect();
+        format!(". Similar names:{}", similar.concat())
+    };
+    Err(Error::Usage(format!("--case {name}: no check has that in its name{hint}")))
+}
+
+fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&str]) -> Result<()> {
+    let level = if args.full { "full" } else { "quick" };
+    let mut rows = vec![("checks", format!("{} of {level}", checks.len()))];
+    if let Some(folder) = &args.shaders {
+        rows.push(("shaders", format!("built in, but from {}: {}", folder.display(), replaced.join(", "))));
+    }
+    header(args, referee, &rows)?;
+    let start = Instant::now();
+    let progress = Progress::new(checks.len() as u64);
+    let mut reports = Vec::new();
+    for check in checks {
+        progress.at(reports.len() as u64, &check.name);
+        reports.push(check.run(referee, &args.out)?);
+    }
+    drop(progress);
+    let seconds = start.elapsed().as_secs_f64();
+    if args.json {
+        let count = |of: &dyn Fn(&Report) -> bool| reports.iter().filter(|report| of(report)).count();
+        let mut document = document(referee, "checks", &reports)?;
+        document["level"] = json!(args.level());
+        document["shaders"] = json!(replaced);
+        document["seconds"] = json!(seconds);
+        document["failed"] = json!(count(&Report::failed));
+        document["skipped"] = json!(count(&|report| report.skipped.is_some()));
+        print(&document)?;
+    } else {
+        let width = display::width();
+        let repeat = |name: &str| args.repeat(name);
+        display::print(&format!(
+            "{}{}{}{}{}",
+            checks::findings(&reports, width),
+            checks::notes(&reports, width),
+            checks::skipped(&reports, width),
+            checks::failures(&reports, &repeat, width),
+            checks::summary(&reports, seconds)
+        ))?;
+    }
+    verdict(&reports)
+}
+
+fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {
+    header(args, referee, &[("mutants", MUTANTS.len().to_string())])?;
+    let progress = Progress::new(MUTANTS.len() as u64);
+    let mut hunted = Vec::new();
+    for mutant in MUTANTS {
+        progress.at(hunted.len() as u64, mutant.name);
+        hunted.push((mutant, mutant.hunt(&referee.gpu)?));
+    }
+    drop(progress);
+    if args.json {
+        let mutant = |(mutant, caught): &(&crate::verify::mutants::Mutant, _)| json!({ "mutant": mutant.name, "kernel": mutant.kernel.name(), "caught": caught });
+        print(&document(referee, "mutants", &hunted.iter().map(mutant).collect::<Vec<_>>())?)?;
+    } else {
+        display::print(&mutants::hunted(&hunted, display::width()))?;
+    }
+    let survivors: Vec<_> =
+        hunted.iter().filter(|(_, caught)| caught.is_none()).map(|(mutant, _)| mutant.name).collect();
+    if survivors.is_empty() {
+        return Ok(());
+    }
+    Err(Error::CheckFailed(format!(
+        "{} of {} mutants survived: {}. The checks are too weak",
+        survivors.len(),
+        hunted.len(),
+        survivors.join("; ")
+    )))
+}
+
+fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> {
+    let dataset = Arc::new(Dataset::open(&config.data.source)?);
+    dataset.notice.iter().for_each(|notice| display::note(notice));
+    let own = OwnRun::new(config, dataset.clone(), args.steps)?;
+    let (shape, steps) = (own.shape(), own.steps());
+    let name = args.run.as_ref().map_or_else(
+        || args.preset.map_or(String::new(), |preset| format!("preset {}", preset.name())),
+        |run| run.display().to_string(),
+    );
+    let network =
+        format!("{}-{}-{}, batch size {}", shape.inputs, shape.hidden, shape.classes, config.train.batch_size);
+    let rows = [("run", name), ("data", dataset.name.clone()), ("network", network), ("steps", steps.to_string())];
+    header(args, referee, &rows)?;
+    let progress = Progress::new(steps);
+    let comparison = own.compare(referee, &mut |done| progress.at(done, "steps on GPU and CPU"))?;
+    drop(progress);
+    if args.json {
+        print(&document(referee, "comparison", &comparison)?)?;
+    } else {
+        display::print(&own_run::comparison(&comparison, referee.gpu.is_software(), display::width()))?;
+    }
+    verdict(std::slice::from_ref(&comparison.report))
+}
+
+/// What is checked on what; not where JSON is expected.
+fn header(args: &VerifyArgs, referee: &Referee, rows: &[(&str, String)]) -> Result<()> {
+    if args.json {
+        return Ok(());
+    }
+    let mut text =
+        format!("cyclone {} verify\n\n{:<12}{}\n", env!("CARGO_PKG_VERSION"), "device", referee.gpu.describe());
+    text.push_str(&format!("{:<12}{}\n", "against", "the CPU engine in f64"));
+    for (label, value) in rows {
+        text.push_str(&format!("{label:<12}{value}\n"));
+    }
+    text.push('\n');
+    display::print(&text)
+}
+
+/// A document that says what was checked where. Numbers that are not finite are `null`.
+fn document(referee: &Referee, what: &str, value: &impl Serialize) -> Result<Value> {
+    let value = serde_json::to_value(value).map_err(|error| Error::Internal(format!("--json: {error}")))?;
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "device": device::Record::gpu(&referee.gpu.info),
+        what: value,
+    }))
+}
+
+fn print(document: &Value) -> Result<()> {
+    display::print(&format!("{document:#}\n"))
+}
+
+fn verdict(reports: &[Report]) -> Result<()> {
+    let failed: Vec<_> = reports.iter().filter(|report| report.failed()).map(|report| report.name.as_str()).collect();
+    match failed.as_slice() {
+        [] => Ok(()),
+        [name] => Err(Error::CheckFailed(format!("{name} failed"))),
+        [first, .., last] => Err(Error::CheckFailed(format!("{} checks failed, from {first} to {last}", failed.len()))),
+    }
+}

@@ -1,0 +1,45 @@
+//! The mutants' table.
+
+use super::columns::{Column, Row, table};
+use crate::verify::compare::{Fault, Outcome};
+use crate::verify::mutants::{Caught, Mutant};
+
+const COLUMNS: [Column; 4] =
+    [Column::text("mutant", 0), Column::text("caught by", 1), Column::text("comparison", 0), Column::text("", 2)];
+
+/// A line a mutant, kernel after kernel, within `width` columns.
+pub fn hunted(hunted: &[(&Mutant, Option<Caught>)], width: usize) -> String {
+    let mut rows = Vec::new();
+    for group in hunted.chunk_by(|(a, _), (b, _)| a.kernel == b.kernel) {
+        rows.push(Row::Heading(format!("{}, {} mutants", group[0].0.kernel.name(), group.len())));
+        rows.extend(group.iter().map(|(mutant, caught)| {
+            let (case, what, how) = match caught {
+                Some(Caught { case, what, outcome }) => (shape(case), (*what).to_owned(), how(outcome)),
+                None => ("-".into(), "SURVIVED".into(), String::new()),
+            };
+            Row::Cells(vec![format!("  {}", mutant.name), case, what, how])
+        }));
+    }
+    let caught = hunted.iter().filter(|(_, caught)| caught.is_some()).count();
+    format!(
+        "{}\n{} mutants: {caught} caught, {} survived\n",
+        table(&COLUMNS, &rows, width),
+        hunted.len(),
+        hunted.len() - caught
+    )
+}
+
+/// `D37-H5-C3-M1-B13` of a case's name.
+fn shape(case: &str) -> String {
+    let shape = case.split('/').nth(1).unwrap_or(case);
+    shape.strip_suffix("-shared").unwrap_or(shape).to_owned()
+}
+
+fn how(outcome: &Outcome) -> String {
+    match &outcome.fault {
+        Some(Fault::NotFinite) => "not finite".into(),
+        Some(Fault::Overrun) => "overrun".into(),
+        _ if outcome.tolerance == 0.0 => "not equal".into(),
+        _ => format!("{:.0e} ×", outcome.share()),
+    }
+}

@@ -1,0 +1,117 @@
+//! The first layer's products as matrix products: large and square, where a vendor's library can be compared, and the
+//! skinny ones of this work. Each is checked against f64 before it is timed.
+
+use serde::Serialize;
+
+use super::ceilings::Ceilings;
+use super::sample::{self, Sample};
+use crate::engine::Job;
+use crate::error::{Error, Result};
+use crate::gpu::kernel::Pipeline;
+use crate::gpu::plan::{Plan, Tuning};
+use crate::gpu::{Gpu, buffer};
+use crate::kernels::{Kernel, Shaders};
+use crate::spec::ModelSpec;
+use crate::verify::kernels::{Case, Kind, Shape};
+use crate::verify::launch::Launch;
+
+/// The sides `n` of the products that libraries publish figures of.
+const SIDES: [usize; 3] = [1024, 2048, 4096];
+/// The same for a software adapter, some thousand times slower.
+const SIDES_SOFTWARE: [usize; 2] = [128, 256];
+/// `M` of this work's products, 100 × 3,072 × 50·M.
+const MODELS: [usize; 3] = [1, 10, 30];
+
+/// A product that was right, and its time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Product {
+    /// The GPU.
+    pub device: String,
+    /// The kernel: `X·W1` or `Xᵀ·dhidden`, with all that it does beside.
+    pub kernel: &'static str,
+    /// How its work was cut.
+    pub tuning: String,
+    /// `B`.
+    pub batch_size: usize,
+    /// `D`.
+    pub inputs: usize,
+    /// `M·H`.
+    pub columns: usize,
+    /// The worst error as a share of the tolerance.
+    pub error: f64,
+    /// Seconds of a dispatch.
+    pub seconds: Sample,
+    /// Operations a second.
+    pub flops_per_second: f64,
+    /// The same as a share of the device's most.
+    pub of_flops: f64,
+}
+
+/// Checks and times the products on `gpu`.
+pub fn products(gpu: &Gpu, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
+    let square = |n| Shape { d: n, h: n, c: 10, m: 1, b: n, own: false };
+    let skinny = |m| Shape { d: 3072, h: 50, c: 10, m, b: 100, own: false };
+    let (sides, models) = if gpu.is_software() {
+        note(&format!("{} is a software adapter: products of n = 128 and 256, and of one model", gpu.info.name));
+        (&SIDES_SOFTWARE[..], &MODELS[..1])
+    } else {
+        (&SIDES[..], &MODELS[..])
+    };
+    let ceilings = Ceilings::of_gpu(gpu)?;
+    let mut products = Vec::new();
+    for shape in sides.iter().map(|&n| square(n)).chain(models.iter().map(|&m| skinny(m))) {
+        // `forward` in each of its tunings; `update` alone, and with the next step's product where that is of use.
+        let split = Tuning::ALL.into_iter().filter(|tuning| !tuning.fused);
+        let forward = split.map(|tuning| (Kernel::Forward, tuning));
+        let update = Tuning::ALL[..2].iter().map(|tuning| (Kernel::Update, *tuning));
+        for (kernel, tuning) in forward.chain(update) {
+            match product(gpu, kernel, tuning, shape, &ceilings) {
+                // A shape that does not fit is no reason to leave out the others.
+                Err(Error::Usage(why)) => note(&format!("{} {tuning} left out: {why}", kernel.name())),
+                product => products.push(product?),
+            }
+        }
+    }
+    Ok(products)
+}
+
+fn product(gpu: &Gpu, kernel: Kernel, tuning: Tuning, shape: Shape, ceilings: &Ceilings) -> Result<Product> {
+    let case = Case { kernel, shape, kind: Kind::Random, train: true, tuning };
+    let launch = case.launch(&gpu.limits)?;
+    let launched = launch.run(gpu, &Shaders::default())?;
+    if let Some((what, outcome)) = launched.outcomes.iter().find(|(_, outcome)| !outcome.passed()) {
+        return Err(Error::CheckFailed(format!("{case}: {what}: {}", outcome.describe())));
+    }
+    let error = launched.outcomes.iter().map(|(_, outcome)| outcome.share()).fold(0.0, f64::max);
+    let seconds = time(gpu, &launch)?;
+    let Shape { d, h, c, m, b, .. } = shape;
+    let job = Job { model: ModelSpec::new(d, h, c)?, decay: vec![0.0; m], batch_size: b, shuffles: 1 };
+    let plan = Plan::new(&job, &gpu.limits, gpu.is_software(), Some(tuning))?;
+    let next = if kernel == Kernel::Update && tuning.fused { launch.step.next_rows } else { 0 };
+    let work = plan.work(kernel, b as u64, true, next.into());
+    let flops_per_second = work.flops as f64 / seconds.median();
+    Ok(Product {
+        device: gpu.info.name.clone(),
+        kernel: kernel.name(),
+        tuning: tuning.to_string(),
+        batch_size: b,
+        inputs: d,
+        columns: m * h,
+        error,
+        flops_per_second,
+        of_flops: flops_per_second / ceilings.flops_per_second,
+        seconds,
+    })
+}
+
+fn time(gpu: &Gpu, launch: &Launch) -> Result<Sample> {
+    let pipeline = Pipeline::new(gpu, &Shaders::default(), launch.kernel, &launch.constants)?;
+    let mut buffers = Vec::new();
+    for tensor in &launch.tensors {
+        let made = buffer(gpu, tensor.name, tensor.words.len() as u64 * 4)?;
+        gpu.queue.write_buffer(&made, 0, bytemuck::cast_slice(&tensor.words));
+        buffers.push(made);
+    }
+    let bindings = pipeline.bind(gpu, &buffers.iter().collect::<Vec<_>>())?;
+    sample::dispatch(gpu, |pass| pipeline.dispatch(pass, &bindings, &launch.step, launch.grid))
+}

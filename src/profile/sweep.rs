@@ -1,0 +1,105 @@
+//! How the cost of a step grows with H, B or M.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::sample::median;
+use super::workload::Workload;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::spec::ModelSpec;
+
+/// A repetition of a point should take about so long, in seconds.
+const REPETITION: f64 = 0.25;
+/// Repetitions of a point.
+const REPEATS: usize = 3;
+/// A point whose step would take longer, in seconds, by the operations it has, is left out.
+const STEP: f64 = 0.6;
+
+/// What is varied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Axis {
+    /// H, the hidden units
+    Hidden,
+    /// B, the images of a mini-batch
+    Batch,
+    /// M, the models trained at once
+    Models,
+}
+
+impl Axis {
+    /// The values tried: round numbers over the range that people train.
+    pub fn values(self) -> &'static [usize] {
+        match self {
+            Self::Hidden => &[10, 50, 100, 250, 500, 1000],
+            Self::Batch => &[10, 50, 100, 250, 500, 1000],
+            Self::Models => &[1, 3, 10, 30, 100],
+        }
+    }
+
+    fn apply(self, workload: &Workload, value: usize) -> Result<Workload> {
+        let mut workload = workload.clone();
+        match self {
+            Self::Hidden => {
+                workload.model = ModelSpec::new(workload.model.inputs, value, workload.model.classes)?;
+            }
+            Self::Batch => workload.batch_size = value.min(workload.rows.len()),
+            Self::Models => workload.models = value,
+        }
+        Ok(workload)
+    }
+}
+
+/// One axis.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sweep {
+    /// What is varied.
+    pub axis: Axis,
+    /// In ascending order of the value.
+    pub points: Vec<Point>,
+}
+
+/// One value of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Point {
+    /// H, B or M.
+    pub value: usize,
+    /// Operations of a step.
+    pub step_flops: f64,
+    /// Seconds of a step on each device, the median of three repetitions; none where the shape does not fit the device or
+    /// would take too long.
+    pub seconds: Vec<Option<f64>>,
+}
+
+/// Varies `workload` along `axis` on `devices`, whose steps of `workload` itself take `costs` seconds.
+pub fn sweep(axis: Axis, workload: &Workload, devices: &[Device], costs: &[f64]) -> Result<Sweep> {
+    let points = axis.values().iter().map(|&value| {
+        let varied = axis.apply(workload, value)?;
+        let growth = varied.step_flops() / workload.step_flops();
+        let seconds = devices
+            .iter()
+            .zip(costs)
+            .map(|(device, cost)| if cost * growth > STEP { Ok(None) } else { point(&varied, device) });
+        Ok(Point { value, step_flops: varied.step_flops(), seconds: seconds.collect::<Result<_>>()? })
+    });
+    Ok(Sweep { axis, points: points.collect::<Result<_>>()? })
+}
+
+fn point(workload: &Workload, device: &Device) -> Result<Option<f64>> {
+    let engine = device.engine(workload.job(), workload.dataset.clone(), workload.standardisation.clone());
+    let mut engine = match engine {
+        Err(Error::Usage(_) | Error::Gpu(_)) => return Ok(None),
+        engine => engine?,
+    };
+    let engine = engine.as_mut();
+    workload.run(engine, 1)?;
+    let step = workload.run(engine, 1)?.seconds();
+    let steps = ((REPETITION / step) as u64).clamp(1, workload.steps_per_epoch());
+    let reference = workload.run(engine, steps)?;
+    let seconds = (0..REPEATS).map(|_| {
+        let run = workload.run(engine, steps)?;
+        run.check(&reference, "a timed run").map(|()| run.seconds() / steps as f64)
+    });
+    Ok(Some(median(seconds.collect::<Result<_>>()?)))
+}

@@ -1,0 +1,172 @@
+//! What is timed: some steps of the training loop, from fresh weights, and the bits that they must give.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::data::batches::Batches;
+use crate::data::split::Split;
+use crate::data::{Dataset, Standardisation};
+use crate::engine::{Chunk, Engine, Job};
+use crate::error::{Error, Result};
+use crate::params::Params;
+use crate::spec::{DataSpec, ModelSpec, Source};
+
+/// A learning rate in the middle of the report's range. No weight is lost to it, whatever the shape.
+const RATE: f32 = 0.01;
+/// The report's lambda.
+const DECAY: f32 = 0.00895;
+
+/// Networks and the images that they are trained on.
+#[derive(Clone)]
+pub struct Workload {
+    /// The images.
+    pub dataset: Arc<Dataset>,
+    /// Means and scales of the training images.
+    pub standardisation: Arc<Standardisation>,
+    /// The training images' rows.
+    pub rows: Arc<Vec<u32>>,
+    /// `D → H → C`.
+    pub model: ModelSpec,
+    /// `B`.
+    pub batch_size: usize,
+    /// `M`; all see the same batches.
+    pub models: usize,
+}
+
+/// A run of some steps.
+pub struct Run {
+    /// Before the first chunk's first row was looked up.
+    pub start: Instant,
+    /// When the last step's loss was known.
+    pub end: Instant,
+    /// When each chunk was handed over, from and to.
+    pub chunks: Vec<(Instant, Instant)>,
+    /// The losses' and the weights' bits.
+    pub bits: Vec<u32>,
+}
+
+impl Workload {
+    /// The images of `source`, split as the report's `best` splits them; and the seconds that opening them and working out
+    /// their statistics took.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dataset::open`] and [`Split::new`]; [`Error::Usage`] for a shape out of its range.
+    pub fn open(source: &Source, hidden: usize, batch_size: usize, models: usize) -> Result<(Self, [f64; 2])> {
+        let start = Instant::now();
+        let dataset = Arc::new(Dataset::open(source)?);
+        let opened = start.elapsed().as_secs_f64();
+        let rows = Split::new(&dataset, &DataSpec { source: source.clone(), ..DataSpec::default() })?.train;
+        let standardisation = Arc::new(Standardisation::of(&dataset, &rows)?);
+        let known = start.elapsed().as_secs_f64();
+        for (flag, number, most) in [("--batch-size", batch_size, rows.len()), ("--models", models, 1 << 16)] {
+            if !(1..=most).contains(&number) {
+                return Err(Error::Usage(format!("{flag} {number}: expected 1 to {most}")));
+            }
+        }
+        let model = ModelSpec::new(dataset.inputs, hidden, dataset.classes.len())?;
+        let workload = Self { dataset, standardisation, rows: Arc::new(rows), model, batch_size, models };
+        Ok((workload, [opened, known - opened]))
+    }
+
+    /// What an engine must be built for.
+    pub fn job(&self) -> Job {
+        Job { model: self.model, decay: vec![DECAY; self.models], batch_size: self.batch_size, shuffles: 1 }
+    }
+
+    /// Operations of a step: each layer's product forward and its weights' gradient, and the hidden units' gradient.
+    pub fn step_flops(&self) -> f64 {
+        let ModelSpec { inputs, hidden, classes } = self.model;
+        (2 * hidden * (2 * inputs + 3 * classes)) as f64 * (self.batch_size * self.models) as f64
+    }
+
+    /// Steps of a pass over the training images.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.rows.len().div_ceil(self.batch_size) as u64
+    }
+
+    /// Images of the first `steps` steps; an epoch's last batch may be short.
+    pub fn images(&self, steps: u64) -> u64 {
+        let (epochs, rest) = (steps / self.steps_per_epoch(), steps % self.steps_per_epoch());
+        epochs * self.rows.len() as u64 + rest * self.batch_size as u64
+    }
+
+    /// Gives every model its fresh weights, and waits until the engine has them.
+    ///
+    /// # Errors
+    ///
+    /// The engine's.
+    pub fn load(&self, engine: &mut dyn Engine) -> Result<()> {
+        let fresh: Vec<_> = (0..self.models as u64).map(|seed| Params::init(&self.model, seed)).collect();
+        engine.load(&fresh)?;
+        // Whatever is asked for waits for what came before.
+        engine.squares().map(drop)
+    }
+
+    /// Trains the first `steps` steps from fresh weights.
+    ///
+    /// # Errors
+    ///
+    /// The engine's; [`Error::Internal`] if losses are missing.
+    pub fn run(&self, engine: &mut dyn Engine, steps: u64) -> Result<Run> {
+        self.run_from(engine, steps, || {})
+    }
+
+    /// The same; calls `begin` when the weights are there and before the first step.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn run_from(&self, engine: &mut dyn Engine, steps: u64, begin: impl FnOnce()) -> Result<Run> {
+        self.load(engine)?;
+        begin();
+        let mut batches = Batches::new(self.rows.to_vec(), self.batch_size, vec![0]);
+        let (mut rows, mut lengths, mut chunks) = (Vec::new(), Vec::new(), Vec::new());
+        let (start, mut step) = (Instant::now(), 0);
+        while step < steps {
+            let from = Instant::now();
+            rows.clear();
+            lengths.clear();
+            let end = steps.min(step + engine.chunk_steps().max(1) as u64);
+            lengths.extend((step..end).map(|step| batches.append(step, &mut rows)));
+            let rates = vec![RATE; lengths.len() * self.models];
+            engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+            chunks.push((from, Instant::now()));
+            step = end;
+        }
+        let losses = engine.losses()?;
+        let finish = Instant::now();
+        let expected = steps as usize * self.models;
+        if losses.len() != expected {
+            return Err(Error::Internal(format!("{} losses of {steps} steps, expected {expected}", losses.len())));
+        }
+        let params = engine.params()?;
+        let values = params.iter().flat_map(|params| params.values.iter().flatten());
+        let bits = losses.iter().chain(values).map(|value| value.to_bits()).collect();
+        Ok(Run { start, end: finish, chunks, bits })
+    }
+}
+
+impl Run {
+    /// What the steps took.
+    pub fn seconds(&self) -> f64 {
+        (self.end - self.start).as_secs_f64()
+    }
+
+    /// Demands the bits of `reference`, the same steps run before: nothing that is timed may be another computation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CheckFailed`].
+    pub fn check(&self, reference: &Self, what: &str) -> Result<()> {
+        if self.bits.len() == reference.bits.len() && self.bits == reference.bits {
+            return Ok(());
+        }
+        let differing = self.bits.iter().zip(&reference.bits).filter(|(got, expected)| got != expected).count();
+        Err(Error::CheckFailed(format!(
+            "{what} gave other bits than the untimed run: {differing} of {} losses and weights differ. \
+             Its time means nothing; cyclone verify finds the kernel",
+            reference.bits.len()
+        )))
+    }
+}

@@ -1,0 +1,252 @@
+//! A training that both engines take through the same steps: the same images, weights, batches and learning rates.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::compare::{Outcome, Rule, compare};
+use super::{Finding, Referee, TENSORS};
+use crate::cpu::CpuEngine;
+use crate::cpu::forward::{forward, slices, standardise};
+use crate::cpu::network::Network;
+use crate::data::batches::Batches;
+use crate::data::{Dataset, Standardisation};
+use crate::engine::{Chunk, Engine, Job};
+use crate::error::{Error, Result};
+use crate::gpu::GpuEngine;
+use crate::params::Params;
+use crate::schedule::Triangle;
+
+/// After t steps without meeting, each tensor as a whole differs by at most this times √t; so does the batch's loss, as a
+/// share of itself or, below 1 nat, in nats: a loss near 0 is a difference of logits, and its relative error says nothing.
+pub const FREE: f64 = 5e-7;
+/// What enters a `ReLU` this close to 0, as a share of the root mean square of all that enters, can be on either side of it
+/// in f32: such inputs are sums of thousands of terms, wrong by 1e-7 to 5e-7 of that.
+const NEAR: f64 = 1e-6;
+
+/// One model's training.
+pub struct Course {
+    /// What engines are built for; one model.
+    pub job: Job,
+    /// The images.
+    pub dataset: Arc<Dataset>,
+    /// What standardises them.
+    pub standardisation: Arc<Standardisation>,
+    seed: u64,
+    lr: Triangle,
+    batches: Batches,
+}
+
+/// What the engines had at one step of a free run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// Steps before it.
+    pub step: u64,
+    /// Its learning rate.
+    pub rate: f64,
+    /// The batch's loss on the GPU, before the step's update, in nats.
+    pub gpu_loss: f64,
+    /// The same by the reference.
+    pub cpu_loss: f64,
+    /// The two compared.
+    pub loss: Outcome,
+    /// The tensors after the step, in the order of [`crate::params::tensors`].
+    pub weights: [Outcome; 4],
+    /// `ReLU`s of the batch (hidden units times images) that one has switched and the other not, or that are too near to
+    /// their kink to tell.
+    pub kinks: usize,
+    /// Whether differences count. From the first kink on, ones beyond the tolerance do not: two networks that differ in a
+    /// switched unit are both right.
+    pub judged: bool,
+    /// The GPU's time for it, submission and reading the loss included, in seconds.
+    pub gpu_seconds: f64,
+    /// The reference's.
+    pub cpu_seconds: f64,
+}
+
+impl Step {
+    /// Difference of the losses as a share of the reference's.
+    pub fn relative(&self) -> f64 {
+        (self.gpu_loss - self.cpu_loss).abs() / self.cpu_loss
+    }
+
+    /// Whether everything is within its tolerance.
+    pub fn passed(&self) -> bool {
+        self.loss.passed() && self.weights.iter().all(Outcome::passed)
+    }
+}
+
+impl Course {
+    /// The training of `job` on the data set's `images`, from the weights and in the order of `seed`.
+    pub fn new(
+        job: Job,
+        (seed, lr): (u64, Triangle),
+        images: Vec<u32>,
+        dataset: Arc<Dataset>,
+        standardisation: Arc<Standardisation>,
+    ) -> Self {
+        let batches = Batches::new(images, job.batch_size, vec![seed]);
+        Self { job, dataset, standardisation, seed, lr, batches }
+    }
+
+    /// The weights that it starts from.
+    pub fn start(&self) -> [Params; 1] {
+        [Params::init(&self.job.model, self.seed)]
+    }
+
+    /// The reference engine.
+    pub fn reference(&self) -> Result<CpuEngine<f64>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        CpuEngine::new(self.job.clone(), self.dataset.clone(), self.standardisation.clone(), threads)
+    }
+
+    /// The engine that is checked.
+    pub fn gpu(&self, referee: &Referee) -> Result<GpuEngine> {
+        referee.gpu_engine_on(&self.job, &self.dataset, &self.standardisation)
+    }
+
+    /// Trains `engine` from step `first` up to step `last`.
+    pub fn train(&mut self, engine: &mut dyn Engine, first: u64, last: u64) -> Result<()> {
+        let (mut rows, mut lengths, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+        for step in first..last {
+            lengths.push(self.batches.append(step, &mut rows));
+            rates.push(self.lr.at(step) as f32);
+        }
+        engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })
+    }
+
+    /// Both engines through `steps` steps from the same start, compared after each; `done` hears how many are done. The
+    /// engines are left as they are after the last one.
+    pub fn free(
+        &mut self,
+        gpu: &mut GpuEngine,
+        reference: &mut CpuEngine<f64>,
+        steps: u64,
+        done: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Step>> {
+        let start = self.start();
+        reference.load(&start)?;
+        gpu.load(&start)?;
+        let mut before = [Network::from_params(&start[0]), Network::from_params(&start[0])];
+        let mut run = Vec::new();
+        let mut kinked = false;
+        for step in 0..steps {
+            let kinks = self.kinks(step, &before)?;
+            kinked |= kinks > 0;
+            let (gpu_loss, gpu_seconds) = self.step(gpu, step)?;
+            let (cpu_loss, cpu_seconds) = self.step(reference, step)?;
+
+            let got = gpu.params()?.remove(0);
+            let expected = only(reference.networks())?.clone();
+            let tolerance = FREE * ((step + 1) as f64).sqrt();
+            let loss = compare(&[gpu_loss], &[cpu_loss], &Rule::Absolute(tolerance * cpu_loss.max(1.0)));
+            let weights = normwise(&got, &expected, tolerance);
+            before = [Network::from_params(&got), expected];
+
+            let rate = self.lr.at(step);
+            let mut step =
+                Step { step, rate, gpu_loss, cpu_loss, loss, weights, kinks, judged: true, gpu_seconds, cpu_seconds };
+            step.judged = step.passed() || !kinked;
+            run.push(step);
+            done(run.len() as u64);
+        }
+        Ok(run)
+    }
+
+    /// One step of `engine`: the loss of its batch, and the time it took.
+    fn step(&mut self, engine: &mut dyn Engine, step: u64) -> Result<(f64, f64)> {
+        let start = Instant::now();
+        self.train(engine, step, step + 1)?;
+        let losses = engine.losses()?;
+        let seconds = start.elapsed().as_secs_f64();
+        Ok((f64::from(*only(losses.iter())?), seconds))
+    }
+
+    /// `ReLU`s of step `step`'s batch that the two networks may have switched differently.
+    fn kinks(&mut self, step: u64, networks: &[Network<f64>; 2]) -> Result<usize> {
+        let mut rows = Vec::new();
+        let count = self.batches.append(step, &mut rows) as usize;
+        let mut pixels = vec![0; count * self.job.model.inputs];
+        self.dataset.gather(&rows, &mut pixels)?;
+        let mut x = vec![0.0; pixels.len()];
+        standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale, &mut x);
+        let [ours, theirs] = networks.each_ref().map(|network| inputs_of_relu(&x, count, network));
+        let rms = (theirs.iter().map(|z| z * z).sum::<f64>() / theirs.len() as f64).sqrt();
+        let kink = |(a, b): &(&f64, &f64)| (**a > 0.0) != (**b > 0.0) || a.abs().min(b.abs()) <= NEAR * rms;
+        Ok(ours.iter().zip(&theirs).filter(kink).count())
+    }
+}
+
+/// `z = x·W1 + b1 [B, H]`.
+fn inputs_of_relu(x: &[f64], images: usize, network: &Network<f64>) -> Vec<f64> {
+    let values = images * network.spec.hidden;
+    let mut partials = vec![0.0; slices(&network.spec) * values];
+    forward(x, network, &mut partials);
+    let biases = network.b1.iter().cycle();
+    (0..values).zip(biases).map(|(i, bias)| partials[i..].iter().step_by(values).sum::<f64>() + bias).collect()
+}
+
+/// Each tensor as a whole against the reference's.
+pub fn normwise(got: &Params, expected: &Network<f64>, tolerance: f64) -> [Outcome; 4] {
+    let expected = [&expected.w1, &expected.b1, &expected.w2, &expected.b2];
+    std::array::from_fn(|tensor| {
+        let got: Vec<f64> = got.values[tensor].iter().copied().map(f64::from).collect();
+        compare(&got, expected[tensor], &Rule::Normwise(tolerance))
+    })
+}
+
+/// The steps of a free run that count, as findings.
+pub fn findings(run: &[Step]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for step in run.iter().filter(|step| step.judged) {
+        findings.push(Finding::new("losses of a free run", step.loss.clone()).at(format!("step {}", step.step)));
+        for (outcome, name) in step.weights.iter().zip(TENSORS) {
+            let at = format!("step {}, {name}", step.step);
+            findings.push(Finding::new("weights of a free run", outcome.clone()).at(at));
+        }
+    }
+    if let (Some(note), Some(last)) = (kink_note(run), findings.last_mut()) {
+        last.note = Some(note);
+    }
+    findings
+}
+
+/// What is to be said about `ReLU`s that may have switched, if there are any and nothing was wrong before.
+fn kink_note(run: &[Step]) -> Option<String> {
+    let first = run.iter().find(|step| step.kinks > 0 || step.judged && !step.passed())?;
+    if first.kinks == 0 {
+        return None;
+    }
+    let units = if first.kinks == 1 { "1 ReLU".to_owned() } else { format!("{} ReLUs", first.kinks) };
+    let mut note = format!("{units} at a kink in step {}: may be on in one and off in the other", first.step);
+    let unjudged = run.iter().filter(|step| !step.judged).count();
+    if unjudged > 0 {
+        note.push_str(&format!("; {unjudged} of {} steps differ by that and are not judged", run.len()));
+    }
+    Some(note)
+}
+
+/// The only item of an engine with one model and one step.
+pub fn only<T>(mut items: impl ExactSizeIterator<Item = T>) -> Result<T> {
+    let found = items.len();
+    match items.next() {
+        Some(item) if found == 1 => Ok(item),
+        _ => Err(Error::Internal(format!("an engine of one model gave {found} results"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_enters_a_relu_is_the_product_and_the_bias() {
+        let spec = crate::spec::ModelSpec { inputs: 3, hidden: 2, classes: 2 };
+        let mut network = Network::zeros(&spec);
+        network.w1 = vec![1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
+        network.b1 = vec![0.5, -0.5];
+        // 1·1 + 1·2 − 1·3 + 0.5 and 10 + 20 − 30 − 0.5; then 0·1 + 1·2 + 0·3 + 0.5 and 20 − 0.5.
+        assert_eq!(inputs_of_relu(&[1.0, 1.0, -1.0, 0.0, 1.0, 0.0], 2, &network), [0.5, -0.5, 2.5, 19.5]);
+    }
+}

@@ -1,0 +1,104 @@
+//! `forward`: the product with the images.
+
+use std::ops::Range;
+
+use super::inputs::side_by_side;
+use super::{BEFORE, Bench, next_rows, sum_limit};
+use crate::cpu::forward::standardise;
+use crate::cpu::product::{Matrix, product};
+use crate::data::Standardisation;
+use crate::gpu::plan::SLICE;
+use crate::verify::compare::Rule;
+use crate::verify::launch::{Expected, Launch, Tensor};
+
+/// Images and what standardises them, as bytes and as f64.
+pub(super) struct Images {
+    pub(super) pixels: Tensor,
+    pub(super) standardisation: Tensor,
+    /// Each model's batch, `[B, D]`.
+    pub(super) x: Vec<Vec<f64>>,
+    /// Each model's next batch.
+    pub(super) next: Vec<Vec<f64>>,
+}
+
+pub(super) fn images(bench: &mut Bench) -> Images {
+    let (d, b) = (bench.case.shape.d, bench.case.shape.b);
+    let row_bytes = d.next_multiple_of(4);
+    // Some rows before the step's, and some after the next one's, that must not count.
+    let rows = BEFORE.0 + bench.batches() * (b + next_rows(b)) + 2;
+    let pixels = bench.draw.pixels(rows * row_bytes);
+    let standardisation = if bench.draw.exact() {
+        Standardisation { mean: vec![3.0; d], scale: vec![1.0; d] }
+    } else {
+        let means = (0..d).map(|i| 110.0 + (i % 31) as f32).collect();
+        Standardisation { mean: means, scale: (0..d).map(|i| 1.0 / (40.0 + (i % 37) as f32)).collect() }
+    };
+    let standardised = |rows: Range<usize>| {
+        let images = pixels[rows.start * row_bytes..rows.end * row_bytes].chunks_exact(row_bytes);
+        let bytes: Vec<u8> = images.flat_map(|image| &image[..d]).copied().collect();
+        let mut x = vec![0f64; bytes.len()];
+        standardise(&bytes, &standardisation.mean, &standardisation.scale, &mut x);
+        x
+    };
+    Images {
+        x: (0..bench.case.shape.m).map(|m| standardised(bench.batch_of(m))).collect(),
+        next: (0..bench.case.shape.m).map(|m| standardised(bench.next_batch_of(m))).collect(),
+        pixels: Tensor::bytes("pixels", &pixels),
+        standardisation: Tensor::floats("standardisation", &standardisation.padded()),
+    }
+}
+
+pub(super) fn widened(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
+}
+
+pub(super) fn absolute(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|value| value.abs()).collect()
+}
+
+/// The products `[partials][B][M·HP]` of each model's `x [B, D]` and `w1 [D, H]`, a partial having `inputs` inputs.
+pub(super) fn products(
+    x: &[Vec<f64>],
+    w1: &[Vec<f64>],
+    (d, h, padded): (usize, usize, usize),
+    inputs: usize,
+) -> Vec<f64> {
+    let partials = (0..d).step_by(inputs).flat_map(|first| {
+        let last = d.min(first + inputs);
+        let models: Vec<Vec<f64>> = x
+            .iter()
+            .zip(w1)
+            .map(|(x, w1)| {
+                let mut sums = vec![0f64; x.len() / d * h];
+                product(Matrix::new(x, d).columns(first, last), Matrix::new(&w1[first * h..last * h], h), &mut sums);
+                sums
+            })
+            .collect();
+        side_by_side(&models, h, padded)
+    });
+    partials.collect()
+}
+
+/// `partials[p][b][n] = Σ_{d in partial p} x[b][d] · W1[d][n]`
+pub fn forward(mut bench: Bench) -> Launch {
+    let (h, padded, models, _) = bench.sizes();
+    let d = bench.case.shape.d;
+    let images = images(&mut bench);
+    let w1: Vec<_> = (0..models).map(|_| bench.draw.numbers(d * h, 0.03)).collect();
+
+    let inputs = (SLICE * bench.plan.slices_of_a_partial(bench.case.train)) as usize;
+    let wide: Vec<_> = w1.iter().map(|w1| widened(w1)).collect();
+    let values = products(&images.x, &wide, (d, h, padded), inputs);
+    let rule = if bench.draw.exact() {
+        Rule::Exact
+    } else {
+        let absolutes = |models: &[Vec<f64>]| models.iter().map(|values| absolute(values)).collect::<Vec<_>>();
+        // Two roundings make x.
+        let gauge = products(&absolutes(&images.x), &absolutes(&wide), (d, h, padded), inputs);
+        Rule::Gauge { gauge, limit: sum_limit(inputs.min(d) as u64, 2) }
+    };
+    let partials = Tensor::unwritten("partials", values.len());
+    let expected = vec![Expected { binding: 3, name: "partial sums", of: (0, 1), values, rule }];
+    let w1 = Tensor::floats("W1", &side_by_side(&w1, h, padded));
+    bench.launch(vec![images.pixels, images.standardisation, w1, partials], expected)
+}

@@ -1,0 +1,159 @@
+//! A user's own training on both engines: the same configuration, images, batches and weights for some steps.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::compare::{Rule, compare};
+use super::course::{Course, Step, findings, only};
+use super::{Finding, Referee, Report};
+use crate::config::{Config, Settings};
+use crate::cpu::network::Network;
+use crate::data::split::Split;
+use crate::data::{Dataset, Standardisation};
+use crate::engine::{Engine, Tally};
+use crate::error::{Error, Result};
+use crate::spec::ModelSpec;
+use crate::train::Training;
+
+/// The configuration of the run in the folder `run`.
+pub fn config(run: &Path) -> Result<Config> {
+    let path: PathBuf = run.join("config.toml");
+    let within = |error: Error| Error::Usage(format!("--run {}: {error}", run.display()));
+    let mut config = Config::default();
+    Settings::read(&path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
+    config.check()?;
+    Ok(config)
+}
+
+/// What both engines made of one training.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// Step after step.
+    pub steps: Vec<Step>,
+    /// What was judged.
+    pub report: Report,
+    /// Which images the next figures are of: `validation`, `test` or `training`.
+    pub part: &'static str,
+    /// How many.
+    pub images: usize,
+    /// Share of them to which both trained networks give the same class, both evaluated in f64.
+    pub agreement: f64,
+    /// Share of them that the GPU classifies rightly with its weights.
+    pub gpu_accuracy: f64,
+    /// Share of them that the reference classifies rightly with its own.
+    pub cpu_accuracy: f64,
+    /// The GPU's time a step, all steps in one call, in microseconds.
+    pub gpu_microseconds: f64,
+    /// The reference's, step after step.
+    pub cpu_microseconds: f64,
+}
+
+/// A training to be taken through both engines.
+pub struct OwnRun {
+    course: Course,
+    steps: u64,
+    part: &'static str,
+    rows: Vec<u32>,
+}
+
+impl OwnRun {
+    /// The first `steps` steps of `config` on `dataset`, or all of them if it has fewer.
+    pub fn new(config: &Config, dataset: Arc<Dataset>, steps: u64) -> Result<Self> {
+        let split = Split::new(&dataset, &config.data)?;
+        let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
+        let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
+        let cut = config.steps.map_or(steps, |cut| cut.min(steps));
+        let mut training = Training::new(vec![config.train.clone()], split, Some(cut))?;
+        if config.overfit_one_batch {
+            training = training.on_one_batch()?;
+        }
+        let (job, split) = (training.job(shape), training.split());
+        let parts = [("validation", &split.validation), ("test", &split.test), ("training", &split.train)];
+        let (part, rows) = parts.into_iter().find(|(_, rows)| !rows.is_empty()).unwrap_or(parts[2]);
+        let (seed, lr) = (config.train.seed, config.train.lr);
+        Ok(Self {
+            steps: training.plan().steps(),
+            part,
+            rows: rows.clone(),
+            course: Course::new(job, (seed, lr), split.train.clone(), dataset, standardisation),
+        })
+    }
+
+    /// How many steps it will train.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Its network.
+    pub fn shape(&self) -> ModelSpec {
+        self.course.job.model
+    }
+
+    /// Trains and compares; `done` hears how many steps are done.
+    pub fn compare(mut self, referee: &Referee, done: &mut dyn FnMut(u64)) -> Result<Comparison> {
+        let start = Instant::now();
+        let (mut gpu, mut reference) = (self.course.gpu(referee)?, self.course.reference()?);
+        let steps = self.course.free(&mut gpu, &mut reference, self.steps, done)?;
+        let mut findings = findings(&steps);
+        if findings.is_empty() {
+            return Err(Error::CheckFailed(
+                "nothing could be judged: a ReLU is at its kink in the first step, and both engines went their own \
+                 ways from there; give the run another --seed"
+                    .into(),
+            ));
+        }
+
+        // The same steps at once, as `train` submits them.
+        let apart = gpu.params()?;
+        gpu.load(&self.course.start())?;
+        let timed = Instant::now();
+        self.course.train(&mut gpu, 0, self.steps)?;
+        gpu.losses()?;
+        let gpu_microseconds = timed.elapsed().as_secs_f64() * 1e6 / self.steps as f64;
+        let [at_once, apart] = [&gpu.params()?, &apart]
+            .map(|params| params[0].values.iter().flatten().copied().map(f64::from).collect::<Vec<_>>());
+        findings.push(Finding::new("in one call, by steps", compare(&at_once, &apart, &Rule::Exact)));
+        let cpu_seconds: f64 = steps.iter().map(|step| step.cpu_seconds).sum();
+
+        let accuracy = |tallies: Vec<Tally>| -> Result<f64> {
+            let tally = only(tallies.iter())?;
+            Ok(tally.correct as f64 / tally.images as f64)
+        };
+        let gpu_accuracy = accuracy(gpu.evaluate(&self.rows)?)?;
+        let cpu_accuracy = accuracy(reference.evaluate(&self.rows)?)?;
+        let theirs = reference.logits(&self.rows)?.concat();
+        reference.set_networks(gpu.params()?.iter().map(Network::from_params).collect())?;
+        let ours = reference.logits(&self.rows)?.concat();
+        let classes = self.course.job.model.classes;
+        let same =
+            ours.chunks_exact(classes).zip(theirs.chunks_exact(classes)).filter(|(a, b)| largest(a) == largest(b));
+
+        let images = self.rows.len();
+        Ok(Comparison {
+            part: self.part,
+            images,
+            agreement: same.count() as f64 / images as f64,
+            gpu_accuracy,
+            cpu_accuracy,
+            gpu_microseconds,
+            cpu_microseconds: cpu_seconds * 1e6 / self.steps as f64,
+            steps,
+            report: Report {
+                name: "own run".into(),
+                group: "own run",
+                skipped: None,
+                findings,
+                saved: None,
+                seconds: start.elapsed().as_secs_f64(),
+            },
+        })
+    }
+}
+
+/// The first of the largest logits.
+fn largest(logits: &[f64]) -> usize {
+    (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0)
+}

@@ -1,0 +1,232 @@
+//! The profiler, on whatever GPU there is: a software driver will do. No test demands a time, only that there is one.
+
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use cyclone::device::Choice;
+use cyclone::engine::Job;
+use cyclone::gpu::plan::{Plan, Work};
+use cyclone::gpu::{self, Gpu};
+use cyclone::kernels::Kernel;
+use cyclone::profile::sweep::Axis;
+use cyclone::profile::trace::Trace;
+use cyclone::profile::{Ceilings, Options, Report, Workload};
+use cyclone::spec::{ModelSpec, Source};
+use serde_json::Value;
+
+const STEPS: u64 = 5;
+
+fn options(devices: Vec<Choice>) -> Options {
+    Options {
+        devices,
+        source: Source::Synthetic,
+        hidden: 7,
+        batch_size: 13,
+        models: 3,
+        steps: Some(STEPS),
+        repeats: 2,
+        sweeps: vec![],
+        timestamps: true,
+    }
+}
+
+fn profile(options: &Options) -> (Report, Trace) {
+    cyclone::profile::run(options, Instant::now(), &mut |_| ()).unwrap()
+}
+
+fn any_gpu() -> Choice {
+    assert!(!gpu::list().is_empty(), "these tests need a Vulkan driver: ./test installs one");
+    Choice::Gpu(gpu::Choice::Any)
+}
+
+#[test]
+fn every_kernel_of_a_step_and_of_an_evaluation_is_timed_on_the_gpus_clock() {
+    let (report, _) = profile(&options(vec![any_gpu()]));
+    let device = &report.devices[0];
+    let step = device.step.as_ref().expect("an adapter with timestamps");
+    assert_eq!(step.steps, STEPS);
+    assert!(step.kernels.len() >= 2, "a step has at least two dependent kernels");
+    for kernel in &step.kernels {
+        assert!(Kernel::ALL.iter().any(|known| known.name() == kernel.kernel), "{}", kernel.kernel);
+        assert_eq!(kernel.dispatches as u64 % STEPS, 0, "{}", kernel.kernel);
+    }
+    let evaluated = device.evaluated.as_ref().expect("an adapter with timestamps");
+    assert!(evaluated.kernels.iter().any(|kernel| kernel.kernel == Kernel::Tally.name()));
+    for time in [step, evaluated] {
+        for kernel in &time.kernels {
+            assert!(kernel.median_seconds > 0.0 && kernel.flops_per_second > 0.0, "{kernel:?}");
+            assert!(kernel.of_flops > 0.0 && kernel.of_bytes > 0.0, "{kernel:?}");
+        }
+        approx::assert_relative_eq!(time.kernels.iter().map(|kernel| kernel.share).sum::<f64>(), 1.0, epsilon = 1e-9);
+        assert!(time.busy_seconds <= time.span_seconds * (1.0 + 1e-9), "{time:?}");
+    }
+    assert!(
+        device.buffers.iter().any(|(name, count, bytes)| *name == "W1" && *count == 1 && *bytes == 3072 * 3 * 8 * 4)
+    );
+}
+
+#[test]
+fn the_hosts_phases_add_up_to_the_run_and_start_up_to_the_first_step() {
+    let (report, _) = profile(&options(vec![any_gpu()]));
+    let device = &report.devices[0];
+    let names: Vec<_> = device.host.iter().map(|phase| phase.phase).collect();
+    assert_eq!(names, ["gather", "upload", "encode", "submit", "wait", "other"]);
+    approx::assert_relative_eq!(device.host.iter().map(|phase| phase.share).sum::<f64>(), 1.0, epsilon = 1e-9);
+    assert!(device.host[..4].iter().all(|phase| phase.seconds > 0.0), "{:?}", device.host);
+    assert!(device.start_up.parts().iter().all(|(_, seconds)| *seconds > 0.0), "{:?}", device.start_up);
+}
+
+#[test]
+fn without_timestamps_the_hosts_clock_remains_and_a_warning_says_so() {
+    let (report, trace) = profile(&Options { timestamps: false, ..options(vec![any_gpu()]) });
+    let device = &report.devices[0];
+    assert!(device.step.is_none() && device.evaluated.is_none());
+    assert!(device.throughput.seconds_a_step > 0.0 && !device.host.is_empty());
+    assert!(report.warnings.iter().any(|warning| warning.contains("--no-timestamps")), "{:?}", report.warnings);
+    assert_eq!(tracks(&trace), ["host"]);
+}
+
+fn events(trace: &Trace) -> Vec<Value> {
+    let trace: Value = serde_json::from_str(&trace.to_json().unwrap()).unwrap();
+    trace["traceEvents"].as_array().unwrap().clone()
+}
+
+fn tracks(trace: &Trace) -> Vec<String> {
+    let names = events(trace).into_iter().filter(|event| event["name"] == "thread_name");
+    names.map(|event| event["args"]["name"].as_str().unwrap().split(' ').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_trace_has_a_track_for_the_host_and_one_for_the_gpu() {
+    let (report, trace) = profile(&options(vec![any_gpu(), Choice::Cpu]));
+    assert_eq!(tracks(&trace), ["host", "GPU", "CPU"]);
+    let spans: Vec<_> = events(&trace).into_iter().filter(|event| event["ph"] == "X").collect();
+    for span in &spans {
+        assert!(span["ts"].as_f64().unwrap() >= 0.0 && span["dur"].as_f64().unwrap() >= 0.0, "{span}");
+    }
+    let on = |pid: u64, tid: u64| spans.iter().filter(move |span| span["pid"] == pid && span["tid"] == tid);
+    let dispatches: usize =
+        report.devices[0].step.as_ref().unwrap().kernels.iter().map(|kernel| kernel.dispatches).sum();
+    assert_eq!(on(1, 2).count(), dispatches);
+    assert!(on(1, 1).any(|span| span["name"] == "submit"));
+    assert!(on(2, 1).count() > 0, "the CPU engine's chunks");
+    // Nothing can run on the GPU before the first command is encoded, give or take the clocks' difference.
+    let first = |tid| on(1, tid).map(|span| span["ts"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
+    assert!(first(2) > first(1) - 1e5, "{} {}", first(1), first(2));
+}
+
+#[test]
+fn a_recorded_run_gives_the_bits_of_one_that_is_not_and_other_bits_are_refused() {
+    let gpu = Gpu::open(&gpu::Choice::Any).unwrap();
+    let device = cyclone::device::Device::open(&any_gpu()).unwrap();
+    let (workload, _) = Workload::open(&Source::Synthetic, 5, 11, 2).unwrap();
+    let mut engine = device.engine(workload.job(), workload.dataset.clone(), workload.standardisation.clone()).unwrap();
+    let recorded = device.gpu().unwrap();
+    let plain = workload.run(engine.as_mut(), 3).unwrap();
+    let timed = workload.run_from(engine.as_mut(), 3, || recorded.record(true)).unwrap();
+    assert_eq!(plain.bits, timed.bits);
+    timed.check(&plain, "a timed run").unwrap();
+    let recording = recorded.recorded().unwrap();
+    assert_eq!(recording.submissions.iter().map(Vec::len).sum::<usize>() % 3, 0);
+    assert!(recording.submissions.iter().flatten().all(|dispatch| dispatch.end >= dispatch.start));
+
+    let mut other = workload.run(engine.as_mut(), 3).unwrap();
+    other.bits[7] ^= 1;
+    assert_eq!(other.check(&plain, "a timed run").unwrap_err().exit_code(), 1);
+    let fewer = workload.run(engine.as_mut(), 2).unwrap();
+    assert_eq!(fewer.check(&plain, "a timed run").unwrap_err().exit_code(), 1);
+    assert_eq!(gpu.recorded().unwrap_err().exit_code(), 70, "nothing was recorded there");
+}
+
+#[test]
+fn both_engines_have_ceilings() {
+    let gpu = Ceilings::of_gpu(&Gpu::open(&gpu::Choice::Any).unwrap()).unwrap();
+    for ceilings in [&gpu, &Ceilings::of_cpu()] {
+        assert!(ceilings.bytes_per_second > 0.0 && ceilings.flops_per_second > 0.0, "{ceilings:?}");
+    }
+    assert!(gpu.dispatch_seconds.is_some_and(|seconds| seconds > 0.0), "{gpu:?}");
+}
+
+#[test]
+fn a_sweep_has_every_value_and_more_operations_for_larger_ones() {
+    let (report, _) = profile(&Options { sweeps: vec![Axis::Models], ..options(vec![Choice::Cpu]) });
+    let sweep = &report.sweeps[0];
+    assert_eq!(sweep.points.iter().map(|point| point.value).collect::<Vec<_>>(), Axis::Models.values());
+    assert!(sweep.points.is_sorted_by(|a, b| a.step_flops < b.step_flops));
+    assert!(sweep.points[0].seconds[0].is_some_and(|seconds| seconds > 0.0), "{sweep:?}");
+}
+
+/// D = 6, H = 5, C = 3, B = 4, M = 1: `W1` has 30 values, the batch 24 bytes of pixels.
+#[test]
+fn the_work_of_a_dispatch_is_that_of_its_formula() {
+    let job =
+        |models| Job { model: ModelSpec::new(6, 5, 3).unwrap(), decay: vec![0.0; models], batch_size: 4, shuffles: 1 };
+    let plan = |models| Plan::new(&job(models), &wgpu::Limits::default(), false).unwrap();
+    let (one, three) = (plan(1), plan(3));
+    // 2 · 4 · 6 · 5 operations; pixels, means and scales, W1, one partial sum of each hidden unit.
+    assert_eq!(one.slices, 1);
+    assert_eq!(one.work(Kernel::Forward, 4, true), Work { flops: 240, bytes: 24 + 48 + 120 + 80 });
+    // The same product; rate and decay, two operations each, on every weight; W1 read and written.
+    assert_eq!(one.work(Kernel::UpdateHidden, 4, true), Work { flops: 240 + 120, bytes: 24 + 48 + 80 + 240 });
+    assert_eq!(three.work(Kernel::Forward, 4, true).flops, 720);
+    assert_eq!(three.work(Kernel::Forward, 4, true).bytes, 24 + 48 + 3 * 200, "the models share the images");
+    let [train, evaluate] = [true, false].map(|train| one.work(Kernel::Head, 4, train));
+    assert_eq!(train.flops - evaluate.flops, 2 * 4 * 5 * 3, "the hidden units' gradient");
+}
+
+fn cyclone(arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cyclone")).args(arguments.split_whitespace()).output().unwrap()
+}
+
+#[test]
+fn the_report_can_be_read_by_people_and_as_json() {
+    let small = "profile --device cpu --data synthetic --hidden 3 --batch-size 11 --steps 7 --repeats 2";
+    let output = cyclone(small);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for part in ["3072-3-10", "µs/step", "CPU, ", "start-up", "evaluation"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 101), "{text}");
+    let output = cyclone(&format!("{small} --json"));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["devices"][0]["throughput"]["steps"], 7);
+    assert_eq!(report["devices"][0]["throughput"]["images"], 77);
+    assert_eq!(report["devices"][0]["throughput"]["seconds"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_trace_is_written_where_it_was_asked_for_or_an_error_says_why_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = "profile --device cpu --data synthetic --hidden 3 --batch-size 11 --steps 7 --repeats 1 --trace";
+    let path = folder.path().join("trace.json");
+    assert_eq!(cyclone(&format!("{small} {}", path.display())).status.code(), Some(0));
+    let trace: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert!(!trace["traceEvents"].as_array().unwrap().is_empty());
+    let nowhere = folder.path().join("no/such/folder/trace.json");
+    assert_eq!(cyclone(&format!("{small} {}", nowhere.display())).status.code(), Some(4));
+}
+
+#[test]
+fn a_flag_out_of_its_range_is_wrong_usage_and_is_named() {
+    for flag in ["--steps 0", "--repeats 0", "--models 0", "--batch-size 0", "--hidden 0", "--device gpu:x"] {
+        let output = cyclone(&format!("profile --data synthetic --device cpu {flag}"));
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flag}: {message}");
+        assert!(message.contains(flag.split(' ').next().unwrap()), "{flag}: {message}");
+    }
+    assert_eq!(cyclone("profile --matmul --device cpu").status.code(), Some(2), "the CPU has no such kernels");
+}
+
+#[test]
+fn products_are_checked_and_timed() {
+    let Choice::Gpu(choice) = any_gpu() else { unreachable!() };
+    if !Gpu::open(&choice).unwrap().is_software() {
+        eprintln!("note: a real GPU: the large products are timed");
+    }
+    let products = cyclone::profile::matrix_products(&options(vec![any_gpu()]), &mut |_| ()).unwrap();
+    assert!(products.len() >= 4, "{products:?}");
+    for product in &products {
+        assert!(product.error <= 1.0 && product.seconds.median() > 0.0 && product.of_flops > 0.0, "{product:?}");
+    }
+}
