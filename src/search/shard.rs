@@ -86,3 +86,54 @@ impl fmt::Display for Shard {
         write!(f, "{}/{}", self.index, self.count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(variables: &[(&str, &str)]) -> Result<Option<Shard>> {
+        let variable =
+            |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned());
+        Ok(Shard::from_environment(variable)?.map(|(shard, _)| shard))
+    }
+
+    #[test]
+    fn every_trial_is_in_one_shard() {
+        for trial in 0..10 {
+            assert_eq!((0..3).filter(|&index| Shard { index, count: 3 }.has(trial)).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_shard_is_written_as_it_is_typed() {
+        assert_eq!("2/7".parse::<Shard>().unwrap().to_string(), "2/7");
+        for text in ["", "1", "2/2", "0/0", "-1/2", "1/x"] {
+            let error = text.parse::<Shard>().unwrap_err();
+            assert!(error.to_string().contains("INDEX/COUNT"), "{error}");
+        }
+    }
+
+    #[test]
+    fn schedulers_say_which_part() {
+        assert_eq!(from(&[]).unwrap(), None);
+        let slurm = [("SLURM_ARRAY_TASK_ID", "5"), ("SLURM_ARRAY_TASK_COUNT", "4"), ("SLURM_ARRAY_TASK_MIN", "2")];
+        assert_eq!(from(&slurm).unwrap(), Some(Shard { index: 3, count: 4 }));
+        let kubernetes = [("JOB_COMPLETION_INDEX", "0"), ("JOB_COMPLETIONS", "3")];
+        assert_eq!(from(&kubernetes).unwrap(), Some(Shard { index: 0, count: 3 }));
+        let mpi = [("OMPI_COMM_WORLD_RANK", "1"), ("OMPI_COMM_WORLD_SIZE", "2")];
+        assert_eq!(from(&mpi).unwrap(), Some(Shard { index: 1, count: 2 }));
+    }
+
+    #[test]
+    fn half_an_environment_is_an_error_that_names_the_other_half() {
+        for (variables, part) in [
+            (&[("JOB_COMPLETION_INDEX", "0")][..], "JOB_COMPLETIONS"),
+            (&[("OMPI_COMM_WORLD_RANK", "2"), ("OMPI_COMM_WORLD_SIZE", "2")], "expected 0 to 1"),
+            (&[("OMPI_COMM_WORLD_RANK", "x"), ("OMPI_COMM_WORLD_SIZE", "2")], "expected a number"),
+        ] {
+            let error = from(variables).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(part), "{part} in: {error}");
+        }
+    }
+}

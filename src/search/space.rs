@@ -345,3 +345,6 @@ fn draw(sample: Sample, region: &Region, seed: u64, number: u64) -> Vec<f64> {
     };
     region.iter().map(value).collect()
 }
+
+#[cfg(test)]
+mod tests;
