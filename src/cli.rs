@@ -29,8 +29,11 @@ Exit codes:
    5  no GPU, or one that was lost or lacks memory
    6  the training diverged
    7  a damaged archive
+   8  a checkpoint that is damaged, or of another training
    9  another process trains in the folder
-  70  a mistake in cyclone";
+  70  a mistake in cyclone
+ 130  stopped by Ctrl-C, the state saved
+ 143  stopped by SIGTERM, the state saved";
 
 /// Trains fully-connected CIFAR-10 classifiers on any GPU, with a CPU engine as reference
 #[derive(Parser, Debug)]
@@ -78,6 +81,9 @@ pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Go on with the run in this folder from its last checkpoint
+    #[arg(long, help_heading = "Output", value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
+    pub resume: Option<PathBuf>,
     /// Print nothing but errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
@@ -103,7 +109,7 @@ impl TrainArgs {
 fn resolve(mut config: Config, file: Option<&Path>, flags: &Settings) -> Result<Config> {
     if let Some(path) = file {
         let within = |error| Error::Usage(format!("--config {}: {error}", path.display()));
-        Settings::read(path)?.apply(&mut config).map_err(within)?;
+        Settings::read(path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
     }
     flags.clone().apply(&mut config)?;
     config.check()?;
@@ -143,7 +149,7 @@ pub struct ProfileArgs {
     /// Instead: check and time the first layer's products on each GPU, square ones and this work's own
     #[arg(long, conflicts_with_all = ["sweep", "trace", "hidden", "batch_size", "models", "steps", "repeats"])]
     pub matmul: bool,
-    /// Write the timeline of a run here, for https://ui.perfetto.dev
+    /// Write the timeline of a run here, for ui.perfetto.dev
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
     /// Print the report as JSON

@@ -16,7 +16,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::schedule::Triangle;
-use crate::spec::{DataSpec, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation};
+use crate::spec::{DataSpec, Feed, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation};
 
 /// Everything that decides what a training does.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,10 +29,14 @@ pub struct Config {
     pub train: TrainSpec,
     /// What runs it.
     pub device: device::Choice,
+    /// How images reach a GPU.
+    pub feed: Feed,
     /// Ends the run after so many steps, its length notwithstanding.
     pub steps: Option<u64>,
     /// How many networks are trained at once, each with its own seed: `seed`, `seed + 1` and so on.
     pub repeats: usize,
+    /// Saves a checkpoint every so many steps, beside those at the end of every cycle.
+    pub checkpoint_every: Option<u64>,
     /// Trains on the first mini-batch alone, as a check that the network can learn at all.
     pub overfit_one_batch: bool,
 }
@@ -55,6 +59,9 @@ impl Config {
         }
         if self.repeats == 0 {
             return Err(Error::Usage("--repeats 0: expected 1 or more".into()));
+        }
+        if self.checkpoint_every == Some(0) {
+            return Err(Error::Usage("--checkpoint-every 0: expected 1 or more".into()));
         }
         // The size of CIFAR-10's images, which every data set here has.
         ModelSpec::new(3072, self.hidden, 10)?;
@@ -169,6 +176,15 @@ pub struct Settings {
     #[arg(long, help_heading = "Device")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<device::Choice>,
+    /// How images reach a GPU: stream, resident, or auto; no result depends on it
+    #[arg(long, help_heading = "Device", value_name = "FEED", value_parser = word::<Feed>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feed: Option<Feed>,
+
+    /// Save a checkpoint every N steps, beside those at the end of every cycle
+    #[arg(long, help_heading = "Output", value_name = "N", value_parser = integer::<u64>())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u64>,
 
     /// Stop after N steps
     #[arg(long, help_heading = "Checks", value_name = "N", value_parser = integer::<u64>())]
@@ -187,7 +203,7 @@ impl Settings {
     ///
     /// [`Error::Usage`], naming the file and the key.
     pub fn read(path: &Path) -> Result<Self> {
-        let usage = |what: &str| Error::Usage(format!("--config {}: {}", path.display(), what.trim_end()));
+        let usage = |what: &str| Error::Usage(format!("{}: {}", path.display(), what.trim_end()));
         let text = fs::read_to_string(path).map_err(|error| usage(&error.to_string()))?;
         let settings: Self = toml::from_str(&text).map_err(|error| usage(&error.to_string()))?;
         // On the command line clap refuses these pairs.
@@ -229,7 +245,9 @@ impl Settings {
         set(&mut train.evals_per_cycle, self.evals_per_cycle);
         set(&mut config.device, self.device);
         set(&mut config.repeats, self.repeats);
+        set(&mut config.feed, self.feed);
         config.steps = self.steps.or(config.steps);
+        config.checkpoint_every = self.checkpoint_every.or(config.checkpoint_every);
         config.overfit_one_batch |= self.overfit_one_batch;
         Ok(())
     }
@@ -290,6 +308,8 @@ impl From<&Config> for Settings {
             evals_per_cycle: Some(evals_per_cycle),
             device: Some(config.device.clone()),
             repeats: Some(config.repeats),
+            feed: Some(config.feed),
+            checkpoint_every: config.checkpoint_every,
             steps: config.steps,
             overfit_one_batch: config.overfit_one_batch,
         }

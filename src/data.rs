@@ -179,7 +179,7 @@ impl fmt::Debug for Dataset {
 }
 
 /// Two lower-case digits a byte.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])

@@ -13,7 +13,9 @@ use crate::cpu::CpuEngine;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Job};
 use crate::error::{Error, Result};
+use crate::gpu::tune::tuning;
 use crate::gpu::{self, Gpu, GpuEngine, Options};
+use crate::spec::Feed;
 
 /// What `--device` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +80,8 @@ pub struct Device {
     kind: Kind,
     /// What a user should know about the choice, in one line.
     pub notice: Option<String>,
+    /// How images reach a GPU.
+    pub feed: Feed,
 }
 
 enum Kind {
@@ -125,7 +129,7 @@ impl Device {
 
     fn cpu(notice: Option<String>) -> Self {
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        Self { kind: Kind::Cpu { threads }, notice }
+        Self { kind: Kind::Cpu { threads }, notice, feed: Feed::Auto }
     }
 
     fn on_gpu(choice: &gpu::Choice) -> Result<Self> {
@@ -133,7 +137,7 @@ impl Device {
         let notice = gpu.is_software().then(|| {
             format!("{} is a software adapter: good for checks, too slow for training; see --device cpu", gpu.info.name)
         });
-        Ok(Self { kind: Kind::Gpu(gpu), notice })
+        Ok(Self { kind: Kind::Gpu(gpu), notice, feed: Feed::Auto })
     }
 
     /// An engine on it.
@@ -150,7 +154,8 @@ impl Device {
         Ok(match &self.kind {
             Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, dataset, standardisation, *threads)?),
             Kind::Gpu(gpu) => {
-                Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &Options::default())?)
+                let options = Options { feed: self.feed, tuning: tuning(gpu, &job)?, ..Options::default() };
+                Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &options)?)
             }
         })
     }

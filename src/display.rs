@@ -59,6 +59,18 @@ pub fn error(error: &Error) {
     remark(&format!("error: {error}"));
 }
 
+/// Prints what to do about the error that follows; not silenced by `--quiet`, as the error is not.
+pub fn advice(text: &str) {
+    remark(&format!("note: {text}"));
+}
+
+/// A path as it is typed in a shell.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// A training's display.
 pub struct Display {
     quiet: bool,

@@ -45,6 +45,14 @@ pub enum Error {
         /// Which member, expected, found, what to do.
         what: String,
     },
+    /// Exit code 8: a checkpoint is damaged, or is not of the run that was asked for.
+    #[error("{}: {what}", path.display())]
+    Checkpoint {
+        /// The checkpoint, or the run's folder.
+        path: PathBuf,
+        /// Where in it, expected, found, what to do.
+        what: String,
+    },
     /// Exit code 9: another process trains in the folder.
     #[error("{}: {what}", path.display())]
     Busy {
@@ -52,6 +60,16 @@ pub enum Error {
         path: PathBuf,
         /// Which process, and what to do.
         what: String,
+    },
+    /// Exit code 128 + number, as shells have it: a signal ended the training, whose state was saved.
+    #[error("stopped by {name} after step {step}")]
+    Interrupted {
+        /// `SIGINT` or `SIGTERM`.
+        name: &'static str,
+        /// The signal's number: 2 or 15.
+        number: u8,
+        /// Steps done.
+        step: u64,
     },
     /// Exit code 70: a mistake in this program.
     #[error("{0} (this is a mistake in cyclone: please report it)")]
@@ -69,7 +87,9 @@ impl Error {
             Self::Gpu(_) => 5,
             Self::Diverged(_) => 6,
             Self::Archive { .. } => 7,
+            Self::Checkpoint { .. } => 8,
             Self::Busy { .. } => 9,
+            Self::Interrupted { number, .. } => 128 + number,
             Self::Internal(_) => 70,
         }
     }
@@ -87,5 +107,10 @@ impl Error {
     /// An [`Error::Archive`] about `path`.
     pub fn archive(path: &Path, what: impl Into<String>) -> Self {
         Self::Archive { path: path.to_owned(), what: what.into() }
+    }
+
+    /// An [`Error::Checkpoint`] about `path`.
+    pub fn checkpoint(path: &Path, what: impl Into<String>) -> Self {
+        Self::Checkpoint { path: path.to_owned(), what: what.into() }
     }
 }

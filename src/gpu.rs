@@ -12,10 +12,11 @@ mod feed;
 pub mod kernel;
 pub mod plan;
 pub mod recorder;
+pub mod tune;
 
 use std::sync::Arc;
 
-pub use context::{AdapterInfo, Choice, Gpu, list};
+pub use context::{AdapterInfo, Choice, Gpu, is_polling, list};
 
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Tally};
@@ -232,7 +233,7 @@ impl GpuEngine {
 impl Engine for GpuEngine {
     fn describe(&self) -> String {
         let images = if self.feed.parts().is_empty() { "streamed" } else { "resident" };
-        format!("{}, images {images}", self.gpu.describe())
+        format!("{}, images {images}, {}", self.gpu.describe(), self.plan.tuning)
     }
 
     fn job(&self) -> &Job {

@@ -52,6 +52,8 @@
 //! | [`verify`] | the referee |
 //! | [`profile`] | where the time goes, on each device, against what the device can do |
 //! | [`run_dir`], [`weights`] | a run's records on disk |
+//! | [`run_dir`], [`weights`], [`checkpoint`] | a run's records on disk, and the states that it can go on from |
+//! | [`disk`], [`signals`] | writing that survives a crash; Ctrl-C and SIGTERM |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
 //!
@@ -62,12 +64,14 @@
 //! - Pixels stay bytes until they are inside a kernel, and nothing is read back from a GPU between evaluations.
 //! - No fallback is silent: the program says which device and which images it uses.
 
+pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod cpu;
 pub mod data;
 pub mod device;
+pub mod disk;
 pub mod display;
 pub mod engine;
 pub mod error;
@@ -81,6 +85,7 @@ pub mod reproduce;
 pub mod run_dir;
 pub mod schedule;
 pub mod search;
+pub mod signals;
 pub mod spec;
 pub mod statistics;
 pub mod train;

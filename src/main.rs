@@ -7,7 +7,13 @@ use cyclone::commands;
 use cyclone::error::Error;
 
 fn main() -> ExitCode {
-    // The default hook has said where it happened; what is left is the exit code, and what to do.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !cyclone::gpu::is_polling() {
+            hook(info);
+        }
+    }));
+    // The hook has said where it happened; what is left is the exit code, and what to do.
     let code = panic::catch_unwind(commands::run).unwrap_or_else(|_| {
         let error = Error::Internal("stopped by the panic above".into());
         cyclone::display::error(&error);

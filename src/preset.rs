@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::device;
 use crate::reproduce::published;
 use crate::schedule::Triangle;
-use crate::spec::{DataSpec, Length, Penalty, Pick, Source, TrainSpec, Validation};
+use crate::spec::{DataSpec, Feed, Length, Penalty, Pick, Source, TrainSpec, Validation};
 
 /// An experiment of the report: two-layer networks of 50 hidden units, mini-batches of 100, learning rates of 1e-5 to
 /// 1e-1.
@@ -80,8 +80,10 @@ impl Preset {
                 evals_per_cycle: 10,
             },
             device: device::Choice::Auto,
+            feed: Feed::Auto,
             steps: None,
             repeats: 1,
+            checkpoint_every: None,
             overfit_one_batch: false,
         }
     }

@@ -12,6 +12,7 @@ mod memory;
 pub mod products;
 pub mod sample;
 pub mod sweep;
+mod throughput;
 pub mod trace;
 mod workload;
 
@@ -20,8 +21,9 @@ use std::time::Instant;
 use serde::Serialize;
 
 pub use ceilings::Ceilings;
-pub use device::{Evaluated, HostPhase, Profile, StartUp, Throughput};
+pub use device::{Evaluated, HostPhase, Profile, StartUp};
 pub use kernels::{GpuTime, KernelTime};
+pub use throughput::Throughput;
 pub use workload::{Run, Workload};
 
 use crate::device::{Choice, Device};
@@ -119,8 +121,8 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
     for choice in options.devices() {
         let start = Instant::now();
         let device = Device::open(&choice)?;
-        let mut start_up = StartUp { before, data, open: start.elapsed().as_secs_f64(), ..StartUp::default() };
-        let profile = device::profile(&device, &workload, options, &mut start_up, &mut trace, &mut warnings)?;
+        let start_up = StartUp { before, data, open: start.elapsed().as_secs_f64(), ..StartUp::default() };
+        let profile = device::profile(&device, &workload, options, start_up, &mut trace, &mut warnings)?;
         profiles.push(profile);
         devices.push(device);
     }

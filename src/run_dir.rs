@@ -15,11 +15,15 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::data::Standardisation;
 use crate::device;
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::params::Params;
 use crate::statistics::Spread;
 use crate::train::{Evaluation, Observer, Outcome, Score};
 use crate::weights;
+
+pub(crate) mod lock;
+mod reopen;
 
 /// The folder of default names.
 const RUNS: &str = "runs";
@@ -28,6 +32,8 @@ const RUNS: &str = "runs";
 pub struct RunDir {
     path: PathBuf,
     metrics: File,
+    /// Held as long as this process trains here.
+    _lock: File,
 }
 
 impl RunDir {
@@ -36,7 +42,8 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] for a folder that is not empty, [`Error::Output`] for one that cannot be made.
+    /// [`Error::Usage`] for a folder that is not empty, [`Error::Output`] for one that cannot be made, [`Error::Busy`]
+    /// for one that another process trains in.
     pub fn create(out: Option<&Path>, name: &str, config: &Config) -> Result<Self> {
         let path = match out {
             Some(path) => {
@@ -45,9 +52,11 @@ impl RunDir {
             }
             None => fresh(name)?,
         };
+        let lock = lock::take(&path)?;
         let metrics = path.join("metrics.jsonl");
-        let metrics = OpenOptions::new().append(true).create_new(true).open(&metrics).map_err(failed(&metrics))?;
-        let run = Self { path, metrics };
+        let metrics = OpenOptions::new().append(true).create(true).open(&metrics).map_err(failed(&metrics))?;
+        let run = Self { path, metrics, _lock: lock };
+        // Last: where it is, there is a run that can be resumed.
         run.write("config.toml", config.to_toml()?.as_bytes())?;
         Ok(run)
     }
@@ -93,20 +102,7 @@ impl RunDir {
 /// Writes a file of `folder` so that it is there whole or not at all.
 pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     let path = folder.join(name);
-    // In the same folder, so that the renaming never crosses file systems.
-    let temporary = folder.join(format!(".{name}.part"));
-    let written = (|| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        sync_folder(folder)
-    })();
-    written.map_err(|error| {
-        // It may never have been made; the first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-        failed(&path)(error)
-    })
+    disk::replace(&disk::System, &path, bytes).map_err(failed(&path))
 }
 
 impl Observer for RunDir {
@@ -133,10 +129,11 @@ fn claim_given(path: &Path) -> Result<()> {
     }
     match fs::create_dir(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {
-            if fs::read_dir(path).map_err(failed(path))?.next().is_some() {
+            if !reopen::is_unused(path)? {
+                lock::check(path)?;
                 return Err(Error::Usage(format!(
-                    "--out {}: the folder is there and not empty, and a run is never overwritten: \
-                     name another folder, or remove this one",
+                    "--out {0}: the folder is there and not empty, and a run is never overwritten: \
+                     name another folder, or remove this one, or go on with its run by --resume {0}",
                     path.display()
                 )));
             }
@@ -164,11 +161,6 @@ fn claim_fresh(base: &Path) -> Result<PathBuf> {
         }
     }
     Err(Error::output(base, "no free name"))
-}
-
-/// Makes a renaming last through a power cut. Only Unix has, and needs, such a call on a folder.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
 pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> Error {

@@ -14,8 +14,10 @@ use crate::params::Params;
 use crate::spec::{ModelSpec, TrainSpec};
 
 pub use plan::Plan;
+pub use state::{BatchLosses, Keeper, State};
 
 mod plan;
+mod state;
 
 /// `M` models of one shape to be trained together, and on what.
 pub struct Training {
@@ -96,79 +98,125 @@ impl Training {
     /// go on, and what the engine and the observer have.
     pub fn run(&self, engine: &mut dyn Engine, observer: &mut dyn Observer) -> Result<Outcome> {
         let shape = engine.job().model;
-        let fresh: Vec<_> = self.models.iter().map(|model| Params::init(&shape, model.seed)).collect();
-        self.run_from(&fresh, engine, observer)
+        let fresh = self.models.iter().map(|model| Params::init(&shape, model.seed)).collect();
+        self.run_from(State::fresh(fresh), engine, observer, &mut ())
     }
 
-    /// As [`Self::run`], from the weights `start`, one [`Params`] a model.
+    /// Trains from `state` to the plan's end on an engine built for [`Self::job`]. The states that `keeper` is given on
+    /// the way are such states.
     ///
     /// # Errors
     ///
-    /// As [`Self::run`].
-    pub fn run_from(&self, start: &[Params], engine: &mut dyn Engine, observer: &mut dyn Observer) -> Result<Outcome> {
-        engine.load(start)?;
+    /// As [`Self::run`], and what the keeper has: why the training must stop, or that a state cannot be saved.
+    pub fn run_from(
+        &self,
+        state: State,
+        engine: &mut dyn Engine,
+        observer: &mut dyn Observer,
+        keeper: &mut dyn Keeper,
+    ) -> Result<Outcome> {
+        same_length("weights", state.params.len(), self.models.len())?;
+        same_length("sums of losses", state.losses.sums.len(), self.models.len())?;
+        if state.step > self.plan.steps() {
+            return Err(Error::Internal(format!("a state after step {} of {}", state.step, self.plan.steps())));
+        }
+        engine.load(&state.params)?;
+        let State { step: start, params, mut losses, mut timing } = state;
+        drop(params);
+
         let mut batches = Batches::new(self.split.train.clone(), self.plan.batch_size(), self.shuffle_seeds());
-        let mut timing = Timing::default();
         let mut last_losses = vec![None; self.models.len()];
         let mut frozen = Frozen(vec![false; self.models.len()]);
-        let mut evaluation = self.evaluate(engine, 0, None, &mut timing)?;
-        self.check_scores(&evaluation, &mut frozen, observer)?;
-        observer.evaluated(&evaluation)?;
-        while evaluation.step < self.plan.steps() && !frozen.all() {
-            let (first, end) = (evaluation.step, self.plan.next_evaluation(evaluation.step));
+        let mut step = start;
+        let evaluation = loop {
+            if let Some(reason) = keeper.stop(step) {
+                keeper.save(&self.state(engine, step, &losses, timing, &mut frozen, observer)?)?;
+                return Err(reason);
+            }
+            let evaluation = if self.plan.evaluates_at(step) {
+                let evaluation = self.evaluate(engine, step, losses.means().as_deref(), &mut timing)?;
+                self.check_scores(&evaluation, &mut frozen, observer)?;
+                observer.evaluated(&evaluation)?;
+                if keeper.is_best(&evaluation) {
+                    keeper.hold(self.state(engine, step, &losses, timing, &mut frozen, observer)?, &evaluation);
+                }
+                Some(evaluation)
+            } else {
+                None
+            };
+            if step > start && step == self.plan.next_checkpoint(step - 1, keeper.every()) {
+                keeper.save(&self.state(engine, step, &losses, timing, &mut frozen, observer)?)?;
+            }
+            match evaluation {
+                Some(evaluation) if step >= self.plan.steps() || frozen.all() => break evaluation,
+                Some(_) => losses = BatchLosses::new(self.models.len()),
+                None => {}
+            }
+
+            let first = step;
+            let end = self.plan.next_evaluation(step).min(self.plan.next_checkpoint(step, keeper.every()));
             let start = Instant::now();
-            timing.images += self.train(engine, first, end, &mut batches, observer)?;
-            let losses = engine.losses()?;
+            while step < end && (step == first || keeper.stop(step).is_none()) {
+                let stop = end.min(step + engine.chunk_steps().max(1) as u64);
+                timing.images += self.train(engine, step, stop, &mut batches)?;
+                step = stop;
+                observer.stepped(step)?;
+            }
+            let batch_losses = engine.losses()?;
             timing.training += start.elapsed();
-            timing.steps += end - first;
-            self.check_losses(first, end, &losses, &mut last_losses, &mut frozen, observer)?;
-            let means = self.mean_losses(&losses);
-            evaluation = self.evaluate(engine, end, Some(&means), &mut timing)?;
-            self.check_scores(&evaluation, &mut frozen, observer)?;
-            observer.evaluated(&evaluation)?;
-        }
+            timing.steps += step - first;
+            self.check_losses(first, step, &batch_losses, &mut last_losses, &mut frozen, observer)?;
+            batch_losses.chunks_exact(self.models.len()).for_each(|step| losses.add(step));
+        };
 
         let start = Instant::now();
         let tallies = tally(engine, &self.split.test, self.models.len())?;
         let penalties = self.penalties(engine)?;
         timing.evaluation += start.elapsed();
         let test = tallies.iter().zip(penalties).map(|(tally, penalty)| Score::of(tally, penalty)).collect();
-        let params = engine.params()?;
-        for (model, params) in params.iter().enumerate() {
-            if !params.is_finite() {
-                self.diverged(model, evaluation.step, "a weight is no longer a finite number", &mut frozen, observer)?;
-            }
-        }
+        let params = self.finite_params(engine, step, &mut frozen, observer)?;
         Ok(Outcome { evaluation, test, timing, params })
     }
 
-    /// Hands the steps `first..end` to the engine, and returns how many images they have.
-    fn train(
+    /// The state after `step` steps.
+    fn state(
         &self,
         engine: &mut dyn Engine,
-        first: u64,
-        end: u64,
-        batches: &mut Batches,
+        step: u64,
+        losses: &BatchLosses,
+        timing: Timing,
+        frozen: &mut Frozen,
         observer: &mut dyn Observer,
-    ) -> Result<u64> {
-        let (mut rows, mut lengths, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-        let mut images = 0;
-        let mut step = first;
-        while step < end {
-            rows.clear();
-            lengths.clear();
-            rates.clear();
-            let stop = end.min(step + engine.chunk_steps().max(1) as u64);
-            for step in step..stop {
-                lengths.push(batches.append(step, &mut rows));
-                rates.extend(self.models.iter().map(|model| model.lr.at(step) as f32));
+    ) -> Result<State> {
+        Ok(State { step, params: self.finite_params(engine, step, frozen, observer)?, losses: losses.clone(), timing })
+    }
+
+    /// The weights after `step` steps, all of which must be finite.
+    fn finite_params(
+        &self,
+        engine: &mut dyn Engine,
+        step: u64,
+        frozen: &mut Frozen,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Params>> {
+        let params = engine.params()?;
+        for (model, params) in params.iter().enumerate() {
+            if !params.is_finite() {
+                self.diverged(model, step, "a weight is no longer a finite number", frozen, observer)?;
             }
-            engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
-            images += lengths.iter().map(|&length| u64::from(length)).sum::<u64>();
-            step = stop;
-            observer.stepped(step)?;
         }
-        Ok(images)
+        Ok(params)
+    }
+
+    /// Hands the chunk of the steps `first..end` to the engine, and returns how many images it has.
+    fn train(&self, engine: &mut dyn Engine, first: u64, end: u64, batches: &mut Batches) -> Result<u64> {
+        let (mut rows, mut lengths, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+        for step in first..end {
+            lengths.push(batches.append(step, &mut rows));
+            rates.extend(self.models.iter().map(|model| model.lr.at(step) as f32));
+        }
+        engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+        Ok(lengths.iter().map(|&length| u64::from(length)).sum())
     }
 
     /// Demands a batch loss of every step `first..end` and model, `losses [steps, M]`, and that they be finite.
@@ -192,7 +240,7 @@ impl Training {
                 if !loss.is_finite() {
                     let before = match last {
                         Some(last) => format!("the last finite one was {last:.4e}, a step before"),
-                        None => "it was so at the start".into(),
+                        None => "there was none before in this process".into(),
                     };
                     let what = format!("the batch's loss is {loss}; {before}");
                     self.diverged(model, step, &what, frozen, observer)?;
@@ -201,14 +249,6 @@ impl Training {
             }
         }
         Ok(())
-    }
-
-    /// Each model's mean of the batch `losses [steps, M]`.
-    fn mean_losses(&self, losses: &[f32]) -> Vec<f64> {
-        let models = self.models.len();
-        let steps = losses.len() / models;
-        let sum = |model| losses.iter().skip(model).step_by(models).map(|&loss| f64::from(loss)).sum::<f64>();
-        (0..models).map(|model| sum(model) / steps as f64).collect()
     }
 
     /// Scores all models on the whole training and validation sets.
@@ -401,7 +441,8 @@ pub struct Evaluation {
 }
 
 /// Where the time went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Timing {
     /// In steps, from gathering the first batch to having the losses.
     pub training: Duration,

@@ -19,14 +19,40 @@ use crate::spec::ModelSpec;
 ///
 /// [`Error::Internal`] if lengths and shapes disagree.
 pub fn network(params: &Params) -> Result<Vec<u8>> {
-    let tensors = tensors(&params.spec);
-    serialize(tensors.iter().zip(&params.values).map(|(tensor, values)| {
-        if tensor.is_weight() {
-            (tensor.name, vec![tensor.columns, tensor.rows], transposed(tensor, values))
-        } else {
-            (tensor.name, vec![tensor.columns], values.clone())
-        }
-    }))
+    serialize(named("", params), FORMAT)
+}
+
+/// As [`network`] for several models, the names of model 3 beginning with `3.`, with one entry of metadata.
+///
+/// # Errors
+///
+/// As [`network`].
+pub(crate) fn networks(params: &[Params], metadata: (&str, &str)) -> Result<Vec<u8>> {
+    let prefixes: Vec<_> = (0..params.len()).map(|model| prefix(model, params.len())).collect();
+    serialize(prefixes.iter().zip(params).flat_map(|(prefix, params)| named(prefix, params)), metadata)
+}
+
+/// What the names of a model's tensors begin with in [`networks`].
+pub(crate) fn prefix(model: usize, models: usize) -> String {
+    if models == 1 { String::new() } else { format!("{model}.") }
+}
+
+/// A tensor's shape in the file.
+pub(crate) fn shape(tensor: &Tensor) -> Vec<usize> {
+    if tensor.is_weight() { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] }
+}
+
+/// A tensor's values in this program's layout, from those in the file.
+pub(crate) fn from_file(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
+    transposed(&Tensor { rows: tensor.columns, columns: tensor.rows, ..*tensor }, values)
+}
+
+/// A model's tensors as the file has them: name, shape, values.
+fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = (String, Vec<usize>, Vec<f32>)> + 'a {
+    tensors(&params.spec)
+        .into_iter()
+        .zip(&params.values)
+        .map(move |(tensor, values)| (format!("{prefix}{}", tensor.name), shape(&tensor), transposed(&tensor, values)))
 }
 
 /// What [`network`] wrote of a network of this shape, bit for bit. An error is a sentence without the file's name.
@@ -39,13 +65,13 @@ pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
     let mut params = Params { spec: *spec, values: Default::default() };
     for (tensor, values) in tensors(spec).iter().zip(&mut params.values) {
         let found = file.tensor(tensor.name).map_err(|error| format!("{}: {error}", tensor.name))?;
-        let shape = if tensor.is_weight() { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] };
-        if found.dtype() != Dtype::F32 || found.shape() != shape {
+        let expected = shape(tensor);
+        if found.dtype() != Dtype::F32 || found.shape() != expected {
             let (dtype, found) = (found.dtype(), found.shape());
-            return Err(format!("{}: expected F32 {shape:?}, found {dtype:?} {found:?}", tensor.name));
+            return Err(format!("{}: expected F32 {expected:?}, found {dtype:?} {found:?}", tensor.name));
         }
         let flat: Vec<f32> = found.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        *values = transposed(&Tensor { rows: tensor.columns, columns: tensor.rows, ..*tensor }, &flat);
+        *values = from_file(tensor, &flat);
     }
     if params.is_finite() { Ok(params) } else { Err("a weight is not a finite number".into()) }
 }
@@ -57,15 +83,22 @@ pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
 /// As [`network`].
 pub fn standardisation(standardisation: &Standardisation) -> Result<Vec<u8>> {
     let Standardisation { mean, scale, .. } = standardisation;
-    serialize([("mean", vec![mean.len()], mean.clone()), ("scale", vec![scale.len()], scale.clone())].into_iter())
+    let tensors = [("mean", mean), ("scale", scale)];
+    serialize(tensors.into_iter().map(|(name, values)| (name.to_owned(), vec![values.len()], values.clone())), FORMAT)
 }
 
-/// `[rows, columns]` as `[columns, rows]`.
+/// Readers of the field ask for this key. With one key only, a file's bytes are the same every time.
+const FORMAT: (&str, &str) = ("format", "pt");
+
+/// `[rows, columns]` as `[columns, rows]`; of a bias, one row, the same values.
 fn transposed(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
     (0..tensor.columns).flat_map(|column| values[column..].iter().step_by(tensor.columns).copied()).collect()
 }
 
-fn serialize<'a>(tensors: impl Iterator<Item = (&'a str, Vec<usize>, Vec<f32>)>) -> Result<Vec<u8>> {
+fn serialize(
+    tensors: impl Iterator<Item = (String, Vec<usize>, Vec<f32>)>,
+    (key, value): (&str, &str),
+) -> Result<Vec<u8>> {
     let internal = |error| Error::Internal(format!("safetensors: {error}"));
     let tensors: Vec<_> = tensors
         .map(|(name, shape, values)| {
@@ -74,12 +107,10 @@ fn serialize<'a>(tensors: impl Iterator<Item = (&'a str, Vec<usize>, Vec<f32>)>)
         .collect();
     let views = tensors
         .iter()
-        .map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(internal)?;
-    // Readers of the field ask for this key; with one key only, the file's bytes are the same every time.
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize(views, Some(metadata)).map_err(internal)
+    safetensors::serialize(views, Some(HashMap::from([(key.to_owned(), value.to_owned())]))).map_err(internal)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The profiler, on whatever GPU there is: a software driver will do. No test demands a time, only that there is one.
 
+#![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
+
 use std::process::{Command, Output};
 use std::time::Instant;
 

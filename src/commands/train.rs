@@ -1,26 +1,43 @@
 //! `cyclone train`.
 
 use std::env;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Zoned;
 
+use crate::checkpoint::{Checkpoints, Run, Shapes, Store};
 use crate::cli::TrainArgs;
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
-use crate::display::{Display, Header};
-use crate::error::Result;
+use crate::disk::System;
+use crate::display::{self, Display, Header};
+use crate::error::{Error, Result};
+use crate::params::Params;
 use crate::run_dir::{About, DataRecord, RunDir};
+use crate::signals::Signals;
 use crate::spec::ModelSpec;
-use crate::train::{Evaluation, Observer, Training};
+use crate::train::{Evaluation, Observer, State, Training};
 
 /// Trains one network, or several at once, as the flags say.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    let config = args.config()?;
     let mut display = Display::new(args.quiet);
-    let device = Device::open(&config.device)?;
+    let (reopened, config) = match &args.resume {
+        None => (None, args.config()?),
+        Some(path) => {
+            let (run, mut config) = RunDir::reopen(path)?;
+            if run.is_complete() {
+                return display.show(&format!("{}: the run is complete, there is nothing to do\n", path.display()));
+            }
+            args.settings.clone().apply(&mut config)?;
+            config.check()?;
+            (Some(run), config)
+        }
+    };
+    let mut device = Device::open(&config.device)?;
+    device.feed = config.feed;
     device.notice.iter().for_each(|notice| display.note(notice));
     let dataset = Arc::new(Dataset::open(&config.data.source)?);
     dataset.notice.iter().for_each(|notice| display.note(notice));
@@ -34,9 +51,15 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let training = training(&config, split)?;
     training.plan().warning().iter().for_each(|warning| display.warn(warning));
     let mut engine = device.engine(training.job(shape), dataset.clone(), standardisation.clone())?;
-
-    let mut records = RunDir::create(args.out.as_deref(), args.name(), &config)?;
     let (started, engine_name) = (Zoned::now(), engine.describe());
+    let run = Run { settings: Settings::from(&config), data: dataset.digest()?, device: engine_name.clone() };
+
+    let resumes = reopened.is_some();
+    let mut records = match reopened {
+        Some(records) => records,
+        None => RunDir::create(args.out.as_deref(), args.name(), &config)?,
+    };
+    let (state, mut checkpoints) = begin(&mut records, &training, shape, run.clone(), resumes, &display)?;
     let header = Header {
         device: &engine_name,
         data: &dataset.name,
@@ -47,7 +70,15 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     display.show(&header.to_string())?;
     display.start(training.plan().steps());
-    let outcome = training.run(engine.as_mut(), &mut Both(&mut display, &mut records))?;
+    let outcome = training.run_from(state, engine.as_mut(), &mut Both(&mut display, &mut records), &mut checkpoints);
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            drop(display);
+            advise(&error, checkpoints.last_step(), records.path());
+            return Err(error);
+        }
+    };
 
     records.save_weights(&outcome.params, &standardisation)?;
     let split = training.split();
@@ -58,7 +89,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         engine: engine_name,
         data: DataRecord {
             name: dataset.name.clone(),
-            sha256: dataset.digest()?,
+            sha256: run.data,
             train: split.train.len(),
             validation: split.validation.len(),
             test: split.test.len(),
@@ -74,6 +105,51 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 fn training(config: &Config, split: Split) -> Result<Training> {
     let training = Training::new(config.models(), split, config.steps)?;
     if config.overfit_one_batch { training.on_one_batch() } else { Ok(training) }
+}
+
+/// The state to start from, and the keeper of those to come.
+fn begin(
+    records: &mut RunDir,
+    training: &Training,
+    shape: ModelSpec,
+    run: Run,
+    resumes: bool,
+    display: &Display,
+) -> Result<(State, Checkpoints)> {
+    let store = Store::new(records.path(), System);
+    store.prepare()?;
+    let models = training.models();
+    let shapes = Shapes { model: shape, models: models.len() };
+    let last = store.last(&run, &shapes, |notice| display.note(notice))?;
+    let (state, best) = match last {
+        Some(last) => {
+            if last.run.device != run.device {
+                display.warn(&format!(
+                    "the run was on {}: on another device the weights will not have the same bits",
+                    last.run.device
+                ));
+            }
+            (last.state, last.best)
+        }
+        None => (State::fresh(models.iter().map(|model| Params::init(&shape, model.seed)).collect()), None),
+    };
+    if resumes {
+        records.cut_metrics(state.step)?.iter().for_each(|notice| display.note(notice));
+        display.note(&format!("going on after step {} of {}", state.step, training.plan().steps()));
+    }
+    let every = run.settings.checkpoint_every;
+    Ok((state, Checkpoints::new(store, run, every, Signals::watch()?, records.metrics()?, best)))
+}
+
+/// Says how to go on after what ended the training.
+fn advise(error: &Error, last: Option<u64>, records: &Path) {
+    let again = format!("cyclone train --resume {}", display::quoted(records));
+    match (error, last) {
+        // It would end the same way again.
+        (Error::Diverged(_) | Error::Internal(_), _) => {}
+        (_, Some(step)) => display::advice(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
+        (_, None) => display::advice(&format!("no checkpoint was saved yet; start over with: {again}")),
+    }
 }
 
 /// The terminal and the records, told of everything in this order.

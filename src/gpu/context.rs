@@ -1,5 +1,6 @@
 //! Adapters, the device, its faults, and waiting for it.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +17,15 @@ const HANG: Duration = Duration::from_secs(60);
 
 /// What a profile likes to have and nothing else needs.
 const TIMESTAMPS: Features = Features::TIMESTAMP_QUERY.union(Features::TIMESTAMP_QUERY_INSIDE_PASSES);
+thread_local! {
+    static POLLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread waits for a GPU, when a panic is the library's way to say that the device was lost. It is caught
+/// and becomes an error; a program's panic hook should be silent about it.
+pub fn is_polling() -> bool {
+    POLLING.get()
+}
 
 /// What is printed about an adapter.
 #[derive(Clone, Debug)]
@@ -191,13 +201,19 @@ impl Gpu {
         loop {
             let poll = PollType::Wait { submission_index: submission.cloned(), timeout: Some(Duration::from_secs(1)) };
             // A device lost while waiting makes `poll` panic, whatever handler is set.
-            match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
+            POLLING.set(true);
+            let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+            POLLING.set(false);
+            match polled {
                 Ok(Ok(_)) => return self.check(),
                 Ok(Err(PollError::Timeout)) if started.elapsed() < HANG => self.check()?,
                 Ok(Err(PollError::Timeout)) => {
                     return Err(self.failed(&format!("no answer for {} s: the GPU hangs", HANG.as_secs())));
                 }
-                Ok(Err(error)) => return Err(self.failed(&error.to_string())),
+                // A submission that the driver refused, which nothing else tells of.
+                Ok(Err(PollError::WrongSubmissionIndex(..))) => {
+                    return Err(self.failed("the device was lost: the driver refused a submission"));
+                }
                 Err(_) => return Err(self.failed("the device was lost while waiting for it")),
             }
         }

@@ -6,6 +6,22 @@ use super::context::Gpu;
 use crate::error::{Error, Result};
 use crate::kernels::{Access, Kernel, Shaders, Step};
 
+/// wgpu would count every loop's iterations and guard every division, which keeps drivers from unrolling loops (a
+/// hundredfold slowdown has been seen). Bounds of buffers stay checked.
+const CHECKS: wgpu::ShaderRuntimeChecks = wgpu::ShaderRuntimeChecks {
+    force_loop_bounding: false,
+    int_div_checks: false,
+    ..wgpu::ShaderRuntimeChecks::checked()
+};
+
+#[expect(unsafe_code, reason = "wgpu must be told that loops end and divisors are not 0: see SAFETY")]
+fn module(device: &wgpu::Device, label: Option<&str>, source: &str) -> wgpu::ShaderModule {
+    let source = wgpu::ShaderSource::Wgsl(source.into());
+    // SAFETY: every loop of the kernels counts up to a bound that the host checks (`plan::Plan`, at most 65,535 trips), and
+    // every divisor is a constant of at least 1.
+    unsafe { device.create_shader_module_trusted(wgpu::ShaderModuleDescriptor { label, source }, CHECKS) }
+}
+
 /// A compute pipeline with everything constant folded in.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -52,10 +68,7 @@ impl Pipeline {
                     bind_group_layouts: &[Some(&layout)],
                     immediate_size: kernel.immediates(),
                 })),
-                module: &device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                    label,
-                    source: wgpu::ShaderSource::Wgsl(shaders.source(kernel).into()),
-                }),
+                module: &module(device, label, shaders.source(kernel)),
                 entry_point: Some("main"),
                 compilation_options: wgpu::PipelineCompilationOptions {
                     constants,

@@ -244,7 +244,7 @@ pub(crate) struct Pass<'a> {
     gpu: &'a Gpu,
     encoder: &'a mut wgpu::CommandEncoder,
     /// The one pass of all dispatches; none where stamps can only be taken at the ends of passes, a pass a dispatch.
-    pass: Option<wgpu::ComputePass<'static>>,
+    open: Option<wgpu::ComputePass<'static>>,
     stamps: Option<Stamps>,
 }
 
@@ -252,12 +252,12 @@ impl<'a> Pass<'a> {
     fn begin(gpu: &'a Gpu, encoder: &'a mut wgpu::CommandEncoder) -> Self {
         let inside = gpu.device.features().contains(Features::TIMESTAMP_QUERY_INSIDE_PASSES);
         let mut stamps = gpu.recorder.stamps().then(|| Stamps::new(gpu, !inside));
-        let mut pass = (stamps.is_none() || inside)
+        let mut open = (stamps.is_none() || inside)
             .then(|| encoder.begin_compute_pass(&ComputePassDescriptor::default()).forget_lifetime());
-        if let (Some(stamps), Some(pass)) = (&mut stamps, &mut pass) {
+        if let (Some(stamps), Some(pass)) = (&mut stamps, &mut open) {
             stamps.inside(gpu, pass);
         }
-        Self { gpu, encoder, pass, stamps }
+        Self { gpu, encoder, open, stamps }
     }
 
     /// Encodes one dispatch of `grid` workgroups; `work` is asked for if it is timed.
@@ -269,7 +269,7 @@ impl<'a> Pass<'a> {
         grid: [u32; 3],
         work: impl FnOnce() -> Work,
     ) {
-        match (&mut self.pass, &mut self.stamps) {
+        match (&mut self.open, &mut self.stamps) {
             (Some(pass), stamps) => {
                 pipeline.dispatch(pass, bindings, step, grid);
                 if let Some(stamps) = stamps {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Options;
 use super::ceilings::Ceilings;
 use super::kernels::GpuTime;
-use super::sample::Sample;
+use super::throughput::Throughput;
 use super::trace::Trace;
 use super::workload::{Run, Workload};
 use crate::device::{Device, Record};
@@ -15,19 +15,8 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gpu::recorder::{Phase, Recording};
 
-/// A repetition should take no longer, in seconds, unless its steps are asked for.
-const REPETITION: f64 = 2.0;
-/// Nor shorter: further epochs are added until then.
-const REPETITION_LEAST: f64 = 0.1;
-/// The most on a software adapter: warm-up, repetitions and recordings then end within half a minute.
-const REPETITION_SOFTWARE: f64 = 1.0;
 /// Least images of an evaluation.
 const EVALUATED: usize = 64;
-/// A larger spread of the repetitions is noise that a user should know of.
-const SPREAD: f64 = 0.05;
-/// A shorter repetition, in seconds, is mostly its own beginning and end.
-const SHORT: f64 = 0.005;
-
 /// What is known about a device.
 #[derive(Clone, Debug, Serialize)]
 pub struct Profile {
@@ -51,40 +40,6 @@ pub struct Profile {
     pub buffers: Vec<(&'static str, usize, u64)>,
     /// From the process's start to the first step's loss.
     pub start_up: StartUp,
-}
-
-/// How fast it trains.
-#[derive(Clone, Debug, Serialize)]
-pub struct Throughput {
-    /// Steps of a repetition.
-    pub steps: u64,
-    /// Images of a repetition.
-    pub images: u64,
-    /// Seconds of the repetitions.
-    pub seconds: Sample,
-    /// The largest less the smallest of them, as a share of the median.
-    pub spread: f64,
-    /// By the median, as all that follows.
-    pub seconds_a_step: f64,
-    /// An image counts once, however many models see it.
-    pub images_per_second: f64,
-    /// Operations of all models a second.
-    pub flops_per_second: f64,
-}
-
-impl Throughput {
-    fn new(workload: &Workload, steps: u64, seconds: Sample) -> Self {
-        let (images, median) = (workload.images(steps), seconds.median());
-        Self {
-            steps,
-            images,
-            spread: seconds.spread(),
-            seconds_a_step: median / steps as f64,
-            images_per_second: images as f64 / median,
-            flops_per_second: workload.step_flops() * steps as f64 / median,
-            seconds,
-        }
-    }
 }
 
 /// How fast it evaluates.
@@ -139,17 +94,16 @@ impl StartUp {
     }
 }
 
-/// Profiles `workload` on `device`.
+/// Profiles `workload` on `device`. `start_up` is what is known of the start already.
 pub fn profile(
     device: &Device,
     workload: &Workload,
     options: &Options,
-    start_up: &mut StartUp,
+    mut start_up: StartUp,
     trace: &mut Trace,
     warnings: &mut Vec<String>,
 ) -> Result<Profile> {
     let gpu = device.gpu();
-    let software = gpu.is_some_and(|gpu| gpu.is_software());
     let start = Instant::now();
     gpu.inspect(|gpu| gpu.record(false));
     let mut engine = device.engine(workload.job(), workload.dataset.clone(), workload.standardisation.clone())?;
@@ -166,45 +120,13 @@ pub fn profile(
     workload.load(engine)?;
     start_up.weights = start.elapsed().as_secs_f64();
     start_up.first_step = workload.run(engine, 1)?.seconds();
-    // The first step was not like the others.
-    let step_seconds = workload.run(engine, 1)?.seconds();
-    let budget = if software { REPETITION_SOFTWARE } else { REPETITION };
-    let affordable = ((budget / step_seconds) as u64).max(1);
-    let mut steps = options.steps.unwrap_or(workload.steps_per_epoch().min(affordable));
+
+    let software = gpu.is_some_and(|gpu| gpu.is_software());
     if software {
         warn("a software adapter: a processor plays the GPU, so its times say nothing about one".into());
     }
-    if options.steps.is_none() && steps < workload.steps_per_epoch() {
-        let epoch = workload.steps_per_epoch();
-        warn(format!("only {steps} of an epoch's {epoch} steps a repetition, to end soon: --steps {epoch} for all"));
-    }
-
-    let mut reference = workload.run(engine, steps)?;
-    if options.steps.is_none() && reference.seconds() < REPETITION_LEAST && steps == workload.steps_per_epoch() {
-        steps *= (REPETITION_LEAST / reference.seconds()).ceil() as u64;
-        reference = workload.run(engine, steps)?;
-    }
-    let seconds = (0..options.repeats).map(|_| {
-        let run = workload.run(engine, steps)?;
-        run.check(&reference, &format!("a timed run on {name}")).map(|()| run.seconds())
-    });
-    let seconds = Sample::new(seconds.collect::<Result<_>>()?);
-    let seconds = seconds.ok_or_else(|| Error::Usage("--repeats 0: expected 1 or more".into()))?;
-    if seconds.median() < SHORT {
-        warn(format!(
-            "a repetition takes only {:.2} ms, much of it beginning and end: give more --steps than {steps}",
-            seconds.median() * 1e3
-        ));
-    }
-    if seconds.spread() > SPREAD {
-        warn(format!(
-            "the repetitions differ by {:.0} %: other programs are using the machine, or its clock is changing; \
-             quieten it, or give more --repeats than {}",
-            seconds.spread() * 100.0,
-            options.repeats
-        ));
-    }
-    let throughput = Throughput::new(workload, steps, seconds);
+    let (throughput, reference) = Throughput::measure(engine, workload, options, software, &mut warn)?;
+    let steps = throughput.steps;
     let ceilings = gpu.map_or_else(|| Ok(Ceilings::of_cpu()), |gpu| Ceilings::of_gpu(gpu))?;
 
     let mut host = Vec::new();
@@ -241,7 +163,7 @@ pub fn profile(
         evaluated,
         host,
         buffers,
-        start_up: *start_up,
+        start_up,
         name,
     })
 }

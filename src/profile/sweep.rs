@@ -32,8 +32,7 @@ impl Axis {
     /// The values tried: round numbers over the range that people train.
     pub fn values(self) -> &'static [usize] {
         match self {
-            Self::Hidden => &[10, 50, 100, 250, 500, 1000],
-            Self::Batch => &[10, 50, 100, 250, 500, 1000],
+            Self::Hidden | Self::Batch => &[10, 50, 100, 250, 500, 1000],
             Self::Models => &[1, 3, 10, 30, 100],
         }
     }
@@ -97,9 +96,10 @@ fn point(workload: &Workload, device: &Device) -> Result<Option<f64>> {
     let step = workload.run(engine, 1)?.seconds();
     let steps = ((REPETITION / step) as u64).clamp(1, workload.steps_per_epoch());
     let reference = workload.run(engine, steps)?;
+    let what = format!("a timed run on {}", engine.describe());
     let seconds = (0..REPEATS).map(|_| {
         let run = workload.run(engine, steps)?;
-        run.check(&reference, "a timed run").map(|()| run.seconds() / steps as f64)
+        run.check(&reference, &what).map(|()| run.seconds() / steps as f64)
     });
     Ok(Some(median(seconds.collect::<Result<_>>()?)))
 }

@@ -49,12 +49,12 @@ impl Trace {
     /// Adds a run on a GPU: the host's phases and, if they were timed, the dispatches.
     pub fn gpu(&mut self, name: &str, recording: &Recording, run: &Run, clock: Option<Clock>) {
         self.process(name);
-        self.track(HOST, "host".into());
+        self.track(HOST, "host");
         for span in recording.spans.iter().filter(|span| span.end <= run.end) {
             self.span(HOST, span.phase.name(), self.at(span.start), self.at(span.end), json!({}));
         }
         let Some(clock) = clock.filter(|_| !recording.submissions.is_empty()) else { return };
-        self.track(GPU, format!("GPU (±{:.0} µs)", clock.uncertainty * 1e6));
+        self.track(GPU, &format!("GPU (±{:.0} µs)", clock.uncertainty * 1e6));
         let host = self.at(clock.host);
         let at = |nanoseconds: f64| host + (nanoseconds - clock.gpu) * 1e-3;
         for (submission, dispatches) in recording.submissions.iter().enumerate() {
@@ -70,7 +70,7 @@ impl Trace {
     /// Adds a run on the CPU engine: its chunks.
     pub fn cpu(&mut self, name: &str, run: &Run) {
         self.process(name);
-        self.track(HOST, "CPU engine".into());
+        self.track(HOST, "CPU engine");
         for &(start, end) in &run.chunks {
             self.span(HOST, "chunk", self.at(start), self.at(end), json!({}));
         }
@@ -103,14 +103,14 @@ impl Trace {
 
     fn process(&mut self, name: &str) {
         self.processes += 1;
-        self.named("process_name", 0, name.to_owned());
+        self.named("process_name", 0, name);
     }
 
-    fn track(&mut self, tid: u32, name: String) {
+    fn track(&mut self, tid: u32, name: &str) {
         self.named("thread_name", tid, name);
     }
 
-    fn named(&mut self, what: &'static str, tid: u32, name: String) {
+    fn named(&mut self, what: &'static str, tid: u32, name: &str) {
         let pid = self.processes;
         self.events.push(Event { name: what, ph: 'M', pid, tid, ts: 0.0, dur: None, args: json!({ "name": name }) });
     }

@@ -1,6 +1,6 @@
 //! A search's folder: what is searched, and the records of the trials that have ended.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,10 @@ use super::{Options, Search};
 use crate::config::{Config, Settings};
 use crate::data::Dataset;
 use crate::data::split::Split;
+use crate::disk::is_temporary;
 use crate::error::{Error, Result};
 use crate::params::Params;
-use crate::run_dir::{DataRecord, failed, write};
+use crate::run_dir::{DataRecord, failed, lock, write};
 use crate::spec::ModelSpec;
 use crate::weights;
 
@@ -92,6 +93,8 @@ pub struct Folder {
     trials: File,
     /// Of the trials that have ended, in the order of `trials.jsonl`.
     records: Vec<Record>,
+    /// Held as long as this process searches here.
+    _lock: File,
 }
 
 impl Folder {
@@ -116,19 +119,10 @@ impl Folder {
                 path.display()
             )));
         }
+        let lock = lock::take(path)?;
         let trials = path.join(TRIALS);
         let file = OpenOptions::new().read(true).append(true).create(true).open(&trials).map_err(failed(&trials))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Busy {
-                    path: path.to_owned(),
-                    what: "another process searches here: wait for it, or name another folder with --out".into(),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(&trials)(error)),
-        }
-        let mut folder = Self { path: path.to_owned(), trials: file, records: Vec::new() };
+        let mut folder = Self { path: path.to_owned(), trials: file, records: Vec::new(), _lock: lock };
         folder.read_records()?;
         if !path.join(SEARCH).exists() {
             let text = toml::to_string(plan).map_err(|error| Error::Internal(format!("{SEARCH}: {error}")))?;
@@ -261,7 +255,9 @@ fn is_shard(entry: &fs::DirEntry) -> bool {
 
 /// Whether a folder may have this before a search has begun in it: its shards, or what a killed beginning left.
 fn is_ours(entry: &fs::DirEntry) -> bool {
-    is_shard(entry) || entry.file_name() == TRIALS || entry.file_name() == format!(".{SEARCH}.part").as_str()
+    let name = entry.file_name();
+    let name = name.to_string_lossy();
+    is_shard(entry) || name == TRIALS || name == lock::NAME || is_temporary(&name)
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Record>> {

@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::params::Params;
 use crate::spec::ModelSpec;
-use crate::train::{Divergence, Evaluation, Observer, Training};
+use crate::train::{Divergence, Evaluation, Observer, State, Training};
 
 /// Device and images.
 pub struct Runner {
@@ -92,7 +92,7 @@ impl Runner {
             let start = Instant::now();
             let training = self.training(trials)?;
             let mut engine = self.engine(&training, trial)?;
-            let mut wave = self.train(&training, trials, std::slice::from_ref(&params), engine.as_mut(), display)?;
+            let mut wave = self.train(&training, trials, vec![params.clone()], engine.as_mut(), display)?;
             wave.duration = start.elapsed();
             match wave.records[0].diverged {
                 None => params.clone_from(&wave.params[0]),
@@ -121,8 +121,8 @@ impl Runner {
             engine => engine?,
         };
         let shape = self.shape(&trials[0])?;
-        let fresh: Vec<_> = trials.iter().map(|trial| Params::init(&shape, trial.spec.seed)).collect();
-        let mut wave = self.train(&training, trials, &fresh, engine.as_mut(), display)?;
+        let fresh = trials.iter().map(|trial| Params::init(&shape, trial.spec.seed)).collect();
+        let mut wave = self.train(&training, trials, fresh, engine.as_mut(), display)?;
         wave.duration = start.elapsed();
         done(wave, display)
     }
@@ -131,14 +131,14 @@ impl Runner {
         &self,
         training: &Training,
         trials: &[Trial],
-        start: &[Params],
+        start: Vec<Params>,
         engine: &mut dyn Engine,
         display: &mut Display,
     ) -> Result<Wave> {
         display.start(training.plan().steps());
         let mut watch =
             Watch { display, trials, points: vec![Vec::new(); trials.len()], diverged: vec![None; trials.len()] };
-        let outcome = training.run_from(start, engine, &mut watch)?;
+        let outcome = training.run_from(State::fresh(start), engine, &mut watch, &mut ())?;
         let Watch { points, diverged, .. } = watch;
         let records = trials.iter().zip(points).zip(diverged).zip(outcome.test);
         let records = records.map(|(((trial, evaluations), diverged), test)| {

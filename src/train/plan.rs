@@ -69,6 +69,17 @@ impl Plan {
         u64::try_from(next).unwrap_or(u64::MAX).min(self.steps())
     }
 
+    /// Whether an evaluation falls on `step`.
+    pub fn evaluates_at(&self, step: u64) -> bool {
+        step == 0 || self.next_evaluation(step - 1) == step
+    }
+
+    /// The first step after `step` whose state is saved: a cycle's end, the training's end, a multiple of `every`.
+    pub fn next_checkpoint(&self, step: u64, every: Option<u64>) -> u64 {
+        let multiple = |of: u64| (step / of).saturating_add(1).saturating_mul(of);
+        multiple(self.cycle).min(every.map_or(u64::MAX, multiple)).min(self.steps())
+    }
+
     /// A sentence about a whole run that ends inside a cycle, where the learning rate is not yet low again.
     pub fn warning(&self) -> Option<String> {
         let rest = self.whole % self.cycle;
@@ -136,9 +147,26 @@ mod tests {
     }
 
     #[test]
+    fn states_are_saved_at_cycles_ends_at_multiples_and_at_the_end() {
+        let plan = plan(5, Length::Epochs(9), 2, None);
+        let checkpoints = |every| {
+            let mut steps = vec![0];
+            while steps[steps.len() - 1] < plan.steps() {
+                steps.push(plan.next_checkpoint(steps[steps.len() - 1], every));
+            }
+            steps
+        };
+        assert_eq!(checkpoints(None), [0, 10, 20, 27]);
+        assert_eq!(checkpoints(Some(8)), [0, 8, 10, 16, 20, 24, 27]);
+        let at: Vec<_> = (0..=27).filter(|&step| plan.evaluates_at(step)).collect();
+        assert_eq!(at, evaluations(&plan));
+    }
+
+    #[test]
     fn the_largest_numbers_do_not_overflow() {
         let huge = plan(i64::MAX as u64, Length::Cycles(3), i64::MAX as u64, None);
         assert_eq!(huge.next_evaluation(0), 2);
+        assert_eq!(huge.next_checkpoint(7, Some(u64::MAX)), u64::MAX - 1);
         assert_eq!(huge.next_evaluation(u64::MAX - 2), u64::MAX - 1);
     }
 

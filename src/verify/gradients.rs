@@ -294,3 +294,38 @@ pub fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
     }
     Ok(findings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(penalty: Penalty) -> Problem {
+        Problem::new(ModelSpec { inputs: 5, hidden: 3, classes: 2 }, 4, penalty)
+    }
+
+    #[test]
+    fn a_parameter_whose_relu_switches_is_skipped_and_counted() {
+        let mut problem = problem(Penalty::Half);
+        problem.network.w1.fill(0.0);
+        // Nothing else enters the first unit, so that 1e-5 less takes it over its kink.
+        problem.network.b1[0] = 1e-6;
+        let b1 = problem.network.w1.len();
+        let finding = entries(&problem, &[b1, b1 + 1]);
+        assert!(finding.outcome.passed(), "{}", finding.outcome.describe());
+        assert!(finding.note.unwrap().contains("1 of 2 at a kink"));
+        assert!(!entries(&problem, &[b1]).outcome.passed(), "nothing was left to compare");
+    }
+
+    #[test]
+    fn the_other_penaltys_gradient_does_not_pass() {
+        let (half, full) = (problem(Penalty::Half), problem(Penalty::Full));
+        let gradient = flat(&half.analytic());
+        let every = 0..half.network.w1.len();
+        let differences = |problem: &Problem| {
+            every.clone().map(|i| problem.difference(&|n, h| *at(n, i) += h, 1e-5).unwrap()).collect()
+        };
+        let (right, wrong): (Vec<f64>, Vec<f64>) = (differences(&half), differences(&full));
+        assert!(compare(&gradient[every.clone()], &right, &Rule::Relative(DIFFERENCES)).passed());
+        assert!(!compare(&gradient[every.clone()], &wrong, &Rule::Relative(DIFFERENCES)).passed());
+    }
+}

@@ -115,7 +115,7 @@ impl OwnRun {
         let gpu_microseconds = timed.elapsed().as_secs_f64() * 1e6 / self.steps as f64;
         let [at_once, apart] = [&gpu.params()?, &apart]
             .map(|params| params[0].values.iter().flatten().copied().map(f64::from).collect::<Vec<_>>());
-        findings.push(Finding::new("in one call, by steps", compare(&at_once, &apart, &Rule::Exact)));
+        findings.push(Finding::new("all steps in one call", compare(&at_once, &apart, &Rule::Exact)));
         let cpu_seconds: f64 = steps.iter().map(|step| step.cpu_seconds).sum();
 
         let accuracy = |tallies: Vec<Tally>| -> Result<f64> {

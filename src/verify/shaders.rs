@@ -41,11 +41,12 @@ pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
 /// What naga says against a source, with the file and the line.
 fn check(source: &str, path: &Path) -> Result<()> {
     let file = path.display().to_string();
-    let module = naga::front::wgsl::parse_str(source)
-        .map_err(|error| Error::Usage(error.emit_to_string_with_path(source, &file).trim_end().to_owned()))?;
+    let refused = |message: String| Error::Usage(message.trim_end().trim_start_matches("error: ").to_owned());
+    let module =
+        naga::front::wgsl::parse_str(source).map_err(|error| refused(error.emit_to_string_with_path(source, &file)))?;
     naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::IMMEDIATES)
         .validate(&module)
-        .map_err(|error| Error::Usage(error.emit_to_string_with_path(source, &file).trim_end().to_owned()))?;
+        .map_err(|error| refused(error.emit_to_string_with_path(source, &file)))?;
     if module.entry_points.iter().any(|entry| entry.name == "main" && entry.stage == naga::ShaderStage::Compute) {
         return Ok(());
     }

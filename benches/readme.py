@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Puts real output into README.md: benches/readme.py [NAME...]
+
+Between `<!-- run NAME: COMMAND -->` and `<!-- end NAME -->` stands what COMMAND printed, with the machine and the date. This
+runs the commands again (all, or those named) in a scratch folder and writes what they print. `cyclone` is the release
+build; DATA in a command is the folder of the real images, taken from the environment.
+"""
+import datetime, os, pathlib, platform, re, subprocess, sys, tempfile
+
+root = pathlib.Path(__file__).resolve().parent.parent
+readme = root / "README.md"
+program = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", root / "target")) / "release" / "cyclone"
+block = re.compile(r"(<!-- run (\w[\w-]*): (.*?) -->\n).*?(<!-- end \2 -->)", re.S)
+
+
+def machine():
+    try:
+        cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())[1]
+    except (OSError, TypeError):
+        cpu = platform.processor()
+    return f"{os.cpu_count()} cores of {cpu.strip()}, {platform.system()}, {datetime.date.today()}"
+
+
+def run(found):
+    head, name, command, tail = found.groups()
+    if sys.argv[1:] and name not in sys.argv[1:]:
+        return found[0]
+    shown = f"$ {command}\n"
+    typed = command.replace("cyclone", str(program)).replace("DATA", os.environ.get("DATA", "DATA"))
+    with tempfile.TemporaryDirectory() as scratch:
+        done = subprocess.run(typed, shell=True, cwd=scratch, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        sys.exit(f"{command}: exit code {done.returncode}\n{done.stdout}")
+    output = done.stdout.replace(os.environ.get("DATA", "DATA"), "DATA").replace(scratch + "/", "")
+    return f"{head}```console\n{shown}{output.rstrip()}\n```\n*{machine()}*\n{tail}"
+
+
+readme.write_text(block.sub(run, readme.read_text()))

@@ -1,0 +1,103 @@
+//! Going on with a run that ended early.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{RunDir, failed, lock};
+use crate::config::{Config, Settings};
+use crate::disk;
+use crate::error::{Error, Result};
+
+/// What is needed of a line of `metrics.jsonl`.
+#[derive(Deserialize)]
+struct Line {
+    step: u64,
+}
+
+impl RunDir {
+    /// The run in a folder that [`Self::create`] made, whatever ended it, and the settings in its `config.toml`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a folder without a run, [`Error::Busy`] for one that another process trains in,
+    /// [`Error::Output`].
+    pub fn reopen(path: &Path) -> Result<(Self, Config)> {
+        let file = path.join("config.toml");
+        if !file.is_file() {
+            return Err(Error::Usage(format!(
+                "--resume {}: there is no config.toml, so no run to go on with; expected the folder that --out named",
+                path.display()
+            )));
+        }
+        let lock = lock::take(path)?;
+        let mut config = Config::default();
+        Settings::read(&file)?.apply(&mut config)?;
+        let metrics = path.join("metrics.jsonl");
+        let metrics = OpenOptions::new().append(true).create(true).open(&metrics).map_err(failed(&metrics))?;
+        for entry in fs::read_dir(path).map_err(failed(path))? {
+            let entry = entry.map_err(failed(path))?;
+            if disk::is_temporary(&entry.file_name().to_string_lossy()) {
+                fs::remove_file(entry.path()).map_err(failed(&entry.path()))?;
+            }
+        }
+        Ok((Self { path: path.to_owned(), metrics, _lock: lock }, config))
+    }
+
+    /// Whether its training reached its end.
+    pub fn is_complete(&self) -> bool {
+        self.path.join("summary.json").is_file()
+    }
+
+    /// Cuts `metrics.jsonl` before the records of `step` and of later steps, which will be written again. Returns what
+    /// a person should know: that half a line was at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] for a whole line that is no record, [`Error::Output`].
+    pub fn cut_metrics(&mut self, step: u64) -> Result<Option<String>> {
+        let path = self.path.join("metrics.jsonl");
+        let bytes = fs::read(&path).map_err(failed(&path))?;
+        let mut kept = 0;
+        for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            if line.last() != Some(&b'\n') {
+                break;
+            }
+            let Line { step: of } = serde_json::from_slice(line).map_err(|error| {
+                let what = format!("line {}: not a record: {error}. Remove the line and resume again", number + 1);
+                Error::checkpoint(&path, what)
+            })?;
+            if of >= step {
+                break;
+            }
+            kept += line.len();
+        }
+        self.metrics.set_len(kept as u64).map_err(failed(&path))?;
+        let half = bytes.last().is_some_and(|&last| last != b'\n');
+        Ok(half.then(|| format!("{}: half a line at its end was cut off", path.display())))
+    }
+
+    /// The open `metrics.jsonl`, to sync it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`].
+    pub fn metrics(&self) -> Result<File> {
+        self.metrics.try_clone().map_err(failed(&self.path.join("metrics.jsonl")))
+    }
+}
+
+/// Whether a folder has nothing in it but what a process leaves that is killed before its run began.
+pub fn is_unused(path: &Path) -> Result<bool> {
+    for entry in fs::read_dir(path).map_err(failed(path))? {
+        let entry = entry.map_err(failed(path))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_empty = || entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
+        if name != lock::NAME && !disk::is_temporary(&name) && !(name == "metrics.jsonl" && is_empty()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

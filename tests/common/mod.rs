@@ -1,0 +1,102 @@
+//! What the tests of whole runs share.
+
+#![allow(dead_code, reason = "each test program uses some of it")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A child that still runs after so long hangs.
+pub const HANGS: Duration = Duration::from_secs(120);
+
+/// The program, in a folder.
+pub fn cyclone(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cyclone"));
+    command.current_dir(folder).args(arguments).env("RUST_BACKTRACE", "0");
+    command
+}
+
+/// Runs a command to its end. One that hangs is killed, and the test fails.
+#[track_caller]
+pub fn finish(command: &mut Command) -> Output {
+    wait(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+/// Waits for a child. One that hangs is killed, and the test fails.
+#[track_caller]
+pub fn wait(mut child: Child) -> Output {
+    let start = Instant::now();
+    // What these children print fits in a pipe.
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > HANGS {
+            child.kill().unwrap();
+            panic!("hangs: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().unwrap()
+}
+
+/// Demands an exit code, and returns what was said on standard error.
+#[track_caller]
+pub fn exits(output: &Output, code: i32) -> String {
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{:?}: {message}", output.status);
+    assert!(!message.contains("panicked"), "{message}");
+    message
+}
+
+/// Demands that a text have some parts.
+#[track_caller]
+pub fn says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{part:?} in: {message}");
+    }
+}
+
+/// Writes an image folder of 3 classes, 7 images of each to train on and 2 to test: its runs take no time.
+pub fn pictures(folder: &Path) {
+    for (part, count) in [("train", 7_u32), ("test", 2)] {
+        for class in 0..3 {
+            let folder = folder.join(part).join(format!("class-{class}"));
+            fs::create_dir_all(&folder).unwrap();
+            for image in 0..count {
+                let seed = class * 89 + image * 57 + count;
+                let pixel = |x: u32, y: u32| {
+                    image::Rgb([0, 1, 2].map(|c| (seed * (x + 1) * (c + 2) + y * y * (class + 1) + (x * y) % 7) as u8))
+                };
+                image::RgbImage::from_fn(32, 32, pixel).save(folder.join(format!("{image}.png"))).unwrap();
+            }
+        }
+    }
+}
+
+/// The records of a run, but for the times.
+pub fn metrics(run: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let records = text.lines().map(|line| {
+        let mut record: Value = serde_json::from_str(line).unwrap();
+        record.as_object_mut().unwrap().retain(|key, _| !key.starts_with("seconds/"));
+        record
+    });
+    records.collect()
+}
+
+/// Demands that two runs be complete and have the same weights, records and final figures, bit for bit.
+#[track_caller]
+pub fn same_bits(one: &Path, other: &Path) {
+    let read =
+        |run: &Path, name: &str| fs::read(run.join(name)).unwrap_or_else(|error| panic!("{run:?} {name}: {error}"));
+    for name in ["weights.safetensors", "standardisation.safetensors"] {
+        assert!(read(one, name) == read(other, name), "{name} differs");
+    }
+    assert_eq!(metrics(one), metrics(other));
+    let figures = |run: &Path| {
+        let summary: Value = serde_json::from_slice(&read(run, "summary.json")).unwrap();
+        [summary["steps"].clone(), summary["models"].clone()]
+    };
+    assert_eq!(figures(one), figures(other));
+}
