@@ -182,7 +182,7 @@ pub fn run(
     let mut progress = Progress { total, spent: Duration::ZERO, trained: 0 };
     let mine: Vec<_> = trials.into_iter().filter(|trial| shard.has(trial.trial)).collect();
     if search.warm_start {
-        progress.warm(search, runner, folder, mine, display)?;
+        progress.warm(search, runner, folder, &mine, display)?;
     } else {
         progress.fresh(search, runner, folder, mine, display)?;
         if search.refine > 0 {
@@ -222,7 +222,7 @@ impl Progress {
         search: &Search,
         runner: &Runner,
         folder: &mut Folder,
-        trials: Vec<Trial>,
+        trials: &[Trial],
         display: &mut Display,
     ) -> Result<()> {
         let done = trials.iter().take_while(|trial| folder.has(trial.trial)).count();

@@ -224,7 +224,8 @@ pub fn table(name: &str, title: &str, numbers: &[Number]) -> String {
             text.push('\n');
         }
     }
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
 }
 
 /// How many numbers are inside their bands, of the parts as the report made them and of the others.

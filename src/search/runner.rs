@@ -92,7 +92,7 @@ impl Runner {
             let start = Instant::now();
             let training = self.training(trials)?;
             let mut engine = self.engine(&training, trial)?;
-            let mut wave = self.train(&training, trials, vec![params.clone()], engine.as_mut(), display)?;
+            let mut wave = train(&training, trials, vec![params.clone()], engine.as_mut(), display)?;
             wave.duration = start.elapsed();
             match wave.records[0].diverged {
                 None => params.clone_from(&wave.params[0]),
@@ -122,31 +122,9 @@ impl Runner {
         };
         let shape = self.shape(&trials[0])?;
         let fresh = trials.iter().map(|trial| Params::init(&shape, trial.spec.seed)).collect();
-        let mut wave = self.train(&training, trials, fresh, engine.as_mut(), display)?;
+        let mut wave = train(&training, trials, fresh, engine.as_mut(), display)?;
         wave.duration = start.elapsed();
         done(wave, display)
-    }
-
-    fn train(
-        &self,
-        training: &Training,
-        trials: &[Trial],
-        start: Vec<Params>,
-        engine: &mut dyn Engine,
-        display: &mut Display,
-    ) -> Result<Wave> {
-        display.start(training.plan().steps());
-        let mut watch =
-            Watch { display, trials, points: vec![Vec::new(); trials.len()], diverged: vec![None; trials.len()] };
-        let outcome = training.run_from(State::fresh(start), engine, &mut watch, &mut ())?;
-        let Watch { points, diverged, .. } = watch;
-        let records = trials.iter().zip(points).zip(diverged).zip(outcome.test);
-        let records = records.map(|(((trial, evaluations), diverged), test)| {
-            let last = evaluations.last().filter(|_| diverged.is_none());
-            let result = last.map(|last| Scored { train: last.train, validation: last.validation, test });
-            Record { trial: trial.clone(), evaluations, result, diverged }
-        });
-        Ok(Wave { records: records.collect(), params: outcome.params, duration: Duration::ZERO })
     }
 
     fn training(&self, trials: &[Trial]) -> Result<Training> {
@@ -167,6 +145,28 @@ impl Runner {
         let job = training.job(self.shape(trial)?);
         self.device.engine(job, self.dataset.clone(), self.standardisation.clone())
     }
+}
+
+/// Trains `trials` from the weights `start`, one a trial.
+fn train(
+    training: &Training,
+    trials: &[Trial],
+    start: Vec<Params>,
+    engine: &mut dyn Engine,
+    display: &mut Display,
+) -> Result<Wave> {
+    display.start(training.plan().steps());
+    let mut watch =
+        Watch { display, trials, points: vec![Vec::new(); trials.len()], diverged: vec![None; trials.len()] };
+    let outcome = training.run_from(State::fresh(start), engine, &mut watch, &mut ())?;
+    let Watch { points, diverged, .. } = watch;
+    let records = trials.iter().zip(points).zip(diverged).zip(outcome.test);
+    let records = records.map(|(((trial, evaluations), diverged), test)| {
+        let last = evaluations.last().filter(|_| diverged.is_none());
+        let result = last.map(|last| Scored { train: last.train, validation: last.validation, test });
+        Record { trial: trial.clone(), evaluations, result, diverged }
+    });
+    Ok(Wave { records: records.collect(), params: outcome.params, duration: Duration::ZERO })
 }
 
 /// Trials that can train together, in the order of their first.

@@ -250,7 +250,9 @@ impl Space {
         }
         for (axis, parameter) in self.parameters().iter().enumerate() {
             if parameter.is_integer() {
-                points.iter_mut().for_each(|point| point[axis] = point[axis].round());
+                for point in &mut points {
+                    point[axis] = point[axis].round();
+                }
             }
         }
         points

@@ -17,7 +17,9 @@ pub fn table(search: &Search, records: &[Record]) -> String {
     text.push_str("  training  validation");
     text.push_str(if search.with_test { "    test\n" } else { "\n" });
     let values = |record: &Record| -> String {
-        parameters.iter().map(|one| format!("  {:>12}", one.show(one.of(&record.trial)))).collect()
+        let values: Vec<_> =
+            parameters.iter().map(|one| format!("  {:>12}", one.show(one.of(&record.trial)))).collect();
+        values.concat()
     };
     let ranked = rank(records);
     let (done, diverged): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|record| record.result.is_some());
