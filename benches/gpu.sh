@@ -37,14 +37,14 @@ most = first["ceilings"]
 print(first["name"])
 start_up = first["start_up"]
 seconds = sum(start_up.pop("data")) + sum(start_up.values())
-print(f"most, measured: {most['flops_per_second'] / 1e12:.2f} TFLOP/s, {most['bytes_per_second'] / 1e9:.0f} GB/s, "
+print(f"most, measured: {most['flops_per_second'] / 1e9:,.0f} GFLOP/s, {most['bytes_per_second'] / 1e9:.0f} GB/s, "
       f"an empty dispatch {most['dispatch_seconds'] * 1e6:.2f} µs; start-up {seconds:.3f} s\n")
-print(f"{'M':>4}{'µs/step':>12}{'µs/model-step':>16}{'spread':>9}{'images/s':>12}{'TFLOP/s':>10}{'of most':>9}")
+print(f"{'M':>4}{'µs/step':>12}{'µs/model-step':>16}{'spread':>9}{'images/s':>12}{'GFLOP/s':>10}{'of most':>9}")
 for models in (1, 10, 30):
     t = read(f"{models}.json")["devices"][0]["throughput"]
     step, rate = t["seconds_a_step"] * 1e6, t["flops_per_second"]
     print(f"{models:>4}{step:>12,.1f}{step / models:>16,.2f}{t['spread']:>9.1%}{t['images_per_second']:>12,.0f}"
-          f"{rate / 1e12:>10.3f}{rate / most['flops_per_second']:>9.1%}")
+          f"{rate / 1e9:>10,.1f}{rate / most['flops_per_second']:>9.1%}")
 best = read("best/summary.json")
 seconds = best["seconds"]
 print(f"\npreset best, {best['steps']:,} steps: {seconds['training']:.3f} s of training, {seconds['evaluation']:.3f} s of evaluations")

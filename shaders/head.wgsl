@@ -34,7 +34,7 @@ var<immediate> step: Step;
 @group(0) @binding(2) var<storage, read> labels: array<u32>;                // [rows of the chunk]
 @group(0) @binding(3) var<storage, read_write> hidden: array<f32>;          // [B][M·HP]
 @group(0) @binding(4) var<storage, read_write> dhidden: array<f32>;         // [B][M·HP]
-@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;         // [B][M·C]
+@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;         // [B][M·(C+1)], the loss last
 @group(0) @binding(6) var<storage, read_write> scores: array<vec2<f32>>;    // [B][M], (loss, 1 if right else 0)
 
 var<workgroup> group_sums: array<vec4<f32>, 16u * GROUPS>;
@@ -116,16 +116,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         total += exp(logits[c] - largest);
     }
     let label = labels[step.row + select(0u, m, SHUFFLES > 1u) * step.rows + b];
+    let loss = log(total) - (logits[label] - largest);
     if (thread == 0u) {
-        scores[b * M + m] = vec2<f32>(log(total) - (logits[label] - largest), select(0.0, 1.0, best == label));
+        scores[b * M + m] = vec2<f32>(loss, select(0.0, 1.0, best == label));
     }
 
     if (TRAIN) {
+        if (thread == 0u) {
+            dlogits[(b * M + m) * (C + 1u) + C] = loss;
+        }
         for (var c = thread; c < C; c += WORKGROUP) {
             let p = exp(logits[c] - largest) / total;
             let gradient = (p - select(0.0, 1.0, c == label)) / f32(step.rows);
             gradients[c] = gradient;
-            dlogits[(b * M + m) * C + c] = gradient;
+            dlogits[(b * M + m) * (C + 1u) + c] = gradient;
         }
         workgroupBarrier();
         for (var h = thread; h < HP; h += WORKGROUP) {

@@ -34,13 +34,12 @@ var<immediate> step: Step;
 @group(0) @binding(1) var<storage, read> standardisation: array<vec4<f32>>;  // [2][⌈D/4⌉]: means, scales
 @group(0) @binding(2) var<storage, read> hidden: array<f32>;                 // [B][M·HP]
 @group(0) @binding(3) var<storage, read> dhidden: array<vec4<f32>>;          // [B][M·HP/4]
-@group(0) @binding(4) var<storage, read> dlogits: array<f32>;                // [B][M·C]
-@group(0) @binding(5) var<storage, read> scores: array<vec2<f32>>;           // [B][M], (loss, 1 if right else 0)
-@group(0) @binding(6) var<storage, read> rates: array<vec2<f32>>;            // [steps of the chunk][M], (rate, decay)
-@group(0) @binding(7) var<storage, read_write> w1: array<vec4<f32>>;         // [D][M·HP/4]
-@group(0) @binding(8) var<storage, read_write> small: array<f32>;            // [M][H·C + C + H]: W2, b2, b1
-@group(0) @binding(9) var<storage, read_write> losses: array<f32>;           // [steps][M]
-@group(0) @binding(10) var<storage, read_write> partials: array<vec4<f32>>;  // [⌈D/32⌉][B][M·HP/4]
+@group(0) @binding(4) var<storage, read> dlogits: array<f32>;                // [B][M·(C+1)], the loss last
+@group(0) @binding(5) var<storage, read> rates: array<vec2<f32>>;            // [steps of the chunk][M], (rate, decay)
+@group(0) @binding(6) var<storage, read_write> w1: array<vec4<f32>>;         // [D][M·HP/4]
+@group(0) @binding(7) var<storage, read_write> small: array<f32>;            // [M][H·C + C + H]: W2, b2, b1
+@group(0) @binding(8) var<storage, read_write> losses: array<f32>;           // [steps][M]
+@group(0) @binding(9) var<storage, read_write> partials: array<vec4<f32>>;   // [⌈D/32⌉][B][M·HP/4]
 
 var<workgroup> tile: array<vec4<f32>, 1024>;
 
@@ -68,15 +67,16 @@ fn small_values(m: u32, first: u32, thread: u32) {
     let loss = b1 + H;
     var sum = 0.0;
     for (var b = lane; b < step.rows && m < M; b += 8u) {
+        let logits = (b * M + m) * (C + 1u);
         if (value < b2) {
-            sum += hidden[(b * M + m) * HP + value / C] * dlogits[(b * M + m) * C + value % C];
+            sum += hidden[(b * M + m) * HP + value / C] * dlogits[logits + value % C];
         } else if (value < b1) {
-            sum += dlogits[(b * M + m) * C + value - b2];
+            sum += dlogits[logits + value - b2];
         } else if (value < loss) {
             let i = (b * M + m) * HP + value - b1;
             sum += dhidden[i / 4u][i % 4u];
         } else if (value == loss) {
-            sum += scores[b * M + m].x;
+            sum += dlogits[logits + C];
         }
     }
     tile[thread].x = sum;

@@ -53,7 +53,7 @@ fn temporary(path: &Path) -> PathBuf {
 
 /// Whether a file of this name is what a killed [`replace`] left.
 pub fn is_temporary(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".part")
+    name.starts_with('.') && Path::new(name).extension().is_some_and(|extension| extension == "part")
 }
 
 /// Makes `path` a file of these bytes. Whenever the process is killed or the power fails, `path` is either what it was

@@ -134,7 +134,6 @@ impl GpuEngine {
                         &hidden,
                         &dhidden,
                         &dlogits,
-                        &scores,
                         &slot.rates,
                         &w1,
                         &small,

@@ -80,7 +80,7 @@ impl Kernel {
         match self {
             Self::Forward => &[Read, Read, Read, Write],
             Self::Head => &[Read, Read, Read, Write, Write, Write, Write],
-            Self::Update => &[Read, Read, Read, Read, Read, Read, Read, Write, Write, Write, Write],
+            Self::Update => &[Read, Read, Read, Read, Read, Read, Write, Write, Write, Write],
             Self::Gather => &[Read, Read, Write],
             Self::Tally | Self::Squares => &[Read, Write],
         }

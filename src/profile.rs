@@ -59,12 +59,17 @@ pub struct Options {
 
 impl Options {
     fn check(&self) -> Result<()> {
-        for (flag, number) in [("--steps", self.steps.unwrap_or(1)), ("--repeats", self.repeats as u64)] {
-            if number == 0 {
-                return Err(Error::Usage(format!("{flag} 0: expected 1 or more")));
-            }
+        let numbers = [
+            ("--steps", self.steps.unwrap_or(1)),
+            ("--repeats", self.repeats as u64),
+            ("--batch-size", self.batch_size as u64),
+            ("--models", self.models as u64),
+        ];
+        if let Some((flag, _)) = numbers.iter().find(|(_, number)| *number == 0) {
+            return Err(Error::Usage(format!("{flag} 0: expected 1 or more")));
         }
-        Ok(())
+        // The size of CIFAR-10's images, which every data set here has.
+        ModelSpec::new(3072, self.hidden, 10).map(drop)
     }
 
     fn devices(&self) -> Vec<Choice> {

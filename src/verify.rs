@@ -153,6 +153,11 @@ impl Check {
     }
 
     /// Runs it. What a wrong kernel was given and gave is saved in the folder `failures`, which is made only then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gpu`] for what a driver can do, [`Error::Output`] if nothing can be saved. A difference is no error, but a
+    /// failed finding.
     pub fn run(&self, referee: &Referee, failures: &Path) -> Result<Report> {
         let start = Instant::now();
         let mut report = Report {

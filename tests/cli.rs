@@ -179,8 +179,15 @@ fn records_parse_and_are_complete() {
     let mut names: Vec<_> =
         fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let expected =
-        ["config.toml", "metrics.jsonl", "standardisation.safetensors", "summary.json", "weights.safetensors"];
+    let expected = [
+        ".lock",
+        "checkpoints",
+        "config.toml",
+        "metrics.jsonl",
+        "standardisation.safetensors",
+        "summary.json",
+        "weights.safetensors",
+    ];
     assert_eq!(names, expected);
 
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();

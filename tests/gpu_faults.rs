@@ -4,6 +4,7 @@
 //! The driver is a C file, built here. Where there is no C compiler or no software driver these tests cannot run; they
 //! then fail and say so, unless `CYCLONE_WITHOUT_DRIVER=1` states that this machine has none.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![cfg(target_os = "linux")]
 
 mod common;

@@ -1,5 +1,6 @@
 //! Runs that end early and are resumed: signals, SIGKILL, checkpoints and records in any state.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![cfg(unix)]
 
 mod common;

@@ -161,7 +161,7 @@ fn a_broken_shader_is_exit_code_1_and_says_what_where_and_how_to_repeat_it() {
     // The command repeats that check and no other.
     let arguments: Vec<_> = command.split(' ').skip(2).collect();
     let (out, err) = verify(folder.path(), &arguments, 1);
-    assert!(out.contains("1 checks") && err.contains(&format!("{case} failed")), "{out}{err}");
+    assert!(out.contains("1 check, 1 comparison") && err.contains(&format!("{case} failed")), "{out}{err}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A run's folder of checkpoints.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Checkpoint, Fault, Run, Shapes};
@@ -28,12 +29,11 @@ impl<D: Disk> Store<D> {
     ///
     /// [`Error::Output`].
     pub fn prepare(&self) -> Result<()> {
-        let failed = |error| failed(&self.folder, error);
-        fs::create_dir_all(&self.folder).map_err(failed)?;
-        for entry in fs::read_dir(&self.folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+        fs::create_dir_all(&self.folder).map_err(failed(&self.folder))?;
+        for entry in fs::read_dir(&self.folder).map_err(failed(&self.folder))? {
+            let entry = entry.map_err(failed(&self.folder))?;
             if disk::is_temporary(&entry.file_name().to_string_lossy()) {
-                self.disk.remove(&entry.path()).map_err(failed)?;
+                self.disk.remove(&entry.path()).map_err(failed(&self.folder))?;
             }
         }
         Ok(())
@@ -49,7 +49,7 @@ impl<D: Disk> Store<D> {
         self.write(&self.folder.join(format!("step-{step}.safetensors")), checkpoint)?;
         let earlier = self.steps()?.into_iter().filter(|(saved, _)| *saved <= step);
         for (_, path) in earlier.skip(KEPT) {
-            self.disk.remove(&path).map_err(|error| failed(&path, error))?;
+            self.disk.remove(&path).map_err(failed(&path))?;
         }
         Ok(())
     }
@@ -64,7 +64,7 @@ impl<D: Disk> Store<D> {
     }
 
     fn write(&self, path: &Path, checkpoint: &Checkpoint) -> Result<()> {
-        disk::replace(&self.disk, path, &checkpoint.encode()?).map_err(|error| failed(path, error))
+        disk::replace(&self.disk, path, &checkpoint.encode()?).map_err(failed(path))
     }
 
     /// The step of the last checkpoint, damaged or not.
@@ -110,13 +110,12 @@ impl<D: Disk> Store<D> {
 
     /// The checkpoints of single steps, the last first.
     fn steps(&self) -> Result<Vec<(u64, PathBuf)>> {
-        let failed = |error| failed(&self.folder, error);
         let mut steps = Vec::new();
         if !self.folder.is_dir() {
             return Ok(steps);
         }
-        for entry in fs::read_dir(&self.folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+        for entry in fs::read_dir(&self.folder).map_err(failed(&self.folder))? {
+            let entry = entry.map_err(failed(&self.folder))?;
             let name = entry.file_name();
             let step = name.to_str().and_then(|name| name.strip_prefix("step-")?.strip_suffix(".safetensors"));
             if let Some(step) = step.and_then(|step| step.parse().ok()) {
@@ -130,7 +129,7 @@ impl<D: Disk> Store<D> {
 
 /// Reads one file. Whatever the system says against it is damage: an older checkpoint may be readable.
 fn load(path: &Path, run: &Run, shapes: &Shapes) -> Result<Checkpoint, Fault> {
-    let damaged = |error: std::io::Error| Fault::Damaged(error.to_string());
+    let damaged = |error: io::Error| Fault::Damaged(error.to_string());
     // Asked before it is opened: a pipe would be waited for.
     let metadata = fs::metadata(path).map_err(damaged)?;
     if !metadata.is_file() {
@@ -139,8 +138,10 @@ fn load(path: &Path, run: &Run, shapes: &Shapes) -> Result<Checkpoint, Fault> {
     Checkpoint::decode(File::open(path).map_err(damaged)?, metadata.len(), run, shapes)
 }
 
-fn failed(path: &Path, error: std::io::Error) -> Error {
-    Error::output(path, format!("the checkpoint cannot be written: {error}. What was saved before is still there"))
+fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |error| {
+        Error::output(path, format!("the checkpoint cannot be written: {error}. What was saved before is still there"))
+    }
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use crate::spec::Source;
 use crate::verify::{Level, own_run};
 
 /// Flags of `verify`.
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag, as it is typed")]
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
-    /// Small shapes and the report's own, under a minute on two cores with a software driver [default]
+    /// Small shapes and the report's own, under a minute on two cores with a software driver; the default
     #[arg(long, help_heading = "Checks", conflicts_with = "full")]
     pub quick: bool,
     /// Every real shape and a whole cycle as well, some minutes on a real GPU
@@ -64,6 +65,10 @@ impl VerifyArgs {
     }
 
     /// The adapter. `auto` is the best one, as `gpu` is: there is no other choice here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for `cpu`.
     pub fn adapter(&self) -> Result<gpu::Choice> {
         match &self.device {
             device::Choice::Gpu(choice) => Ok(choice.clone()),
@@ -77,6 +82,10 @@ impl VerifyArgs {
     }
 
     /// The user's own training, if one is to be compared.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a run whose configuration cannot be read.
     pub fn training(&self) -> Result<Option<Config>> {
         let config = match (&self.run, self.preset) {
             (Some(run), _) => Some(own_run::config(run)?),
@@ -94,7 +103,7 @@ impl VerifyArgs {
         if self.full {
             command.push_str(" --full");
         }
-        let mut flag = |name: &str, value: &str| command.push_str(&format!(" {name} {}", quoted(value)));
+        let mut flag = |name: &str, value: &str| command.extend([" ", name, " ", &quoted(value)]);
         if self.device != device::Choice::Gpu(gpu::Choice::Any) {
             flag("--device", &self.device.to_string());
         }

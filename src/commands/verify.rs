@@ -1,5 +1,6 @@
 //! `cyclone verify`.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -165,9 +166,9 @@ fn header(args: &VerifyArgs, referee: &Referee, rows: &[(&str, String)]) -> Resu
     }
     let mut text =
         format!("cyclone {} verify\n\n{:<12}{}\n", env!("CARGO_PKG_VERSION"), "device", referee.gpu.describe());
-    text.push_str(&format!("{:<12}{}\n", "against", "the CPU engine in f64"));
+    let _ = writeln!(text, "{:<12}the CPU engine in f64", "against");
     for (label, value) in rows {
-        text.push_str(&format!("{label:<12}{value}\n"));
+        let _ = writeln!(text, "{label:<12}{value}");
     }
     text.push('\n');
     display::print(&text)

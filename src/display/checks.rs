@@ -176,10 +176,15 @@ pub fn summary(reports: &[Report], seconds: f64) -> String {
     let (failed, skipped) = (count(&Report::failed), count(&|report| report.skipped.is_some()));
     let comparisons: usize = reports.iter().map(|report| report.findings.len()).sum();
     format!(
-        "\n{} checks, {comparisons} comparisons in {seconds:.1} s: {} passed, {failed} failed, {skipped} skipped\n",
-        reports.len(),
+        "\n{}, {} in {seconds:.1} s: {} passed, {failed} failed, {skipped} skipped\n",
+        amount(reports.len(), "check"),
+        amount(comparisons, "comparison"),
         reports.len() - failed - skipped,
     )
+}
+
+fn amount(count: usize, of: &str) -> String {
+    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
 }
 
 fn section(title: &str, text: String) -> String {

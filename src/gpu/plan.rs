@@ -209,7 +209,7 @@ impl Plan {
             small: product(&[m, small, 4])?,
             partials: product(&[train_partials, b, columns, 4])?.max(product(&[evaluation_rows, row_partials])?),
             hidden: product(&[b, columns, 4])?,
-            dlogits: product(&[b, m, c, 4])?,
+            dlogits: product(&[b, m, c.checked_add(1)?, 4])?,
             scores: product(&[rows, m, 8])?,
             losses: product(&[LOSSES, m, 4])?,
             tallies: product(&[TALLIES, m, 8])?,

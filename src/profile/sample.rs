@@ -53,13 +53,19 @@ pub fn dispatch(gpu: &Gpu, dispatch: impl Fn(&mut wgpu::ComputePass<'_>)) -> Res
         gpu.wait(Some(&gpu.queue.submit([commands])))?;
         Ok(start.elapsed().as_secs_f64())
     };
+    // A stall of the machine's only ever adds time: the least of some timings decides how many dispatches are enough, and
+    // the least of some empty submissions is their fixed cost.
+    let least = |count: u32| -> Result<f64> {
+        let seconds = (0..SAMPLES).map(|_| submission(count)).collect::<Result<Vec<_>>>()?;
+        Ok(seconds.into_iter().fold(f64::INFINITY, f64::min))
+    };
     // The first use of a pipeline is not like the others.
     submission(1)?;
     let mut count = 1;
-    while count < DISPATCHES && submission(count)? < SUBMISSION.as_secs_f64() {
+    while count < DISPATCHES && least(count)? < SUBMISSION.as_secs_f64() {
         count *= 2;
     }
-    let fixed = median((0..SAMPLES).map(|_| submission(0)).collect::<Result<_>>()?);
+    let fixed = least(0)?;
     let seconds = (0..SAMPLES).map(|_| Ok((submission(count)? - fixed).max(0.0) / f64::from(count)));
     Ok(Sample { seconds: sorted(seconds.collect::<Result<_>>()?) })
 }

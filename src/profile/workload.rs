@@ -59,10 +59,9 @@ impl Workload {
         let rows = Split::new(&dataset, &DataSpec { source: source.clone(), ..DataSpec::default() })?.train;
         let standardisation = Arc::new(Standardisation::of(&dataset, &rows)?);
         let known = start.elapsed().as_secs_f64();
-        for (flag, number, most) in [("--batch-size", batch_size, rows.len()), ("--models", models, 1 << 16)] {
-            if !(1..=most).contains(&number) {
-                return Err(Error::Usage(format!("{flag} {number}: expected 1 to {most}")));
-            }
+        if batch_size > rows.len() {
+            let images = rows.len();
+            return Err(Error::Usage(format!("--batch-size {batch_size}: there are only {images} training images")));
         }
         let model = ModelSpec::new(dataset.inputs, hidden, dataset.classes.len())?;
         let workload = Self { dataset, standardisation, rows: Arc::new(rows), model, batch_size, models };

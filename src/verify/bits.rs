@@ -118,14 +118,14 @@ fn same(got: &[f64], expected: &[f64]) -> Outcome {
 }
 
 /// The same training twice.
-pub fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
+pub(super) fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
     let training = Training::new(50);
     let [first, second] = [training.run(referee, &[1], false, 12)?, training.run(referee, &[1], false, 12)?];
     Ok(vec![Finding::new("a rerun", same(&second.of(0), &first.of(0)))])
 }
 
 /// One submission of 12 steps against submissions of 1, 5 and 7.
-pub fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
+pub(super) fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
     let training = Training::new(9);
     let whole = training.run(referee, &[1, 2], true, 12)?;
     let mut findings = Vec::new();
@@ -171,7 +171,7 @@ pub fn feeds(referee: &Referee) -> Result<Vec<Finding>> {
 }
 
 /// Models together against each alone, with a shared batch and with one each.
-pub fn together(referee: &Referee) -> Result<Vec<Finding>> {
+pub(super) fn together(referee: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for h in [1, 50, 65] {
         let training = Training::new(h);

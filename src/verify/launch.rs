@@ -109,6 +109,11 @@ pub struct Launched {
 
 impl Launch {
     /// Runs it once on `gpu`.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Gpu`] for what the driver refuses or loses, [`crate::error::Error::Internal`] for a shader
+    /// that does not fit its bindings. That the results are wrong is no error, but an outcome.
     pub fn run(&self, gpu: &Gpu, shaders: &Shaders) -> Result<Launched> {
         let pipeline = Pipeline::new(gpu, shaders, self.kernel, &self.constants)?;
         let mut buffers = Vec::new();

@@ -233,8 +233,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "W2's gradient transposed",
-        "HP + value / C] * dlogits[(b * M + m) * C + value % C]",
-        "HP + value % H] * dlogits[(b * M + m) * C + value / H]",
+        "HP + value / C] * dlogits[logits + value % C]",
+        "HP + value % H] * dlogits[logits + value / H]",
     ),
     mutant(
         Kernel::Update,
@@ -293,7 +293,11 @@ pub struct Caught {
 }
 
 impl Mutant {
-    /// The wrong source. An error if the shader has changed so that the edit no longer applies exactly once.
+    /// The wrong source.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] if the shader has changed so that the edit no longer applies exactly once.
     pub fn source(&self) -> Result<String> {
         let source = self.kernel.source();
         let found = source.matches(self.from).count();
@@ -309,6 +313,10 @@ impl Mutant {
     }
 
     /// Runs the kernel's cases on the wrong shader until one fails; `None` if it survives them all.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::source`], and what a driver can do.
     pub fn hunt(&self, gpu: &Gpu) -> Result<Option<Caught>> {
         let shaders = Shaders::default().replacing(self.kernel, self.source()?);
         for case in cases(false).into_iter().filter(|case| case.kernel == self.kernel) {

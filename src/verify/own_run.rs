@@ -19,6 +19,10 @@ use crate::spec::ModelSpec;
 use crate::train::Training;
 
 /// The configuration of the run in the folder `run`.
+///
+/// # Errors
+///
+/// [`Error::Usage`] if its `config.toml` cannot be read or is out of range.
 pub fn config(run: &Path) -> Result<Config> {
     let path: PathBuf = run.join("config.toml");
     let within = |error: Error| Error::Usage(format!("--run {}: {error}", run.display()));
@@ -61,6 +65,10 @@ pub struct OwnRun {
 
 impl OwnRun {
     /// The first `steps` steps of `config` on `dataset`, or all of them if it has fewer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a split or a shape that `dataset` cannot have.
     pub fn new(config: &Config, dataset: Arc<Dataset>, steps: u64) -> Result<Self> {
         let split = Split::new(&dataset, &config.data)?;
         let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
@@ -93,6 +101,11 @@ impl OwnRun {
     }
 
     /// Trains and compares; `done` hears how many steps are done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a shape that the GPU does not take, [`Error::Gpu`] for what a driver can do,
+    /// [`Error::CheckFailed`] if no step can be judged. Differences are no error, but findings.
     pub fn compare(mut self, referee: &Referee, done: &mut dyn FnMut(u64)) -> Result<Comparison> {
         let start = Instant::now();
         let (mut gpu, mut reference) = (self.course.gpu(referee)?, self.course.reference()?);

@@ -9,7 +9,11 @@ use crate::error::{Error, Result};
 use crate::kernels::{Kernel, Shaders};
 
 /// The built-in shaders, but for every `NAME.wgsl` of `folder`, which takes the place of the kernel `NAME`; and those
-/// kernels. A name that no kernel has is an error, and so is a file that is not valid WGSL.
+/// kernels.
+///
+/// # Errors
+///
+/// [`Error::Usage`] for a folder without shaders, a name that no kernel has, and a file that is not valid WGSL.
 pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
     let usage = |what: String| Error::Usage(format!("--shaders {}: {what}", folder.display()));
     let names = || Kernel::ALL.map(|kernel| format!("{}.wgsl", kernel.name())).join(", ");

@@ -1,6 +1,7 @@
 //! What the tests of whole runs share.
 
 #![allow(dead_code, reason = "each test program uses some of it")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::fs;
 use std::path::Path;
@@ -88,8 +89,9 @@ pub fn metrics(run: &Path) -> Vec<Value> {
 /// Demands that two runs be complete and have the same weights, records and final figures, bit for bit.
 #[track_caller]
 pub fn same_bits(one: &Path, other: &Path) {
-    let read =
-        |run: &Path, name: &str| fs::read(run.join(name)).unwrap_or_else(|error| panic!("{run:?} {name}: {error}"));
+    let read = |run: &Path, name: &str| {
+        fs::read(run.join(name)).unwrap_or_else(|error| panic!("{} {name}: {error}", run.display()))
+    };
     for name in ["weights.safetensors", "standardisation.safetensors"] {
         assert!(read(one, name) == read(other, name), "{name} differs");
     }

@@ -1,5 +1,4 @@
 use std::cell::{Cell, RefCell};
-use std::io;
 
 use tempfile::{TempDir, tempdir};
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use proptest::prelude::*;
 use tar::{EntryType, Header};
 use tempfile::TempDir;
 
@@ -189,4 +190,25 @@ fn a_second_stream_or_anything_else_behind_the_end_is_refused() {
 #[test]
 fn a_web_page_under_the_archives_name_is_refused() {
     assert!(refusal(b"<html>not found</html>").contains("gzip"));
+}
+
+proptest! {
+    #[test]
+    fn a_tar_stream_with_bytes_exchanged_opens_or_is_refused(
+        // Half of the changes fall on a header, whose 512 bytes begin at a multiple of 512.
+        changes in proptest::collection::vec((0_usize..120, 0_usize..512, any::<u8>()), 1..4), header: bool,
+    ) {
+        let mut tar = Tar::official(&[]);
+        let headers: Vec<_> = (0..tar.0.len() / 512).filter(|block| &tar.0[block * 512 + 257..][..5] == b"ustar").collect();
+        let blocks = tar.0.len() / 512;
+        for (block, at, byte) in changes {
+            let block = if header { headers[block % headers.len()] } else { block % blocks };
+            tar.0[block * 512 + at] = byte;
+        }
+        let (_folder, path) = on_disk(&tar.gzip());
+        match open_with(&path, RECORDS) {
+            Ok(dataset) => prop_assert!(dataset.labels.len() == 6 * RECORDS && dataset.labels.iter().all(|&label| label < 10)),
+            Err(error) => prop_assert_eq!(error.exit_code(), 7, "{}", error),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use rand::Rng;
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -143,4 +143,29 @@ fn a_device_or_a_pipe_is_refused_without_being_read() {
         assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
     });
     assert!(message.contains("expected a regular file"), "{message}");
+}
+
+proptest! {
+    #[test]
+    fn a_file_with_bytes_exchanged_opens_with_labels_below_ten_or_is_refused(
+        changes in proptest::collection::vec((0..RECORDS * RECORD, any::<u8>()), 1..5), label in 0..RECORDS, value: u8,
+    ) {
+        let folder = folder();
+        let mut bytes = records(2);
+        for (at, byte) in changes {
+            bytes[at] = byte;
+        }
+        bytes[label * RECORD] = value;
+        fs::write(folder.path().join("data_batch_3.bin"), &bytes).unwrap();
+        match open_with(folder.path(), RECORDS) {
+            Ok(dataset) => {
+                prop_assert!(bytes.chunks_exact(RECORD).all(|record| record[0] < 10));
+                prop_assert_eq!(dataset.image(7), &bytes[RECORD + 1..2 * RECORD]);
+            }
+            Err(error) => {
+                prop_assert_eq!(error.exit_code(), 3);
+                prop_assert!(bytes.chunks_exact(RECORD).any(|record| record[0] > 9), "{}", error);
+            }
+        }
+    }
 }

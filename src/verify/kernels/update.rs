@@ -24,8 +24,8 @@ struct Inputs {
     dhidden: Vec<Vec<f32>>,
     /// `[B, C]`.
     dlogits: Vec<Vec<f32>>,
-    /// `[B, M, 2]`.
-    scores: Vec<f32>,
+    /// Each image's loss, `[B]`.
+    image_losses: Vec<Vec<f32>>,
     /// Learning rate and decay by turns, `[steps, M, 2]`: different for every step and model.
     rates: Vec<f32>,
     losses: Vec<f32>,
@@ -50,7 +50,7 @@ impl Inputs {
             hidden: draw(models, b * h, 1.0),
             dhidden: draw(models, b * h, 0.01),
             dlogits: draw(models, b * c, 0.01),
-            scores: draw(1, b * models * 2, 2.0).concat(),
+            image_losses: draw(models, b, 2.0),
             rates: (0..(BEFORE.1 + 2) * models * 2).map(rate).collect(),
             // Other steps' losses must stay as they are.
             losses: draw(1, (BEFORE.2 + 2) * models, 2.0).concat(),
@@ -100,12 +100,10 @@ impl Inputs {
 
     /// `[steps, M]` afterwards, likewise.
     fn losses_after(&self, b: usize, absolutes: bool) -> Vec<f64> {
-        let models = self.w1.len();
         let mut after = if absolutes { absolute(&widened(&self.losses)) } else { widened(&self.losses) };
-        for m in 0..models {
-            let terms = self.scores.chunks_exact(2).skip(m).step_by(models).map(|score| f64::from(score[0]));
-            let sum: f64 = if absolutes { terms.map(f64::abs).sum() } else { terms.sum() };
-            after[BEFORE.2 * models + m] = sum / b as f64;
+        for (m, losses) in self.image_losses.iter().enumerate() {
+            let terms = losses.iter().map(|loss| f64::from(if absolutes { loss.abs() } else { *loss }));
+            after[BEFORE.2 * self.w1.len() + m] = terms.sum::<f64>() / b as f64;
         }
         after
     }
@@ -137,21 +135,21 @@ pub fn update(mut bench: Bench) -> Launch {
     let rule = |gauge: Vec<f64>, limit: f64| if exact { Rule::Exact } else { Rule::Gauge { gauge, limit } };
     let expected = vec![
         Expected {
-            binding: 7,
+            binding: 6,
             name: "W1",
             of: (0, 1),
             values: side_by_side(&w1, h, padded),
             rule: rule(side_by_side(&w1_gauge, h, padded), w1_limit),
         },
         Expected {
-            binding: 8,
+            binding: 7,
             name: "W2, b2, b1",
             of: (0, 1),
             values: inputs.small_after(false),
             rule: rule(inputs.small_after(true), sum_limit(b as u64, 4)),
         },
         Expected {
-            binding: 9,
+            binding: 8,
             name: "the step's loss",
             of: (0, 1),
             values: inputs.losses_after(b, false),
@@ -159,20 +157,24 @@ pub fn update(mut bench: Bench) -> Launch {
             rule: Rule::Gauge { gauge: inputs.losses_after(b, true), limit: sum_limit(b as u64, 5) },
         },
         Expected {
-            binding: 10,
+            binding: 9,
             name: "next partial sums",
             of: (0, 1),
             values,
             rule: if exact { Rule::Exact } else { partials_rule },
         },
     ];
+    let with_losses = inputs.dlogits.iter().zip(&inputs.image_losses).map(|(dlogits, losses)| {
+        let rows = dlogits.chunks_exact(c).zip(losses);
+        rows.flat_map(|(row, loss)| [row, std::slice::from_ref(loss)].concat()).collect()
+    });
+    let dlogits: Vec<Vec<f32>> = with_losses.collect();
     let tensors = vec![
         inputs.images.pixels,
         inputs.images.standardisation,
         Tensor::floats("hidden", &side_by_side(&inputs.hidden, h, padded)),
         Tensor::floats("dhidden", &side_by_side(&inputs.dhidden, h, padded)),
-        Tensor::floats("dlogits", &side_by_side(&inputs.dlogits, c, c)),
-        Tensor::floats("scores", &inputs.scores),
+        Tensor::floats("dlogits", &side_by_side(&dlogits, c + 1, c + 1)),
         Tensor::floats("rates", &inputs.rates),
         Tensor::floats("W1", &side_by_side(&inputs.w1, h, padded)),
         Tensor::floats("small", &small(&inputs.params)),

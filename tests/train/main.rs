@@ -12,6 +12,8 @@ use cyclone::schedule::Triangle;
 use cyclone::spec::{Length, ModelSpec, TrainSpec};
 use cyclone::train::{Evaluation, Observer, Outcome, Training};
 
+mod states;
+
 const SHAPE: ModelSpec = ModelSpec { inputs: 5, hidden: 3, classes: 2 };
 /// Eleven training images in batches of four: an epoch has three steps, the last of three images.
 const TRAIN: usize = 11;

@@ -1,0 +1,253 @@
+//! Whatever a file or a flag says, it is used rightly or refused with its own exit code; nothing panics.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::fs;
+use std::path::Path;
+
+use cyclone::config::{Config, Settings};
+use cyclone::data::Dataset;
+use cyclone::engine::Job;
+use cyclone::gpu::plan::{Plan, SLICE, TALLIES, TALLY, Tuning};
+use cyclone::kernels::Kernel;
+use cyclone::params::{W1, W2};
+use cyclone::preset::Preset;
+use cyclone::spec::{ModelSpec, Source};
+use proptest::prelude::*;
+use tempfile::tempdir;
+use wgpu::Limits;
+
+/// Sizes of all magnitudes, and those around the tiles'.
+fn size(most: usize) -> impl Strategy<Value = usize> {
+    let magnitudes = (0..=most.ilog2()).prop_flat_map(move |bits| 1..=(1_usize << bits).min(most));
+    let tiles =
+        (1_usize..40, 0_usize..3).prop_map(move |(tiles, off)| (tiles * 32 + off).saturating_sub(1).clamp(1, most));
+    prop_oneof![magnitudes, tiles]
+}
+
+prop_compose! {
+    fn job()(
+        inputs in size(1 << 16), hidden in size(ModelSpec::MAX_HIDDEN), classes in 2_usize..200,
+        models in size(1 << 14), batch_size in size(1 << 22), own: bool,
+    ) -> Job {
+        Job {
+            model: ModelSpec { inputs, hidden, classes },
+            decay: vec![0.5; models],
+            batch_size,
+            shuffles: if own { models } else { 1 },
+        }
+    }
+}
+
+fn tuning() -> impl Strategy<Value = Option<Tuning>> {
+    proptest::option::of(proptest::sample::select(Tuning::ALL.to_vec()))
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let large = Limits {
+        max_buffer_size: 1 << 40,
+        max_storage_buffer_binding_size: u64::from(u32::MAX),
+        max_compute_workgroups_per_dimension: u32::MAX,
+        max_compute_workgroup_storage_size: 228 << 10,
+        max_compute_invocations_per_workgroup: 1024,
+        ..Limits::default()
+    };
+    prop_oneof![Just(Limits::default()), Just(Limits::downlevel_defaults()), Just(large)]
+}
+
+/// Demands of a plan that nothing in it passes a limit, every tile is covered, and every buffer holds what is put there.
+fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
+    let job = &plan.job;
+    let ModelSpec { inputs: d, hidden: h, classes: c } = job.model;
+    let [d, h, c, b, m] = [d, h, c, job.batch_size, job.models()].map(|size| size as u64);
+    let g = job.shuffles as u64;
+    let row = d.div_ceil(4) * 4;
+    let sizes = &plan.sizes;
+    let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u64::from(u32::MAX));
+    // Each buffer holds the tensor of its name; none is larger than what can be bound and counted.
+    for (name, size, needed) in [
+        ("pixels of a training chunk", sizes.pixels, plan.chunk_steps * g * b * row),
+        ("pixels of an evaluated batch", sizes.pixels, plan.evaluation_rows * row),
+        ("labels", sizes.labels, plan.chunk_rows * 4),
+        ("rates", sizes.rates, plan.chunk_steps * m * 8),
+        ("standardisation", sizes.standardisation, 2 * row * 4),
+        ("W1", sizes.w1, d * m * plan.padded * 4),
+        ("W2, b2, b1", sizes.small, m * (h * c + c + h) * 4),
+        ("partial sums of training", sizes.partials, plan.partials(true) * b * plan.columns * 4),
+        ("partial sums of evaluation", sizes.partials, plan.partials(false) * plan.evaluation_rows * plan.columns * 4),
+        ("hidden units", sizes.hidden, b * plan.columns * 4),
+        ("logits' gradients", sizes.dlogits, b * m * c * 4),
+        ("scores", sizes.scores, b.max(plan.evaluation_rows) * m * 8),
+        ("tallies", sizes.tallies, TALLIES * m * 8),
+        ("squares of W1", sizes.squares, plan.squares_parts(W1) * m * 4),
+        ("squares of W2", sizes.squares, plan.squares_parts(W2) * m * 4),
+    ] {
+        prop_assert!(needed <= size && size <= most, "{name}: {needed} of {size} bytes, at most {most}");
+        prop_assert_eq!(size % 4, 0, "{}", name);
+    }
+
+    prop_assert!(plan.padded >= h && plan.padded < h + 4 && plan.padded % 4 == 0);
+    prop_assert_eq!(plan.columns, m * plan.padded);
+    prop_assert!(plan.chunk_steps >= 1 && plan.chunk_rows >= plan.evaluation_rows);
+    prop_assert!(plan.evaluation_rows >= TALLY && plan.evaluation_rows.is_multiple_of(TALLY));
+    // Every input is in one slice, and no slice is empty.
+    prop_assert!(plan.slices * SLICE >= d && (plan.slices - 1) * SLICE < d);
+    for train in [false, true] {
+        let (slices, partials) = (plan.slices_of_a_partial(train), plan.partials(train));
+        prop_assert!(partials * slices >= plan.slices && (partials - 1) * slices < plan.slices);
+    }
+
+    for kernel in Kernel::ALL {
+        prop_assert!(plan.workgroup_memory(kernel) <= limits.max_compute_workgroup_storage_size.into());
+        for (rows, train) in [(b, true), (1, true), (plan.evaluation_rows, false), (1, false)] {
+            let used = match kernel {
+                Kernel::Update => train,
+                Kernel::Tally => !train,
+                Kernel::Forward | Kernel::Head | Kernel::Gather => true,
+                Kernel::Squares => false,
+            };
+            if !used {
+                continue;
+            }
+            let grid = plan.grid(kernel, rows, train);
+            let most = limits.max_compute_workgroups_per_dimension;
+            prop_assert!(grid.iter().all(|groups| (1..=most).contains(groups)), "{kernel:?} {grid:?}");
+            let [x, y, z] = grid.map(u64::from);
+            let covered = match kernel {
+                Kernel::Forward => {
+                    let [height, width] = [8 * plan.tuning.threads.0, 4 * plan.tuning.threads.1].map(u64::from);
+                    x * width >= plan.columns && y * height >= rows && z == plan.partials(train)
+                }
+                Kernel::Head => x == rows && y == m,
+                // Tiles of 64 columns in every slice of W1, and every model's small values and loss by 32.
+                Kernel::Update => {
+                    x * y >= plan.columns.div_ceil(64) * plan.slices + m * (h * c + c + h + 1).div_ceil(32)
+                }
+                Kernel::Gather => x == rows && y * 256 * 4 >= d,
+                Kernel::Tally => x * TALLY >= rows && y == m,
+                Kernel::Squares => true,
+            };
+            prop_assert!(covered, "{kernel:?} over {rows} rows: {grid:?}");
+        }
+    }
+    let most = u64::from(limits.max_compute_workgroups_per_dimension);
+    prop_assert!(plan.squares_parts(W1) <= most && plan.squares_parts(W2) <= most && m <= most);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn any_shape_is_refused_or_within_every_limit(
+        job in job(), limits in limits(), software: bool, tuning in tuning(),
+    ) {
+        match Plan::new(&job, &limits, software, tuning) {
+            Ok(plan) => check(&plan, &limits)?,
+            Err(error) => {
+                prop_assert_eq!(error.exit_code(), 2);
+                prop_assert!(error.to_string().contains("--hidden"), "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn small_shapes_fit_everywhere(
+        inputs in 1_usize..4000, hidden in 1_usize..260, classes in 2_usize..20, models in 1_usize..5, batch_size in 1_usize..300,
+    ) {
+        let job = Job { model: ModelSpec { inputs, hidden, classes }, decay: vec![0.0; models], batch_size, shuffles: 1 };
+        let plan = Plan::new(&job, &Limits::default(), true, None);
+        prop_assert!(plan.is_ok(), "{:?}", plan);
+        check(&plan.unwrap(), &Limits::default())?;
+    }
+
+    #[test]
+    fn the_order_of_summation_does_not_know_how_many_models_there_are(
+        job in job(), software: bool, tuning in tuning(), other in tuning(),
+    ) {
+        let limits = Limits { max_buffer_size: u64::MAX, max_storage_buffer_binding_size: u64::MAX, ..Limits::default() };
+        let alone = Job { decay: vec![0.5], shuffles: 1, ..job.clone() };
+        let [among, alone] = [(&job, tuning), (&alone, other)].map(|(job, tuning)| Plan::new(job, &limits, software, tuning));
+        if let (Ok(among), Ok(alone)) = (among, alone) {
+            prop_assert_eq!((among.slices, among.partials(false)), (alone.slices, alone.partials(false)));
+        }
+    }
+}
+
+/// Reads a configuration file's bytes as `--config` does.
+fn configure(bytes: &[u8]) -> Result<Config, u8> {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("some.toml");
+    fs::write(&path, bytes).unwrap();
+    let mut config = Preset::Best.config();
+    let read = Settings::read(&path).and_then(|settings| settings.apply(&mut config)).and_then(|()| config.check());
+    read.map(|()| config).map_err(|error| error.exit_code())
+}
+
+/// A value as it may stand in a configuration file, right or wrong.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<i64>().prop_map(|n| n.to_string()),
+        any::<f64>().prop_map(|x| x.to_string()),
+        "[a-z0-9:./]{0,9}".prop_map(|text| format!("{text:?}")),
+        proptest::collection::vec(0_u8..9, 0..4).prop_map(|list| format!("{list:?}")),
+        Just("true".to_owned()),
+        Just("nan".to_owned()),
+        Just("{}".to_owned()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_as_configuration_are_usage_or_usable(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(configure(&bytes).map_or_else(|code| code == 2, |config| config.check().is_ok()));
+    }
+
+    #[test]
+    fn any_value_of_any_key_is_usage_or_usable_and_written_as_it_was_read(
+        keys in proptest::sample::subsequence(vec![
+            "data", "train-batches", "val-images", "val-pick", "val-batches", "hidden", "lambda", "penalty", "batch-size",
+            "lr-min", "lr-max", "half-cycle", "cycles", "epochs", "seed", "evals-per-cycle", "device", "steps",
+            "overfit-one-batch", "checkpoint-every",
+        ], 1..3),
+        values in [value(), value()],
+    ) {
+        let text: String = keys.iter().zip(&values).map(|(key, value)| format!("{key} = {value}\n")).collect();
+        match configure(text.as_bytes()) {
+            Ok(config) => {
+                let again = configure(config.to_toml().unwrap().as_bytes()).unwrap();
+                prop_assert_eq!(again.to_toml().unwrap(), config.to_toml().unwrap());
+            }
+            Err(code) => prop_assert_eq!(code, 2, "{}", text),
+        }
+    }
+
+    #[test]
+    fn any_bytes_in_the_official_files_places_are_bad_data(
+        files in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 6),
+    ) {
+        let folder = tempdir().unwrap();
+        for (place, bytes) in files.iter().enumerate() {
+            let name = if place == 5 { "test_batch.bin".into() } else { format!("data_batch_{}.bin", place + 1) };
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        prop_assert_eq!(refusal(folder.path()), 3);
+    }
+
+    #[test]
+    fn any_bytes_as_archive_are_a_damaged_archive(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200), gzip: bool,
+    ) {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("cifar-10-binary.tar.gz");
+        // Half of them with the beginning that a gzip stream has.
+        let start: &[u8] = if gzip { &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3] } else { &[] };
+        fs::write(&path, [start, &bytes].concat()).unwrap();
+        prop_assert_eq!(refusal(&path), 7);
+    }
+}
+
+/// The exit code with which a path is refused as images.
+fn refusal(path: &Path) -> u8 {
+    Dataset::open(&Source::Path(path.to_owned())).map_or_else(|error| error.exit_code(), |_| 0)
+}
