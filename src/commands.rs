@@ -15,6 +15,8 @@ mod lr_find;
 mod output;
 mod predict;
 mod profile;
+mod reproduce;
+mod search;
 mod train;
 mod verify;
 
@@ -45,6 +47,8 @@ fn dispatch(cli: Cli, started: Instant) -> Result<()> {
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Data(command) => data::run(&command),
+        Command::Search(args) => search::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Profile(args) => profile::run(&args, started),
         Command::Devices => devices::run(),

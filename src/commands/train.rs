@@ -21,7 +21,7 @@ use crate::signals::Signals;
 use crate::spec::ModelSpec;
 use crate::train::{Evaluation, Observer, State, Training};
 
-/// Trains one network as the flags say.
+/// Trains one network, or several at once, as the flags say.
 pub fn run(args: &TrainArgs) -> Result<()> {
     let mut display = Display::new(args.quiet);
     let (reopened, config) = match &args.resume {
@@ -109,7 +109,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 }
 
 fn training(config: &Config, split: Split) -> Result<Training> {
-    let training = Training::new(vec![config.train.clone()], split, config.steps)?;
+    let training = Training::new(config.models(), split, config.steps)?;
     if config.overfit_one_batch { training.on_one_batch() } else { Ok(training) }
 }
 
