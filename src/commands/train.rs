@@ -153,6 +153,8 @@ fn advise(error: &Error, last: Option<u64>, records: &Path) {
     match (error, last) {
         // It would end the same way again.
         (Error::Diverged(_) | Error::Internal(_), _) => {}
+        // The folder has gone, and the run with it.
+        _ if !records.is_dir() => {}
         (_, Some(step)) => display::advice(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
         (_, None) => display::advice(&format!("no checkpoint was saved yet; start over with: {again}")),
     }
