@@ -1,5 +1,7 @@
 //! The referee's checks on this machine's GPU, or on the software driver that `./test` installs; and the command.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
