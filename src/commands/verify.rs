@@ -77,9 +77,17 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
     let start = Instant::now();
     let progress = Progress::new(checks.len() as u64);
     let mut reports = Vec::new();
+    let mut stopped = None;
     for check in checks {
         progress.at(reports.len() as u64, &check.name);
-        reports.push(check.run(referee, &args.out)?);
+        match check.run(referee, &args.out) {
+            Ok(report) => reports.push(report),
+            // A device that is lost, say. What was found before is shown all the same.
+            Err(error) => {
+                stopped = Some((&check.name, error));
+                break;
+            }
+        }
     }
     drop(progress);
     let seconds = start.elapsed().as_secs_f64();
@@ -89,6 +97,7 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
         document["level"] = json!(args.level());
         document["shaders"] = json!(replaced);
         document["seconds"] = json!(seconds);
+        document["stopped"] = json!(stopped.as_ref().map(|(name, error)| format!("{name}: {error}")));
         document["failed"] = json!(count(&Report::failed));
         document["skipped"] = json!(count(&|report| report.skipped.is_some()));
         print(&document)?;
@@ -104,7 +113,13 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
             checks::summary(&reports, seconds)
         ))?;
     }
-    verdict(&reports)
+    match stopped {
+        None => verdict(&reports),
+        Some((name, error)) => {
+            display::note(&format!("stopped after {} of {} checks, in {name}", reports.len(), checks.len()));
+            Err(error)
+        }
+    }
 }
 
 fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {

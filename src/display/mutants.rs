@@ -37,9 +37,9 @@ fn shape(case: &str) -> String {
 
 fn how(outcome: &Outcome) -> String {
     match &outcome.fault {
-        Some(Fault::NotFinite) => "not finite".into(),
+        Some(Fault::NotFinite) => "NaN/inf".into(),
         Some(Fault::Overrun) => "overrun".into(),
-        _ if outcome.tolerance == 0.0 => "not equal".into(),
+        _ if outcome.tolerance == 0.0 => "unequal".into(),
         _ => format!("{:.0e} ×", outcome.share()),
     }
 }
