@@ -1,6 +1,6 @@
 //! The command line: what can be typed, and what it means as a [`Config`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use toml::{Table, Value};
@@ -13,9 +13,15 @@ use crate::profile::Options;
 use crate::profile::sweep::Axis;
 use crate::spec::Source;
 
+mod search;
 mod verify;
 
+pub use search::{ReproduceArgs, SearchAction, SearchArgs};
 pub use verify::VerifyArgs;
+
+pub use tools::{DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs};
+
+mod tools;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -26,8 +32,8 @@ Exit codes:
    4  records that cannot be written
    5  no GPU, or one that was lost or lacks memory
    6  the training diverged
-   7  a damaged archive
-   8  a checkpoint that is damaged, or of another training
+   7  a damaged archive, or a download that failed
+   8  a checkpoint or weights that are damaged, or of another training
    9  another process trains in the folder
   70  a mistake in cyclone
  130  stopped by Ctrl-C, the state saved
@@ -48,6 +54,24 @@ pub enum Command {
     /// Train a two-layer network and write its records to runs/
     #[command(after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
     Train(Box<TrainArgs>),
+    /// Find the range of learning rates to train with, by a test in which the rate grows
+    #[command(name = "lr-find", after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
+    LrFind(Box<LrFindArgs>),
+    /// Say what a trained network takes pictures for
+    #[command(after_help = EXIT_CODES)]
+    Predict(PredictArgs),
+    /// Write a trained network in the format of other programs
+    #[command(after_help = EXIT_CODES)]
+    Export(ExportArgs),
+    /// Fetch, import or look at images
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Data(DataCommand),
+    /// Train with many values of lambda, or of other settings, and rank them
+    #[command(after_help = EXIT_CODES, args_override_self = true, args_conflicts_with_subcommands = true)]
+    Search(Box<SearchArgs>),
+    /// Repeat the report's experiments, its published numbers beside ours
+    #[command(after_help = EXIT_CODES, args_override_self = true)]
+    Reproduce(ReproduceArgs),
     /// Prove that the GPU computes the right thing: kernels, gradients, training
     #[command(after_help = EXIT_CODES, args_override_self = true)]
     Verify(VerifyArgs),
@@ -73,6 +97,12 @@ pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write the metrics as metrics.csv too
+    #[arg(long, help_heading = "Output")]
+    pub csv: bool,
+    /// Write the metrics as TensorBoard's event files too
+    #[arg(long, help_heading = "Output")]
+    pub tensorboard: bool,
     /// Go on with the run in this folder from its last checkpoint
     #[arg(long, help_heading = "Output", value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
     pub resume: Option<PathBuf>,
@@ -88,20 +118,24 @@ impl TrainArgs {
     ///
     /// [`Error::Usage`] for a file that cannot be read, or a setting that is unknown or out of its range.
     pub fn config(&self) -> Result<Config> {
-        let mut config = self.preset.unwrap_or(Preset::Best).config();
-        if let Some(path) = &self.config {
-            let within = |error| Error::Usage(format!("--config {}: {error}", path.display()));
-            Settings::read(path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
-        }
-        self.settings.clone().apply(&mut config)?;
-        config.check()?;
-        Ok(config)
+        resolve(self.preset.unwrap_or(Preset::Best).config(), self.config.as_deref(), &self.settings)
     }
 
     /// What a run is called that was not named.
     pub fn name(&self) -> &'static str {
         self.preset.map_or("train", Preset::name)
     }
+}
+
+/// `config`, with the file's keys over it, with the flags over those.
+fn resolve(mut config: Config, file: Option<&Path>, flags: &Settings) -> Result<Config> {
+    if let Some(path) = file {
+        let within = |error| Error::Usage(format!("--config {}: {error}", path.display()));
+        Settings::read(path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
+    }
+    flags.clone().apply(&mut config)?;
+    config.check()?;
+    Ok(config)
 }
 
 /// Flags of `profile`.
@@ -162,17 +196,32 @@ impl ProfileArgs {
     }
 }
 
-/// The command line with every setting's default in its help, taken from [`Config::default`].
+/// The command line with every setting's default in its help, taken from the presets.
 pub fn command() -> clap::Command {
-    let defaults = Table::try_from(Settings::from(&Config::default())).unwrap_or_default();
-    Cli::command().mut_subcommand("train", |train| {
-        train.mut_args(|arg| match (defaults.get(&arg.get_id().as_str().replace('_', "-")), arg.get_help()) {
-            (Some(default), Some(help)) if !matches!(default, Value::Boolean(_)) => {
-                let help = format!("{help} [default: {}]", plain(default));
-                arg.help(help)
-            }
-            _ => arg,
-        })
+    let search = |command: clap::Command| {
+        // What these say of one training makes no sense of many.
+        command.mut_arg("overfit_one_batch", |arg| arg.hide(true)).mut_arg("repeats", |arg| arg.hide(true))
+    };
+    let lr_find = |command: clap::Command| {
+        let hide = |command: clap::Command, &name: &&'static str| command.mut_arg(name, |arg| arg.hide(true));
+        let steps = "Steps of the test [default: two epochs]";
+        LrFindArgs::FOREIGN.iter().fold(command, hide).mut_arg("steps", |arg| arg.help(steps))
+    };
+    Cli::command()
+        .mut_subcommand("train", |train| with_defaults(train, &Config::default()))
+        .mut_subcommand("lr-find", |command| lr_find(with_defaults(command, &Config::default())))
+        .mut_subcommand("search", |command| search(with_defaults(command, &SearchArgs::defaults(Preset::Table1))))
+}
+
+/// `command` with every setting's default in its help.
+fn with_defaults(command: clap::Command, config: &Config) -> clap::Command {
+    let defaults = Table::try_from(Settings::from(config)).unwrap_or_default();
+    command.mut_args(|arg| match (defaults.get(&arg.get_id().as_str().replace('_', "-")), arg.get_help()) {
+        (Some(default), Some(help)) if !matches!(default, Value::Boolean(_)) => {
+            let help = format!("{help} [default: {}]", plain(default));
+            arg.help(help)
+        }
+        _ => arg,
     })
 }
 

@@ -33,6 +33,8 @@ pub struct Config {
     pub feed: Feed,
     /// Ends the run after so many steps, its length notwithstanding.
     pub steps: Option<u64>,
+    /// How many networks are trained at once, each with its own seed: `seed`, `seed + 1` and so on.
+    pub repeats: usize,
     /// Saves a checkpoint every so many steps, beside those at the end of every cycle.
     pub checkpoint_every: Option<u64>,
     /// Trains on the first mini-batch alone, as a check that the network can learn at all.
@@ -55,12 +57,21 @@ impl Config {
         if self.steps == Some(0) {
             return Err(Error::Usage("--steps 0: expected 1 or more".into()));
         }
+        if self.repeats == 0 {
+            return Err(Error::Usage("--repeats 0: expected 1 or more".into()));
+        }
         if self.checkpoint_every == Some(0) {
             return Err(Error::Usage("--checkpoint-every 0: expected 1 or more".into()));
         }
         // The size of CIFAR-10's images, which every data set here has.
         ModelSpec::new(3072, self.hidden, 10)?;
         self.train.check()
+    }
+
+    /// What each of the networks trained at once is to do.
+    pub fn models(&self) -> Vec<TrainSpec> {
+        let seed = |repeat: usize| self.train.seed.wrapping_add(repeat as u64);
+        (0..self.repeats).map(|repeat| TrainSpec { seed: seed(repeat), ..self.train.clone() }).collect()
     }
 
     /// The text of a `config.toml` that says all of it.
@@ -152,6 +163,10 @@ pub struct Settings {
     #[arg(long, help_heading = "Training", value_name = "N", value_parser = integer::<u64>())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Train so many networks at once, with the seeds SEED, SEED + 1 and so on
+    #[arg(long, help_heading = "Training", value_name = "N", value_parser = integer::<usize>())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<usize>,
     /// Evaluations on the whole training and validation sets in a cycle
     #[arg(long, help_heading = "Training", value_name = "N", value_parser = integer::<u64>())]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,6 +244,7 @@ impl Settings {
         set(&mut train.seed, self.seed);
         set(&mut train.evals_per_cycle, self.evals_per_cycle);
         set(&mut config.device, self.device);
+        set(&mut config.repeats, self.repeats);
         set(&mut config.feed, self.feed);
         config.steps = self.steps.or(config.steps);
         config.checkpoint_every = self.checkpoint_every.or(config.checkpoint_every);
@@ -291,6 +307,7 @@ impl From<&Config> for Settings {
             seed: Some(seed),
             evals_per_cycle: Some(evals_per_cycle),
             device: Some(config.device.clone()),
+            repeats: Some(config.repeats),
             feed: Some(config.feed),
             checkpoint_every: config.checkpoint_every,
             steps: config.steps,

@@ -10,6 +10,7 @@ use std::path::Path;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Error, Result};
+use crate::statistics::Spread;
 use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
 
 pub use header::Header;
@@ -121,6 +122,23 @@ impl Display {
         self.bar = Some(bar);
     }
 
+    /// Shows that so many steps are done.
+    pub fn at(&self, step: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(step);
+        }
+    }
+
+    /// Ends the progress of some steps with a line of plain text.
+    pub fn progress(&mut self, text: &str) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        if !self.quiet {
+            remark(text);
+        }
+    }
+
     /// Ends the progress and shows the last table.
     ///
     /// # Errors
@@ -146,9 +164,7 @@ impl Display {
 
 impl Observer for Display {
     fn stepped(&mut self, step: u64) -> Result<()> {
-        if let Some(bar) = &self.bar {
-            bar.set_position(step);
-        }
+        self.at(step);
         Ok(())
     }
 
@@ -225,16 +241,10 @@ fn plain_line(evaluation: &Evaluation, scores: &Scores) -> String {
 
 /// The last table.
 fn table(outcome: &Outcome, records: &Path) -> String {
-    let mut text = String::new();
-    for (model, (scores, test)) in outcome.evaluation.models.iter().zip(&outcome.test).enumerate() {
-        let title = if outcome.test.len() == 1 { String::new() } else { format!("model {model}") };
-        let _ = writeln!(text, "\n{title:<12}{:>8}  {:>8}  {:>8}", "loss", "cost", "accuracy");
-        for (name, score) in [("training", Some(scores.train)), ("validation", scores.validation), ("test", *test)] {
-            if let Some(Score { loss, cost, accuracy }) = score {
-                let _ = writeln!(text, "{name:<12}{loss:>8.4}  {cost:>8.4}  {:>8}", percent(accuracy));
-            }
-        }
-    }
+    let mut text = match &outcome.evaluation.models[..] {
+        [scores] => scores_of_one(scores, outcome.test.first().copied().flatten()),
+        _ => accuracies_of_many(outcome),
+    };
     let timing = &outcome.timing;
     let _ = writeln!(
         text,
@@ -246,6 +256,36 @@ fn table(outcome: &Outcome, records: &Path) -> String {
         timing.evaluation.as_secs_f64(),
     );
     let _ = writeln!(text, "records in {}", records.display());
+    text
+}
+
+fn scores_of_one(scores: &Scores, test: Option<Score>) -> String {
+    let mut text = format!("\n{:<12}{:>8}  {:>8}  {:>8}\n", "", "loss", "cost", "accuracy");
+    for (name, score) in [("training", Some(scores.train)), ("validation", scores.validation), ("test", test)] {
+        if let Some(Score { loss, cost, accuracy }) = score {
+            let _ = writeln!(text, "{name:<12}{loss:>8.4}  {cost:>8.4}  {:>8}", percent(accuracy));
+        }
+    }
+    text
+}
+
+/// A line a model, then mean and standard deviation as the report gives them.
+fn accuracies_of_many(outcome: &Outcome) -> String {
+    let accuracies = outcome.accuracies();
+    let mut text = format!("\n{:<12}", "accuracy");
+    for (name, _) in accuracies.iter().filter(|(_, values)| !values.is_empty()) {
+        let _ = write!(text, "{name:>12}");
+    }
+    for model in 0..outcome.evaluation.models.len() {
+        let _ = write!(text, "\n{:<12}", format!("model {model}"));
+        for accuracy in accuracies.iter().filter_map(|(_, values)| values.get(model)) {
+            let _ = write!(text, "{:>12}", percent(*accuracy));
+        }
+    }
+    text.push_str("\n\n");
+    for (name, spread) in accuracies.iter().filter_map(|(name, values)| Some((name, Spread::of(values)?))) {
+        let _ = writeln!(text, "The accuracy on the {name} set is {spread}");
+    }
     text
 }
 

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 
 use crate::config::Config;
 use crate::device;
+use crate::reproduce::published;
 use crate::schedule::Triangle;
 use crate::spec::{DataSpec, Feed, Length, Penalty, Pick, Source, TrainSpec, Validation};
 
@@ -17,6 +18,12 @@ pub enum Preset {
     /// the same images and lambda, three cycles of 2 · 800 steps
     #[value(name = "figure-2")]
     Figure2,
+    /// 45,000 training images, two cycles of 2 · 900 steps; as a search the report's 25 lambdas, else the best of them
+    #[value(name = "table-1")]
+    Table1,
+    /// the same images, four cycles of 2 · 900 steps; as a search the report's 30 lambdas, else the best of them
+    #[value(name = "table-2")]
+    Table2,
     /// 49,000 training images, lambda .00895, three cycles of 2 · 980 steps
     #[value(name = "best")]
     Best,
@@ -24,14 +31,25 @@ pub enum Preset {
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Figure1, Self::Figure2, Self::Best];
+    pub const ALL: [Self; 5] = [Self::Figure1, Self::Figure2, Self::Table1, Self::Table2, Self::Best];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Figure1 => "figure-1",
             Self::Figure2 => "figure-2",
+            Self::Table1 => "table-1",
+            Self::Table2 => "table-2",
             Self::Best => "best",
+        }
+    }
+
+    /// The lambdas of a search of the report, in its order.
+    pub fn lambdas(self) -> Option<Vec<f64>> {
+        match self {
+            Self::Table1 => Some(published::TABLE_1.iter().map(|row| row.lambda).collect()),
+            Self::Table2 => Some(published::TABLE_2.iter().map(|row| row.lambda).collect()),
+            _ => None,
         }
     }
 
@@ -39,11 +57,14 @@ impl Preset {
     pub fn config(self) -> Config {
         let (train_batches, validation) = match self {
             Self::Figure1 | Self::Figure2 => (vec![1], Validation::Batches(vec![2])),
+            Self::Table1 | Self::Table2 => (vec![1, 2, 3, 4, 5], Validation::Images { count: 5000, pick: Pick::Last }),
             Self::Best => (vec![1, 2, 3, 4, 5], Validation::Images { count: 1000, pick: Pick::Last }),
         };
         let (lambda, half_cycle, cycles) = match self {
             Self::Figure1 => (0.01, 500, 1),
             Self::Figure2 => (0.01, 800, 3),
+            Self::Table1 => (0.011_315_807_1, 900, 2),
+            Self::Table2 => (0.008_950_028_3, 900, 4),
             Self::Best => (0.00895, 980, 3),
         };
         Config {
@@ -61,6 +82,7 @@ impl Preset {
             device: device::Choice::Auto,
             feed: Feed::Auto,
             steps: None,
+            repeats: 1,
             checkpoint_every: None,
             overfit_one_batch: false,
         }
@@ -73,9 +95,13 @@ mod tests {
 
     #[test]
     fn presets_last_as_many_epochs_as_the_report_says() {
-        for (preset, images, epochs) in
-            [(Preset::Figure1, 10_000, 10), (Preset::Figure2, 10_000, 48), (Preset::Best, 49_000, 12)]
-        {
+        for (preset, images, epochs) in [
+            (Preset::Figure1, 10_000, 10),
+            (Preset::Figure2, 10_000, 48),
+            (Preset::Table1, 45_000, 8),
+            (Preset::Table2, 45_000, 16),
+            (Preset::Best, 49_000, 12),
+        ] {
             let train = preset.config().train;
             assert_eq!(train.length.steps(&train.lr, images, train.batch_size) * 100, images as u64 * epochs);
         }

@@ -22,6 +22,8 @@ pub enum Purpose {
     Validation = 5,
     /// The order of an image folder's training images; the index is 0.
     Folder = 6,
+    /// The values that a search tries; the index is the trial.
+    Search = 7,
 }
 
 /// The generator at (seed, purpose, index).

@@ -2,14 +2,16 @@
 //!
 //! `config.toml` says what is trained, `metrics.jsonl` grows by a line a model at every evaluation, and the end adds
 //! `weights.safetensors`, `standardisation.safetensors` and `summary.json`. A file is there whole or not at all, but for
-//! `metrics.jsonl`, of which a killed run leaves all lines written so far.
+//! `metrics.jsonl`, of which a killed run leaves all lines written so far. The same numbers come as `metrics.csv` and as
+//! TensorBoard's event files where they are asked for.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data::Standardisation;
@@ -17,11 +19,17 @@ use crate::device;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::params::Params;
+use crate::statistics::Spread;
 use crate::train::{Evaluation, Observer, Outcome, Score};
 use crate::weights;
 
-mod lock;
+pub use csv::Csv;
+pub use tensorboard::TensorBoard;
+
+mod csv;
+pub(crate) mod lock;
 mod reopen;
+mod tensorboard;
 
 /// The folder of default names.
 const RUNS: &str = "runs";
@@ -48,7 +56,7 @@ impl RunDir {
                 claim_given(path)?;
                 path.to_owned()
             }
-            None => claim_fresh(&Path::new(RUNS).join(format!("{name}-{}", Zoned::now().strftime("%Y%m%d-%H%M%S"))))?,
+            None => fresh(name)?,
         };
         let lock = lock::take(&path)?;
         let metrics = path.join("metrics.jsonl");
@@ -92,11 +100,15 @@ impl RunDir {
         self.write("summary.json", &text)
     }
 
-    /// Writes a file of the folder so that it is there whole or not at all.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.path.join(name);
-        disk::replace(&disk::System, &path, bytes).map_err(failed(&path))
+        write(&self.path, name, bytes)
     }
+}
+
+/// Writes a file of `folder` so that it is there whole or not at all.
+pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = folder.join(name);
+    disk::replace(&disk::System, &path, bytes).map_err(failed(&path))
 }
 
 impl Observer for RunDir {
@@ -137,6 +149,11 @@ fn claim_given(path: &Path) -> Result<()> {
     }
 }
 
+/// Makes a folder in `runs/` named after `name` and the time.
+pub(crate) fn fresh(name: &str) -> Result<PathBuf> {
+    claim_fresh(&Path::new(RUNS).join(format!("{name}-{}", Zoned::now().strftime("%Y%m%d-%H%M%S"))))
+}
+
 /// Makes the folder `base`, or `base-2`, `base-3` … if another run has just taken that name.
 fn claim_fresh(base: &Path) -> Result<PathBuf> {
     fs::create_dir_all(RUNS).map_err(failed(Path::new(RUNS)))?;
@@ -152,7 +169,7 @@ fn claim_fresh(base: &Path) -> Result<PathBuf> {
     Err(Error::output(base, "no free name"))
 }
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
+pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| Error::output(path, format!("cannot be written: {error}. Free or name another place with --out"))
 }
 
@@ -221,12 +238,14 @@ pub struct About {
 }
 
 /// The images in a summary.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataRecord {
     /// What they are.
     pub name: String,
     /// SHA-256 over shapes, labels and pixels.
     pub sha256: String,
+    /// Names of the classes, in the order of the network's outputs.
+    pub classes: Vec<String>,
     /// How many are trained on.
     pub train: usize,
     /// How many validate.
@@ -245,6 +264,9 @@ struct Summary<'a> {
     steps: u64,
     epochs: f64,
     models: Vec<Final>,
+    /// Of the models' accuracies, where there are several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    accuracy: BTreeMap<&'static str, Spread>,
     seconds: Seconds,
     images_per_second: f64,
     microseconds_a_step: f64,
@@ -279,6 +301,12 @@ impl<'a> Summary<'a> {
             epochs: outcome.evaluation.epoch,
             models: models
                 .map(|(scores, test)| Final { train: scores.train, validation: scores.validation, test: *test })
+                .collect(),
+            accuracy: outcome
+                .accuracies()
+                .into_iter()
+                .filter(|(_, values)| values.len() > 1)
+                .filter_map(|(name, values)| Some((name, Spread::of(&values)?)))
                 .collect(),
             seconds: Seconds { training: timing.training.as_secs_f64(), evaluation: timing.evaluation.as_secs_f64() },
             images_per_second: timing.images_per_second(),

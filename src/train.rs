@@ -94,7 +94,8 @@ impl Training {
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] at the first loss or weight that is not finite, and what the engine and the observer have.
+    /// [`Error::Diverged`] at the first loss or weight that is not finite, unless [`Observer::diverged`] lets the others
+    /// go on, and what the engine and the observer have.
     pub fn run(&self, engine: &mut dyn Engine, observer: &mut dyn Observer) -> Result<Outcome> {
         let shape = engine.job().model;
         let fresh = self.models.iter().map(|model| Params::init(&shape, model.seed)).collect();
@@ -125,27 +126,29 @@ impl Training {
 
         let mut batches = Batches::new(self.split.train.clone(), self.plan.batch_size(), self.shuffle_seeds());
         let mut last_losses = vec![None; self.models.len()];
+        let mut frozen = Frozen(vec![false; self.models.len()]);
         let mut step = start;
         let evaluation = loop {
             if let Some(reason) = keeper.stop(step) {
-                keeper.save(&self.state(engine, step, &losses, timing)?)?;
+                keeper.save(&self.state(engine, step, &losses, timing, &mut frozen, observer)?)?;
                 return Err(reason);
             }
             let evaluation = if self.plan.evaluates_at(step) {
                 let evaluation = self.evaluate(engine, step, losses.means().as_deref(), &mut timing)?;
+                self.check_scores(&evaluation, &mut frozen, observer)?;
                 observer.evaluated(&evaluation)?;
                 if keeper.is_best(&evaluation) {
-                    keeper.hold(self.state(engine, step, &losses, timing)?, &evaluation);
+                    keeper.hold(self.state(engine, step, &losses, timing, &mut frozen, observer)?, &evaluation);
                 }
                 Some(evaluation)
             } else {
                 None
             };
             if step > start && step == self.plan.next_checkpoint(step - 1, keeper.every()) {
-                keeper.save(&self.state(engine, step, &losses, timing)?)?;
+                keeper.save(&self.state(engine, step, &losses, timing, &mut frozen, observer)?)?;
             }
             match evaluation {
-                Some(evaluation) if step >= self.plan.steps() => break evaluation,
+                Some(evaluation) if step >= self.plan.steps() || frozen.all() => break evaluation,
                 Some(_) => losses = BatchLosses::new(self.models.len()),
                 None => {}
             }
@@ -162,7 +165,8 @@ impl Training {
             let batch_losses = engine.losses()?;
             timing.training += start.elapsed();
             timing.steps += step - first;
-            self.add_losses(first, step, &batch_losses, &mut last_losses, &mut losses)?;
+            self.check_losses(first, step, &batch_losses, &mut last_losses, &mut frozen, observer)?;
+            batch_losses.chunks_exact(self.models.len()).for_each(|step| losses.add(step));
         };
 
         let start = Instant::now();
@@ -170,22 +174,38 @@ impl Training {
         let penalties = self.penalties(engine)?;
         timing.evaluation += start.elapsed();
         let test = tallies.iter().zip(penalties).map(|(tally, penalty)| Score::of(tally, penalty)).collect();
-        let params = self.finite_params(engine, step)?;
+        let params = self.finite_params(engine, step, &mut frozen, observer)?;
         Ok(Outcome { evaluation, test, timing, params })
     }
 
     /// The state after `step` steps.
-    fn state(&self, engine: &mut dyn Engine, step: u64, losses: &BatchLosses, timing: Timing) -> Result<State> {
-        Ok(State { step, params: self.finite_params(engine, step)?, losses: losses.clone(), timing })
+    fn state(
+        &self,
+        engine: &mut dyn Engine,
+        step: u64,
+        losses: &BatchLosses,
+        timing: Timing,
+        frozen: &mut Frozen,
+        observer: &mut dyn Observer,
+    ) -> Result<State> {
+        Ok(State { step, params: self.finite_params(engine, step, frozen, observer)?, losses: losses.clone(), timing })
     }
 
     /// The weights after `step` steps, all of which must be finite.
-    fn finite_params(&self, engine: &mut dyn Engine, step: u64) -> Result<Vec<Params>> {
+    fn finite_params(
+        &self,
+        engine: &mut dyn Engine,
+        step: u64,
+        frozen: &mut Frozen,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Params>> {
         let params = engine.params()?;
-        match params.iter().position(|params| !params.is_finite()) {
-            Some(model) => Err(self.diverged(model, step, "a weight is no longer a finite number")),
-            None => Ok(params),
+        for (model, params) in params.iter().enumerate() {
+            if !params.is_finite() {
+                self.diverged(model, step, "a weight is no longer a finite number", frozen, observer)?;
+            }
         }
+        Ok(params)
     }
 
     /// Hands the chunk of the steps `first..end` to the engine, and returns how many images it has.
@@ -199,23 +219,21 @@ impl Training {
         Ok(lengths.iter().map(|&length| u64::from(length)).sum())
     }
 
-    /// Adds the batch `losses [steps, M]` of the steps `first..end`, all of which must be finite, to the `sums`.
-    fn add_losses(
+    /// Demands a batch loss of every step `first..end` and model, `losses [steps, M]`, and that they be finite.
+    fn check_losses(
         &self,
         first: u64,
         end: u64,
         losses: &[f32],
         last: &mut [Option<f32>],
-        sums: &mut BatchLosses,
+        frozen: &mut Frozen,
+        observer: &mut dyn Observer,
     ) -> Result<()> {
         let models = self.models.len();
-        let steps = (end - first) as usize;
-        if losses.len() != steps * models {
-            return Err(Error::Internal(format!(
-                "steps {first} to {end}: {} batch losses, expected {}",
-                losses.len(),
-                steps * models
-            )));
+        let expected = (end - first) as usize * models;
+        if losses.len() != expected {
+            let found = losses.len();
+            return Err(Error::Internal(format!("steps {first} to {end}: {found} batch losses, expected {expected}")));
         }
         for (step, losses) in (first..end).zip(losses.chunks_exact(models)) {
             for (model, (&loss, last)) in losses.iter().zip(last.iter_mut()).enumerate() {
@@ -224,11 +242,11 @@ impl Training {
                         Some(last) => format!("the last finite one was {last:.4e}, a step before"),
                         None => "there was none before in this process".into(),
                     };
-                    return Err(self.diverged(model, step, &format!("the batch's loss is {loss}; {before}")));
+                    let what = format!("the batch's loss is {loss}; {before}");
+                    self.diverged(model, step, &what, frozen, observer)?;
                 }
                 *last = Some(loss);
             }
-            sums.add(losses);
         }
         Ok(())
     }
@@ -249,21 +267,28 @@ impl Training {
 
         let mut models = Vec::with_capacity(self.models.len());
         for (model, &penalty) in penalties.iter().enumerate() {
-            let scores = Scores {
+            models.push(Scores {
                 rate: self.models[model].lr.at(step),
                 batch_loss: batch_losses.map(|losses| losses[model]),
                 train: Score::of(&train[model], penalty).unwrap_or_default(),
                 validation: Score::of(&validation[model], penalty),
-            };
+            });
+        }
+        Ok(Evaluation { step, epoch: self.plan.epoch(step), models, timing: *timing })
+    }
+
+    /// Demands that all scores be finite.
+    fn check_scores(&self, evaluation: &Evaluation, frozen: &mut Frozen, observer: &mut dyn Observer) -> Result<()> {
+        for (model, scores) in evaluation.models.iter().enumerate() {
             let costs = [Some(scores.train), scores.validation].map(|score| score.map_or(0.0, |score| score.cost));
             if !costs.iter().all(|cost| cost.is_finite()) {
                 let before =
                     scores.batch_loss.map_or(String::new(), |loss| format!("; the batches before had {loss:.4e}"));
-                return Err(self.diverged(model, step, &format!("the training loss is {}{before}", scores.train.loss)));
+                let what = format!("the training loss is {}{before}", scores.train.loss);
+                self.diverged(model, evaluation.step, &what, frozen, observer)?;
             }
-            models.push(scores);
         }
-        Ok(Evaluation { step, epoch: self.plan.epoch(step), models, timing: *timing })
+        Ok(())
     }
 
     /// Each model's penalty: its share of the cost.
@@ -273,17 +298,38 @@ impl Training {
         Ok(self.models.iter().zip(squares).map(|(model, squares)| model.penalty.cost(model.lambda) * squares).collect())
     }
 
-    fn diverged(&self, model: usize, step: u64, what: &str) -> Error {
+    /// Tells the observer, once a model; `Ok` if the other models go on.
+    fn diverged(
+        &self,
+        model: usize,
+        step: u64,
+        what: &str,
+        frozen: &mut Frozen,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        if std::mem::replace(&mut frozen.0[model], true) {
+            return Ok(());
+        }
         let spec = &self.models[model];
         let name = if self.models.len() == 1 { String::new() } else { format!("model {model}: ") };
-        Error::Diverged(format!(
+        let message = format!(
             "{name}the training diverged at step {step} of {}, at learning rate {:.3e}: {what}. \
              Try a smaller --lr-max (now {}) or --lambda (now {})",
             self.plan.steps(),
             spec.lr.at(step),
             spec.lr.max,
             spec.lambda,
-        ))
+        );
+        observer.diverged(Divergence { model, step, what: what.to_owned(), message })
+    }
+}
+
+/// Which models have diverged.
+struct Frozen(Vec<bool>);
+
+impl Frozen {
+    fn all(&self) -> bool {
+        self.0.iter().all(|&frozen| frozen)
     }
 }
 
@@ -320,10 +366,33 @@ pub trait Observer {
     ///
     /// Whatever ends the training.
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()>;
+
+    /// A model's losses or weights are no longer finite numbers; told once a model. With `Ok` the others go on, and
+    /// whatever is said of this one from here on has no meaning; when all have diverged, the training ends there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`] unless an observer thinks otherwise.
+    fn diverged(&mut self, divergence: Divergence) -> Result<()> {
+        Err(Error::Diverged(divergence.message))
+    }
+}
+
+/// A model's end before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// Which model.
+    pub model: usize,
+    /// The step whose loss, or before which the scores, are not finite.
+    pub step: u64,
+    /// What was seen there.
+    pub what: String,
+    /// All of it as an error message: the model if there are several, the learning rate, and which flags help.
+    pub message: String,
 }
 
 /// Scores of one model on one set of images.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Mean cross-entropy, in nats.
     pub loss: f64,
@@ -411,6 +480,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Each model's accuracy on the training, validation and test images, 0 to 1; none where there are no such images.
+    pub fn accuracies(&self) -> [(&'static str, Vec<f64>); 3] {
+        let models = &self.evaluation.models;
+        let accuracies = |scores: &mut dyn Iterator<Item = Option<Score>>| -> Vec<f64> {
+            scores.flatten().map(|score| score.accuracy).collect()
+        };
+        [
+            ("training", accuracies(&mut models.iter().map(|scores| Some(scores.train)))),
+            ("validation", accuracies(&mut models.iter().map(|scores| scores.validation))),
+            ("test", accuracies(&mut self.test.iter().copied())),
+        ]
+    }
+
     /// Demands that every model's training loss be below [`OVERFIT_LOSS`].
     ///
     /// # Errors

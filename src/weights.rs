@@ -5,11 +5,16 @@
 
 use std::collections::HashMap;
 
+use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::data::Standardisation;
 use crate::error::{Error, Result};
 use crate::params::{Params, Tensor, tensors};
+use crate::spec::ModelSpec;
+
+/// A named tensor: its shape and its values, row-major.
+pub type Named = (String, Vec<usize>, Vec<f32>);
 
 /// `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, each f32.
 ///
@@ -46,11 +51,32 @@ pub(crate) fn from_file(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
 }
 
 /// A model's tensors as the file has them: name, shape, values.
-fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = (String, Vec<usize>, Vec<f32>)> + 'a {
+fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = Named> + 'a {
     tensors(&params.spec)
         .into_iter()
         .zip(&params.values)
         .map(move |(tensor, values)| (format!("{prefix}{}", tensor.name), shape(&tensor), transposed(&tensor, values)))
+}
+
+/// What [`network`] wrote of a network of this shape, bit for bit. An error is a sentence without the file's name.
+///
+/// # Errors
+///
+/// When it is no such file, or of another shape, or has a value that is not finite.
+pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| format!("not a network: {error}"))?;
+    let mut params = Params { spec: *spec, values: Default::default() };
+    for (tensor, values) in tensors(spec).iter().zip(&mut params.values) {
+        let found = file.tensor(tensor.name).map_err(|error| format!("{}: {error}", tensor.name))?;
+        let expected = shape(tensor);
+        if found.dtype() != Dtype::F32 || found.shape() != expected {
+            let (dtype, found) = (found.dtype(), found.shape());
+            return Err(format!("{}: expected F32 {expected:?}, found {dtype:?} {found:?}", tensor.name));
+        }
+        let flat: Vec<f32> = found.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        *values = from_file(tensor, &flat);
+    }
+    if params.is_finite() { Ok(params) } else { Err("a weight is not a finite number".into()) }
 }
 
 /// `mean [D]` and `scale [D]`, f32: an input is `(pixel − mean) · scale`, the pixel being 0 to 255.
@@ -59,9 +85,33 @@ fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = (Strin
 ///
 /// As [`network`].
 pub fn standardisation(standardisation: &Standardisation) -> Result<Vec<u8>> {
+    serialize(standardisation_tensors(standardisation), FORMAT)
+}
+
+/// Both in one file, for a module that has `mean` and `scale` as buffers beside its two layers.
+///
+/// # Errors
+///
+/// As [`network`].
+pub fn module(params: &Params, standardisation: &Standardisation) -> Result<Vec<u8>> {
+    serialize(module_tensors(params, standardisation), FORMAT)
+}
+
+/// The tensors of a [`module`].
+pub fn module_tensors(params: &Params, standardisation: &Standardisation) -> impl Iterator<Item = Named> {
+    named("", params).chain(standardisation_tensors(standardisation))
+}
+
+fn standardisation_tensors(standardisation: &Standardisation) -> impl Iterator<Item = Named> {
     let Standardisation { mean, scale, .. } = standardisation;
-    let tensors = [("mean", mean), ("scale", scale)];
-    serialize(tensors.into_iter().map(|(name, values)| (name.to_owned(), vec![values.len()], values.clone())), FORMAT)
+    [("mean", mean), ("scale", scale)]
+        .into_iter()
+        .map(|(name, values)| (name.to_owned(), vec![values.len()], values.clone()))
+}
+
+/// Numbers as a file has them.
+pub fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// Readers of the field ask for this key. With one key only, a file's bytes are the same every time.
@@ -72,16 +122,9 @@ fn transposed(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
     (0..tensor.columns).flat_map(|column| values[column..].iter().step_by(tensor.columns).copied()).collect()
 }
 
-fn serialize(
-    tensors: impl Iterator<Item = (String, Vec<usize>, Vec<f32>)>,
-    (key, value): (&str, &str),
-) -> Result<Vec<u8>> {
+fn serialize(tensors: impl Iterator<Item = Named>, (key, value): (&str, &str)) -> Result<Vec<u8>> {
     let internal = |error| Error::Internal(format!("safetensors: {error}"));
-    let tensors: Vec<_> = tensors
-        .map(|(name, shape, values)| {
-            (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
-        })
-        .collect();
+    let tensors: Vec<_> = tensors.map(|(name, shape, values)| (name, shape, little_endian(&values))).collect();
     let views = tensors
         .iter()
         .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
@@ -92,11 +135,8 @@ fn serialize(
 
 #[cfg(test)]
 mod tests {
-    use safetensors::SafeTensors;
-
     use super::*;
     use crate::params::{B2, W1};
-    use crate::spec::ModelSpec;
 
     fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
         let bytes = file.tensor(name).unwrap().data().as_chunks::<4>().0.to_vec();
@@ -122,6 +162,17 @@ mod tests {
             // Stored here as [in, out], there as [out, in].
             assert_eq!(weight[output * 5 + input].to_bits(), params.values[W1][input * 3 + output].to_bits());
         }
+    }
+
+    #[test]
+    fn a_network_that_was_written_is_read_back() {
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: 4, classes: 3 }, 2);
+        let bytes = network(&params).unwrap();
+        assert_eq!(read_network(&bytes, &params.spec), Ok(params.clone()));
+        let other = ModelSpec { hidden: 5, ..params.spec };
+        let error = read_network(&bytes, &other).unwrap_err();
+        assert_eq!(error, "fc1.weight: expected F32 [5, 7], found F32 [4, 7]");
+        assert!(read_network(&bytes[..bytes.len() - 1], &params.spec).unwrap_err().starts_with("not a network"));
     }
 
     #[test]

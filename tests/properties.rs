@@ -8,7 +8,7 @@ use std::path::Path;
 use cyclone::config::{Config, Settings};
 use cyclone::data::Dataset;
 use cyclone::engine::Job;
-use cyclone::gpu::plan::{Plan, TALLIES, TALLY};
+use cyclone::gpu::plan::{Plan, SLICE, TALLIES, TALLY, Tuning};
 use cyclone::kernels::Kernel;
 use cyclone::params::{W1, W2};
 use cyclone::preset::Preset;
@@ -39,6 +39,10 @@ prop_compose! {
     }
 }
 
+fn tuning() -> impl Strategy<Value = Option<Tuning>> {
+    proptest::option::of(proptest::sample::select(Tuning::ALL.to_vec()))
+}
+
 fn limits() -> impl Strategy<Value = Limits> {
     let large = Limits {
         max_buffer_size: 1 << 40,
@@ -65,13 +69,12 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
         ("pixels of a training chunk", sizes.pixels, plan.chunk_steps * g * b * row),
         ("pixels of an evaluated batch", sizes.pixels, plan.evaluation_rows * row),
         ("labels", sizes.labels, plan.chunk_rows * 4),
-        ("rates", sizes.rates, plan.chunk_steps * m * 4),
+        ("rates", sizes.rates, plan.chunk_steps * m * 8),
         ("standardisation", sizes.standardisation, 2 * row * 4),
-        ("decay", sizes.decay, m * 4),
         ("W1", sizes.w1, d * m * plan.padded * 4),
         ("W2, b2, b1", sizes.small, m * (h * c + c + h) * 4),
-        ("partial sums of training", sizes.partials, plan.slices * b * plan.columns * 4),
-        ("partial sums of evaluation", sizes.partials, plan.slices * plan.evaluation_rows * plan.columns * 4),
+        ("partial sums of training", sizes.partials, plan.partials(true) * b * plan.columns * 4),
+        ("partial sums of evaluation", sizes.partials, plan.partials(false) * plan.evaluation_rows * plan.columns * 4),
         ("hidden units", sizes.hidden, b * plan.columns * 4),
         ("logits' gradients", sizes.dlogits, b * m * c * 4),
         ("scores", sizes.scores, b.max(plan.evaluation_rows) * m * 8),
@@ -83,20 +86,24 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
         prop_assert_eq!(size % 4, 0, "{}", name);
     }
 
-    prop_assert!(plan.padded >= h && plan.padded < h + 4 && plan.padded % 4 == 0);
+    prop_assert!(plan.padded >= h && plan.padded < h + 4 && plan.padded.is_multiple_of(4));
     prop_assert_eq!(plan.columns, m * plan.padded);
     prop_assert!(plan.chunk_steps >= 1 && plan.chunk_rows >= plan.evaluation_rows);
     prop_assert!(plan.evaluation_rows >= TALLY && plan.evaluation_rows.is_multiple_of(TALLY));
     // Every input is in one slice, and no slice is empty.
-    prop_assert!(plan.slices * plan.slice >= d && (plan.slices - 1) * plan.slice < d);
+    prop_assert!(plan.slices * SLICE >= d && (plan.slices - 1) * SLICE < d);
+    for train in [false, true] {
+        let (slices, partials) = (plan.slices_of_a_partial(train), plan.partials(train));
+        prop_assert!(partials * slices >= plan.slices && (partials - 1) * slices < plan.slices);
+    }
 
     for kernel in Kernel::ALL {
         prop_assert!(plan.workgroup_memory(kernel) <= limits.max_compute_workgroup_storage_size.into());
         for (rows, train) in [(b, true), (1, true), (plan.evaluation_rows, false), (1, false)] {
             let used = match kernel {
-                Kernel::UpdateHidden | Kernel::UpdateOutput => train,
+                Kernel::Update => train,
                 Kernel::Tally => !train,
-                Kernel::Forward | Kernel::Head => true,
+                Kernel::Forward | Kernel::Head | Kernel::Gather => true,
                 Kernel::Squares => false,
             };
             if !used {
@@ -107,10 +114,16 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
             prop_assert!(grid.iter().all(|groups| (1..=most).contains(groups)), "{kernel:?} {grid:?}");
             let [x, y, z] = grid.map(u64::from);
             let covered = match kernel {
-                Kernel::Forward => x * 64 >= plan.columns && y * 64 >= rows && z == plan.slices,
+                Kernel::Forward => {
+                    let [height, width] = [8 * plan.tuning.threads.0, 4 * plan.tuning.threads.1].map(u64::from);
+                    x * width >= plan.columns && y * height >= rows && z == plan.partials(train)
+                }
                 Kernel::Head => x == rows && y == m,
-                Kernel::UpdateHidden => x * 64 >= plan.columns && y * 32 >= d,
-                Kernel::UpdateOutput => x * 32 > h * c + c + h && y == m,
+                // Tiles of 64 columns in every slice of W1, and every model's small values and loss by 32.
+                Kernel::Update => {
+                    x * y >= plan.columns.div_ceil(64) * plan.slices + m * (h * c + c + h + 1).div_ceil(32)
+                }
+                Kernel::Gather => x == rows && y * 256 * 4 >= d,
                 Kernel::Tally => x * TALLY >= rows && y == m,
                 Kernel::Squares => true,
             };
@@ -126,8 +139,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn any_shape_is_refused_or_within_every_limit(job in job(), limits in limits(), software: bool) {
-        match Plan::new(&job, &limits, software) {
+    fn any_shape_is_refused_or_within_every_limit(
+        job in job(), limits in limits(), software: bool, tuning in tuning(),
+    ) {
+        match Plan::new(&job, &limits, software, tuning) {
             Ok(plan) => check(&plan, &limits)?,
             Err(error) => {
                 prop_assert_eq!(error.exit_code(), 2);
@@ -141,17 +156,20 @@ proptest! {
         inputs in 1_usize..4000, hidden in 1_usize..260, classes in 2_usize..20, models in 1_usize..5, batch_size in 1_usize..300,
     ) {
         let job = Job { model: ModelSpec { inputs, hidden, classes }, decay: vec![0.0; models], batch_size, shuffles: 1 };
-        let plan = Plan::new(&job, &Limits::default(), true);
+        let plan = Plan::new(&job, &Limits::default(), true, None);
         prop_assert!(plan.is_ok(), "{:?}", plan);
         check(&plan.unwrap(), &Limits::default())?;
     }
 
     #[test]
-    fn the_order_of_summation_does_not_know_how_many_models_there_are(job in job(), software: bool) {
+    fn the_order_of_summation_does_not_know_how_many_models_there_are(
+        job in job(), software: bool, tuning in tuning(), other in tuning(),
+    ) {
         let limits = Limits { max_buffer_size: u64::MAX, max_storage_buffer_binding_size: u64::MAX, ..Limits::default() };
         let alone = Job { decay: vec![0.5], shuffles: 1, ..job.clone() };
-        if let (Ok(among), Ok(alone)) = (Plan::new(&job, &limits, software), Plan::new(&alone, &limits, software)) {
-            prop_assert_eq!((among.slice, among.slices), (alone.slice, alone.slices));
+        let [among, alone] = [(&job, tuning), (&alone, other)].map(|(job, tuning)| Plan::new(job, &limits, software, tuning));
+        if let (Ok(among), Ok(alone)) = (among, alone) {
+            prop_assert_eq!((among.slices, among.partials(false)), (alone.slices, alone.partials(false)));
         }
     }
 }
@@ -194,7 +212,8 @@ proptest! {
         ], 1..3),
         values in [value(), value()],
     ) {
-        let text: String = keys.iter().zip(&values).map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let lines: Vec<_> = keys.iter().zip(&values).map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let text = lines.concat();
         match configure(text.as_bytes()) {
             Ok(config) => {
                 let again = configure(config.to_toml().unwrap().as_bytes()).unwrap();

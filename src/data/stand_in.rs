@@ -39,12 +39,15 @@ const PIXEL: i32 = 16;
 /// Half-width of a shape in its own coordinates, see [`covers`].
 const UNIT: i32 = 64;
 
+/// Its name as a data set.
+pub const NAME: &str = "built-in stand-in";
+
 /// All the images.
 pub fn dataset() -> Dataset {
     let mut pixels = vec![0; IMAGES * INPUTS];
     pixels.par_chunks_exact_mut(INPUTS).enumerate().for_each(|(index, image)| draw(index as u64, image));
     let labels = (0..IMAGES).map(|index| class_of(index as u64)).collect();
-    Dataset::in_memory("built-in stand-in", CLASSES.map(String::from).to_vec(), INPUTS, pixels, labels, BATCHES * BATCH)
+    Dataset::in_memory(NAME, CLASSES.map(String::from).to_vec(), INPUTS, pixels, labels, BATCHES * BATCH)
         .in_batches_of(BATCH)
 }
 

@@ -56,7 +56,7 @@ impl Header<'_> {
             ),
             ("length", self.length()),
             ("evaluation", format!("{} a cycle", HumanCount(spec.evals_per_cycle))),
-            ("seed", spec.seed.to_string()),
+            ("seed", self.seeds()),
             ("records", self.records.display().to_string()),
         ];
         if self.config.overfit_one_batch {
@@ -66,6 +66,13 @@ impl Header<'_> {
             rows.push(("cut", format!("after {} steps (--steps)", HumanCount(plan.steps()))));
         }
         rows
+    }
+
+    fn seeds(&self) -> String {
+        match self.training.models() {
+            [first, .., last] => format!("{} to {}, a network each", first.seed, last.seed),
+            models => models.iter().map(|model| model.seed.to_string()).collect(),
+        }
     }
 
     fn length(&self) -> String {

@@ -233,9 +233,9 @@ pub fn products(products: &[Product]) -> String {
     text
 }
 
-/// Three digits, thousands apart: `12,345`, `123`, `12.3`, `1.23`, `0.0123`.
+/// Three digits, thousands apart, at most four behind the point: `12,345`, `123`, `12.3`, `1.23`, `0.0123`.
 fn number(value: f64) -> String {
-    let digits = if value > 0.0 { (2 - value.log10().floor() as i32).clamp(0, 6) as usize } else { 0 };
+    let digits = if value > 0.0 { (2 - value.log10().floor() as i32).clamp(0, 4) as usize } else { 0 };
     if value >= 1000.0 { grouped(value.round() as u64) } else { format!("{value:.digits$}") }
 }
 

@@ -231,7 +231,7 @@ impl Gpu {
         })?;
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
-        let submission = self.queue.submit([encoder.finish()]);
+        let submission = self.recorder.phase(Phase::Submit, || self.queue.submit([encoder.finish()]));
         let (send, receive) = std::sync::mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, .., move |mapped| {
             // Nobody is left to be told if the receiver is gone.

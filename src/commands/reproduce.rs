@@ -1,0 +1,170 @@
+//! `cyclone reproduce`.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Zoned;
+use serde::Serialize;
+
+use crate::cli::ReproduceArgs;
+use crate::data::split::Split;
+use crate::data::{Dataset, stand_in};
+use crate::device::{self, Device};
+use crate::display::Display;
+use crate::error::{Error, Result};
+use crate::reproduce::comparison::{self, Counts, Number, Terms};
+use crate::reproduce::experiment::{check_scale, shorten};
+use crate::run_dir::{self, failed};
+use crate::search;
+use crate::search::folder::{Folder, Plan};
+use crate::search::runner::Runner;
+use crate::search::shard::Shard;
+use crate::verify::gradients;
+
+/// Repeats the experiments that the flags ask for.
+pub fn run(args: &ReproduceArgs) -> Result<()> {
+    check_scale(args.scale)?;
+    let begun = Instant::now();
+    let started = Zoned::now();
+    let mut display = Display::new(args.quiet);
+    let device = Arc::new(Device::open(&args.device)?);
+    device.notice.iter().for_each(|notice| display.note(notice));
+    let dataset = Arc::new(Dataset::open(&args.data)?);
+    dataset.notice.iter().for_each(|notice| display.note(notice));
+    let terms = Terms { scale: args.scale, real: dataset.name != stand_in::NAME };
+    let path = match &args.out {
+        Some(path) => {
+            fs::create_dir_all(path).map_err(failed(path))?;
+            path.clone()
+        }
+        None => run_dir::fresh("reproduce")?,
+    };
+    let warning = terms.warning().map_or_else(String::new, |warning| format!("{warning}\n"));
+    let mut whole = String::new();
+    say(
+        &display,
+        &mut whole,
+        &format!(
+            "cyclone {}\n\ndata        {}\nrecords     {}\n{warning}",
+            env!("CARGO_PKG_VERSION"),
+            dataset.name,
+            path.display()
+        ),
+    )?;
+    let (mut numbers, mut seconds) = (Vec::new(), Vec::new());
+    if args.experiment.has_gradient() {
+        let found = comparison::gradient(gradients::decimals_that_agree()?);
+        let table = comparison::table("gradient", "entries that agree with differences, at least as many", &found);
+        say(&display, &mut whole, &format!("\n{table}"))?;
+        numbers.extend(found);
+    }
+    for part in args.experiment.parts(args.scale)? {
+        let split = shorten(Split::new(&dataset, &part.search.config.data)?, args.scale);
+        let plan = Plan::new(&part.search, &dataset, &split)?;
+        let validation = split.validation.len();
+        let runner = Runner::new(device.clone(), dataset.clone(), split)?;
+        let mut folder = Folder::open(&path.join(part.name), &plan)?;
+        let took = search::run(&part.search, &runner, &mut folder, Shard::WHOLE, &mut display)?;
+        folder.sort()?;
+        let found = comparison::numbers(&part, folder.records(), validation, terms);
+        let title = format!("{} ({:.1} s)", part.title, took.as_secs_f64());
+        let table = comparison::table(part.name, &title, &found);
+        say(&display, &mut whole, &format!("\n{warning}{table}"))?;
+        numbers.extend(found);
+        seconds.push(Seconds { part: part.name, training: took.as_secs_f64() });
+    }
+    let counts = Counts::of(&numbers);
+    say(&display, &mut whole, &conclusion(counts, begun.elapsed().as_secs_f64()))?;
+
+    let summary = Summary {
+        version: env!("CARGO_PKG_VERSION"),
+        platform: format!("{} {}", env::consts::OS, env::consts::ARCH),
+        command: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
+        started: started.to_string(),
+        device: device.record(),
+        data: dataset.name.clone(),
+        sha256: dataset.digest()?,
+        scale: args.scale,
+        warning: terms.warning(),
+        counts,
+        parts: seconds,
+        seconds: begun.elapsed().as_secs_f64(),
+    };
+    record(&path, &numbers, &whole, &summary)?;
+    display.show(&format!("records in {}\n", path.display()))?;
+    if counts.inside < counts.of {
+        return Err(Error::CheckFailed(format!(
+            "{} of {} numbers are outside their bands: see OUT above, and {}",
+            counts.of - counts.inside,
+            counts.of,
+            path.join("comparison.txt").display()
+        )));
+    }
+    Ok(())
+}
+
+/// Shows `text` and keeps it for `comparison.txt`.
+fn say(display: &Display, whole: &mut String, text: &str) -> Result<()> {
+    whole.push_str(text);
+    display.show(text)
+}
+
+fn conclusion(counts: Counts, seconds: f64) -> String {
+    let Counts { inside, of, fresh_inside, fresh_of } = counts;
+    let mut text = String::from("\n");
+    if of > 0 {
+        let _ = writeln!(text, "{inside} of {of} numbers are inside their bands.");
+    }
+    if fresh_of > 0 {
+        let _ = writeln!(
+            text,
+            "Fresh tables: {fresh_inside} of {fresh_of}. The report trained one network on and on through the lambdas; these \
+             show what each lambda does alone."
+        );
+    }
+    let _ = writeln!(text, "{seconds:.0} s in all");
+    text
+}
+
+/// `summary.json`.
+#[derive(Serialize)]
+struct Summary {
+    version: &'static str,
+    platform: String,
+    command: Vec<String>,
+    started: String,
+    device: device::Record,
+    data: String,
+    sha256: String,
+    scale: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+    counts: Counts,
+    parts: Vec<Seconds>,
+    seconds: f64,
+}
+
+/// Time of a part's trainings in this process.
+#[derive(Serialize)]
+struct Seconds {
+    part: &'static str,
+    training: f64,
+}
+
+fn record(path: &Path, numbers: &[Number], text: &str, summary: &Summary) -> Result<()> {
+    let internal = |error: serde_json::Error| Error::Internal(format!("{}: {error}", path.display()));
+    let mut lines = Vec::new();
+    for number in numbers {
+        serde_json::to_writer(&mut lines, number).map_err(internal)?;
+        lines.push(b'\n');
+    }
+    run_dir::write(path, "comparison.jsonl", &lines)?;
+    run_dir::write(path, "comparison.txt", text.as_bytes())?;
+    let mut summary = serde_json::to_vec_pretty(summary).map_err(internal)?;
+    summary.push(b'\n');
+    run_dir::write(path, "summary.json", &summary)
+}

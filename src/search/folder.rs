@@ -1,0 +1,281 @@
+//! A search's folder: what is searched, and the records of the trials that have ended.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::trial::Record;
+use super::{Options, Search};
+use crate::config::{Config, Settings};
+use crate::data::Dataset;
+use crate::data::split::Split;
+use crate::disk::is_temporary;
+use crate::error::{Error, Result};
+use crate::params::Params;
+use crate::run_dir::{DataRecord, failed, lock, write};
+use crate::spec::ModelSpec;
+use crate::weights;
+
+const SEARCH: &str = "search.toml";
+const TRIALS: &str = "trials.jsonl";
+
+/// `search.toml`: everything that decides the trials' figures but the device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The values searched, and how.
+    pub search: Options,
+    /// The settings of every trial but for those values.
+    pub settings: Settings,
+    /// The images.
+    pub data: DataRecord,
+}
+
+impl Plan {
+    /// The plan of `search` on these images.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dataset::digest`].
+    pub fn new(search: &Search, dataset: &Dataset, split: &Split) -> Result<Self> {
+        let data = DataRecord {
+            name: dataset.name.clone(),
+            classes: dataset.classes.clone(),
+            sha256: dataset.digest()?,
+            train: split.train.len(),
+            validation: split.validation.len(),
+            test: split.test.len(),
+        };
+        // Parts of one search may run on different devices.
+        let settings = Settings { device: None, ..Settings::from(&search.config) };
+        Ok(Self { search: search.options(), settings, data })
+    }
+
+    /// The plan in a search's folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if there is none that can be read.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(SEARCH);
+        let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("{}: {error}", path.display()));
+        let text = fs::read_to_string(&path).map_err(|error| usage(&format!("{error}: no search was begun here")))?;
+        toml::from_str(&text).map_err(|error| usage(&error))
+    }
+
+    /// What is searched, on the device that `config` has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::apply`].
+    pub fn search(&self, mut config: Config) -> Result<Search> {
+        self.settings.clone().apply(&mut config)?;
+        let Options { space, warm_start, refine, with_test } = self.search.clone();
+        Ok(Search { config, space, warm_start, refine, with_test })
+    }
+
+    /// Whether both have the same trials with the same figures: the images count, not where they were found.
+    pub fn is(&self, other: &Self) -> bool {
+        let key = |plan: &Self| {
+            let mut plan = plan.clone();
+            plan.settings.data = None;
+            plan.data.name.clear();
+            plan
+        };
+        key(self) == key(other)
+    }
+}
+
+/// A search's folder, which this process alone writes to.
+pub struct Folder {
+    path: PathBuf,
+    trials: File,
+    /// Of the trials that have ended, in the order of `trials.jsonl`.
+    records: Vec<Record>,
+    /// Held as long as this process searches here.
+    _lock: File,
+}
+
+impl Folder {
+    /// Begins the search in `path`, or goes on with it if its `search.toml` says the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a folder with anything else in it, [`Error::Busy`] for one that another process writes to,
+    /// [`Error::Output`] for one that cannot be written to, [`Error::Data`] for records that cannot be read.
+    pub fn open(path: &Path, plan: &Plan) -> Result<Self> {
+        fs::create_dir_all(path).map_err(failed(path))?;
+        if path.join(SEARCH).exists() {
+            if !Plan::read(path)?.is(plan) {
+                return Err(Error::Usage(format!(
+                    "--out {0}: another search was begun there, see {0}/{SEARCH}: name another folder",
+                    path.display()
+                )));
+            }
+        } else if fs::read_dir(path).map_err(failed(path))?.any(|entry| !entry.is_ok_and(|entry| is_ours(&entry))) {
+            return Err(Error::Usage(format!(
+                "--out {}: the folder is there and not empty, and nothing is ever overwritten: name another folder",
+                path.display()
+            )));
+        }
+        let lock = lock::take(path)?;
+        let trials = path.join(TRIALS);
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&trials).map_err(failed(&trials))?;
+        let mut folder = Self { path: path.to_owned(), trials: file, records: Vec::new(), _lock: lock };
+        folder.read_records()?;
+        if !path.join(SEARCH).exists() {
+            let text = toml::to_string(plan).map_err(|error| Error::Internal(format!("{SEARCH}: {error}")))?;
+            write(path, SEARCH, text.as_bytes())?;
+        }
+        Ok(folder)
+    }
+
+    /// Reads the records, and cuts off the half line that a killed process may have left.
+    fn read_records(&mut self) -> Result<()> {
+        let path = self.path.join(TRIALS);
+        let mut text = Vec::new();
+        self.trials.seek(SeekFrom::Start(0)).map_err(failed(&path))?;
+        self.trials.read_to_end(&mut text).map_err(failed(&path))?;
+        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
+        if whole < text.len() {
+            self.trials.set_len(whole as u64).map_err(failed(&path))?;
+        }
+        self.records = parse(&path, &text[..whole])?;
+        Ok(())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Of the trials that have ended.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Whether the trial of this number has ended.
+    pub fn has(&self, trial: usize) -> bool {
+        self.records.iter().any(|record| record.trial.trial == trial)
+    }
+
+    /// Adds the records of a wave, so that they last.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`].
+    pub fn append(&mut self, records: Vec<Record>) -> Result<()> {
+        let path = self.path.join(TRIALS);
+        let lines = lines(&records)?;
+        self.trials.write_all(&lines).and_then(|()| self.trials.sync_data()).map_err(failed(&path))?;
+        self.records.extend(records);
+        Ok(())
+    }
+
+    /// Writes another file of the folder, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`].
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        write(&self.path, name, bytes)
+    }
+
+    /// Keeps the network after a warm-started trial, instead of the one after the trial before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`].
+    pub fn keep_network(&self, trial: usize, params: &Params) -> Result<()> {
+        self.write(&network(trial), &weights::network(params)?)?;
+        if let Some(before) = trial.checked_sub(1) {
+            let before = self.path.join(network(before));
+            if before.exists() {
+                fs::remove_file(&before).map_err(failed(&before))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The network after a warm-started trial, the last one recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if it cannot be read.
+    pub fn network(&self, shape: &ModelSpec, trial: usize) -> Result<Params> {
+        let path = self.path.join(network(trial));
+        let bytes = fs::read(&path).map_err(|error| Error::data(&path, error.to_string()))?;
+        weights::read_network(&bytes, shape).map_err(|what| Error::data(&path, what))
+    }
+
+    /// Brings the lines of `trials.jsonl` into the order of the trials' numbers, which says nothing of who trained what
+    /// when.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`].
+    pub fn sort(&mut self) -> Result<()> {
+        self.records.sort_by_key(|record| record.trial.trial);
+        self.write(TRIALS, &lines(&self.records)?)
+    }
+}
+
+/// The records in a folder, which need not be complete.
+///
+/// # Errors
+///
+/// [`Error::Data`].
+pub fn records(folder: &Path) -> Result<Vec<Record>> {
+    let path = folder.join(TRIALS);
+    let text = fs::read(&path).map_err(|error| Error::data(&path, error.to_string()))?;
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
+    parse(&path, &text[..whole])
+}
+
+/// Folders of shards within `folder`, in order.
+///
+/// # Errors
+///
+/// [`Error::Data`] if it cannot be listed.
+pub fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listed = fs::read_dir(folder).map_err(|error| Error::data(folder, error.to_string()))?;
+    let mut shards: Vec<_> = listed.flatten().filter(is_shard).map(|entry| entry.path()).collect();
+    shards.sort();
+    Ok(shards)
+}
+
+fn network(trial: usize) -> String {
+    format!("after-{trial}.safetensors")
+}
+
+fn is_shard(entry: &fs::DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with("shard-") && entry.path().is_dir()
+}
+
+/// Whether a folder may have this before a search has begun in it: its shards, or what a killed beginning left.
+fn is_ours(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    let name = name.to_string_lossy();
+    is_shard(entry) || name == TRIALS || name == lock::NAME || is_temporary(&name)
+}
+
+fn parse(path: &Path, text: &[u8]) -> Result<Vec<Record>> {
+    let lines = text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    lines
+        .map(|(number, line)| {
+            serde_json::from_slice(line)
+                .map_err(|error| Error::data(path, format!("line {}: {error}: not a trial's record", number + 1)))
+        })
+        .collect()
+}
+
+fn lines(records: &[Record]) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut lines, record).map_err(|error| Error::Internal(format!("{TRIALS}: {error}")))?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}

@@ -1,0 +1,54 @@
+//! Means and deviations of repeated runs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Mean and standard deviation of some figures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// The mean.
+    pub mean: f64,
+    /// The sample's standard deviation, its squares divided by `n − 1`; 0 of one figure.
+    pub deviation: f64,
+}
+
+impl Spread {
+    /// Of `values`; none without values.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let n = values.len() as f64;
+        if values.is_empty() {
+            return None;
+        }
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Some(Self { mean, deviation: (squares / (n - 1.0).max(1.0)).sqrt() })
+    }
+}
+
+/// As the report writes accuracies: `0.5701 ± 0.0015`.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.4} ± {:.4}", self.mean, self.deviation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_is_the_samples() {
+        // Mean 4; squares 9 + 1 + 0 + 16 = 26 over 3.
+        let spread = Spread::of(&[1.0, 3.0, 4.0, 8.0]).unwrap();
+        approx::assert_relative_eq!(spread.mean, 4.0);
+        approx::assert_relative_eq!(spread.deviation, (26.0_f64 / 3.0).sqrt());
+        assert_eq!(Spread::of(&[0.5]), Some(Spread { mean: 0.5, deviation: 0.0 }));
+        assert_eq!(Spread::of(&[]), None);
+    }
+
+    #[test]
+    fn it_is_written_as_the_report_writes_it() {
+        assert_eq!(Spread { mean: 0.57012, deviation: 0.00149 }.to_string(), "0.5701 ± 0.0015");
+    }
+}

@@ -1,0 +1,380 @@
+//! Searches: the same records however the trials are dealt out, stopped and resumed.
+
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in functions marked as tests, not in their helpers")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cyclone::config::Config;
+use cyclone::data::Dataset;
+use cyclone::data::split::Split;
+use cyclone::device::{Choice, Device};
+use cyclone::display::Display;
+use cyclone::error::Error;
+use cyclone::preset::Preset;
+use cyclone::random::{Purpose, stream};
+use cyclone::schedule::Triangle;
+use cyclone::search::folder::{Folder, Plan};
+use cyclone::search::runner::Runner;
+use cyclone::search::shard::Shard;
+use cyclone::search::space::{Sample, Space};
+use cyclone::search::trial::{Record, rank};
+use cyclone::search::{self, Search, table::table};
+use cyclone::spec::{Length, TrainSpec};
+use rand::{Rng, RngExt};
+use tempfile::{TempDir, tempdir};
+
+const INPUTS: usize = 19;
+const TRAIN: u32 = 37;
+
+/// Random images on which trials differ.
+fn runner(wave: usize) -> Runner {
+    let images = TRAIN as usize + 23 + 11;
+    let mut generator = stream(0, Purpose::Check, 0);
+    let mut pixels = vec![0; images * INPUTS];
+    generator.fill_bytes(&mut pixels);
+    let labels = (0..images).map(|_| generator.random_range(0..3_u8)).collect();
+    let classes = ["a", "b", "c"].map(String::from).to_vec();
+    let dataset = Arc::new(Dataset::in_memory("random bytes", classes, INPUTS, pixels, labels, images - 11));
+    let split = Split { train: (0..TRAIN).collect(), validation: (TRAIN..60).collect(), test: (60..71).collect() };
+    let mut runner = Runner::new(Arc::new(Device::open(&Choice::Cpu).unwrap()), dataset, split).unwrap();
+    runner.wave = wave;
+    runner
+}
+
+fn search(sample: Sample, axes: &[&str], trials: Option<usize>) -> Search {
+    let train = TrainSpec {
+        batch_size: 8,
+        lr: Triangle { min: 1e-3, max: 0.2, half_cycle: 6 },
+        length: Length::Cycles(2),
+        evals_per_cycle: 1,
+        ..Preset::Best.config().train
+    };
+    let axes = axes.iter().map(|axis| axis.parse().unwrap()).collect();
+    Search {
+        config: Config { hidden: 5, train, ..Preset::Best.config() },
+        space: Space::new(sample, axes, trials).unwrap(),
+        warm_start: false,
+        refine: 0,
+        with_test: true,
+    }
+}
+
+/// Searches in `folder`, of which the records are returned.
+fn run(search: &Search, runner: &Runner, folder: &Path, shard: Shard) -> Vec<Record> {
+    let plan = Plan::new(search, &runner.dataset, &runner.split).unwrap();
+    let mut folder = Folder::open(folder, &plan).unwrap();
+    search::run(search, runner, &mut folder, shard, &mut Display::new(true)).unwrap();
+    folder.sort().unwrap();
+    folder.records().to_vec()
+}
+
+fn lines(folder: &Path) -> String {
+    fs::read_to_string(folder.join("trials.jsonl")).unwrap()
+}
+
+#[test]
+fn waves_of_any_size_leave_the_same_records() {
+    let search = search(Sample::LogUniform, &["1e-4:1"], Some(7));
+    let folders = [1, 3, 100].map(|wave| {
+        let folder = tempdir().unwrap();
+        assert_eq!(run(&search, &runner(wave), folder.path(), Shard::WHOLE).len(), 7);
+        folder
+    });
+    let expected = lines(folders[0].path());
+    assert!(expected.contains("\"test\""));
+    for folder in &folders[1..] {
+        assert_eq!(lines(folder.path()), expected);
+    }
+}
+
+#[test]
+fn trials_of_different_shapes_and_lengths_are_trained_apart() {
+    let search = search(Sample::List, &["hidden=3,5", "half-cycle=4,6", "lambda=0,0.1"], None);
+    let (one, many) = (tempdir().unwrap(), tempdir().unwrap());
+    let records = run(&search, &runner(100), many.path(), Shard::WHOLE);
+    run(&search, &runner(1), one.path(), Shard::WHOLE);
+    assert_eq!(lines(one.path()), lines(many.path()));
+    let steps: Vec<_> = records.iter().map(|record| record.evaluations.last().unwrap().step).collect();
+    assert_eq!(steps, [16, 16, 24, 24, 16, 16, 24, 24]);
+}
+
+#[test]
+fn seeds_can_be_searched_and_have_their_own_batches() {
+    let alone = search(Sample::List, &["seed=3"], None);
+    let among = search(Sample::List, &["seed=1,2,3"], None);
+    let (one, three) = (tempdir().unwrap(), tempdir().unwrap());
+    let [one] = &run(&alone, &runner(5), one.path(), Shard::WHOLE)[..] else { panic!("one trial") };
+    let three = run(&among, &runner(5), three.path(), Shard::WHOLE);
+    assert_eq!(one.result, three[2].result);
+    assert_ne!(three[0].result, three[1].result);
+}
+
+/// Stops a search after `waves` waves, then goes on with it.
+fn interrupted(search: &Search, waves: usize, half_a_line: bool) -> TempDir {
+    let folder = tempdir().unwrap();
+    let runner = runner(2);
+    let plan = Plan::new(search, &runner.dataset, &runner.split).unwrap();
+    let whole = tempdir().unwrap();
+    let all = run(search, &runner, whole.path(), Shard::WHOLE);
+    let mut opened = Folder::open(folder.path(), &plan).unwrap();
+    let mut left = waves;
+    let missing = search.trials();
+    let stopped = runner.fresh(&missing, &mut Display::new(true), &mut |wave, _| {
+        if left == 0 {
+            return Err(Error::Internal("stopped".into()));
+        }
+        left -= 1;
+        opened.append(wave.records)
+    });
+    assert!(stopped.is_err());
+    drop(opened);
+    if half_a_line {
+        let path = folder.path().join("trials.jsonl");
+        let text = fs::read_to_string(&path).unwrap() + "{\"trial\":9,\"stage\":0,\"hid";
+        fs::write(path, text).unwrap();
+    }
+    assert_eq!(run(search, &runner, folder.path(), Shard::WHOLE), all);
+    folder
+}
+
+#[test]
+fn a_search_that_was_stopped_goes_on_to_the_same_table() {
+    let search = search(Sample::LogUniform, &["1e-4:1"], Some(9));
+    let whole = tempdir().unwrap();
+    let records = run(&search, &runner(4), whole.path(), Shard::WHOLE);
+    for half_a_line in [false, true] {
+        let folder = interrupted(&search, 2, half_a_line);
+        assert_eq!(lines(folder.path()), lines(whole.path()));
+        let plan = Plan::new(&search, &runner(1).dataset, &runner(1).split).unwrap();
+        let resumed = Folder::open(folder.path(), &plan).unwrap();
+        assert_eq!(table(&search, resumed.records()), table(&search, &records));
+    }
+}
+
+#[test]
+fn a_finished_trial_is_not_trained_again() {
+    let search = search(Sample::List, &["lambda=0,0.1,0.2"], None);
+    let folder = tempdir().unwrap();
+    run(&search, &runner(1), folder.path(), Shard::WHOLE);
+    let forged = lines(folder.path()).replacen("\"epoch\":", "\"epoch\":1e3,\"was\":", 1);
+    assert_ne!(forged, lines(folder.path()));
+    fs::write(folder.path().join("trials.jsonl"), &forged).unwrap();
+    let records = run(&search, &runner(1), folder.path(), Shard::WHOLE);
+    approx::assert_relative_eq!(records[0].evaluations[0].epoch, 1e3);
+}
+
+#[test]
+fn another_search_is_never_mixed_in() {
+    let folder = tempdir().unwrap();
+    run(&search(Sample::List, &["lambda=0,0.1"], None), &runner(1), folder.path(), Shard::WHOLE);
+    let runner = runner(1);
+    let other = search(Sample::List, &["lambda=0,0.2"], None);
+    let plan = Plan::new(&other, &runner.dataset, &runner.split).unwrap();
+    let Err(error) = Folder::open(folder.path(), &plan) else { panic!("mixed") };
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("another search"), "{error}");
+    let strange = tempdir().unwrap();
+    fs::write(strange.path().join("mine.txt"), "kept").unwrap();
+    assert!(Folder::open(strange.path(), &plan).is_err());
+}
+
+#[test]
+fn two_processes_do_not_search_in_one_folder() {
+    let folder = tempdir().unwrap();
+    let (search, runner) = (search(Sample::List, &["lambda=0"], None), runner(1));
+    let plan = Plan::new(&search, &runner.dataset, &runner.split).unwrap();
+    let first = Folder::open(folder.path(), &plan).unwrap();
+    let Err(error) = Folder::open(folder.path(), &plan) else { panic!("both write") };
+    assert_eq!(error.exit_code(), 9);
+    drop(first);
+    assert!(Folder::open(folder.path(), &plan).is_ok());
+}
+
+#[test]
+fn a_trial_that_diverges_is_frozen_and_leaves_the_others_alone() {
+    let wild = search(Sample::List, &["lr-max=0.1,1e30,0.2"], None);
+    let tame = search(Sample::List, &["lr-max=0.1,0.2"], None);
+    let (first, second) = (tempdir().unwrap(), tempdir().unwrap());
+    let wild_records = run(&wild, &runner(3), first.path(), Shard::WHOLE);
+    let tame_records = run(&tame, &runner(3), second.path(), Shard::WHOLE);
+    assert_eq!(wild_records[1].result, None);
+    let diverged = wild_records[1].diverged.as_ref().unwrap();
+    // Rate 1e-3 first, then a sixth of 1e30.
+    assert!((1..6).contains(&diverged.step), "{diverged:?}");
+    assert_eq!(wild_records[1].evaluations.len(), 1);
+    for (wild, tame) in [(0, 0), (2, 1)] {
+        assert_eq!(wild_records[wild].evaluations, tame_records[tame].evaluations);
+        assert_eq!(wild_records[wild].result, tame_records[tame].result);
+    }
+    assert_eq!(rank(&wild_records)[2].trial.trial, 1);
+    assert!(table(&wild, &wild_records).contains(&format!("diverged at step {}", diverged.step)));
+}
+
+#[test]
+fn when_all_diverge_the_search_still_ends() {
+    let search = search(Sample::List, &["lr-max=1e30,1e31"], None);
+    let folder = tempdir().unwrap();
+    let records = run(&search, &runner(2), folder.path(), Shard::WHOLE);
+    assert!(records.iter().all(|record| record.diverged.is_some()));
+}
+
+fn warm(axes: &[&str]) -> Search {
+    Search { warm_start: true, ..search(Sample::List, axes, None) }
+}
+
+#[test]
+fn a_warm_start_carries_one_network_through_the_sorted_values() {
+    let folder = tempdir().unwrap();
+    let records = run(&warm(&["lambda=0.3,0.1,0.2"]), &runner(2), folder.path(), Shard::WHOLE);
+    let lambdas: Vec<_> = records.iter().map(|record| record.trial.spec.lambda.to_string()).collect();
+    assert_eq!(lambdas, ["0.1", "0.2", "0.3"]);
+    for pair in records.windows(2) {
+        let (before, after) = (pair[0].evaluations.last().unwrap(), &pair[1].evaluations[0]);
+        // The same network under another penalty; and the schedule begins anew.
+        assert_eq!(before.train.accuracy.to_bits(), after.train.accuracy.to_bits());
+        assert_eq!(before.train.loss.to_bits(), after.train.loss.to_bits());
+        assert_eq!((after.step, after.lr.to_bits()), (0, 1e-3_f64.to_bits()));
+    }
+}
+
+#[test]
+fn a_warm_started_search_goes_on_from_its_last_network() {
+    let search = warm(&["lambda=0.1,0.2,0.3,0.4,0.5"]);
+    let (whole, cut) = (tempdir().unwrap(), tempdir().unwrap());
+    run(&search, &runner(1), whole.path(), Shard::WHOLE);
+    let runner = runner(1);
+    let plan = Plan::new(&search, &runner.dataset, &runner.split).unwrap();
+    let mut folder = Folder::open(cut.path(), &plan).unwrap();
+    let trials = search.trials();
+    runner
+        .warm(&trials[..3], None, &mut Display::new(true), &mut |wave, _| {
+            folder.keep_network(wave.records[0].trial.trial, &wave.params[0])?;
+            folder.append(wave.records)
+        })
+        .unwrap();
+    drop(folder);
+    assert!(cut.path().join("after-2.safetensors").exists() && !cut.path().join("after-1.safetensors").exists());
+    run(&search, &runner, cut.path(), Shard::WHOLE);
+    assert_eq!(lines(cut.path()), lines(whole.path()));
+}
+
+#[test]
+fn a_warm_started_search_goes_on_past_a_divergence() {
+    let folder = tempdir().unwrap();
+    let records = run(&warm(&["lr-max=0.1,0.2,1e30,2e30"]), &runner(1), folder.path(), Shard::WHOLE);
+    assert!(records[2].diverged.is_some() && records[3].diverged.is_some());
+    assert_eq!(records[3].evaluations[0].train, records[2].evaluations[0].train);
+}
+
+#[test]
+fn refining_searches_as_many_again_around_the_best() {
+    let search = Search { refine: 2, ..search(Sample::LogUniform, &["1e-4:1"], Some(6)) };
+    let folder = tempdir().unwrap();
+    let records = run(&search, &runner(4), folder.path(), Shard::WHOLE);
+    let stages: Vec<_> = records.iter().map(|record| record.trial.stage).collect();
+    assert_eq!(stages, [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+    let again = tempdir().unwrap();
+    assert_eq!(run(&search, &runner(1), again.path(), Shard::WHOLE), records);
+}
+
+#[test]
+fn what_cannot_be_searched_is_refused_by_name() {
+    let refused = |search: Search, part: &str| {
+        let error = search.check().unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains(part), "{part} in: {error}");
+    };
+    refused(Search { refine: 1, ..warm(&["lambda=1,2"]) }, "--warm-start --refine");
+    refused(warm(&["lambda=1,2", "lr-max=1,2"]), "one parameter");
+    refused(warm(&["hidden=1,2"]), "different hidden");
+    refused(search(Sample::List, &["hidden=0,3"], None), "--hidden 0");
+    refused(search(Sample::List, &["lr-max=1e-9"], None), "--lr-min");
+    let repeated = search(Sample::List, &["lambda=1"], None);
+    refused(Search { config: Config { repeats: 2, ..repeated.config.clone() }, ..repeated }, "--repeats");
+}
+
+/// A thousand of the built-in images, a small network, 12 trials.
+const SHORT: &str = "search --data synthetic --device cpu --train-batches 1 --val-images 9000 --hidden 7 --half-cycle 30 \
+                     --cycles 1 --trials 12";
+
+fn command(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cyclone"));
+    for name in ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "OMPI_COMM_WORLD_RANK"] {
+        command.env_remove(name);
+    }
+    command.current_dir(folder).args(arguments.split_whitespace());
+    command
+}
+
+fn output(mut command: Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// The ranked table of what a search printed.
+fn printed(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let start = text.find("rank").unwrap();
+    text[start..text.find("Ranked").unwrap()].to_owned()
+}
+
+#[test]
+fn killed_and_resumed_or_in_shards_it_is_the_same_search() {
+    let folder = tempdir().unwrap();
+    let whole = output(command(folder.path(), &format!("{SHORT} --out whole")));
+    let expected = lines(&folder.path().join("whole"));
+
+    let mut child = command(folder.path(), &format!("{SHORT} --out killed"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let trials = folder.path().join("killed/trials.jsonl");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while fs::metadata(&trials).map_or(0, |metadata| metadata.len()) == 0 {
+        assert!(Instant::now() < deadline, "no trial ended");
+        thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let resumed = output(command(folder.path(), "search --resume killed --device cpu"));
+    assert_eq!(lines(&folder.path().join("killed")), expected);
+    assert_eq!(printed(&resumed), printed(&whole));
+
+    output(command(folder.path(), &format!("{SHORT} --out parts --shard 0/2")));
+    let missing = command(folder.path(), "search merge parts").output().unwrap();
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("trials 1, 3, 5, 7, 9, 11"));
+    let mut second = command(folder.path(), &format!("{SHORT} --out parts"));
+    second.envs([("OMPI_COMM_WORLD_RANK", "1"), ("OMPI_COMM_WORLD_SIZE", "2")]);
+    let second = output(second);
+    assert!(String::from_utf8_lossy(&second.stderr).contains("shard 1/2, from OMPI_COMM_WORLD_RANK=1"));
+    let merged = output(command(folder.path(), "search merge parts"));
+    assert_eq!(lines(&folder.path().join("parts")), expected);
+    assert_eq!(printed(&merged), printed(&whole));
+}
+
+#[test]
+fn repeats_are_the_runs_of_their_seeds() {
+    const TRAIN: &str = "train --data synthetic --device cpu --train-batches 1 --val-images 9000 --hidden 7 --half-cycle 20 \
+                         --cycles 1 --evals-per-cycle 1";
+    let folder = tempdir().unwrap();
+    let three = output(command(folder.path(), &format!("{TRAIN} --repeats 3 --seed 5 --out three")));
+    output(command(folder.path(), &format!("{TRAIN} --seed 6 --out one")));
+    let weights = |path: &str| fs::read(folder.path().join(path)).unwrap();
+    assert_eq!(weights("three/weights-1.safetensors"), weights("one/weights.safetensors"));
+    let text = String::from_utf8_lossy(&three.stdout).into_owned();
+    assert!(text.contains("The accuracy on the test set is 0."), "{text}");
+    let summary: serde_json::Value = serde_json::from_slice(&weights("three/summary.json")).unwrap();
+    assert_eq!(summary["seeds"], serde_json::json!([5, 6, 7]));
+    let share = |model: usize| summary["models"][model]["test"]["accuracy"].as_f64().unwrap();
+    let mean = summary["accuracy"]["test"]["mean"].as_f64().unwrap();
+    approx::assert_relative_eq!(mean, (share(0) + share(1) + share(2)) / 3.0, max_relative = 1e-12);
+    assert!(summary["accuracy"]["test"]["deviation"].as_f64().unwrap() > 0.0);
+}
