@@ -15,6 +15,7 @@ pub fn hunted(hunted: &[(&Mutant, Option<Caught>)], width: usize) -> String {
         rows.extend(group.iter().map(|(mutant, caught)| {
             let (case, what, how) = match caught {
                 Some(Caught { case, what, outcome }) => (shape(case), (*what).to_owned(), how(outcome)),
+                None if mutant.races() => ("-".into(), "survived: a race".into(), String::new()),
                 None => ("-".into(), "SURVIVED".into(), String::new()),
             };
             Row::Cells(vec![format!("  {}", mutant.name), case, what, how])
