@@ -109,8 +109,13 @@ fn names_of_checks_are_unique_and_full_has_all_of_quick() {
 fn every_mutant_is_caught() {
     let gpu = gpu();
     assert!(MUTANTS.len() >= 25);
-    let survivors: Vec<_> =
-        MUTANTS.iter().filter(|mutant| mutant.hunt(&gpu).unwrap().is_none()).map(|mutant| mutant.name).collect();
+    // A missing barrier need not show on every adapter. It does on llvmpipe, where CI runs.
+    let strict = gpu.info.name.contains("llvmpipe");
+    let survivors: Vec<_> = MUTANTS
+        .iter()
+        .filter(|mutant| mutant.hunt(&gpu).unwrap().is_none() && (strict || !mutant.races()))
+        .map(|mutant| mutant.name)
+        .collect();
     assert!(survivors.is_empty(), "survived: {survivors:?}");
 }
 

@@ -8,10 +8,10 @@ use crate::verify::{Finding, Report};
 
 const COLUMNS: [Column; 7] = [
     Column::text("check", 0),
-    Column::number("cases", 1),
-    Column::text("worst at", 4),
-    Column::number("error", 2),
-    Column::text("allowed", 3),
+    Column::number("cases", 3),
+    Column::text("worst at", 2),
+    Column::number("error", 1),
+    Column::text("allowed", 4),
     Column::number("used", 0),
     Column::text("", 0),
 ];
@@ -32,17 +32,17 @@ pub fn findings(reports: &[Report], width: usize) -> String {
         rows.push(Row::Heading(heading(group)));
         let lines = lines(group);
         // What is demanded exactly of integers, and only closely of other numbers.
-        let integers = |line: &Line<'_>| {
+        let exact = |line: &Line<'_>| {
             line.unit == Unit::Equal && lines.iter().filter(|other| other.what == line.what).count() > 1
         };
-        rows.extend(lines.iter().map(|line| line.row(integers(line))));
+        rows.extend(lines.iter().map(|line| line.row(exact(line))));
     }
     let mut text = table(&COLUMNS, &rows, width);
     if reports.iter().flat_map(|report| &report.findings).any(|finding| finding.outcome.unit == Unit::Gauge) {
         text.push('\n');
         text.push_str(&wrapped(
             "gauge: the sum of the absolute values of what is added up, u = 2^-24. \
-             normwise: ‖got − expected‖ / ‖expected‖. equal: no difference at all is allowed.",
+             exact: inputs are small integers, and results must be equal. normwise: ‖got − expected‖ / ‖expected‖.",
             0,
             width,
         ));
@@ -81,12 +81,12 @@ fn lines(group: &[Report]) -> Vec<Line<'_>> {
 }
 
 impl Line<'_> {
-    fn row(&self, integers: bool) -> Row {
+    fn row(&self, exact: bool) -> Row {
         let (report, finding) = self.worst;
         let outcome = &finding.outcome;
         let right = self.unit == Unit::Equal && !self.failed;
         Row::Cells(vec![
-            format!("  {}{}", self.what, if integers { ", integers" } else { "" }),
+            format!("  {}{}", self.what, if exact { ", exact" } else { "" }),
             self.cases.to_string(),
             if right { "-".into() } else { place(report, finding) },
             if outcome.error.is_finite() { self.unit.number(outcome.error) } else { "-".into() },

@@ -15,6 +15,7 @@ pub fn hunted(hunted: &[(&Mutant, Option<Caught>)], width: usize) -> String {
         rows.extend(group.iter().map(|(mutant, caught)| {
             let (case, what, how) = match caught {
                 Some(Caught { case, what, outcome }) => (shape(case), (*what).to_owned(), how(outcome)),
+                None if mutant.races() => ("-".into(), "survived: a race".into(), String::new()),
                 None => ("-".into(), "SURVIVED".into(), String::new()),
             };
             Row::Cells(vec![format!("  {}", mutant.name), case, what, how])
@@ -37,9 +38,9 @@ fn shape(case: &str) -> String {
 
 fn how(outcome: &Outcome) -> String {
     match &outcome.fault {
-        Some(Fault::NotFinite) => "not finite".into(),
+        Some(Fault::NotFinite) => "NaN/inf".into(),
         Some(Fault::Overrun) => "overrun".into(),
-        _ if outcome.tolerance == 0.0 => "not equal".into(),
+        _ if outcome.tolerance == 0.0 => "unequal".into(),
         _ => format!("{:.0e} ×", outcome.share()),
     }
 }

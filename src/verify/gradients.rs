@@ -23,7 +23,7 @@ use crate::spec::{ModelSpec, Penalty};
 /// Centred differences agree with a right gradient to this share of it; below the gradient's root mean square, to this
 /// share of that. Worst seen 1.6e-8; the other penalty's gradient gives 5e-1 on the small network.
 const DIFFERENCES: f64 = 1e-6;
-/// The GPU's gradient, as a whole, is this close to the reference's. Worst seen 1.3e-7 on llvmpipe and on
+/// The GPU's gradient, as a whole, is this close to the reference's. Worst seen 1.2e-7 on llvmpipe and on
 /// `SwiftShader`.
 const GPU: f64 = 1e-5;
 /// Strength of the penalty in these checks: its share of the gradient is of the order of the loss's.

@@ -293,6 +293,13 @@ pub struct Caught {
 }
 
 impl Mutant {
+    /// Whether a barrier is missing. Such a mutant is wrong only where invocations run out of step, and can survive on an
+    /// adapter that happens to run them in a harmless order.
+    pub fn races(&self) -> bool {
+        let barriers = |text: &str| text.matches("workgroupBarrier").count();
+        barriers(self.to) < barriers(self.from)
+    }
+
     /// The wrong source.
     ///
     /// # Errors

@@ -93,7 +93,7 @@ pub fn forward(mut bench: Bench) -> Launch {
         Rule::Exact
     } else {
         let absolutes = |models: &[Vec<f64>]| models.iter().map(|values| absolute(values)).collect::<Vec<_>>();
-        // Two roundings make x.
+        // Two roundings make x. Worst seen 6.2 of 18 (M = 30).
         let gauge = products(&absolutes(&images.x), &absolutes(&wide), (d, h, padded), inputs);
         Rule::Gauge { gauge, limit: sum_limit(inputs.min(d) as u64, 2) }
     };

@@ -11,9 +11,10 @@ use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// Limits in multiples of u · (1 + Σ|terms| of the image's largest logit), for probabilities (and, over B, the gradients
 /// that are made of them). Vulkan allows an exponential of x an error of 3 + `2|x|` ULP, and `|x|` is at most twice that sum.
-/// Worst seen: 0.40 on llvmpipe, 0.50 on `SwiftShader`.
+/// Worst seen: 0.54, of hidden units; logits' gradients share their tensor with the losses.
 const GRADIENT: f64 = 4.0;
-/// The same for a loss, which adds the logarithm of a sum of C exponentials. Worst seen: 4.3 on both (C = 130).
+/// The same for a loss, which adds the logarithm of a sum of C exponentials. Worst seen: 5.7 (C = 100,
+/// logits out to ±200).
 const LOSS: f64 = 16.0;
 
 /// Each model's small tensors, W1 left zero.

@@ -115,7 +115,7 @@ pub fn update(mut bench: Bench) -> Launch {
     let (d, c) = (bench.case.shape.d, bench.case.shape.c);
     let inputs = Inputs::new(&mut bench);
     let (w1, w1_gauge) = (inputs.w1_after((d, h), false), inputs.w1_after((d, h), true));
-    // Two roundings make x, four the step.
+    // Two roundings make x, four the step. Worst seen 2.7 of 15.
     let w1_limit = sum_limit(b as u64, 6);
 
     let fused = bench.plan.tuning.fused;
@@ -123,7 +123,7 @@ pub fn update(mut bench: Bench) -> Launch {
         let values = products(&inputs.images.next, &w1, (d, h, padded), SLICE as usize);
         let x: Vec<_> = inputs.images.next.iter().map(|x| absolute(x)).collect();
         let gauge = products(&x, &w1_gauge, (d, h, padded), SLICE as usize);
-        // The new weights' own errors come on top.
+        // The new weights' own errors come on top. Worst seen 5.5 of 44 (M = 30).
         let limit = sum_limit(SLICE.min(d as u64), 2) + w1_limit;
         (Tensor::unwritten("partials", values.len()), values, Rule::Gauge { gauge, limit })
     } else {
@@ -153,7 +153,7 @@ pub fn update(mut bench: Bench) -> Launch {
             name: "the step's loss",
             of: (0, 1),
             values: inputs.losses_after(b, false),
-            // A division, which Vulkan allows 2.5 ULP.
+            // A division, which Vulkan allows 2.5 ULP. Worst seen 1.0 of 18.
             rule: Rule::Gauge { gauge: inputs.losses_after(b, true), limit: sum_limit(b as u64, 5) },
         },
         Expected {
