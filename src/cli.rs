@@ -178,7 +178,9 @@ impl ProfileArgs {
 pub fn command() -> clap::Command {
     let search = |command: clap::Command| {
         // What these say of one training makes no sense of many.
-        command.mut_arg("overfit_one_batch", |arg| arg.hide(true)).mut_arg("repeats", |arg| arg.hide(true))
+        ["overfit_one_batch", "repeats", "checkpoint_every"]
+            .into_iter()
+            .fold(command, |command, name| command.mut_arg(name, |arg| arg.hide(true)))
     };
     Cli::command()
         .mut_subcommand("train", |train| with_defaults(train, &Config::default()))
