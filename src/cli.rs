@@ -19,6 +19,10 @@ mod verify;
 pub use search::{ReproduceArgs, SearchAction, SearchArgs};
 pub use verify::VerifyArgs;
 
+pub use tools::{DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs};
+
+mod tools;
+
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done
@@ -28,8 +32,8 @@ Exit codes:
    4  records that cannot be written
    5  no GPU, or one that was lost or lacks memory
    6  the training diverged
-   7  a damaged archive
-   8  a checkpoint that is damaged, or of another training
+   7  a damaged archive, or a download that failed
+   8  a checkpoint or weights that are damaged, or of another training
    9  another process trains in the folder
   70  a mistake in cyclone
  130  stopped by Ctrl-C, the state saved
@@ -50,6 +54,18 @@ pub enum Command {
     /// Train a two-layer network and write its records to runs/
     #[command(after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
     Train(Box<TrainArgs>),
+    /// Find the range of learning rates to train with, by a test in which the rate grows
+    #[command(name = "lr-find", after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
+    LrFind(Box<LrFindArgs>),
+    /// Say what a trained network takes pictures for
+    #[command(after_help = EXIT_CODES)]
+    Predict(PredictArgs),
+    /// Write a trained network in the format of other programs
+    #[command(after_help = EXIT_CODES)]
+    Export(ExportArgs),
+    /// Fetch, import or look at images
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Data(DataCommand),
     /// Train with many values of lambda, or of other settings, and rank them
     #[command(after_help = EXIT_CODES, args_override_self = true, args_conflicts_with_subcommands = true)]
     Search(Box<SearchArgs>),
@@ -81,6 +97,12 @@ pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write the metrics as metrics.csv too
+    #[arg(long, help_heading = "Output")]
+    pub csv: bool,
+    /// Write the metrics as TensorBoard's event files too
+    #[arg(long, help_heading = "Output")]
+    pub tensorboard: bool,
     /// Go on with the run in this folder from its last checkpoint
     #[arg(long, help_heading = "Output", value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
     pub resume: Option<PathBuf>,
@@ -182,8 +204,14 @@ pub fn command() -> clap::Command {
             .into_iter()
             .fold(command, |command, name| command.mut_arg(name, |arg| arg.hide(true)))
     };
+    let lr_find = |command: clap::Command| {
+        let hide = |command: clap::Command, &name: &&'static str| command.mut_arg(name, |arg| arg.hide(true));
+        let steps = "Steps of the test [default: two epochs]";
+        LrFindArgs::FOREIGN.iter().fold(command, hide).mut_arg("steps", |arg| arg.help(steps))
+    };
     Cli::command()
         .mut_subcommand("train", |train| with_defaults(train, &Config::default()))
+        .mut_subcommand("lr-find", |command| lr_find(with_defaults(command, &Config::default())))
         .mut_subcommand("search", |command| search(with_defaults(command, &SearchArgs::defaults(Preset::Table1))))
 }
 

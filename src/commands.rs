@@ -8,7 +8,12 @@ use crate::cli::{self, Cli, Command};
 use crate::display;
 use crate::error::Result;
 
+mod data;
 mod devices;
+mod export;
+mod lr_find;
+mod output;
+mod predict;
 mod profile;
 mod reproduce;
 mod search;
@@ -38,6 +43,10 @@ pub fn run() -> u8 {
 fn dispatch(cli: Cli, started: Instant) -> Result<()> {
     match cli.command {
         Command::Train(args) => train::run(&args),
+        Command::LrFind(args) => lr_find::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Data(command) => data::run(&command),
         Command::Search(args) => search::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Verify(args) => verify::run(&args),

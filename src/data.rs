@@ -11,8 +11,12 @@
 
 mod archive;
 pub mod batches;
+pub mod binary;
 mod cifar;
+pub mod fetch;
 mod folder;
+pub mod info;
+pub mod picture;
 pub mod split;
 pub mod stand_in;
 mod standardise;
@@ -20,10 +24,11 @@ mod standardise;
 use std::fmt;
 use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+pub use cifar::INPUTS;
 pub use standardise::Standardisation;
 
 use crate::error::{Error, Result};
@@ -72,8 +77,9 @@ impl Dataset {
     ///
     /// [`Source::Auto`] is `data/cifar-10-batches-bin` if there is such a thing, else the stand-in;
     /// [`Dataset::notice`] says which. A path may be a folder with the six official files, or with a
-    /// `cifar-10-batches-bin` that has them; the official archive (`.tar.gz` or `.tgz`); or an image folder,
-    /// `train/CLASS/*` and `test/CLASS/*`, whose PNG and JPEG images are brought to RGB and 32 × 32 pixels.
+    /// `cifar-10-batches-bin` that has them; the official archive (`.tar.gz` or `.tgz`); an image folder,
+    /// `train/CLASS/*` and `test/CLASS/*`, whose PNG and JPEG images are brought to RGB and 32 × 32 pixels; or what
+    /// [`binary::import`] made of one.
     ///
     /// # Errors
     ///
@@ -107,7 +113,9 @@ impl Dataset {
         let metadata = fs::metadata(path).map_err(|fault| Error::data(path, format!("{fault}; {EXPECTED}")))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let inside = path.join(cifar::FOLDER);
-        if metadata.is_dir() && cifar::is_official(path) {
+        if metadata.is_dir() && path.join(binary::ABOUT).exists() {
+            binary::open(path)
+        } else if metadata.is_dir() && cifar::is_official(path) {
             cifar::open(path)
         } else if metadata.is_dir() && inside.is_dir() {
             cifar::open(&inside)
@@ -176,6 +184,16 @@ impl fmt::Debug for Dataset {
             .field("notice", notice)
             .finish_non_exhaustive()
     }
+}
+
+/// The files of a folder but for those that start with a dot, sorted by name; each should be a picture.
+///
+/// # Errors
+///
+/// [`Error::Data`] if the folder cannot be read.
+pub fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let files = folder::entries(folder)?.into_iter().map(|name| folder.join(name));
+    Ok(files.filter(|path| !path.is_dir()).collect())
 }
 
 /// Two lower-case digits a byte.

@@ -122,6 +122,13 @@ impl Display {
         self.bar = Some(bar);
     }
 
+    /// Shows that so many steps are done.
+    pub fn at(&self, step: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(step);
+        }
+    }
+
     /// Ends the progress of some steps with a line of plain text.
     pub fn progress(&mut self, text: &str) {
         if let Some(bar) = self.bar.take() {
@@ -157,9 +164,7 @@ impl Display {
 
 impl Observer for Display {
     fn stepped(&mut self, step: u64) -> Result<()> {
-        if let Some(bar) = &self.bar {
-            bar.set_position(step);
-        }
+        self.at(step);
         Ok(())
     }
 

@@ -45,6 +45,14 @@ pub enum Error {
         /// Which member, expected, found, what to do.
         what: String,
     },
+    /// Exit code 7: a download failed, or brought something else than was asked for.
+    #[error("{url}: {what}")]
+    Download {
+        /// What was asked for.
+        url: String,
+        /// What happened, expected, found, what to do.
+        what: String,
+    },
     /// Exit code 8: a checkpoint is damaged, or is not of the run that was asked for.
     #[error("{}: {what}", path.display())]
     Checkpoint {
@@ -86,7 +94,7 @@ impl Error {
             Self::Output { .. } => 4,
             Self::Gpu(_) => 5,
             Self::Diverged(_) => 6,
-            Self::Archive { .. } => 7,
+            Self::Archive { .. } | Self::Download { .. } => 7,
             Self::Checkpoint { .. } => 8,
             Self::Busy { .. } => 9,
             Self::Interrupted { number, .. } => 128 + number,

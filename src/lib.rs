@@ -48,12 +48,13 @@
 //! | [`engine`] | what an engine can do |
 //! | [`cpu`], [`gpu`], [`kernels`] | the two engines, which never import each other, and the shaders' registry |
 //! | [`train`] | the loop, written once for both |
+//! | [`lr_find`] | the range test of learning rates |
 //! | [`search`], [`reproduce`] | many trainings: values ranked, the report's experiments beside its numbers |
 //! | [`verify`] | the referee |
 //! | [`profile`] | where the time goes, on each device, against what the device can do |
-//! | [`run_dir`], [`weights`] | a run's records on disk |
 //! | [`run_dir`], [`weights`], [`checkpoint`] | a run's records on disk, and the states that it can go on from |
 //! | [`disk`], [`signals`] | writing that survives a crash; Ctrl-C and SIGTERM |
+//! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
 //!
@@ -75,9 +76,12 @@ pub mod disk;
 pub mod display;
 pub mod engine;
 pub mod error;
+pub mod export;
 pub mod gpu;
 pub mod kernels;
+pub mod lr_find;
 pub mod params;
+pub mod predict;
 pub mod preset;
 pub mod profile;
 pub mod random;
@@ -89,5 +93,6 @@ pub mod signals;
 pub mod spec;
 pub mod statistics;
 pub mod train;
+pub mod trained;
 pub mod verify;
 pub mod weights;

@@ -2,7 +2,8 @@
 //!
 //! `config.toml` says what is trained, `metrics.jsonl` grows by a line a model at every evaluation, and the end adds
 //! `weights.safetensors`, `standardisation.safetensors` and `summary.json`. A file is there whole or not at all, but for
-//! `metrics.jsonl`, of which a killed run leaves all lines written so far.
+//! `metrics.jsonl`, of which a killed run leaves all lines written so far. The same numbers come as `metrics.csv` and as
+//! TensorBoard's event files where they are asked for.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -22,8 +23,13 @@ use crate::statistics::Spread;
 use crate::train::{Evaluation, Observer, Outcome, Score};
 use crate::weights;
 
+pub use csv::Csv;
+pub use tensorboard::TensorBoard;
+
+mod csv;
 pub(crate) mod lock;
 mod reopen;
+mod tensorboard;
 
 /// The folder of default names.
 const RUNS: &str = "runs";
@@ -238,6 +244,8 @@ pub struct DataRecord {
     pub name: String,
     /// SHA-256 over shapes, labels and pixels.
     pub sha256: String,
+    /// Names of the classes, in the order of the network's outputs.
+    pub classes: Vec<String>,
     /// How many are trained on.
     pub train: usize,
     /// How many validate.

@@ -27,11 +27,14 @@ impl ModelSpec {
 
     /// A checked shape: every size at least 1, `H` at most [`Self::MAX_HIDDEN`].
     pub fn new(inputs: usize, hidden: usize, classes: usize) -> Result<Self> {
-        if hidden == 0 || hidden > Self::MAX_HIDDEN {
+        let most = grouped(Self::MAX_HIDDEN as u64);
+        if hidden == 0 {
+            return Err(Error::Usage(format!("--hidden 0: expected 1 to {most} hidden units")));
+        }
+        if hidden > Self::MAX_HIDDEN {
             return Err(Error::Usage(format!(
-                "--hidden {hidden}: expected 1 to {} hidden units, whose weights take {}",
-                grouped(Self::MAX_HIDDEN as u64),
-                bytes((inputs as u128 + 1 + classes as u128) * Self::MAX_HIDDEN as u128 * 4),
+                "--hidden {hidden}: expected 1 to {most} hidden units; this many would need {} of weights",
+                bytes((inputs as u128 + 1 + classes as u128) * hidden as u128 * 4),
             )));
         }
         if inputs == 0 || classes < 2 {

@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::params::{Params, Tensor, tensors};
 use crate::spec::ModelSpec;
 
+/// A named tensor: its shape and its values, row-major.
+pub type Named = (String, Vec<usize>, Vec<f32>);
+
 /// `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, each f32.
 ///
 /// # Errors
@@ -48,7 +51,7 @@ pub(crate) fn from_file(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
 }
 
 /// A model's tensors as the file has them: name, shape, values.
-fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = (String, Vec<usize>, Vec<f32>)> + 'a {
+fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = Named> + 'a {
     tensors(&params.spec)
         .into_iter()
         .zip(&params.values)
@@ -82,9 +85,33 @@ pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
 ///
 /// As [`network`].
 pub fn standardisation(standardisation: &Standardisation) -> Result<Vec<u8>> {
+    serialize(standardisation_tensors(standardisation), FORMAT)
+}
+
+/// Both in one file, for a module that has `mean` and `scale` as buffers beside its two layers.
+///
+/// # Errors
+///
+/// As [`network`].
+pub fn module(params: &Params, standardisation: &Standardisation) -> Result<Vec<u8>> {
+    serialize(module_tensors(params, standardisation), FORMAT)
+}
+
+/// The tensors of a [`module`].
+pub fn module_tensors(params: &Params, standardisation: &Standardisation) -> impl Iterator<Item = Named> {
+    named("", params).chain(standardisation_tensors(standardisation))
+}
+
+fn standardisation_tensors(standardisation: &Standardisation) -> impl Iterator<Item = Named> {
     let Standardisation { mean, scale, .. } = standardisation;
-    let tensors = [("mean", mean), ("scale", scale)];
-    serialize(tensors.into_iter().map(|(name, values)| (name.to_owned(), vec![values.len()], values.clone())), FORMAT)
+    [("mean", mean), ("scale", scale)]
+        .into_iter()
+        .map(|(name, values)| (name.to_owned(), vec![values.len()], values.clone()))
+}
+
+/// Numbers as a file has them.
+pub fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// Readers of the field ask for this key. With one key only, a file's bytes are the same every time.
@@ -95,16 +122,9 @@ fn transposed(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
     (0..tensor.columns).flat_map(|column| values[column..].iter().step_by(tensor.columns).copied()).collect()
 }
 
-fn serialize(
-    tensors: impl Iterator<Item = (String, Vec<usize>, Vec<f32>)>,
-    (key, value): (&str, &str),
-) -> Result<Vec<u8>> {
+fn serialize(tensors: impl Iterator<Item = Named>, (key, value): (&str, &str)) -> Result<Vec<u8>> {
     let internal = |error| Error::Internal(format!("safetensors: {error}"));
-    let tensors: Vec<_> = tensors
-        .map(|(name, shape, values)| {
-            (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
-        })
-        .collect();
+    let tensors: Vec<_> = tensors.map(|(name, shape, values)| (name, shape, little_endian(&values))).collect();
     let views = tensors
         .iter()
         .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))

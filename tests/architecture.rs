@@ -1,4 +1,5 @@
 //! Who may know whom: the paths `crate::…` of every source, against the rules of the crate's page.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -118,6 +118,7 @@ fn a_folder_that_goes_away_ends_the_run_with_4() {
     while fs::remove_dir_all(folder.path().join("run")).is_err() {}
     let message = exits(&common::wait(child), 4);
     says(&message, &["error: run/checkpoints", "cannot be written", "No such file or directory"]);
+    assert!(!message.contains("--resume"), "{message}");
 }
 
 #[test]

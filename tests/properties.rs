@@ -86,7 +86,7 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
         prop_assert_eq!(size % 4, 0, "{}", name);
     }
 
-    prop_assert!(plan.padded >= h && plan.padded < h + 4 && plan.padded % 4 == 0);
+    prop_assert!(plan.padded >= h && plan.padded < h + 4 && plan.padded.is_multiple_of(4));
     prop_assert_eq!(plan.columns, m * plan.padded);
     prop_assert!(plan.chunk_steps >= 1 && plan.chunk_rows >= plan.evaluation_rows);
     prop_assert!(plan.evaluation_rows >= TALLY && plan.evaluation_rows.is_multiple_of(TALLY));
@@ -212,7 +212,8 @@ proptest! {
         ], 1..3),
         values in [value(), value()],
     ) {
-        let text: String = keys.iter().zip(&values).map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let lines: Vec<_> = keys.iter().zip(&values).map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let text = lines.concat();
         match configure(text.as_bytes()) {
             Ok(config) => {
                 let again = configure(config.to_toml().unwrap().as_bytes()).unwrap();

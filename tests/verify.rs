@@ -1,5 +1,7 @@
 //! The referee's checks on this machine's GPU, or on the software driver that `./test` installs; and the command.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -228,7 +230,7 @@ fn a_users_own_run_is_taken_through_both_engines() {
     assert!(out.contains("largest relative difference") && out.contains("90 validation images"), "{out}");
     assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
 
-    let wrong = broken(Kernel::UpdateHidden);
+    let wrong = broken(Kernel::Update);
     let shaders = wrong.path().join("shaders");
     verify(folder.path(), &["--run", "run", "--steps", "3", "--shaders", shaders.to_str().unwrap()], 1);
 }

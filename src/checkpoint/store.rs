@@ -139,9 +139,7 @@ fn load(path: &Path, run: &Run, shapes: &Shapes) -> Result<Checkpoint, Fault> {
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
-    move |error| {
-        Error::output(path, format!("the checkpoint cannot be written: {error}. What was saved before is still there"))
-    }
+    move |error| Error::output(path, format!("the checkpoint cannot be written: {error}"))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::disk::System;
 use crate::display::{self, Display, Header};
 use crate::error::{Error, Result};
 use crate::params::Params;
-use crate::run_dir::{About, DataRecord, RunDir};
+use crate::run_dir::{About, Csv, DataRecord, RunDir, TensorBoard};
 use crate::signals::Signals;
 use crate::spec::ModelSpec;
 use crate::train::{Evaluation, Observer, State, Training};
@@ -70,7 +70,12 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     display.show(&header.to_string())?;
     display.start(training.plan().steps());
-    let outcome = training.run_from(state, engine.as_mut(), &mut Both(&mut display, &mut records), &mut checkpoints);
+    let mut csv = args.csv.then(|| Csv::create(records.path())).transpose()?;
+    let mut board = args.tensorboard.then(|| TensorBoard::create(records.path())).transpose()?;
+    let mut watching: Vec<&mut dyn Observer> = vec![&mut display, &mut records];
+    watching.extend(csv.as_mut().map(|csv| csv as &mut dyn Observer));
+    watching.extend(board.as_mut().map(|board| board as &mut dyn Observer));
+    let outcome = training.run_from(state, engine.as_mut(), &mut All(watching), &mut checkpoints);
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -90,6 +95,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         data: DataRecord {
             name: dataset.name.clone(),
             sha256: run.data,
+            classes: dataset.classes.clone(),
             train: split.train.len(),
             validation: split.validation.len(),
             test: split.test.len(),
@@ -147,22 +153,22 @@ fn advise(error: &Error, last: Option<u64>, records: &Path) {
     match (error, last) {
         // It would end the same way again.
         (Error::Diverged(_) | Error::Internal(_), _) => {}
+        // The folder has gone, and the run with it.
+        _ if !records.is_dir() => {}
         (_, Some(step)) => display::advice(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
         (_, None) => display::advice(&format!("no checkpoint was saved yet; start over with: {again}")),
     }
 }
 
-/// The terminal and the records, told of everything in this order.
-struct Both<'a>(&'a mut Display, &'a mut RunDir);
+/// Several observers, told of everything in this order.
+struct All<'a>(Vec<&'a mut dyn Observer>);
 
-impl Observer for Both<'_> {
+impl Observer for All<'_> {
     fn stepped(&mut self, step: u64) -> Result<()> {
-        self.0.stepped(step)?;
-        self.1.stepped(step)
+        self.0.iter_mut().try_for_each(|observer| observer.stepped(step))
     }
 
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
-        self.0.evaluated(evaluation)?;
-        self.1.evaluated(evaluation)
+        self.0.iter_mut().try_for_each(|observer| observer.evaluated(evaluation))
     }
 }

@@ -1,30 +1,22 @@
 //! An image folder: `train/CLASS/*` and `test/CLASS/*`, PNG or JPEG.
 //!
-//! Images are brought to 8-bit RGB (grey is repeated, transparency dropped, of an animation the first frame is taken)
-//! and to 32 × 32 pixels, whatever their proportions. Names that start with a dot are passed over, as is
-//! usual; anything else that is not a class's folder or an image is an error.
+//! Names that start with a dot are passed over, as is usual; anything else that is not a class's folder or an image is an
+//! error. [`picture`] says what becomes of an image.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use image::imageops::{self, FilterType};
-use image::{ImageFormat, ImageReader, Limits, RgbImage};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::Dataset;
-use super::cifar::{INPUTS, PLANE, SIDE};
+use super::cifar::{INPUTS, SIDE};
+use super::picture;
 use crate::error::{Error, Result};
 use crate::random::{Purpose, stream};
 use crate::spec::grouped;
-
-/// Largest width and height of an image, checked before its pixels are decoded.
-const MAX_SIDE: u32 = 8192;
-/// Most memory that the decoding of an image may take: three bytes a pixel of the largest, and as much again.
-const MAX_BYTES: u64 = 6 * (MAX_SIDE as u64).pow(2);
 
 /// Reads `folder/train` and `folder/test`. Exit code 3, naming the file or folder, for anything unexpected.
 ///
@@ -47,8 +39,11 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     files.extend(labelled_files(&test, &classes)?);
 
     let mut pixels = vec![0; files.len() * INPUTS];
-    let decoded: Vec<Result<bool>> =
-        pixels.par_chunks_exact_mut(INPUTS).zip(&files).map(|(pixels, (path, _))| decode(path, pixels)).collect();
+    let decoded: Vec<Result<bool>> = pixels
+        .par_chunks_exact_mut(INPUTS)
+        .zip(&files)
+        .map(|(pixels, (path, _))| picture::read(path, pixels))
+        .collect();
     let mut resized = 0u64;
     for was_resized in decoded {
         resized += u64::from(was_resized?);
@@ -65,7 +60,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
 }
 
 /// The entries of a folder but for those that start with a dot, sorted by name.
-fn entries(folder: &Path) -> Result<BTreeSet<OsString>> {
+pub fn entries(folder: &Path) -> Result<BTreeSet<OsString>> {
     let unreadable = |fault: std::io::Error| Error::data(folder, fault.to_string());
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -111,40 +106,6 @@ fn labelled_files(folder: &Path, classes: &BTreeSet<OsString>) -> Result<Vec<(Pa
         }
     }
     Ok(files)
-}
-
-/// Decodes one image, and says whether it was resized.
-fn decode(path: &Path, pixels: &mut [u8]) -> Result<bool> {
-    let failed = |fault: String| Error::data(path, format!("{fault}; expected a PNG or JPEG image"));
-    let file = File::open(path).map_err(|fault| failed(fault.to_string()))?;
-    let mut reader =
-        ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|fault| failed(fault.to_string()))?;
-    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
-        return Err(failed("neither PNG nor JPEG by its first bytes".into()));
-    }
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_BYTES);
-    reader.limits(limits);
-    let mut image = reader.decode().map_err(|fault| failed(fault.to_string()))?.into_rgb8();
-    let side = SIDE as u32;
-    let needs_resizing = image.dimensions() != (side, side);
-    if needs_resizing {
-        // Of the sharp filters the one made of sums and products alone, so that every platform gets the same bytes.
-        image = imageops::resize(&image, side, side, FilterType::CatmullRom);
-    }
-    to_planes(&image, pixels);
-    Ok(needs_resizing)
-}
-
-/// Red, green and blue of each pixel, to all the red, all the green, all the blue.
-fn to_planes(image: &RgbImage, planes: &mut [u8]) {
-    for (channel, plane) in planes.chunks_exact_mut(PLANE).enumerate() {
-        for (out, pixel) in plane.iter_mut().zip(image.pixels()) {
-            *out = pixel.0[channel];
-        }
-    }
 }
 
 #[cfg(test)]

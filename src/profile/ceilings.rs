@@ -1,10 +1,10 @@
 //! What a device can do at most, measured in the same run as what it did.
 
-use rayon::prelude::*;
+mod cpu;
+
 use serde::Serialize;
 
 use super::sample::{self, Sample};
-use crate::cpu::product::{Matrix, product};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, buffer};
 use crate::kernels::Ceiling;
@@ -23,9 +23,6 @@ const ROUNDS: u32 = 256;
 const ROUND_FLOPS: u32 = 64;
 /// Invocations of a workgroup of `ceiling_copy` and `ceiling_fma`.
 const WORKGROUP: u32 = 256;
-/// Side of the CPU's products: three such matrices of f32 are 3 MiB, and gemm's own overhead is small.
-const SIDE: usize = 512;
-
 /// The most that a device did of each kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ceilings {
@@ -49,29 +46,6 @@ impl Ceilings {
             flops_per_second: arithmetic(gpu)?,
             dispatch_seconds: Some(empty(gpu)?),
         })
-    }
-
-    /// Those of the CPU, all its threads at work.
-    pub fn of_cpu() -> Self {
-        let threads = rayon::current_num_threads();
-        let part = COPY_SOFTWARE as usize / 4 / threads;
-        let from = vec![1f32; part * threads];
-        let mut to = vec![0f32; part * threads];
-        let copy = sample::host(|| {
-            let parts = to.par_chunks_exact_mut(part).zip(from.par_chunks_exact(part));
-            parts.for_each(|(to, from)| to.copy_from_slice(from));
-        });
-        let matrix = vec![1f32; SIDE * SIDE];
-        let mut products = vec![vec![0f32; SIDE * SIDE]; threads];
-        let multiply = sample::host(|| {
-            let matrix = || Matrix::new(&matrix, SIDE);
-            products.par_iter_mut().for_each(|out| product(matrix(), matrix(), out));
-        });
-        Self {
-            bytes_per_second: (2 * 4 * part * threads) as f64 / copy.median(),
-            flops_per_second: (2 * SIDE.pow(3) * threads) as f64 / multiply.median(),
-            dispatch_seconds: None,
-        }
     }
 }
 

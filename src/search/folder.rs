@@ -42,6 +42,7 @@ impl Plan {
     pub fn new(search: &Search, dataset: &Dataset, split: &Split) -> Result<Self> {
         let data = DataRecord {
             name: dataset.name.clone(),
+            classes: dataset.classes.clone(),
             sha256: dataset.digest()?,
             train: split.train.len(),
             validation: split.validation.len(),

@@ -6,7 +6,7 @@ use super::super::network::{Network, descend};
 use super::super::product::{Matrix, product};
 use super::super::real::Real;
 
-/// `gradient.w2 [H, C]`, `gradient.b1 [H]` and `gradient.b2 [C]`, after [`super::head::gradients`].
+/// `gradient.w2 [H, C]`, `gradient.b1 [H]` and `gradient.b2 [C]`, after [`super::super::head::gradients`].
 pub fn gradient<T: Real>(activations: &Activations<T>, network: &Network<T>, decay: T, gradient: &mut Network<T>) {
     let Activations { hidden, dlogits, dhidden, .. } = activations;
     let (units, classes) = (network.spec.hidden, network.spec.classes);

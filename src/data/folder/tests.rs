@@ -1,7 +1,7 @@
-use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, Rgba};
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba};
 use tempfile::TempDir;
 
-use super::super::cifar;
+use super::super::cifar::{self, PLANE};
 use super::*;
 
 /// Pixels that differ between images, places and channels.

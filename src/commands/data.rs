@@ -1,0 +1,73 @@
+//! `cyclone data`.
+
+use std::fmt::Write as _;
+use std::io::Cursor;
+
+use image::ImageFormat;
+
+use crate::cli::{DataCommand, ImportArgs, InfoArgs};
+use crate::data::info::{self, Info};
+use crate::data::{Dataset, binary};
+use crate::display::{self, Display};
+use crate::error::{Error, Result};
+use crate::spec::{Source, grouped};
+
+use super::output::write_new;
+
+mod fetch;
+
+/// Does what the command says.
+pub fn run(command: &DataCommand) -> Result<()> {
+    match command {
+        DataCommand::Fetch(args) => fetch::run(args),
+        DataCommand::Import(args) => import(args),
+        DataCommand::Info(args) => info(args),
+    }
+}
+
+fn import(args: &ImportArgs) -> Result<()> {
+    let dataset = Dataset::open(&Source::Path(args.folder.clone()))?;
+    dataset.notice.iter().for_each(|notice| Display::new(false).note(notice));
+    binary::import(&dataset, &args.destination)?;
+    let [train, test] = [dataset.train, dataset.labels.len() - dataset.train].map(|n| grouped(n as u64));
+    let path = args.destination.display();
+    display::print(&format!("{train} training and {test} test images in {path}: train on them with --data {path}\n"))
+}
+
+fn info(args: &InfoArgs) -> Result<()> {
+    let dataset = Dataset::open(&args.source)?;
+    dataset.notice.iter().for_each(|notice| Display::new(false).note(notice));
+    let info = Info::of(&dataset)?;
+    if let Some(path) = &args.contact_sheet {
+        let mut bytes = Cursor::new(Vec::new());
+        let drawn = info::contact_sheet(&dataset).write_to(&mut bytes, ImageFormat::Png);
+        drawn.map_err(|error| Error::Internal(format!("contact sheet: {error}")))?;
+        write_new(path, "--contact-sheet", bytes.get_ref())?;
+    }
+    if args.json {
+        let text = serde_json::to_string_pretty(&info).map_err(|error| Error::Internal(format!("info: {error}")))?;
+        return display::print(&format!("{text}\n"));
+    }
+    display::print(&text(&info))
+}
+
+fn text(info: &Info) -> String {
+    let count = |n: usize| grouped(n as u64);
+    let mut text = String::new();
+    let _ = writeln!(text, "{}\n", info.name);
+    let _ = writeln!(text, "{:<12}{} training, {} test", "images", count(info.train), count(info.test));
+    if !info.batches.is_empty() {
+        let batches: Vec<_> = info.batches.iter().map(|&n| count(n)).collect();
+        let _ = writeln!(text, "{:<12}{}", "batches", batches.join(", "));
+    }
+    for (name, channel) in ["red", "green", "blue"].iter().zip(&info.channels) {
+        let _ = writeln!(text, "{name:<12}mean {:.2}, deviation {:.2} of 255", channel.mean, channel.deviation);
+    }
+    let _ = writeln!(text, "{:<12}{} of the test images are training images too", "repeated", count(info.in_both));
+    let _ = writeln!(text, "{:<12}{}", "sha256", info.sha256);
+    let _ = writeln!(text, "\n{:>5}  {:<12}{:>10}{:>8}", "label", "class", "training", "test");
+    for (label, class) in info.classes.iter().enumerate() {
+        let _ = writeln!(text, "{label:>5}  {:<12}{:>10}{:>8}", class.name, count(class.train), count(class.test));
+    }
+    text
+}

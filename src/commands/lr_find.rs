@@ -1,0 +1,94 @@
+//! `cyclone lr-find`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::cli::LrFindArgs;
+use crate::data::split::Split;
+use crate::data::{Dataset, Standardisation};
+use crate::device::Device;
+use crate::display::{self, Display};
+use crate::engine::Job;
+use crate::error::{Error, Result};
+use crate::lr_find::{self, Found, Sweep, chart};
+use crate::spec::{ModelSpec, grouped};
+
+use super::output::write_new;
+
+/// Validation images that an accuracy is measured on: 2,000 tell 50 % to 1.1 %, and cost little beside the steps.
+const SCORED: usize = 2_000;
+/// Lines of the table.
+const LINES: usize = 20;
+
+/// Runs the range test.
+pub fn run(args: &LrFindArgs) -> Result<()> {
+    let config = args.config()?;
+    let mut display = Display::new(args.json);
+    let device = Device::open(&config.device)?;
+    device.notice.iter().for_each(|notice| display.note(notice));
+    let dataset = Arc::new(Dataset::open(&config.data.source)?);
+    dataset.notice.iter().for_each(|notice| display.note(notice));
+    let mut split = Split::new(&dataset, &config.data)?;
+    split.validation.truncate(SCORED);
+    let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
+    let spec = &config.train;
+    let batch_size = spec.batch_size.min(split.train.len());
+    let epoch = split.train.len().div_ceil(batch_size) as u64;
+    let sweep = Sweep { from: args.from, to: args.to, steps: config.steps.unwrap_or(2 * epoch) };
+    sweep.check()?;
+    let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
+    let decay = vec![spec.penalty.gradient(spec.lambda) as f32];
+    let job = Job { model: shape, decay, batch_size, shuffles: 1 };
+    let mut engine = device.engine(job, dataset.clone(), standardisation)?;
+
+    let steps = grouped(sweep.steps);
+    display.show(&format!(
+        "{steps} steps of {batch_size} images on {}, rates {} to {}; no run is made or changed\n\n",
+        engine.describe(),
+        sweep.from,
+        sweep.to
+    ))?;
+    display.start(sweep.steps);
+    let found = lr_find::run(engine.as_mut(), &sweep, spec.seed, &split.train, &split.validation, &mut |step| {
+        display.at(step);
+    })?;
+    drop(display);
+
+    if let Some(path) = &args.chart {
+        write_new(path, "--chart", chart::svg(&found)?.as_bytes())?;
+    }
+    if args.json {
+        let text =
+            serde_json::to_string_pretty(&found).map_err(|error| Error::Internal(format!("lr-find: {error}")))?;
+        return display::print(&format!("{text}\n"));
+    }
+    display::print(&text(&found))
+}
+
+fn text(found: &Found) -> String {
+    let mut text = format!("{:>8}  {:>10}  {:>8}  {:>8}  {:>8}\n", "step", "rate", "loss", "smoothed", "accuracy");
+    let scored: Vec<_> = found.points.iter().filter(|point| point.accuracy.is_some()).collect();
+    for point in scored.iter().step_by(scored.len().div_ceil(LINES).max(1)) {
+        let _ = writeln!(
+            text,
+            "{:>8}  {:>10.3e}  {:>8.4}  {:>8.4}  {:>7.2}%",
+            point.step,
+            point.rate,
+            point.loss,
+            point.smoothed,
+            point.accuracy.unwrap_or_default() * 100.0
+        );
+    }
+    if let (true, Some(last)) = (found.diverged, found.points.last()) {
+        let _ = writeln!(text, "stopped after step {}, at rate {:.3e}: the loss diverges", last.step, last.rate);
+    }
+    match &found.suggestion {
+        Some(suggestion) => {
+            let _ = writeln!(text, "\n{suggestion}");
+        }
+        None => text.push_str(
+            "\nNo suggestion: the loss hardly falls. Try other ends with --from and --to, or more --steps.\n",
+        ),
+    }
+    text
+}

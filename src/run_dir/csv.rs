@@ -1,0 +1,77 @@
+//! `metrics.csv`: the numbers of `metrics.jsonl` as a table, for spreadsheets.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{failed, metrics};
+use crate::error::{Error, Result};
+use crate::train::{Evaluation, Observer};
+
+/// The keys of `metrics.jsonl`. All values are numbers, so nothing ever needs quotes; what a line lacks stays empty.
+const COLUMNS: [&str; 13] = [
+    "step",
+    "epoch",
+    "model",
+    "lr",
+    "batch/loss",
+    "train/loss",
+    "train/cost",
+    "train/accuracy",
+    "val/loss",
+    "val/cost",
+    "val/accuracy",
+    "seconds/training",
+    "seconds/evaluation",
+];
+
+/// A table that grows by a row a model at every evaluation.
+pub struct Csv {
+    path: PathBuf,
+    file: File,
+}
+
+impl Csv {
+    /// Makes `metrics.csv` in the run's folder, with a row for each line that `metrics.jsonl` has already, as that of a
+    /// resumed run does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`].
+    pub fn create(run: &Path) -> Result<Self> {
+        let lines = run.join("metrics.jsonl");
+        let lines = fs::read_to_string(&lines).map_err(failed(&lines))?;
+        let mut table = COLUMNS.join(",") + "\n";
+        for line in lines.lines() {
+            table += &row(&serde_json::from_str(line).map_err(|error| Error::output(run, error.to_string()))?);
+        }
+        let path = run.join("metrics.csv");
+        let mut file = File::create(&path).map_err(failed(&path))?;
+        file.write_all(table.as_bytes()).map_err(failed(&path))?;
+        Ok(Self { path, file })
+    }
+}
+
+/// The cells of a line of `metrics.jsonl`.
+fn row(line: &Value) -> String {
+    let cells = COLUMNS.map(|column| line.get(column).map_or(String::new(), ToString::to_string));
+    cells.join(",") + "\n"
+}
+
+impl Observer for Csv {
+    fn stepped(&mut self, _step: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
+        let mut rows = String::new();
+        for line in metrics(evaluation) {
+            rows +=
+                &row(&serde_json::to_value(&line).map_err(|error| Error::Internal(format!("metrics.csv: {error}")))?);
+        }
+        // One unbuffered write, so that a reader never sees half a row.
+        self.file.write_all(rows.as_bytes()).map_err(failed(&self.path))
+    }
+}

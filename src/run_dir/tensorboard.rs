@@ -1,0 +1,151 @@
+//! TensorBoard's event files: the numbers of `metrics.jsonl` under the same names.
+//!
+//! A file is a row of records: the length, its checksum, an `Event` as a protocol buffer, its checksum. The messages are
+//! those of <https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto>, `event.proto` and
+//! `summary.proto`, as far as they are used here.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use prost::Message;
+
+use super::{failed, metrics};
+use crate::error::{Error, Result};
+use crate::train::{Evaluation, Observer};
+
+/// The keys of `metrics.jsonl` that are curves.
+const TAGS: [&str; 8] =
+    ["lr", "batch/loss", "train/loss", "train/cost", "train/accuracy", "val/loss", "val/cost", "val/accuracy"];
+
+/// An event file that grows at every evaluation.
+pub struct TensorBoard {
+    path: PathBuf,
+    file: File,
+}
+
+impl TensorBoard {
+    /// Begins an event file in the run's folder, so that `tensorboard --logdir runs` finds it there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`].
+    pub fn create(run: &Path) -> Result<Self> {
+        let now = Timestamp::now();
+        // TensorBoard looks for "tfevents" and reads the files of a folder in the order of their names.
+        let name = format!("events.out.tfevents.{:010}.{}.cyclone", now.as_second(), std::process::id());
+        let path = run.join(name);
+        let file = File::create_new(&path).map_err(failed(&path))?;
+        let mut board = Self { path, file };
+        let version = What::FileVersion("brain.Event:2".into());
+        board.write(&[Event { wall_time: seconds(now), step: 0, what: Some(version) }])?;
+        Ok(board)
+    }
+
+    /// Writes records at once, so that a reader never sees half of one.
+    fn write(&mut self, events: &[Event]) -> Result<()> {
+        let bytes: Vec<u8> = events.iter().flat_map(|event| record(&event.encode_to_vec())).collect();
+        self.file.write_all(&bytes).map_err(failed(&self.path))
+    }
+}
+
+impl Observer for TensorBoard {
+    fn stepped(&mut self, _step: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
+        let wall_time = seconds(Timestamp::now());
+        let single = evaluation.models.len() == 1;
+        let mut events = Vec::with_capacity(evaluation.models.len());
+        for (model, line) in metrics(evaluation).enumerate() {
+            let line = serde_json::to_value(&line).map_err(|error| Error::Internal(format!("TensorBoard: {error}")))?;
+            let value = TAGS
+                .into_iter()
+                .filter_map(|key| Some((key, line.get(key)?.as_f64()?)))
+                .map(|(key, number)| Value {
+                    tag: if single { key.into() } else { format!("model {model}/{key}") },
+                    simple_value: Some(number as f32),
+                })
+                .collect();
+            events.push(Event {
+                wall_time,
+                step: evaluation.step.cast_signed(),
+                what: Some(What::Summary(Summary { value })),
+            });
+        }
+        self.write(&events)
+    }
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}
+
+/// A record around `data`.
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    [&length[..], &masked(&length), data, &masked(data)].concat()
+}
+
+/// TensorFlow's checksum: CRC-32C, turned by 15 bits and shifted by a constant, because the checksum of data that holds
+/// its own checksum is weak.
+fn masked(data: &[u8]) -> [u8; 4] {
+    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    /// Seconds since 1970.
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(oneof = "What", tags = "3, 5")]
+    what: Option<What>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum What {
+    #[prost(string, tag = "3")]
+    FileVersion(String),
+    #[prost(message, tag = "5")]
+    Summary(Summary),
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<Value>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Value {
+    #[prost(string, tag = "1")]
+    tag: String,
+    /// Optional in the sense of protocol buffers: a 0 must be written too, as it is one of several kinds of value.
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_framed_as_tensorflow_frames_it() {
+        // Of data with a published checksum: CRC-32C of "123456789" is e3069283.
+        let bytes = record(b"123456789");
+        assert_eq!(bytes[..8], 9u64.to_le_bytes());
+        let expected = 0xe306_9283_u32.rotate_right(15).wrapping_add(0xa282_ead8);
+        assert_eq!(bytes[bytes.len() - 4..], expected.to_le_bytes());
+        assert_eq!(bytes.len(), 8 + 4 + 9 + 4);
+    }
+
+    #[test]
+    fn a_value_of_zero_is_written() {
+        let value = Value { tag: "lr".into(), simple_value: Some(0.0) };
+        assert_eq!(value.encode_to_vec(), [&b"\x0a\x02lr\x15"[..], &[0; 4]].concat());
+    }
+}

@@ -1,0 +1,424 @@
+//! Downloads from a server on this machine that behaves as badly as servers do.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cyclone::data::Dataset;
+use cyclone::data::fetch::{CIFAR_10, Patience, Published, Watch, download, install};
+use cyclone::error::{Error, Result};
+use cyclone::spec::Source;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use md5::{Digest, Md5};
+use tempfile::{TempDir, tempdir};
+
+/// What a server does with one connection, after it has read the request.
+type Answer = Box<dyn FnOnce(&mut TcpStream) + Send>;
+
+/// A server that gives each connection the next answer. Returns its address and the requests, as they come.
+fn serve(answers: Vec<Answer>) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/archive", listener.local_addr().unwrap());
+    let (sender, requests) = channel();
+    thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while !request.ends_with("\r\n\r\n") && reader.read_line(&mut request).unwrap() > 0 {}
+            let _ = sender.send(request.to_lowercase());
+            thread::spawn(move || answer(&mut stream));
+        }
+    });
+    (url, requests)
+}
+
+/// Sends a head and a body. A client that hangs up is not the server's concern.
+fn reply(status: &str, headers: &str, body: &[u8]) -> Answer {
+    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n");
+    let body = body.to_vec();
+    Box::new(move |stream| {
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+    })
+}
+
+fn whole(body: &[u8]) -> Answer {
+    reply("200 OK", &format!("Content-Length: {}\r\nETag: \"one\"\r\n", body.len()), body)
+}
+
+/// The first `sent` bytes of a file, then the end of the line.
+fn cut(body: &[u8], sent: usize) -> Answer {
+    reply("200 OK", &format!("Content-Length: {}\r\nETag: \"one\"\r\n", body.len()), &body[..sent])
+}
+
+fn rest(body: &[u8], from: usize) -> Answer {
+    let range = format!("Content-Range: bytes {from}-{}/{}\r\n", body.len() - 1, body.len());
+    reply(
+        "206 Partial Content",
+        &format!("Content-Length: {}\r\nETag: \"one\"\r\n{range}", body.len() - from),
+        &body[from..],
+    )
+}
+
+/// 300,007 bytes, more than a few blocks of the reader.
+fn body() -> Vec<u8> {
+    (0..300_007u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+fn md5(bytes: &[u8]) -> String {
+    Md5::digest(bytes)
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+        .collect()
+}
+
+const QUICK: Patience = Patience {
+    connect: Duration::from_secs(2),
+    idle: Duration::from_millis(300),
+    overall: Duration::from_secs(20),
+    attempts: 3,
+    wait: Duration::from_millis(5),
+    longest_wait: Duration::from_millis(20),
+};
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Notes(Vec<String>, Vec<u64>);
+
+impl Watch for Notes {
+    fn at(&mut self, bytes: u64, _total: u64) {
+        self.1.push(bytes);
+    }
+
+    fn note(&mut self, text: &str) {
+        self.0.push(text.into());
+    }
+}
+
+fn get_with(url: &str, folder: &Path, patience: &Patience) -> (Result<()>, Notes) {
+    let (body, mut notes) = (body(), Notes::default());
+    let published = Published { name: "archive", url, bytes: body.len() as u64, md5: &md5(&body) };
+    (download(&published, folder, patience, &mut notes), notes)
+}
+
+fn get(url: &str, folder: &Path) -> (Result<()>, Notes) {
+    get_with(url, folder, &QUICK)
+}
+
+/// Demands that the folder hold the file and nothing else.
+#[track_caller]
+fn complete(folder: &TempDir) {
+    assert_eq!(fs::read(folder.path().join("archive")).unwrap(), body());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the file is left");
+}
+
+/// The message of a download that fails for good. Nothing has the file's name.
+#[track_caller]
+fn refusal(answers: Vec<Answer>) -> String {
+    let folder = tempdir().unwrap();
+    let (url, _requests) = serve(answers);
+    let error = get(&url, folder.path()).0.unwrap_err();
+    assert_eq!(error.exit_code(), 7, "{error}");
+    assert!(!folder.path().join("archive").exists());
+    let message = error.to_string();
+    assert!(message.starts_with(&url) && message.contains("--mirror") && message.contains("put it at"), "{message}");
+    message
+}
+
+#[test]
+fn a_file_arrives_and_its_progress_is_told() {
+    let folder = tempdir().unwrap();
+    let (url, _requests) = serve(vec![whole(&body())]);
+    let (result, notes) = get(&url, folder.path());
+    result.unwrap();
+    complete(&folder);
+    assert!(notes.0.is_empty() && notes.1.is_sorted() && notes.1.last() == Some(&300_007), "{:?}", notes.0);
+}
+
+#[test]
+fn a_line_that_breaks_is_taken_up_where_it_broke() {
+    let folder = tempdir().unwrap();
+    let body = body();
+    let (url, requests) = serve(vec![cut(&body, 100_001), rest(&body, 100_001)]);
+    let (result, notes) = get(&url, folder.path());
+    result.unwrap();
+    complete(&folder);
+    assert!(notes.0[0].contains("100,001"), "{:?}", notes.0);
+    assert!(!requests.recv().unwrap().contains("range"));
+    let second = requests.recv().unwrap();
+    assert!(second.contains("range: bytes=100001-") && second.contains("if-range: \"one\""), "{second}");
+}
+
+#[test]
+fn what_a_killed_process_has_left_is_gone_on_with() {
+    let folder = tempdir().unwrap();
+    let body = body();
+    fs::write(folder.path().join("archive.part"), &body[..5_000]).unwrap();
+    fs::write(folder.path().join("archive.part.tag"), "\"one\"").unwrap();
+    let (url, requests) = serve(vec![rest(&body, 5_000)]);
+    get(&url, folder.path()).0.unwrap();
+    complete(&folder);
+    assert!(requests.recv().unwrap().contains("range: bytes=5000-"));
+}
+
+#[test]
+fn another_version_of_the_file_is_begun_anew() {
+    let folder = tempdir().unwrap();
+    // What an earlier process left, of a version that the server no longer has: it answers with the whole new one.
+    fs::write(folder.path().join("archive.part"), [9; 5_000]).unwrap();
+    fs::write(folder.path().join("archive.part.tag"), "\"old\"").unwrap();
+    let (url, requests) = serve(vec![whole(&body())]);
+    get(&url, folder.path()).0.unwrap();
+    complete(&folder);
+    assert!(requests.recv().unwrap().contains("if-range: \"old\""));
+}
+
+#[test]
+fn a_part_without_a_version_is_begun_anew() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("archive.part"), [9; 5_000]).unwrap();
+    let (url, requests) = serve(vec![whole(&body())]);
+    get(&url, folder.path()).0.unwrap();
+    complete(&folder);
+    assert!(!requests.recv().unwrap().contains("range"));
+}
+
+#[test]
+fn a_part_that_does_not_begin_where_it_was_asked_to_is_not_used() {
+    let folder = tempdir().unwrap();
+    let body = body();
+    let (url, _requests) = serve(vec![cut(&body, 1_000), rest(&body, 2_000), whole(&body)]);
+    get(&url, folder.path()).0.unwrap();
+    complete(&folder);
+}
+
+#[test]
+fn a_server_in_trouble_is_asked_again_and_then_given_up() {
+    let folder = tempdir().unwrap();
+    let busy = || reply("503 Service Unavailable", "Content-Length: 0\r\n", b"");
+    let (url, _requests) = serve(vec![busy(), busy(), whole(&body())]);
+    let (result, notes) = get(&url, folder.path());
+    result.unwrap();
+    assert_eq!(notes.0.len(), 2);
+    complete(&folder);
+    let message = refusal(vec![busy(), busy(), busy()]);
+    assert!(message.contains("503"), "{message}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_asked_for_once() {
+    let message = refusal(vec![reply("404 Not Found", "Content-Length: 0\r\n", b"")]);
+    assert!(message.contains("404"), "{message}");
+}
+
+#[test]
+fn a_web_page_in_its_place_is_refused() {
+    let page = b"<html>please log in</html>";
+    assert!(refusal(vec![whole(page)]).contains("26 bytes, expected 300,007"));
+    // Without a length it is found out at its end: a shorter one is a broken line until the patience ends.
+    let endless = || reply("200 OK", "", page);
+    assert!(refusal(vec![endless(), endless(), endless(), endless()]).contains("after 26 bytes"));
+}
+
+#[test]
+fn another_file_of_the_same_length_is_refused_and_removed() {
+    let folder = tempdir().unwrap();
+    let mut other = body();
+    other[150_000] ^= 1;
+    let (url, _requests) = serve(vec![whole(&other)]);
+    let message = get(&url, folder.path()).0.unwrap_err().to_string();
+    assert!(message.contains(&md5(&body())) && message.contains(&md5(&other)), "{message}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_redirect_that_never_ends_is_refused() {
+    let turn = || reply("302 Found", "Location: /archive\r\nContent-Length: 0\r\n", b"");
+    assert!(refusal((0..20).map(|_| turn()).collect()).contains("redirects"));
+}
+
+#[test]
+fn more_than_was_published_is_refused() {
+    let message = refusal(vec![reply("200 OK", "", &[body(), body()].concat())]);
+    assert!(message.contains("more than the 300,007 bytes expected"), "{message}");
+}
+
+#[test]
+fn a_server_that_falls_silent_is_given_up() {
+    let silent = || -> Answer {
+        Box::new(|stream| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 300007\r\n\r\n");
+            thread::sleep(Duration::from_secs(5));
+        })
+    };
+    let start = Instant::now();
+    let message = refusal(vec![silent(), silent(), silent()]);
+    assert!(message.contains("timeout"), "{message}");
+    assert!(start.elapsed() < Duration::from_secs(4), "three idle times of 0.3 s");
+}
+
+#[test]
+fn a_server_that_sends_a_byte_now_and_then_is_given_up_in_time() {
+    let folder = tempdir().unwrap();
+    let drip = || -> Answer {
+        Box::new(|stream| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 300007\r\nETag: \"one\"\r\n\r\n");
+            while stream.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(50));
+            }
+        })
+    };
+    let (url, _requests) = serve((0..9).map(|_| drip()).collect());
+    let start = Instant::now();
+    let (result, _) = get_with(&url, folder.path(), &Patience { overall: Duration::from_secs(1), ..QUICK });
+    let error = result.unwrap_err();
+    assert_eq!(error.exit_code(), 7, "{error}");
+    assert!(error.to_string().contains("time for it is over"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn no_server_at_all_says_where_to_put_the_file_by_hand() {
+    let folder = tempdir().unwrap();
+    // A port that was free a moment ago.
+    let url = format!("http://{}/", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let error = get(&url, folder.path()).0.unwrap_err();
+    assert!(matches!(error, Error::Download { .. }));
+    assert!(error.to_string().contains(&folder.path().join("archive").display().to_string()), "{error}");
+}
+
+/// An archive of the official form and sizes, its pixels all black.
+fn black_archive() -> Vec<u8> {
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    for name in [1, 2, 3, 4, 5].map(|batch| format!("data_batch_{batch}.bin")).iter().chain([&"test_batch.bin".into()])
+    {
+        let mut bytes = vec![0; 30_730_000];
+        bytes.iter_mut().step_by(3073).zip((0..10).cycle()).for_each(|(label, class)| *label = class);
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, format!("cifar-10-batches-bin/{name}"), &bytes[..]).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+#[test]
+fn an_archive_is_fetched_unpacked_and_found_again() {
+    let folder = tempdir().unwrap();
+    let packed = black_archive();
+    let (url, _requests) = serve(vec![whole(&packed)]);
+    let archive = Published { name: "a.tar.gz", url: &url, bytes: packed.len() as u64, md5: &md5(&packed) };
+    let install = |mirror: Option<&str>| install(&archive, mirror, folder.path(), &QUICK, &mut Notes::default());
+    let there = folder.path().join("cifar-10-batches-bin");
+    assert_eq!(install(None).unwrap(), (there.clone(), true));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the archive is gone, its files are there");
+    let dataset = Dataset::open(&Source::Path(there.clone())).unwrap();
+    assert_eq!((dataset.train, dataset.labels.len()), (50_000, 60_000));
+    assert_eq!(dataset.labels[50_003], 3);
+    assert_eq!(install(None).unwrap(), (there.clone(), false), "nothing is asked for again");
+
+    // From a file, which stays, and from one that was put into the folder by hand.
+    for (place, mirror) in [("kept.tar.gz", true), ("a.tar.gz", false)] {
+        fs::remove_dir_all(&there).unwrap();
+        let path = folder.path().join(place);
+        fs::write(&path, &packed).unwrap();
+        let mirror = mirror.then(|| path.to_str().unwrap());
+        assert_eq!(install(mirror).unwrap(), (there.clone(), true));
+        assert_eq!(path.exists(), mirror.is_some());
+    }
+}
+
+fn fetch(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cyclone"))
+        .current_dir(folder)
+        .args(["data", "fetch"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_program_ends_with_7_when_an_address_has_something_else() {
+    let folder = tempdir().unwrap();
+    let (url, _requests) = serve(vec![whole(b"<html>")]);
+    let output = fetch(folder.path(), &["--mirror", &url]);
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("6 bytes, expected 170,052,171"), "{}", text(&output.stderr));
+    assert!(!folder.path().join("data/cifar-10-batches-bin").exists());
+}
+
+#[test]
+fn a_file_that_is_not_the_archive_is_refused_by_its_checksum() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("other.tar.gz"), b"other").unwrap();
+    let output = fetch(folder.path(), &["--mirror", "other.tar.gz"]);
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains(CIFAR_10.md5), "{}", text(&output.stderr));
+    assert!(folder.path().join("other.tar.gz").exists(), "the user's file stays");
+}
+
+#[test]
+fn a_thing_of_that_name_that_is_no_cifar_10_is_left_alone() {
+    let folder = tempdir().unwrap();
+    let there = folder.path().join("data/cifar-10-batches-bin");
+    fs::create_dir_all(&there).unwrap();
+    fs::write(there.join("mine.txt"), "mine").unwrap();
+    let output = fetch(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert_eq!(fs::read_to_string(there.join("mine.txt")).unwrap(), "mine");
+}
+
+/// Whatever is written to `/dev/full` finds the disk full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_up_says_what_is_needed_and_what_is_free() {
+    let folder = tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("archive.part")).unwrap();
+    let (url, _requests) = serve(vec![whole(&body())]);
+    let error = get(&url, folder.path()).0.unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    let message = error.to_string();
+    assert!(message.contains("No space left") && message.contains("293.0 KiB are needed"), "{message}");
+    assert!(message.contains("--dest"), "{message}");
+}
+
+/// A file system of 1 MiB, in a name space of its own so that nothing is left mounted.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_too_small_is_found_out_before_the_download() {
+    let folder = tempdir().unwrap();
+    let within = |command: &str| {
+        let script = format!("mount -t tmpfs -o size=1m tmpfs \"$0\" && {command}");
+        let mut unshare = Command::new("unshare");
+        unshare.args(["-rm", "sh", "-c", &script]).arg(folder.path()).arg(env!("CARGO_BIN_EXE_cyclone"));
+        unshare.output()
+    };
+    if !within("true").is_ok_and(|output| output.status.success()) {
+        // Not through eprintln!, which the test harness keeps to itself.
+        let _ = writeln!(std::io::stderr(), "NOT RUN: disk too small for a download: no `unshare -rm` with tmpfs here");
+        return;
+    }
+    let (url, requests) = serve(vec![whole(b"never asked for")]);
+    let output = within(&format!("\"$1\" data fetch --mirror {url} --dest \"$0/data\"")).unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{message}");
+    assert!(
+        message.contains("338.0 MiB are needed") && message.contains("free here") && message.contains("--dest"),
+        "{message}"
+    );
+    assert!(requests.try_recv().is_err(), "nothing was asked for");
+}

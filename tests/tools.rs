@@ -1,0 +1,232 @@
+//! What is done before and after a training: predict, export, data, lr-find, and the other forms of the metrics.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use image::{ImageFormat, Rgb, RgbImage};
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+
+fn cyclone(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cyclone")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What a command prints that must succeed.
+#[track_caller]
+fn done(folder: &Path, arguments: &[&str]) -> String {
+    let output = cyclone(folder, arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Demands an exit code and a part of the message.
+#[track_caller]
+fn refused(folder: &Path, arguments: &[&str], code: i32, part: &str) {
+    let output = cyclone(folder, arguments);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+    assert!(message.contains("error: ") && message.contains(part), "{part} in: {message}");
+}
+
+/// Flags of a small training on the stand-in.
+const SHORT: &str = "--data synthetic --device cpu --train-batches 1 --val-batches 2 --hidden 7";
+
+/// A folder with a finished run in `run`.
+fn trained(more: &[&str]) -> TempDir {
+    let folder = tempdir().unwrap();
+    let length = "--half-cycle 20 --cycles 1 --evals-per-cycle 2 --out run";
+    let flags = SHORT.split_whitespace().chain(length.split_whitespace()).chain(more.iter().copied());
+    done(folder.path(), &["train"].into_iter().chain(flags).collect::<Vec<_>>());
+    folder
+}
+
+/// A picture of flat colour.
+fn picture(path: &Path, width: u32, height: u32, format: ImageFormat) {
+    RgbImage::from_pixel(width, height, Rgb([200, 90, 30])).save_with_format(path, format).unwrap();
+}
+
+/// A folder with three classes of 3 training images and 2 test images each.
+fn image_folder(folder: &Path) {
+    for (part, count) in [("train", 3), ("test", 2)] {
+        for (place, class) in ["ant", "bee", "cow"].into_iter().enumerate() {
+            let target = folder.join(part).join(class);
+            fs::create_dir_all(&target).unwrap();
+            for number in 0..count {
+                let image = RgbImage::from_fn(32, 32, |x, y| Rgb([x as u8, y as u8 + number, 60 * place as u8]));
+                image.save(target.join(format!("{number}.png"))).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn predict_takes_pictures_of_any_size_and_names_classes() {
+    let folder = trained(&[]);
+    let at = |name: &str| folder.path().join(name);
+    picture(&at("small.png"), 32, 32, ImageFormat::Png);
+    picture(&at("photo.jpg"), 640, 427, ImageFormat::Jpeg);
+    let json = done(folder.path(), &["predict", "run", "small.png", "photo.jpg", "--json", "--top", "10"]);
+    let predictions: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!([&predictions[0]["resized"], &predictions[1]["resized"]], [false, true]);
+    for prediction in predictions.as_array().unwrap() {
+        let classes = prediction["classes"].as_array().unwrap();
+        let probabilities: Vec<_> = classes.iter().map(|class| class["probability"].as_f64().unwrap()).collect();
+        assert!(classes.len() == 10 && probabilities.is_sorted_by(|a, b| a >= b), "{prediction}");
+        approx::assert_abs_diff_eq!(probabilities.iter().sum::<f64>(), 1.0, epsilon = 1e-5);
+    }
+    // The same colour in both sizes: a JPEG changes it a little.
+    assert_eq!(predictions[0]["classes"][0]["class"], predictions[1]["classes"][0]["class"]);
+    let words = done(folder.path(), &["predict", "run", "small.png"]);
+    assert_eq!(words.lines().count(), 4, "{words}");
+    assert!(words.contains(predictions[0]["classes"][0]["class"].as_str().unwrap()), "{words}");
+}
+
+#[test]
+fn predict_takes_a_folder_in_the_order_of_its_names() {
+    let folder = trained(&[]);
+    let pictures = folder.path().join("pictures");
+    fs::create_dir_all(pictures.join("deeper")).unwrap();
+    for name in ["b.png", "a.png", ".hidden.png"] {
+        picture(&pictures.join(name), 40, 30, ImageFormat::Png);
+    }
+    let words = done(folder.path(), &["predict", "run", "pictures", "--top", "1"]);
+    assert_eq!(words.lines().step_by(2).collect::<Vec<_>>(), ["pictures/a.png", "pictures/b.png"]);
+}
+
+#[test]
+fn predict_names_what_it_cannot_use() {
+    let folder = trained(&[]);
+    fs::write(folder.path().join("page.png"), "<html>").unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    refused(folder.path(), &["predict", "run", "page.png"], 3, "page.png: neither PNG nor JPEG");
+    refused(folder.path(), &["predict", "run", "none.png"], 3, "none.png");
+    refused(folder.path(), &["predict", "run", "empty"], 3, "empty: no pictures");
+    refused(folder.path(), &["predict", "empty", "page.png"], 8, "summary.json");
+    assert_eq!(cyclone(folder.path(), &["predict", "run"]).status.code(), Some(2));
+    assert_eq!(cyclone(folder.path(), &["predict", "run", "page.png", "--top", "0"]).status.code(), Some(2));
+    fs::write(folder.path().join("run/weights.safetensors"), "damaged").unwrap();
+    refused(folder.path(), &["predict", "run", "page.png"], 8, "weights.safetensors");
+}
+
+#[test]
+fn the_same_run_is_exported_to_the_same_bytes_and_nothing_is_overwritten() {
+    let folder = trained(&[]);
+    for format in ["safetensors", "onnx", "npz"] {
+        let export = |out: &str| ["export", "run", "--format", format, "--out", out].map(String::from);
+        for out in ["one", "two"] {
+            let arguments = export(&format!("{out}.{format}"));
+            done(folder.path(), &arguments.each_ref().map(String::as_str));
+        }
+        let read = |name: &str| fs::read(folder.path().join(format!("{name}.{format}"))).unwrap();
+        assert_eq!(read("one"), read("two"), "{format}");
+        let again = export(&format!("one.{format}"));
+        refused(folder.path(), &again.each_ref().map(String::as_str), 2, "nothing is overwritten");
+    }
+    refused(folder.path(), &["export", "run", "--format", "npz", "--out", "no/such/x.npz"], 4, "no/such/x.npz");
+}
+
+#[test]
+fn an_imported_folder_is_the_folder_it_was_made_of() {
+    let folder = tempdir().unwrap();
+    image_folder(&folder.path().join("images"));
+    let said = done(folder.path(), &["data", "import", "images", "imported"]);
+    assert!(said.contains("9 training and 6 test images"), "{said}");
+    let info = |source: &str| -> Value {
+        serde_json::from_str(&done(folder.path(), &["data", "info", source, "--json"])).unwrap()
+    };
+    let (before, after) = (info("images"), info("imported"));
+    for key in ["sha256", "train", "test", "classes", "channels"] {
+        assert_eq!(before[key], after[key], "{key}");
+    }
+    assert_eq!(after["classes"][1]["name"], "bee");
+    refused(folder.path(), &["data", "import", "images", "imported"], 2, "not empty");
+    refused(folder.path(), &["data", "import", "nothing", "other"], 3, "nothing");
+    assert!(!folder.path().join("other").exists());
+}
+
+#[test]
+fn info_counts_classes_and_draws_a_contact_sheet() {
+    let folder = tempdir().unwrap();
+    image_folder(&folder.path().join("images"));
+    let arguments = ["data", "info", "images", "--contact-sheet", "sheet.png"];
+    let said = done(folder.path(), &arguments);
+    assert!(said.contains("9 training, 6 test") && said.contains("cow"), "{said}");
+    let sheet = image::open(folder.path().join("sheet.png")).unwrap();
+    // A column of means, half an image of room, 16 columns; a row for all and one a class; gaps of 2.
+    assert_eq!((sheet.width(), sheet.height()), (17 * 34 + 2 + 16, 4 * 34 + 2));
+    refused(folder.path(), &arguments, 2, "--contact-sheet sheet.png");
+}
+
+fn lr_find(folder: &Path, more: &[&str]) -> Output {
+    let flags = ["lr-find"].into_iter().chain(SHORT.split_whitespace()).chain(more.iter().copied());
+    cyclone(folder, &flags.collect::<Vec<_>>())
+}
+
+#[test]
+fn lr_find_stops_where_the_loss_diverges_and_suggests_rates_below() {
+    let folder = tempdir().unwrap();
+    let output = lr_find(folder.path(), &["--steps", "300", "--to", "1e4", "--json", "--chart", "chart.svg"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let points = found["points"].as_array().unwrap();
+    assert!(found["diverged"] == true && points.len() < 300, "{} points", points.len());
+    assert!(points.iter().all(|point| point["loss"].is_number() && point["smoothed"].is_number()));
+    let rates: Vec<_> = points.iter().map(|point| point["rate"].as_f64().unwrap()).collect();
+    assert!(rates.is_sorted() && (rates[0] - 1e-5).abs() < 1e-12);
+    if let Some(suggestion) = found["suggestion"].as_object() {
+        let [min, max] = ["min", "max"].map(|key| suggestion[key].as_f64().unwrap());
+        assert!(min < max && max < rates[rates.len() - 1], "{suggestion:?}");
+    }
+    let chart = fs::read_to_string(folder.path().join("chart.svg")).unwrap();
+    assert!(chart.starts_with("<svg") && chart.contains("learning rate"), "{}", &chart[..200]);
+    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["chart.svg"], "no run is made");
+}
+
+#[test]
+fn lr_find_refuses_what_means_nothing_to_it() {
+    let folder = tempdir().unwrap();
+    let refused = |more: &[&str], part: &str| {
+        let output = lr_find(folder.path(), more);
+        assert_eq!(output.status.code(), Some(2), "{more:?}");
+        assert!(text(&output.stderr).contains(part), "{part} in {}", text(&output.stderr));
+    };
+    refused(&["--lr-max", "1"], "--lr-max");
+    refused(&["--cycles", "2"], "--cycles");
+    refused(&["--overfit-one-batch"], "--overfit-one-batch");
+    refused(&["--from", "1", "--to", "0.1"], "--from 1 --to 0.1");
+    refused(&["--from", "0"], "--from 0");
+    refused(&["--steps", "3"], "--steps 3");
+}
+
+#[test]
+fn the_table_of_metrics_has_the_numbers_of_its_lines() {
+    let folder = trained(&["--csv"]);
+    let read = |name: &str| fs::read_to_string(folder.path().join("run").join(name)).unwrap();
+    let (table, lines) = (read("metrics.csv"), read("metrics.jsonl"));
+    let mut rows = table.lines().map(|row| row.split(',').collect::<Vec<_>>());
+    let columns = rows.next().unwrap();
+    let mut count = 0;
+    for (row, text) in rows.zip(lines.lines()) {
+        let line: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(row.len(), columns.len());
+        assert!(line.as_object().unwrap().keys().all(|key| columns.contains(&key.as_str())), "a column for {line}");
+        for (column, cell) in columns.iter().zip(row) {
+            // In the text of the line, where no reading has rounded it; a comma or the brace ends a number.
+            let there = |end| text.contains(&format!("\"{column}\":{cell}{end}"));
+            assert!(
+                if line.get(column).is_some() { there(",") || there("}") } else { cell.is_empty() },
+                "{column} {cell}: {text}"
+            );
+        }
+        count += 1;
+    }
+    assert_eq!((count, table.lines().count(), lines.lines().count()), (3, 4, 3));
+}
