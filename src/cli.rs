@@ -200,7 +200,9 @@ impl ProfileArgs {
 pub fn command() -> clap::Command {
     let search = |command: clap::Command| {
         // What these say of one training makes no sense of many.
-        command.mut_arg("overfit_one_batch", |arg| arg.hide(true)).mut_arg("repeats", |arg| arg.hide(true))
+        ["overfit_one_batch", "repeats", "checkpoint_every"]
+            .into_iter()
+            .fold(command, |command, name| command.mut_arg(name, |arg| arg.hide(true)))
     };
     let lr_find = |command: clap::Command| {
         let hide = |command: clap::Command, &name: &&'static str| command.mut_arg(name, |arg| arg.hide(true));

@@ -59,7 +59,7 @@ pub struct SearchArgs {
     /// The search's folder; the same search goes on where it was stopped [default: runs/search-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Go on with the search in this folder, of which nothing but the device can be changed
+    /// Go on with the search in this folder; only --device and --feed can be changed
     #[arg(long, help_heading = "Output", value_name = "DIR", conflicts_with_all = ["preset", "config", "out", "sample",
         "range", "trials", "refine", "warm_start", "with_test"])]
     pub resume: Option<PathBuf>,

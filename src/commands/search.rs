@@ -50,7 +50,8 @@ fn train(args: &SearchArgs) -> Result<()> {
             "--shard {shard}: give all shards the same --out, where `search merge` looks"
         )));
     }
-    let device = Arc::new(Device::open(&search.config.device)?);
+    let mut device = Device::open(&search.config.device)?;
+    device.feed = search.config.feed;
     device.notice.iter().for_each(|notice| display.note(notice));
     let dataset = Arc::new(Dataset::open(&search.config.data.source)?);
     dataset.notice.iter().for_each(|notice| display.note(notice));
@@ -59,7 +60,7 @@ fn train(args: &SearchArgs) -> Result<()> {
         split.test.clear();
     }
     let plan = Plan::new(&search, &dataset, &split)?;
-    let runner = Runner::new(device, dataset, split)?;
+    let runner = Runner::new(Arc::new(device), dataset, split)?;
 
     let path = match out {
         Some(path) if shard == Shard::WHOLE => path,
@@ -79,17 +80,18 @@ fn train(args: &SearchArgs) -> Result<()> {
     display.show(&format!("\n{:.1} s of training; records in {}\n", seconds.as_secs_f64(), path.display()))
 }
 
-/// The search in a folder, on the device that the flags say; they can say nothing else.
+/// The search in a folder, on the device and by the feed that the flags say; they can say nothing else.
 fn resumed(args: &SearchArgs, path: &Path) -> Result<Search> {
-    let device = args.settings.device.clone();
-    if args.settings != (Settings { device: device.clone(), ..Settings::default() }) {
+    let (device, feed) = (args.settings.device.clone(), args.settings.feed);
+    if args.settings != (Settings { device: device.clone(), feed, ..Settings::default() }) {
         return Err(Error::Usage(format!(
-            "--resume {}: its search.toml says all settings, and only --device, --shard and --quiet go with it",
+            "--resume {}: its search.toml says all settings, and only --device, --feed, --shard and --quiet go with it",
             path.display()
         )));
     }
     let mut search = Plan::read(path)?.search(SearchArgs::defaults(Preset::Table1))?;
     search.config.device = device.unwrap_or_default();
+    search.config.feed = feed.unwrap_or_default();
     search.check()?;
     Ok(search)
 }

@@ -48,8 +48,8 @@ impl Plan {
             validation: split.validation.len(),
             test: split.test.len(),
         };
-        // Parts of one search may run on different devices.
-        let settings = Settings { device: None, ..Settings::from(&search.config) };
+        // Parts of one search may run on different devices, and no checkpoint is made.
+        let settings = Settings { device: None, feed: None, checkpoint_every: None, ..Settings::from(&search.config) };
         Ok(Self { search: search.options(), settings, data })
     }
 
