@@ -238,8 +238,10 @@ impl Gpu {
             let _ = send.send(mapped);
         });
         self.wait(Some(&submission))?;
-        let mapped =
-            receive.try_recv().map_err(|_| self.failed("the driver did not map a buffer that it had finished"))?;
+        // Another thread that waits for the same device may be the one that runs the callback.
+        let mapped = receive
+            .recv_timeout(HANG)
+            .map_err(|_| self.failed("the driver did not map a buffer that it had finished"))?;
         mapped.map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;
         let view =
             staging.get_mapped_range(..).map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;
