@@ -1,8 +1,5 @@
 //! What a job needs of an adapter: sizes, grids and constants, worked out and checked before anything is created.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 use wgpu::Limits;
 
 use crate::engine::Job;
@@ -10,6 +7,10 @@ use crate::error::{Error, Result};
 use crate::kernels::Kernel;
 use crate::params::{W1, tensors};
 use crate::spec::{ModelSpec, bytes, grouped};
+
+pub use tuning::Tuning;
+
+mod tuning;
 
 /// Inputs of a slice, whose products are summed one after another.
 pub const SLICE: u64 = 32;
@@ -25,9 +26,6 @@ const UPDATE_ROW: u64 = 32_768;
 pub const TALLY: u64 = 64;
 /// Elements of a workgroup of `squares`.
 pub const PART: u64 = 4096;
-/// Most bytes of partial sums by slices: beyond, writing and reading them costs more than a third stage (at 30 models they
-/// are 60 MB a step: 40 µs at an H100's 3 TB/s, a stage costs 2.4).
-const FUSED_PARTIALS: u64 = 32 << 20;
 /// Most bytes of partial sums by groups of an evaluated batch, unless a single group of images has more.
 const EVALUATION_PARTIALS: u64 = 32 << 20;
 /// Most bytes of pixels in a chunk. At B = 100 that is 54 steps; two chunks are in flight.
@@ -44,45 +42,6 @@ pub const LOSSES: u64 = 4096;
 pub const TALLIES: u64 = 4096;
 /// llvmpipe silently ends an invocation's loops after 65,535 iterations, all its loops together.
 const MAX_TRIPS: u64 = 65_535;
-
-/// What may be chosen freely: no result depends on it, only the speed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tuning {
-    /// Two dependent dispatches a step, `head` and `update` with the next step's product in it; or three.
-    pub fused: bool,
-    /// Rows and columns of invocations in a workgroup of `forward`; each has 8 × 4 values.
-    pub threads: (u32, u32),
-}
-
-impl Tuning {
-    /// Those worth trying: 64 × 64 values (16 KiB of workgroup memory, which every adapter has), 104 × 64 (B = 100 with
-    /// little waste), 64 × 128 and 128 × 64 (for many models).
-    pub const ALL: [Self; 5] = [
-        Self { fused: true, threads: (8, 16) },
-        Self { fused: false, threads: (8, 16) },
-        Self { fused: false, threads: (13, 16) },
-        Self { fused: false, threads: (8, 32) },
-        Self { fused: false, threads: (16, 16) },
-    ];
-
-    /// The choice without measuring: fused unless its partial sums would be large.
-    fn default_for(job: &Job) -> Self {
-        let padded = job.model.hidden.next_multiple_of(4) as u64;
-        let slices = (job.model.inputs as u64).div_ceil(SLICE);
-        let size = [slices, job.batch_size as u64, job.models() as u64, padded, 4]
-            .iter()
-            .try_fold(1u64, |product, factor| product.checked_mul(*factor));
-        Self { fused: size.is_some_and(|size| size <= FUSED_PARTIALS), threads: (8, 16) }
-    }
-}
-
-impl fmt::Display for Tuning {
-    /// `fused-8x16`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { fused, threads: (rows, columns) } = self;
-        write!(f, "{}-{rows}x{columns}", if *fused { "fused" } else { "split" })
-    }
-}
 
 /// Sizes of the buffers, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,51 @@
+//! What a plan may choose freely.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::SLICE;
+use crate::engine::Job;
+
+/// Most bytes of partial sums by slices: beyond, writing and reading them costs more than a third stage (at 30 models they
+/// are 60 MB a step: 40 µs at an H100's 3 TB/s, a stage costs 2.4).
+const FUSED_PARTIALS: u64 = 32 << 20;
+
+/// What may be chosen freely: no result depends on it, only the speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tuning {
+    /// Two dependent dispatches a step, `head` and `update` with the next step's product in it; or three.
+    pub fused: bool,
+    /// Rows and columns of invocations in a workgroup of `forward`; each has 8 × 4 values.
+    pub threads: (u32, u32),
+}
+
+impl Tuning {
+    /// Those worth trying: 64 × 64 values (16 KiB of workgroup memory, which every adapter has), 104 × 64 (B = 100 with
+    /// little waste), 64 × 128 and 128 × 64 (for many models).
+    pub const ALL: [Self; 5] = [
+        Self { fused: true, threads: (8, 16) },
+        Self { fused: false, threads: (8, 16) },
+        Self { fused: false, threads: (13, 16) },
+        Self { fused: false, threads: (8, 32) },
+        Self { fused: false, threads: (16, 16) },
+    ];
+
+    /// The choice without measuring: fused unless its partial sums would be large.
+    pub(super) fn default_for(job: &Job) -> Self {
+        let padded = job.model.hidden.next_multiple_of(4) as u64;
+        let slices = (job.model.inputs as u64).div_ceil(SLICE);
+        let size = [slices, job.batch_size as u64, job.models() as u64, padded, 4]
+            .iter()
+            .try_fold(1u64, |product, factor| product.checked_mul(*factor));
+        Self { fused: size.is_some_and(|size| size <= FUSED_PARTIALS), threads: (8, 16) }
+    }
+}
+
+impl fmt::Display for Tuning {
+    /// `fused-8x16`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fused, threads: (rows, columns) } = self;
+        write!(f, "{}-{rows}x{columns}", if *fused { "fused" } else { "split" })
+    }
+}
