@@ -71,7 +71,8 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let took = search::run(&part.search, &runner, &mut folder, Shard::WHOLE, &mut display)?;
         folder.sort()?;
         let found = comparison::numbers(&part, folder.records(), validation, terms);
-        let title = format!("{} ({:.1} s)", part.title, took.as_secs_f64());
+        let time = if took.is_zero() { "records of before".into() } else { format!("{:.1} s", took.as_secs_f64()) };
+        let title = format!("{} ({time})", part.title);
         let table = comparison::table(part.name, &title, &found);
         say(&display, &mut whole, &format!("\n{warning}{table}"))?;
         numbers.extend(found);
