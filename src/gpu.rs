@@ -5,6 +5,10 @@
 //! submission of one compute pass; what it needs (pixels, labels, learning rates) is uploaded before it starts, and nothing
 //! is read back until somebody asks for losses, sums or weights.
 //!
+//! Not yet measured on a GPU. Predicted for an H100, where a dependent dispatch costs 2.4 µs: `head` 4.2 µs (launch, one
+//! round trip to the cache, 16 sums, softmax), `update` with the next product 6 µs, so 10 to 11 µs a step for one model; for
+//! thirty, in three stages, 85 to 90 µs. On llvmpipe, 2 cores: 26 ms a step.
+//!
 //! On the GPU the models' hidden units stand side by side, each model padded to a multiple of four: `W1 [D, M·HP]`.
 
 mod context;
