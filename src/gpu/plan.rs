@@ -34,7 +34,8 @@ const CHUNK_BYTES: u64 = 16 << 20;
 const CHUNK_ROWS: u64 = 65_535;
 /// Most arithmetic of a submission. Windows resets a driver after 2 s; at 100 GFLOP/s, a weak GPU, this takes 0.1 s.
 const CHUNK_FLOPS: u64 = 10_000_000_000;
-/// The same for a software adapter, which reaches some 0.5 GFLOP/s (a step of the report's network: 0.15 s on 2 cores).
+/// The same for a software adapter: llvmpipe takes 26 ms a step of the report's network on 2 idle cores (2.4 GFLOP/s), some
+/// 150 ms on busy ones; chunks of three steps keep either under half a second.
 const CHUNK_FLOPS_SOFTWARE: u64 = 200_000_000;
 /// Steps whose losses are kept on the GPU between two readings.
 pub const LOSSES: u64 = 4096;
