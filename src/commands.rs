@@ -1,12 +1,14 @@
 //! What each command does, from its flags to its last line.
 
+use std::process;
 use std::time::Instant;
 
 use clap::FromArgMatches;
 
 use crate::cli::{self, Cli, Command};
 use crate::display;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::ranks::Ranks;
 
 mod data;
 mod devices;
@@ -37,6 +39,29 @@ pub fn run() -> u8 {
             let _ = help.print();
             help.exit_code() as u8
         }
+    }
+}
+
+/// Runs a command on this rank of a job, and ends the job where a rank fails for itself.
+fn on_ranks(command: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
+    let ranks = Ranks::join()?;
+    match command(&ranks) {
+        // All ranks know of it, and the first one says it.
+        Err(Error::Job { code, .. }) if !ranks.is_first() => {
+            drop(ranks);
+            process::exit(code.into());
+        }
+        // The others would wait for this one.
+        Err(error) if ranks.count() > 1 && !matches!(error, Error::Job { .. }) => {
+            match &error {
+                error if ranks.is_first() => display::error(error),
+                // A signal goes to all ranks, and the first one says so.
+                Error::Interrupted { .. } => {}
+                error => display::advice(&format!("rank {}: {error}", ranks.rank())),
+            }
+            ranks.abort(error.exit_code())
+        }
+        result => result,
     }
 }
 

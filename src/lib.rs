@@ -54,6 +54,7 @@
 //! | [`profile`] | where the time goes, on each device, against what the device can do |
 //! | [`run_dir`], [`weights`], [`checkpoint`] | a run's records on disk, and the states that it can go on from |
 //! | [`disk`], [`signals`] | writing that survives a crash; Ctrl-C and SIGTERM |
+//! | [`ranks`] | the processes of one job that `mpirun` has started |
 //! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
@@ -85,6 +86,7 @@ pub mod predict;
 pub mod preset;
 pub mod profile;
 pub mod random;
+pub mod ranks;
 pub mod reproduce;
 pub mod run_dir;
 pub mod schedule;

@@ -17,7 +17,9 @@ use cyclone::display::Display;
 use cyclone::error::Error;
 use cyclone::preset::Preset;
 use cyclone::random::{Purpose, stream};
+use cyclone::ranks::Ranks;
 use cyclone::schedule::Triangle;
+use cyclone::search::crew::Crew;
 use cyclone::search::folder::{Folder, Plan};
 use cyclone::search::runner::Runner;
 use cyclone::search::shard::Shard;
@@ -68,7 +70,8 @@ fn search(sample: Sample, axes: &[&str], trials: Option<usize>) -> Search {
 fn run(search: &Search, runner: &Runner, folder: &Path, shard: Shard) -> Vec<Record> {
     let plan = Plan::new(search, &runner.dataset, &runner.split).unwrap();
     let mut folder = Folder::open(folder, &plan).unwrap();
-    search::run(search, runner, &mut folder, shard, &mut Display::new(true)).unwrap();
+    let crew = Crew { ranks: &Ranks::alone(), runner };
+    search::run(search, &crew, &mut folder, shard, &mut Display::new(true)).unwrap();
     folder.sort().unwrap();
     folder.records().to_vec()
 }
