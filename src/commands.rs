@@ -8,7 +8,7 @@ use clap::FromArgMatches;
 use crate::cli::{self, Cli, Command};
 use crate::display;
 use crate::error::{Error, Result};
-use crate::ranks::Ranks;
+use crate::ranks::{Cause, Ranks};
 
 mod data;
 mod devices;
@@ -57,7 +57,7 @@ fn on_ranks(command: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
                 error if ranks.is_first() => display::error(error),
                 // A signal goes to all ranks, and the first one says so.
                 Error::Interrupted { .. } => {}
-                error => display::advice(&format!("rank {}: {error}", ranks.rank())),
+                error => display::error(&Cause::from(error).of(ranks.rank())),
             }
             ranks.abort(error.exit_code())
         }

@@ -187,3 +187,6 @@ fn missing(failed: Vec<(usize, Cause, Vec<usize>)>, left: impl Iterator<Item = T
     let message = format!("{} (trials without a record: {})", cause.message, names.join(", "));
     Err(Cause { message, ..cause }.of(rank))
 }
+
+#[cfg(test)]
+mod tests;
