@@ -155,7 +155,9 @@ impl Device {
             Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, dataset, standardisation, *threads)?),
             Kind::Gpu(gpu) => {
                 let options = Options { feed: self.feed, tuning: tuning(gpu, &job)?, ..Options::default() };
-                Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &options)?)
+                let engine = GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &options)?;
+                gpu.remember();
+                Box::new(engine)
             }
         })
     }

@@ -11,6 +11,7 @@
 //!
 //! On the GPU the models' hidden units stand side by side, each model padded to a multiple of four: `W1 [D, M·HP]`.
 
+mod cache;
 mod context;
 mod feed;
 pub mod kernel;

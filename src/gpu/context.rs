@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use wgpu::{Backends, DeviceType, Features, Limits, PollError, PollType, SubmissionIndex};
 
+use super::cache::Pipelines;
 use super::recorder::{Phase, Recorder};
 use crate::error::{Error, Result};
 use crate::spec::bytes;
@@ -116,6 +117,7 @@ pub struct Gpu {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     pub(crate) recorder: Recorder,
+    pub(super) pipelines: Option<Pipelines>,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -131,7 +133,9 @@ impl Gpu {
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("cyclone"),
             // Timestamps cost nothing until a profile takes some.
-            required_features: Features::IMMEDIATES | adapter.features() & TIMESTAMPS,
+            required_features: Features::IMMEDIATES
+                | adapter.features() & TIMESTAMPS
+                | adapter.features() & Features::PIPELINE_CACHE,
             required_limits: limits.clone(),
             ..Default::default()
         }))
@@ -149,12 +153,18 @@ impl Gpu {
         device.set_device_lost_callback(move |reason, message| {
             lost(format!("the device was lost ({reason:?}) {message}"));
         });
-        Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), fault }))
+        let pipelines = Pipelines::load(&device, &adapter.get_info());
+        Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), pipelines, fault }))
     }
 
     /// Whether a CPU plays the GPU.
     pub fn is_software(&self) -> bool {
         self.info.is_software()
+    }
+
+    /// Remembers the pipelines compiled so far, for the next process.
+    pub fn remember(&self) {
+        self.pipelines.iter().for_each(Pipelines::save);
     }
 
     /// `NVIDIA H100 (discrete, Vulkan, NVIDIA 580.1)`.
