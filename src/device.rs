@@ -118,12 +118,13 @@ impl Device {
     ///
     /// [`Error::Gpu`] if there is no such adapter, or its driver gives no device.
     pub fn open(choice: &Choice) -> Result<Self> {
-        let real = |found: &[gpu::AdapterInfo]| found.iter().any(|info| !info.is_software());
         match choice {
             Choice::Cpu => Ok(Self::cpu(None)),
-            Choice::Auto if real(&gpu::list()) => Self::on_gpu(&gpu::Choice::Any),
-            Choice::Auto => Ok(Self::cpu(Some("no GPU found: training on the CPU engine".into()))),
-            Choice::Gpu(choice) => Self::on_gpu(choice),
+            Choice::Auto => Ok(match Gpu::open_real()? {
+                Some(gpu) => Self::of_gpu(gpu),
+                None => Self::cpu(Some("no GPU found: training on the CPU engine".into())),
+            }),
+            Choice::Gpu(choice) => Ok(Self::of_gpu(Gpu::open(choice)?)),
         }
     }
 
@@ -132,12 +133,11 @@ impl Device {
         Self { kind: Kind::Cpu { threads }, notice, feed: Feed::Auto }
     }
 
-    fn on_gpu(choice: &gpu::Choice) -> Result<Self> {
-        let gpu = Gpu::open(choice)?;
+    fn of_gpu(gpu: Arc<Gpu>) -> Self {
         let notice = gpu.is_software().then(|| {
             format!("{} is a software adapter: good for checks, too slow for training; see --device cpu", gpu.info.name)
         });
-        Ok(Self { kind: Kind::Gpu(gpu), notice, feed: Feed::Auto })
+        Self { kind: Kind::Gpu(gpu), notice, feed: Feed::Auto }
     }
 
     /// An engine on it.

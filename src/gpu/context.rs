@@ -93,7 +93,11 @@ pub enum Choice {
 
 /// The adapters that this program can use, in an order that stays the same.
 pub fn list() -> Vec<AdapterInfo> {
-    adapters().iter().enumerate().map(|(index, adapter)| AdapterInfo::new(index, adapter)).collect()
+    infos(&adapters())
+}
+
+fn infos(adapters: &[wgpu::Adapter]) -> Vec<AdapterInfo> {
+    adapters.iter().enumerate().map(|(index, adapter)| AdapterInfo::new(index, adapter)).collect()
 }
 
 fn adapters() -> Vec<wgpu::Adapter> {
@@ -125,10 +129,23 @@ impl Gpu {
     /// Opens the chosen adapter. Errors say which adapters there are.
     pub fn open(choice: &Choice) -> Result<Arc<Self>> {
         let adapters = adapters();
-        let infos: Vec<_> =
-            adapters.iter().enumerate().map(|(index, adapter)| AdapterInfo::new(index, adapter)).collect();
+        let infos = infos(&adapters);
         let index = choose(choice, &infos)?;
-        let (adapter, info) = (&adapters[index], infos[index].clone());
+        Self::on(&adapters[index], infos[index].clone())
+    }
+
+    /// Opens the best adapter that is no software; `None` if there is none. Asks the drivers once: the first question
+    /// loads them all, which takes longer than anything else at a start.
+    pub fn open_real() -> Result<Option<Arc<Self>>> {
+        let adapters = adapters();
+        let infos = infos(&adapters);
+        match choose(&Choice::Any, &infos) {
+            Ok(index) if !infos[index].is_software() => Self::on(&adapters[index], infos[index].clone()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn on(adapter: &wgpu::Adapter, info: AdapterInfo) -> Result<Arc<Self>> {
         let limits = adapter.limits();
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("cyclone"),
