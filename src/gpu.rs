@@ -18,6 +18,7 @@ pub mod kernel;
 pub mod plan;
 pub mod recorder;
 pub mod tune;
+pub mod waves;
 
 use std::sync::Arc;
 

@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-/// Most bytes of compiled pipelines: the cache only ever grows, and beyond this it starts anew. A job's twelve pipelines
-/// take 130 kB on llvmpipe.
+/// Most bytes of compiled pipelines: the cache only ever grows, and beyond this it starts anew. (llvmpipe keeps nothing in
+/// it, its own cache on disk does the work: the first step after 549 ms without, 49 ms with.)
 const MOST: usize = 32 << 20;
 /// Bytes of a SHA-256.
 const DIGEST: usize = 32;
