@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# µs a step at M = 1, 10, 30, and with images streamed and resident, the times of the final preset and of table 2's steps, and the first layer's products, on one
-# GPU in one run; then the peers' scripts on the same GPU.
+# µs a step at M = 1, 10, 30, and with images streamed and resident, the times of the final preset and of table 2's steps,
+# and the first layer's products, on one GPU in one run; then the peers' scripts on the same GPU.
 #
 #   benches/gpu.sh [PEERS_DIR [DATA]]
 #
