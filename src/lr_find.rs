@@ -5,12 +5,13 @@
 //! starts to fall". The rate grows exponentially and the loss is smoothed, as fastai does it, because good rates span
 //! powers of ten and batches differ.
 //!
-//! Accuracies of some thousand images scatter, so only a change of more than [`ERRORS`] standard errors counts: the range
+//! Accuracies of some thousand images scatter, so only a change of more than two standard errors counts: the range
 //! begins with the first rate from which the accuracy stays above the first one, and ends with the last rate whose
 //! accuracy is not below the best. On CIFAR-10 (3072-50-10, two epochs) three seeds so have 1.1e-4 – 1.5e-4 to 7.0e-2 –
-//! 1.2e-1, and an eight times slower test reaches 1.2e-1; the report uses 1e-5 to 1e-1. The rate of the least smoothed loss,
+//! 1.2e-1, a test of 4,000 steps reaches 1.2e-1; the report uses 1e-5 to 1e-1. The rate of the least smoothed loss,
 //! which was suggested before, is 3.9e-2 – 5.6e-2: there single batches' losses begin to scatter, while the accuracy still
-//! rises.
+//! rises. Twelve epochs with 4.2e-2, 7.0e-2, 1.2e-1 and 2.0e-1 at most validate at 51.0, 52.3, 52.9 and 52.6 % (means of two
+//! seeds).
 
 use std::fmt;
 

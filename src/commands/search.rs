@@ -9,10 +9,9 @@ use jiff::Zoned;
 use serde::Serialize;
 
 use crate::cli::{SearchAction, SearchArgs};
-use crate::config::Settings;
-use crate::data::Dataset;
+use crate::config::{Config, Settings};
 use crate::data::split::Split;
-use crate::device::{self, Device};
+use crate::device;
 use crate::display::{self, Display};
 use crate::error::{Error, Result};
 use crate::preset::Preset;
@@ -27,6 +26,8 @@ use crate::search::{self, Search, table::table};
 use crate::signals::Signals;
 
 use super::on_ranks;
+
+use super::open::device_and_images;
 
 /// Searches, or merges shards, as the flags say.
 pub fn run(args: &SearchArgs) -> Result<()> {
@@ -114,11 +115,9 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
     if search.warm_start && ranks.count() > 1 {
         display.note("one network goes through all values, so rank 0 trains alone");
     }
-    let mut device = Device::open_at(&search.config.device, ranks.place())?;
+    let Config { device, data, .. } = &search.config;
+    let (mut device, dataset) = device_and_images(device, ranks.place(), &data.source, display)?;
     device.feed = search.config.feed;
-    device.notice.iter().for_each(|notice| display.note(notice));
-    let dataset = Arc::new(Dataset::open(&search.config.data.source)?);
-    dataset.notice.iter().for_each(|notice| display.note(notice));
     let mut split = Split::new(&dataset, &search.config.data)?;
     if !search.with_test {
         split.test.clear();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Zoned;
+use rayon::join;
 
 use crate::checkpoint::{Checkpoints, Run, Shapes, Store};
 use crate::cli::TrainArgs;
@@ -24,6 +25,7 @@ use crate::spec::ModelSpec;
 use crate::train::{Evaluation, Observer, State, Training};
 
 use super::on_ranks;
+use super::open::device_and_images;
 
 /// Trains one network, or several at once, as the flags say.
 pub fn run(args: &TrainArgs) -> Result<()> {
@@ -88,11 +90,8 @@ fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display:
             "--checkpoint-every {every}: several ranks have the same weights at cycles' ends alone, and save them there"
         )));
     }
-    let mut device = Device::open_at(&config.device, ranks.place())?;
+    let (mut device, dataset) = device_and_images(&config.device, ranks.place(), &config.data.source, display)?;
     device.feed = config.feed;
-    device.notice.iter().for_each(|notice| display.note(notice));
-    let dataset = Arc::new(Dataset::open(&config.data.source)?);
-    dataset.notice.iter().for_each(|notice| display.note(notice));
     let split = Split::new(&dataset, &config.data)?;
     let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
     match standardisation.constant() {
@@ -102,9 +101,11 @@ fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display:
     let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
     let training = training(&config, split)?.on_rank(ranks.rank());
     training.plan().warning().iter().for_each(|warning| display.warn(warning));
-    let engine = device.engine(training.job(shape), dataset.clone(), standardisation.clone())?;
-    let device_name = ranks.describe(engine.describe());
-    let run = Run { settings: Settings::from(&config), data: dataset.digest()?, device: device_name };
+    // The digest takes a tenth of a second; meanwhile a GPU's driver compiles.
+    let make = || device.engine(training.job(shape), dataset.clone(), standardisation.clone());
+    let (digest, engine) = join(|| dataset.digest(), make);
+    let engine = engine?;
+    let run = Run { settings: Settings::from(&config), data: digest?, device: ranks.describe(engine.describe()) };
     Ok(Prepared { config, device, dataset, standardisation, shape, training, engine, run })
 }
 
