@@ -20,13 +20,13 @@ pub struct Together<'a> {
     /// Of the first rank.
     checkpoints: Option<&'a mut Checkpoints>,
     /// The step after which all ranks had the same weights last.
-    together: Option<u64>,
+    averaged: Option<u64>,
 }
 
 impl<'a> Together<'a> {
     /// A keeper for this rank, with the first one's checkpoints.
     pub fn new(ranks: &'a Ranks, signals: Signals, checkpoints: Option<&'a mut Checkpoints>) -> Self {
-        Self { ranks, signals, checkpoints, together: None }
+        Self { ranks, signals, checkpoints, averaged: None }
     }
 }
 
@@ -40,7 +40,7 @@ impl Keeper for Together<'_> {
     }
 
     fn is_best(&self, evaluation: &Evaluation) -> bool {
-        self.together == Some(evaluation.step)
+        self.averaged == Some(evaluation.step)
             && self.checkpoints.as_ref().is_some_and(|checkpoints| checkpoints.is_best(evaluation))
     }
 
@@ -52,7 +52,7 @@ impl Keeper for Together<'_> {
 
     fn save(&mut self, state: &State) -> Result<()> {
         match &mut self.checkpoints {
-            Some(checkpoints) if self.together == Some(state.step) => checkpoints.save(state),
+            Some(checkpoints) if self.averaged == Some(state.step) => checkpoints.save(state),
             _ => Ok(()),
         }
     }
@@ -63,7 +63,7 @@ impl Keeper for Together<'_> {
 
     fn average(&mut self, params: &mut [Params], step: u64) -> Result<()> {
         self.ranks.average(params, step, &self.signals)?;
-        self.together = Some(step);
+        self.averaged = Some(step);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 use mpi::Threading;
 use mpi::environment::Universe;
 use mpi::point_to_point::MatchedReceiveVec;
-use mpi::topology::SimpleCommunicator;
+use mpi::topology::{Process, SimpleCommunicator};
 use mpi::traits::{Communicator, Destination, Source};
 
 use super::{Link, Place, Ranks};
@@ -48,14 +48,21 @@ fn number(number: i32) -> usize {
     number.try_into().unwrap_or_default()
 }
 
+impl Mpi {
+    fn process(&self, rank: usize) -> Process<'_> {
+        // MPI itself has counted the ranks in an i32.
+        self.world.process_at_rank(rank.try_into().unwrap_or(i32::MAX))
+    }
+}
+
 impl Link for Mpi {
     fn send(&self, to: usize, bytes: &[u8]) {
-        self.world.process_at_rank(to as i32).send(bytes);
+        self.process(to).send(bytes);
     }
 
     fn take(&self, from: Option<usize>) -> Option<(usize, Vec<u8>)> {
         let found = match from {
-            Some(from) => self.world.process_at_rank(from as i32).immediate_matched_probe(),
+            Some(from) => self.process(from).immediate_matched_probe(),
             None => self.world.any_process().immediate_matched_probe(),
         };
         let (bytes, status) = found?.matched_receive_vec();
