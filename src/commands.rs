@@ -52,14 +52,16 @@ fn on_ranks(command: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
             drop(ranks);
             process::exit(code.into());
         }
+        // The launcher has sent the signal to all ranks, and ends those that it has not.
+        Err(error @ Error::Interrupted { .. }) if ranks.count() > 1 => {
+            if ranks.is_first() {
+                display::error(&error);
+            }
+            process::exit(error.exit_code().into())
+        }
         // The others would wait for this one.
         Err(error) if ranks.count() > 1 && !matches!(error, Error::Job { .. }) => {
-            match &error {
-                error if ranks.is_first() => display::error(error),
-                // A signal goes to all ranks, and the first one says so.
-                Error::Interrupted { .. } => {}
-                error => display::error(&Cause::from(error).of(ranks.rank())),
-            }
+            display::error(&Cause::from(&error).of(ranks.rank()));
             ranks.abort(error.exit_code())
         }
         result => result,
