@@ -95,7 +95,7 @@ fn a_trial_that_diverges_stops_no_other_rank() {
 #[test]
 fn a_search_whose_rank_is_killed_ends_and_goes_on_to_the_same_records() {
     let folder = tempdir().unwrap();
-    let search = format!("{SEARCH} --trials 40");
+    let search = format!("{SEARCH} --trials 80");
     succeeds(&finish(&mut alone(folder.path(), &format!("{search} --out one"))));
     for victim in ["first", "other"] {
         let cut = folder.path().join(victim);
@@ -108,7 +108,7 @@ fn a_search_whose_rank_is_killed_ends_and_goes_on_to_the_same_records() {
         signal(if victim == "first" { &first } else { other }, "KILL");
         assert!(!wait(job).status.success());
         let kept = trials(&cut).lines().count();
-        assert!((1..40).contains(&kept), "{kept} records when rank {victim} was killed");
+        assert!((1..80).contains(&kept), "{kept} records when rank {victim} was killed");
         succeeds(&finish(&mut mpirun(folder.path(), 2, &format!("search --resume {victim} --device cpu -q"))));
         assert_eq!(trials(&cut), trials(&folder.path().join("one")));
     }
@@ -125,14 +125,16 @@ fn one_rank_trains_the_bits_of_a_process_alone() {
 #[test]
 fn two_ranks_train_to_the_same_bits_each_time_stopped_or_not() {
     let folder = tempdir().unwrap();
-    succeeds(&finish(&mut alone(folder.path(), &format!("{TRAIN} --out alone"))));
-    succeeds(&finish(&mut mpirun(folder.path(), 2, &format!("{TRAIN} --out whole"))));
+    // mpirun takes half a second to hand on a signal; the rest of the training takes some.
+    let train = TRAIN.replace("--cycles 5", "--cycles 40");
+    succeeds(&finish(&mut alone(folder.path(), &format!("{train} --out alone"))));
+    succeeds(&finish(&mut mpirun(folder.path(), 2, &format!("{train} --out whole"))));
     let [whole, cut] = ["whole", "cut"].map(|name| folder.path().join(name));
     let weights = |run: &Path| fs::read(run.join("weights.safetensors")).unwrap();
     assert!(weights(&whole) != weights(&folder.path().join("alone")), "the second rank changed nothing");
 
-    let job = start(mpirun(folder.path(), 2, &format!("{TRAIN} --out cut")));
-    until("a checkpoint", || cut.join("checkpoints/step-200.safetensors").exists());
+    let job = start(mpirun(folder.path(), 2, &format!("{train} --out cut")));
+    until("a checkpoint", || fs::read_dir(cut.join("checkpoints")).is_ok_and(|mut files| files.next().is_some()));
     signal(&job.id().to_string(), "TERM");
     assert!(!wait(job).status.success());
     assert!(!cut.join("summary.json").exists(), "the job ended before the signal came");
