@@ -47,11 +47,8 @@ pub fn run() -> u8 {
 fn on_ranks(command: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
     let ranks = Ranks::join()?;
     match command(&ranks) {
-        // All ranks know of it, and the first one says it.
-        Err(Error::Job { code, .. }) if !ranks.is_first() => {
-            drop(ranks);
-            process::exit(code.into());
-        }
+        // All ranks know of it, and the first one says it, if no other's exit code makes the launcher end it before.
+        Err(Error::Job { .. }) if !ranks.is_first() => Ok(()),
         // The launcher has sent the signal to all ranks, and ends those that it has not.
         Err(error @ Error::Interrupted { .. }) if ranks.count() > 1 => {
             if ranks.is_first() {
