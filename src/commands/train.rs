@@ -52,7 +52,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     training.plan().warning().iter().for_each(|warning| display.warn(warning));
     let mut engine = device.engine(training.job(shape), dataset.clone(), standardisation.clone())?;
     let (started, engine_name) = (Zoned::now(), engine.describe());
-    let run = Run { settings: Settings::from(&config), data: dataset.digest()?, device: engine_name.clone() };
+    let run = Run { settings: Settings::from(&config), data: dataset.digest(), device: engine_name.clone() };
 
     let resumes = reopened.is_some();
     let mut records = match reopened {
@@ -68,10 +68,11 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         shape,
         records: records.path(),
     };
+    let resumed = resumes.then_some(state.step);
     display.show(&header.to_string())?;
     display.start(training.plan().steps());
     let mut csv = args.csv.then(|| Csv::create(records.path())).transpose()?;
-    let mut board = args.tensorboard.then(|| TensorBoard::create(records.path())).transpose()?;
+    let mut board = args.tensorboard.then(|| TensorBoard::create(records.path(), resumed)).transpose()?;
     let mut watching: Vec<&mut dyn Observer> = vec![&mut display, &mut records];
     watching.extend(csv.as_mut().map(|csv| csv as &mut dyn Observer));
     watching.extend(board.as_mut().map(|board| board as &mut dyn Observer));

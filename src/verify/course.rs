@@ -171,7 +171,7 @@ impl Course {
         let mut rows = Vec::new();
         let count = self.batches.append(step, &mut rows) as usize;
         let mut pixels = vec![0; count * self.job.model.inputs];
-        self.dataset.gather(&rows, &mut pixels)?;
+        self.dataset.gather(&rows, &mut pixels);
         let mut x = vec![0.0; pixels.len()];
         standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale, &mut x);
         let [ours, theirs] = networks.each_ref().map(|network| inputs_of_relu(&x, count, network));
