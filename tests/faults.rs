@@ -124,6 +124,25 @@ fn a_read_only_place_is_found_before_training() {
 }
 
 #[test]
+fn an_immutable_folder_is_found_before_training() {
+    let folder = workplace();
+    let place = folder.path().join("kept");
+    fs::create_dir(&place).unwrap();
+    let change = |flag: &str| Command::new("chattr").arg(flag).arg(&place).stderr(Stdio::null()).status();
+    if !change("+i").is_ok_and(|status| status.success()) {
+        eprintln!("NOT RUN: no file can be made immutable here");
+        return;
+    }
+    let outputs = ["kept", "kept/run"].map(|out| finish(&mut run(folder.path(), &["--out", out])));
+    assert!(change("-i").unwrap().success());
+    for output in outputs {
+        says(&exits(&output, 4), &["kept", "Operation not permitted", "--out"]);
+        assert!(output.stdout.is_empty(), "training had begun");
+    }
+    assert_eq!(fs::read_dir(place).unwrap().count(), 0);
+}
+
+#[test]
 fn a_folder_that_goes_away_ends_the_run_with_4() {
     let folder = workplace();
     let child = run(folder.path(), &["--out", "run", "--cycles", "100000"])
