@@ -6,8 +6,9 @@
 #![allow(dead_code, reason = "each fuzz target uses one of them")]
 #![allow(clippy::unwrap_used, reason = "a failure of the scratch folder is no finding, and must stop the search")]
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use cyclone::checkpoint::{Checkpoint, Fault, Run, Shapes};
@@ -132,9 +133,13 @@ pub fn checkpoint(bytes: &[u8]) {
     };
     decode(bytes);
     let text = String::from_utf8_lossy(bytes);
-    let digest: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut entry = String::new();
+    for byte in Sha256::digest(text.as_bytes()) {
+        let _ = write!(entry, "{byte:02x}");
+    }
+    let _ = write!(entry, " {text}");
     let header = serde_json::json!({
-        "__metadata__": { "cyclone": format!("{digest} {text}") },
+        "__metadata__": { "cyclone": entry },
         "fc1.weight": { "dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24] },
         "fc1.bias": { "dtype": "F32", "shape": [2], "data_offsets": [24, 32] },
         "fc2.weight": { "dtype": "F32", "shape": [2, 2], "data_offsets": [32, 48] },

@@ -43,7 +43,7 @@ pub struct ExportArgs {
     /// What to write
     #[arg(long)]
     pub format: Format,
-    /// The file, which must not be there yet [default: RUN/model.FORMAT]
+    /// The file, which must not be there yet [default: RUN/model.FORMAT, or model-M.FORMAT]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
