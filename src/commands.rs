@@ -1,6 +1,7 @@
 //! What each command does, from its flags to its last line.
 
 use std::panic::{self, UnwindSafe};
+use std::process;
 use std::time::Instant;
 
 use clap::FromArgMatches;
@@ -8,6 +9,7 @@ use clap::FromArgMatches;
 use crate::cli::{self, Cli, Command};
 use crate::display;
 use crate::error::{Error, Result};
+use crate::ranks::{Cause, Ranks};
 
 mod data;
 mod devices;
@@ -49,6 +51,31 @@ pub fn run() -> u8 {
             let _ = help.print();
             help.exit_code() as u8
         }
+    }
+}
+
+/// Runs a command on this rank of a job, and ends the job where a rank fails for itself.
+fn on_ranks(command: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
+    let ranks = Ranks::join()?;
+    match command(&ranks) {
+        // All ranks know of it, and the first one says it.
+        Err(Error::Job { code, .. }) if !ranks.is_first() => {
+            drop(ranks);
+            process::exit(code.into());
+        }
+        // The launcher has sent the signal to all ranks, and ends those that it has not.
+        Err(error @ Error::Interrupted { .. }) if ranks.count() > 1 => {
+            if ranks.is_first() {
+                display::error(&error);
+            }
+            process::exit(error.exit_code().into())
+        }
+        // The others would wait for this one.
+        Err(error) if ranks.count() > 1 && !matches!(error, Error::Job { .. }) => {
+            display::error(&Cause::from(&error).of(ranks.rank()));
+            ranks.abort(error.exit_code())
+        }
+        result => result,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::gpu::tune::tuning;
 use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
+use crate::ranks::Place;
 use crate::spec::Feed;
 
 /// What `--device` asks for.
@@ -55,7 +56,7 @@ impl fmt::Display for Choice {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
-            Self::Gpu(gpu::Choice::Any) => f.write_str("gpu"),
+            Self::Gpu(gpu::Choice::Any | gpu::Choice::Next(_)) => f.write_str("gpu"),
             Self::Gpu(gpu::Choice::Index(index)) => write!(f, "gpu:{index}"),
             Self::Gpu(gpu::Choice::Name(name)) => f.write_str(name),
         }
@@ -119,18 +120,29 @@ impl Device {
     ///
     /// [`Error::Gpu`] if there is no such adapter, or its driver gives no device.
     pub fn open(choice: &Choice) -> Result<Self> {
+        Self::open_at(choice, Place::ALONE)
+    }
+
+    /// Finds and opens what `choice` asks for, as one of several processes on this machine: where any GPU is right each
+    /// takes the next one, and the processor's cores are divided.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_at(choice: &Choice, place: Place) -> Result<Self> {
         match choice {
-            Choice::Cpu => Ok(Self::cpu(None)),
-            Choice::Auto => Ok(match Gpu::open_real()? {
+            Choice::Cpu => Ok(Self::cpu(place, None)),
+            Choice::Auto => Ok(match Gpu::open_real(place.index)? {
                 Some(gpu) => Self::of_gpu(gpu),
-                None => Self::cpu(Some("no GPU found: training on the CPU engine".into())),
+                None => Self::cpu(place, Some("no GPU found: training on the CPU engine".into())),
             }),
+            Choice::Gpu(gpu::Choice::Any) => Ok(Self::of_gpu(Gpu::open(&gpu::Choice::Next(place.index))?)),
             Choice::Gpu(choice) => Ok(Self::of_gpu(Gpu::open(choice)?)),
         }
     }
 
-    fn cpu(notice: Option<String>) -> Self {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
+    fn cpu(place: Place, notice: Option<String>) -> Self {
+        let threads = (thread::available_parallelism().map_or(1, usize::from) / place.count).max(1);
         Self { kind: Kind::Cpu { threads }, notice, feed: Feed::Auto }
     }
 

@@ -72,15 +72,23 @@ pub enum Error {
     /// Exit code 10: the system does not give the memory or the threads that are needed.
     #[error("{0}")]
     Resources(String),
-    /// Exit code 128 + number, as shells have it: a signal ended the training, whose state was saved.
-    #[error("stopped by {name} after step {step}")]
+    /// Exit code 128 + number, as shells have it: a signal ended the command, and what was done so far is kept.
+    #[error("stopped by {name} after {after}")]
     Interrupted {
         /// `SIGINT` or `SIGTERM`.
         name: &'static str,
         /// The signal's number: 2 or 15.
         number: u8,
-        /// Steps done.
-        step: u64,
+        /// What was done by then: `step 96`, `5 of 20 trials`.
+        after: String,
+    },
+    /// The exit code of its cause: something failed on one of a job's ranks, and all of them know.
+    #[error("{message}")]
+    Job {
+        /// The cause's exit code.
+        code: u8,
+        /// Which rank, and the cause.
+        message: String,
     },
     /// Exit code 70: a mistake in this program.
     #[error("{0} (this is a mistake in cyclone: please report it)")]
@@ -102,6 +110,7 @@ impl Error {
             Self::Busy { .. } => 9,
             Self::Resources(_) => 10,
             Self::Interrupted { number, .. } => 128 + number,
+            Self::Job { code, .. } => *code,
             Self::Internal(_) => 70,
         }
     }

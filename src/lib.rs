@@ -54,6 +54,7 @@
 //! | [`profile`] | where the time goes, on each device, against what the device can do |
 //! | [`run_dir`], [`weights`], [`checkpoint`] | a run's records on disk, and the states that it can go on from |
 //! | [`disk`], [`signals`] | writing that survives a crash; Ctrl-C and SIGTERM |
+//! | [`ranks`] | the processes of one job that `mpirun` has started |
 //! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
@@ -63,6 +64,7 @@
 //! - The same seed gives the same bits on the same device and build: run again, cut into other chunks, alone or among `M`
 //!   models. No sum's order depends on `M`, and no sum uses atomics.
 //! - Pixels stay bytes until they are inside a kernel, and nothing is read back from a GPU between evaluations.
+//! - A job of any number of ranks searches to the same records; trainings on the same number of ranks have the same bits.
 //! - No fallback is silent: the program says which device and which images it uses.
 
 pub mod checkpoint;
@@ -85,6 +87,7 @@ pub mod predict;
 pub mod preset;
 pub mod profile;
 pub mod random;
+pub mod ranks;
 pub mod reproduce;
 pub mod run_dir;
 pub mod schedule;

@@ -29,6 +29,7 @@
 //! - `after-N.safetensors`, of a warm-started search: the network after trial `N`, the last one.
 //! - `summary.json`, last: what was run and on what, `ranking` (trials' numbers, the best first), `diverged`, seconds.
 
+pub mod crew;
 pub mod folder;
 pub mod parameter;
 pub mod runner;
@@ -42,11 +43,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::crew::Crew;
 use self::folder::Folder;
-use self::runner::{Runner, Wave};
+use self::runner::Wave;
 use self::shard::Shard;
 use self::space::Space;
-use self::trial::{Record, Trial, rank};
+use self::trial::{Diverged, Record, Trial, rank};
 use crate::config::Config;
 use crate::display::Display;
 use crate::error::{Error, Result};
@@ -169,28 +171,31 @@ impl Search {
 ///
 /// # Errors
 ///
-/// What the device, the records and the display have. A trial that diverges is no error.
+/// What the device, the records and the display have; [`Error::Interrupted`] by a signal, which loses the waves that
+/// run. A trial that diverges is no error.
 pub fn run(
     search: &Search,
-    runner: &Runner,
+    crew: &Crew<'_>,
     folder: &mut Folder,
     shard: Shard,
     display: &mut Display,
 ) -> Result<Duration> {
     let trials = search.trials();
-    let total = trials.len() * if search.refine > 0 { 2 } else { 1 };
-    let mut progress = Progress { total, spent: Duration::ZERO, trained: 0 };
     let mine: Vec<_> = trials.into_iter().filter(|trial| shard.has(trial.trial)).collect();
-    if search.warm_start {
-        progress.warm(search, runner, folder, &mine, display)?;
+    let total = mine.len() * if search.refine > 0 { 2 } else { 1 };
+    let mut progress = Progress { total, spent: Duration::ZERO, trained: 0, left: 0, ranks: crew.ranks.count() };
+    let trained = if search.warm_start {
+        progress.warm(search, crew, folder, &mine, display)
     } else {
-        progress.fresh(search, runner, folder, mine, display)?;
-        if search.refine > 0 {
-            let coarse: Vec<_> = folder.records().iter().filter(|record| record.trial.stage == 0).cloned().collect();
-            progress.fresh(search, runner, folder, search.refined(&coarse), display)?;
+        progress.stages(search, crew, folder, mine, display)
+    };
+    match trained {
+        Err(Error::Interrupted { name, number, .. }) => {
+            let after = format!("{} of {total} trials", folder.records().len());
+            Err(Error::Interrupted { name, number, after })
         }
+        trained => trained.map(|()| progress.spent),
     }
-    Ok(progress.spent)
 }
 
 /// How far a search has come.
@@ -201,54 +206,76 @@ struct Progress {
     spent: Duration,
     /// Trials of this process.
     trained: usize,
+    /// Trials of the stage that have not ended.
+    left: usize,
+    /// How many train at once.
+    ranks: usize,
 }
 
 impl Progress {
+    fn stages(
+        &mut self,
+        search: &Search,
+        crew: &Crew<'_>,
+        folder: &mut Folder,
+        trials: Vec<Trial>,
+        display: &mut Display,
+    ) -> Result<()> {
+        self.fresh(search, crew, folder, trials, display)?;
+        if search.refine > 0 {
+            let coarse: Vec<_> = folder.records().iter().filter(|record| record.trial.stage == 0).cloned().collect();
+            self.fresh(search, crew, folder, search.refined(&coarse), display)?;
+        }
+        Ok(())
+    }
+
     fn fresh(
         &mut self,
         search: &Search,
-        runner: &Runner,
+        crew: &Crew<'_>,
         folder: &mut Folder,
         trials: Vec<Trial>,
         display: &mut Display,
     ) -> Result<()> {
         let missing: Vec<_> = trials.into_iter().filter(|trial| !folder.has(trial.trial)).collect();
-        runner.fresh(&missing, display, &mut |wave, display| self.ended(search, folder, wave, missing.len(), display))
+        self.left = missing.len();
+        crew.fresh(&missing, display, &mut |wave, display| self.ended(search, folder, wave, display))
     }
 
     /// A warm-started search goes on from the network after the last trial that has a record.
     fn warm(
         &mut self,
         search: &Search,
-        runner: &Runner,
+        crew: &Crew<'_>,
         folder: &mut Folder,
         trials: &[Trial],
         display: &mut Display,
     ) -> Result<()> {
+        let runner = crew.runner;
         let done = trials.iter().take_while(|trial| folder.has(trial.trial)).count();
         let missing = &trials[done..];
         let start = match (done, missing.first()) {
             (1.., Some(next)) => Some(folder.network(&runner.shape(next)?, done - 1)?),
             _ => None,
         };
+        (self.left, self.ranks) = (missing.len(), 1);
         runner.warm(missing, start, display, &mut |wave, display| {
             // Before the record: a record without its network could not be gone on from.
             folder.keep_network(wave.records[0].trial.trial, &wave.params[0])?;
-            self.ended(search, folder, wave, missing.len(), display)
+            self.ended(search, folder, wave, display)
         })
     }
 
-    fn ended(
-        &mut self,
-        search: &Search,
-        folder: &mut Folder,
-        wave: Wave,
-        missing: usize,
-        display: &mut Display,
-    ) -> Result<()> {
-        self.spent += wave.duration;
-        self.trained += wave.records.len();
+    fn ended(&mut self, search: &Search, folder: &mut Folder, wave: Wave, display: &mut Display) -> Result<()> {
         let models = wave.records.len();
+        if models == 0 {
+            return Ok(());
+        }
+        self.spent += wave.duration;
+        self.trained += models;
+        self.left -= models;
+        let diverged = wave.records.iter().filter_map(|record| Some((record.trial.trial, record.diverged.clone()?)));
+        let diverged: Vec<_> = diverged.collect();
         folder.append(wave.records)?;
         let mut line = format!(
             "{} of {} trials, the last {models} in {:.1} s",
@@ -256,7 +283,7 @@ impl Progress {
             self.total,
             wave.duration.as_secs_f64(),
         );
-        let left = self.spent.as_secs_f64() / self.trained as f64 * (missing.saturating_sub(self.trained)) as f64;
+        let left = self.spent.as_secs_f64() / self.trained as f64 * self.left as f64 / self.ranks as f64;
         if left > 0.0 {
             let _ = write!(line, ", {left:.0} s left");
         }
@@ -272,6 +299,9 @@ impl Progress {
             );
         }
         display.progress(&line);
+        for (trial, Diverged { step, message }) in diverged {
+            display.warn(&format!("trial {trial}: diverged at step {step}: {message}"));
+        }
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM: the first asks the training to save its state and end, the second ends the process at once.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,8 +13,8 @@ use crate::error::{Error, Result};
 /// The signals that end a training, by number and name.
 const SIGNALS: [(i32, &str); 2] = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM")];
 
-/// Remembers the first signal that came.
-#[derive(Debug)]
+/// Remembers the first signal that came; the default knows of none, and never will.
+#[derive(Clone, Debug, Default)]
 pub struct Signals {
     /// Its number; 0 for none.
     caught: Arc<AtomicUsize>,
@@ -41,10 +42,10 @@ impl Signals {
         Ok(Self { caught })
     }
 
-    /// The error that ends a training after `step` steps, if a signal has come.
-    pub fn caught(&self, step: u64) -> Option<Error> {
+    /// The error that ends what is being done, after so much of it, if a signal has come.
+    pub fn caught(&self, after: impl fmt::Display) -> Option<Error> {
         let caught = self.caught.load(Ordering::Relaxed);
         let (number, name) = SIGNALS.into_iter().find(|(number, _)| *number as usize == caught)?;
-        Some(Error::Interrupted { name, number: number as u8, step })
+        Some(Error::Interrupted { name, number: number as u8, after: after.to_string() })
     }
 }

@@ -9,6 +9,7 @@ use crate::data::split::Split;
 use crate::engine::{Chunk, Engine, Job, Tally};
 use crate::error::{Error, Result};
 use crate::params::Params;
+use crate::random::shuffle_seed;
 use crate::spec::{ModelSpec, TrainSpec};
 
 pub use plan::Plan;
@@ -25,6 +26,8 @@ pub struct Training {
     models: Vec<TrainSpec>,
     plan: Plan,
     split: Split,
+    /// Which process of a job trains it, for its shuffles.
+    rank: usize,
 }
 
 impl Training {
@@ -36,7 +39,7 @@ impl Training {
     pub fn new(models: Vec<TrainSpec>, split: Split, cut: Option<u64>) -> Result<Self> {
         let plans: Vec<_> = models.iter().map(|model| Plan::new(model, split.train.len(), cut)).collect();
         match plans.first() {
-            Some(plan) if plans.iter().all(|other| other == plan) => Ok(Self { models, plan: *plan, split }),
+            Some(plan) if plans.iter().all(|other| other == plan) => Ok(Self { models, plan: *plan, split, rank: 0 }),
             _ => Err(Error::Internal("models trained together must be there and share their steps".into())),
         }
     }
@@ -54,6 +57,12 @@ impl Training {
         self.models.iter_mut().for_each(|model| model.lambda = 0.0);
         let cut = self.plan.cut();
         Self::new(self.models, self.split, cut)
+    }
+
+    /// The same on another rank of a job: from the same weights, in other shuffles.
+    #[must_use]
+    pub fn on_rank(self, rank: usize) -> Self {
+        Self { rank, ..self }
     }
 
     /// When it trains and evaluates.
@@ -83,7 +92,7 @@ impl Training {
 
     /// One seed if all models share it, and so their batches; else one a model.
     fn shuffle_seeds(&self) -> Vec<u64> {
-        let mut seeds: Vec<_> = self.models.iter().map(|model| model.seed).collect();
+        let mut seeds: Vec<_> = self.models.iter().map(|model| shuffle_seed(model.seed, self.rank)).collect();
         if seeds.iter().all(|&seed| seed == seeds[0]) {
             seeds.truncate(1);
         }
@@ -129,6 +138,13 @@ impl Training {
         let mut frozen = Frozen(vec![false; self.models.len()]);
         let mut step = start;
         let evaluation = loop {
+            if keeper.averages() && step > start && step == self.plan.next_checkpoint(step - 1, None) {
+                let start = Instant::now();
+                let mut params = self.finite_params(engine, step, &mut frozen, observer)?;
+                keeper.average(&mut params, step)?;
+                engine.load(&params)?;
+                timing.training += start.elapsed();
+            }
             if let Some(reason) = keeper.stop(step) {
                 keeper.save(&self.state(engine, step, &losses, timing, &mut frozen, observer)?)?;
                 return Err(reason);

@@ -82,3 +82,22 @@ fn what_is_below_the_engines_knows_neither_them_nor_the_program() {
         }
     }
 }
+
+#[test]
+fn only_the_ranks_know_of_mpi() {
+    let named = named();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let knowing: Vec<_> = named
+        .keys()
+        .filter(|file| {
+            let text = fs::read_to_string(root.join(file)).unwrap();
+            text.contains("feature = \"mpi\"") || text.contains("mpi::")
+        })
+        .collect();
+    assert_eq!(knowing, ["ranks.rs", "ranks/mpi.rs"]);
+    for (file, names) in files_of(&named, "ranks") {
+        for other in ["cpu", "gpu", "search", "commands", "cli", "display"] {
+            assert!(!names.contains(other), "{file} names crate::{other}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in functions marked as tests, not in their helpers")]
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -17,7 +18,9 @@ use cyclone::display::Display;
 use cyclone::error::Error;
 use cyclone::preset::Preset;
 use cyclone::random::{Purpose, stream};
+use cyclone::ranks::Ranks;
 use cyclone::schedule::Triangle;
+use cyclone::search::crew::Crew;
 use cyclone::search::folder::{Folder, Plan};
 use cyclone::search::runner::Runner;
 use cyclone::search::shard::Shard;
@@ -68,7 +71,8 @@ fn search(sample: Sample, axes: &[&str], trials: Option<usize>) -> Search {
 fn run(search: &Search, runner: &Runner, folder: &Path, shard: Shard) -> Vec<Record> {
     let plan = Plan::new(search, &runner.dataset, &runner.split).unwrap();
     let mut folder = Folder::open(folder, &plan).unwrap();
-    search::run(search, runner, &mut folder, shard, &mut Display::new(true)).unwrap();
+    let crew = Crew { ranks: &Ranks::alone(), runner };
+    search::run(search, &crew, &mut folder, shard, &mut Display::new(true)).unwrap();
     folder.sort().unwrap();
     folder.records().to_vec()
 }
@@ -324,6 +328,15 @@ fn printed(output: &Output) -> String {
     text[start..text.find("Ranked").unwrap()].to_owned()
 }
 
+/// Waits for the first finished trial.
+fn until_written(trials: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while fs::metadata(trials).map_or(0, |metadata| metadata.len()) == 0 {
+        assert!(Instant::now() < deadline, "no trial ended");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn killed_and_resumed_or_in_shards_it_is_the_same_search() {
     let folder = tempdir().unwrap();
@@ -336,11 +349,7 @@ fn killed_and_resumed_or_in_shards_it_is_the_same_search() {
         .spawn()
         .unwrap();
     let trials = folder.path().join("killed/trials.jsonl");
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while fs::metadata(&trials).map_or(0, |metadata| metadata.len()) == 0 {
-        assert!(Instant::now() < deadline, "no trial ended");
-        thread::sleep(Duration::from_millis(1));
-    }
+    until_written(&trials);
     child.kill().unwrap();
     child.wait().unwrap();
     let resumed = output(command(folder.path(), "search --resume killed --device cpu"));
@@ -358,6 +367,54 @@ fn killed_and_resumed_or_in_shards_it_is_the_same_search() {
     let merged = output(command(folder.path(), "search merge parts"));
     assert_eq!(lines(&folder.path().join("parts")), expected);
     assert_eq!(printed(&merged), printed(&whole));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_search_which_says_how_to_go_on() {
+    let folder = tempdir().unwrap();
+    let long = SHORT.replace("--trials 12", "--trials 30");
+    output(command(folder.path(), &format!("{long} --out whole")));
+    output(command(folder.path(), &format!("{long} --out whole-part --shard 1/2")));
+    for (name, code, place, part, whole) in [
+        ("INT", 130, "cut", "", "whole"),
+        ("TERM", 143, "part/shard-1-of-2", " --shard 1/2", "whole-part/shard-1-of-2"),
+    ] {
+        let out = place.split('/').next().unwrap();
+        let place = folder.path().join(place);
+        let mut child = command(folder.path(), &format!("{long} --out {out}{part}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        until_written(&place.join("trials.jsonl"));
+        assert!(Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap().success());
+        let mut message = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{message}");
+        let kept = lines(&place).lines().count();
+        assert!(message.contains(&format!("stopped by SIG{name} after {kept} of ")), "{message}");
+        let again = format!("search --resume {out}{part}");
+        assert!(message.contains(&format!("go on with: cyclone {again}")), "{message}");
+        output(command(folder.path(), &format!("{again} --device cpu")));
+        assert_eq!(lines(&place), lines(&folder.path().join(whole)));
+    }
+}
+
+#[test]
+fn a_search_that_cannot_be_divided_is_not() {
+    let folder = tempdir().unwrap();
+    for (more, part) in [
+        ("--refine 2 --out out", "merge them, then search the ranges around the best"),
+        ("--warm-start --out out", "one network goes through all values"),
+        ("", "the same --out"),
+    ] {
+        let refused = command(folder.path(), &format!("{SHORT} --shard 0/2 {more}")).output().unwrap();
+        let message = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{message}");
+        assert!(message.contains(part), "{part} in: {message}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -37,6 +37,11 @@ impl Checkpoints {
         Self { store, run, every, signals, metrics, best, held: None }
     }
 
+    /// What ends the training.
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
     /// The step of the last checkpoint, if one can be found.
     pub fn last_step(&self) -> Option<u64> {
         self.store.last_step().ok().flatten()
@@ -55,7 +60,7 @@ impl Keeper for Checkpoints {
     }
 
     fn stop(&self, step: u64) -> Option<Error> {
-        self.signals.caught(step)
+        self.signals.caught(format_args!("step {step}"))
     }
 
     fn is_best(&self, evaluation: &Evaluation) -> bool {

@@ -6,12 +6,18 @@ use crate::data::Dataset;
 use crate::device::{Choice, Device};
 use crate::display::Display;
 use crate::error::Result;
+use crate::ranks::Place;
 use crate::spec::Source;
 
 /// Opens the device and the images, and shows what a user should know about each. Both at once: a driver and a disk take
-/// their time, and do not wait for each other.
-pub fn device_and_images(choice: &Choice, source: &Source, display: &Display) -> Result<(Device, Arc<Dataset>)> {
-    let (device, dataset) = rayon::join(|| Device::open(choice), || Dataset::open(source));
+/// their time, and do not wait for each other. `place` is this process's on its machine.
+pub fn device_and_images(
+    choice: &Choice,
+    place: Place,
+    source: &Source,
+    display: &Display,
+) -> Result<(Device, Arc<Dataset>)> {
+    let (device, dataset) = rayon::join(|| Device::open_at(choice, place), || Dataset::open(source));
     let device = device?;
     device.notice.iter().for_each(|notice| display.note(notice));
     let dataset = dataset?;

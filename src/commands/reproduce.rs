@@ -14,15 +14,18 @@ use crate::cli::ReproduceArgs;
 use crate::data::split::Split;
 use crate::data::stand_in;
 use crate::device;
-use crate::display::Display;
+use crate::display::{self, Display};
 use crate::error::{Error, Result};
+use crate::ranks::{Place, Ranks};
 use crate::reproduce::comparison::{self, Counts, Number, Terms};
 use crate::reproduce::experiment::{check_scale, shorten};
 use crate::run_dir::{self, failed};
 use crate::search;
+use crate::search::crew::Crew;
 use crate::search::folder::{Folder, Plan};
 use crate::search::runner::Runner;
 use crate::search::shard::Shard;
+use crate::signals::Signals;
 use crate::verify::gradients;
 
 use super::open::device_and_images;
@@ -33,7 +36,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     let begun = Instant::now();
     let started = Zoned::now();
     let mut display = Display::new(args.quiet);
-    let (device, dataset) = device_and_images(&args.device, &args.data, &display)?;
+    let (device, dataset) = device_and_images(&args.device, Place::ALONE, &args.data, &display)?;
     let device = Arc::new(device);
     let terms = Terms { scale: args.scale, real: dataset.name != stand_in::NAME };
     let path = match &args.out {
@@ -62,13 +65,21 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         say(&display, &mut whole, &format!("\n{table}"))?;
         numbers.extend(found);
     }
+    let signals = Signals::watch()?;
     for part in args.experiment.parts(args.scale)? {
         let split = shorten(Split::new(&dataset, &part.search.config.data)?, args.scale);
         let plan = Plan::new(&part.search, &dataset, &split)?;
         let validation = split.validation.len();
-        let runner = Runner::new(device.clone(), dataset.clone(), split)?;
+        let mut runner = Runner::new(device.clone(), dataset.clone(), split)?;
+        runner.signals = signals.clone();
         let mut folder = Folder::open(&path.join(part.name), &plan)?;
-        let took = search::run(&part.search, &runner, &mut folder, Shard::WHOLE, &mut display)?;
+        let crew = Crew { ranks: &Ranks::alone(), runner: &runner };
+        let took = search::run(&part.search, &crew, &mut folder, Shard::WHOLE, &mut display).inspect_err(|error| {
+            if let Error::Interrupted { .. } = error {
+                let path = display::quoted(&path);
+                display::advice(&format!("the finished trials are kept; the same command with --out {path} goes on"));
+            }
+        })?;
         folder.sort()?;
         let found = comparison::numbers(&part, folder.records(), validation, terms);
         let time = if took.is_zero() { "records of before".into() } else { format!("{:.1} s", took.as_secs_f64()) };

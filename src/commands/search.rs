@@ -1,7 +1,7 @@
 //! `cyclone search` and `cyclone search merge`.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,18 +9,23 @@ use jiff::Zoned;
 use serde::Serialize;
 
 use crate::cli::{SearchAction, SearchArgs};
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::data::split::Split;
 use crate::device;
-use crate::display::Display;
+use crate::display::{self, Display};
 use crate::error::{Error, Result};
 use crate::preset::Preset;
+use crate::ranks::Ranks;
 use crate::run_dir;
+use crate::search::crew::Crew;
 use crate::search::folder::{self, Folder, Plan};
 use crate::search::runner::Runner;
 use crate::search::shard::Shard;
 use crate::search::trial::{Record, rank};
 use crate::search::{self, Search, table::table};
+use crate::signals::Signals;
+
+use super::on_ranks;
 
 use super::open::device_and_images;
 
@@ -28,96 +33,165 @@ use super::open::device_and_images;
 pub fn run(args: &SearchArgs) -> Result<()> {
     match &args.action {
         Some(SearchAction::Merge { folder, quiet }) => merge(folder, &Display::new(*quiet)),
-        None => train(args),
+        None => on_ranks(|ranks| train(args, ranks)),
     }
 }
 
-fn train(args: &SearchArgs) -> Result<()> {
-    let mut display = Display::new(args.quiet);
-    let (search, out) = match &args.resume {
-        None => (args.search()?, args.out.clone()),
-        Some(path) => (resumed(args, path)?, Some(path.clone())),
+/// What a rank searches, and with what.
+struct Prepared {
+    search: Search,
+    shard: Shard,
+    plan: Plan,
+    runner: Runner,
+}
+
+fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
+    let mut display = Display::new(args.quiet || !ranks.is_first());
+    let shard = ranks.agree(shard(args, ranks, &display), ToString::to_string)?;
+    let begun = match &args.resume {
+        Some(path) => ranks.tell(ranks.first(|| Plan::read(&place(path, shard)))?)?,
+        None => None,
     };
-    let shard = shard(args, &display)?;
-    if search.refine > 0 && shard != Shard::WHOLE {
-        return Err(Error::Usage(format!(
-            "--shard {shard} --refine {}: the second stage needs all results of the first: search the shards without \
-             --refine, merge them, then search the ranges around the best",
-            search.refine
-        )));
+    let prepared = prepare(args, begun, shard, ranks, &display);
+    let prepared = ranks.agree(prepared, |prepared| {
+        let Plan { data, settings, .. } = &prepared.plan;
+        format!("{} {settings:?} {}", data.sha256, prepared.shard)
+    })?;
+    let Prepared { search, shard, plan, runner } = &prepared;
+    let crew = Crew { ranks, runner };
+    let opened = ranks.first(|| {
+        let path = match args.resume.as_ref().or(args.out.as_ref()) {
+            Some(path) => place(path, *shard),
+            None => run_dir::fresh("search")?,
+        };
+        Folder::open(&path, plan)
+    })?;
+    let Some(mut folder) = opened else { return crew.serve() };
+
+    display.show(&header(&prepared, ranks, &folder))?;
+    let started = Zoned::now();
+    let searched = search::run(search, &crew, &mut folder, *shard, &mut display);
+    if let Ok(_) | Err(Error::Job { .. }) = searched {
+        crew.dismiss()?;
     }
-    if out.is_none() && shard != Shard::WHOLE {
-        return Err(Error::Usage(format!(
-            "--shard {shard}: give all shards the same --out, where `search merge` looks"
-        )));
+    let seconds = match searched {
+        Ok(seconds) => seconds,
+        Err(error) => {
+            drop(display);
+            advise(&error, &folder, *shard);
+            return Err(error);
+        }
+    };
+    folder.sort()?;
+    let device = Some(runner.device.record());
+    summarise(&folder, plan, *shard, About { started: started.to_string(), device, ranks: ranks.count(), seconds })?;
+    if *shard == Shard::WHOLE {
+        display.show(&format!("\n{}", table(search, folder.records())))?;
     }
-    let (mut device, dataset) = device_and_images(&search.config.device, &search.config.data.source, &display)?;
+    let path = folder.path().display();
+    display.show(&format!("\n{:.1} s of training; records in {path}\n", seconds.as_secs_f64()))
+}
+
+/// What the flags ask for, or what was `begun`, with this rank's device and images.
+fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, display: &Display) -> Result<Prepared> {
+    let search = begun.map_or_else(|| args.search(), |plan| resumed(args, &plan))?;
+    let usage = |what: &str| Err(Error::Usage(format!("--shard {shard} {what}")));
+    match search {
+        _ if shard == Shard::WHOLE => {}
+        Search { refine: 1.., .. } => {
+            return usage(
+                "--refine: the second stage needs all results of the first: search the shards without --refine, merge \
+                 them, then search the ranges around the best",
+            );
+        }
+        Search { warm_start: true, .. } => {
+            return usage("--warm-start: one network goes through all values, and cannot be divided");
+        }
+        _ if args.out.is_none() && args.resume.is_none() => {
+            return usage("without --out: give all shards the same --out, where `search merge` looks");
+        }
+        _ => {}
+    }
+    if search.warm_start && ranks.count() > 1 {
+        display.note("one network goes through all values, so rank 0 trains alone");
+    }
+    let Config { device, data, .. } = &search.config;
+    let (mut device, dataset) = device_and_images(device, ranks.place(), &data.source, display)?;
     device.feed = search.config.feed;
     let mut split = Split::new(&dataset, &search.config.data)?;
     if !search.with_test {
         split.test.clear();
     }
     let plan = Plan::new(&search, &dataset, &split)?;
-    let runner = Runner::new(Arc::new(device), dataset, split)?;
-
-    let path = match out {
-        Some(path) if shard == Shard::WHOLE => path,
-        Some(path) => path.join(shard.folder()),
-        None => run_dir::fresh("search")?,
-    };
-    let mut folder = Folder::open(&path, &plan)?;
-    display.show(&header(&search, &runner, shard, &folder))?;
-    let started = Zoned::now();
-    let seconds = search::run(&search, &runner, &mut folder, shard, &mut display)?;
-    folder.sort()?;
-    let about = About { started: started.to_string(), device: Some(runner.device.record()), seconds };
-    summarise(&folder, &plan, shard, about)?;
-    if shard == Shard::WHOLE {
-        display.show(&format!("\n{}", table(&search, folder.records())))?;
-    }
-    display.show(&format!("\n{:.1} s of training; records in {}\n", seconds.as_secs_f64(), path.display()))
+    let mut runner = Runner::new(Arc::new(device), dataset, split)?;
+    runner.signals = Signals::watch()?;
+    Ok(Prepared { search, shard, plan, runner })
 }
 
-/// The search in a folder, on the device and by the feed that the flags say; they can say nothing else.
-fn resumed(args: &SearchArgs, path: &Path) -> Result<Search> {
+/// The folder of a search, or of its part.
+fn place(path: &Path, shard: Shard) -> PathBuf {
+    if shard == Shard::WHOLE { path.to_owned() } else { path.join(shard.folder()) }
+}
+
+/// The search that was begun, on the device and by the feed that the flags say; they can say nothing else.
+fn resumed(args: &SearchArgs, plan: &Plan) -> Result<Search> {
     let (device, feed) = (args.settings.device.clone(), args.settings.feed);
     if args.settings != (Settings { device: device.clone(), feed, ..Settings::default() }) {
-        return Err(Error::Usage(format!(
-            "--resume {}: its search.toml says all settings, and only --device, --feed, --shard and --quiet go with it",
-            path.display()
-        )));
+        return Err(Error::Usage(
+            "--resume: the folder's search.toml says all settings, and only --device, --feed, --shard and --quiet go \
+             with it"
+                .into(),
+        ));
     }
-    let mut search = Plan::read(path)?.search(SearchArgs::defaults(Preset::Table1))?;
+    let mut search = plan.search(SearchArgs::defaults(Preset::Table1))?;
     search.config.device = device.unwrap_or_default();
     search.config.feed = feed.unwrap_or_default();
     search.check()?;
     Ok(search)
 }
 
-fn shard(args: &SearchArgs, display: &Display) -> Result<Shard> {
+/// Says how to go on after what ended the search.
+fn advise(error: &Error, folder: &Folder, shard: Shard) {
+    // A mistake would end it the same way again, and a folder that has gone has taken the search with it.
+    if matches!(error, Error::Internal(_)) || !folder.path().is_dir() {
+        return;
+    }
+    let (path, part) = match folder.path().parent() {
+        Some(parent) if shard != Shard::WHOLE => (parent, format!(" --shard {shard}")),
+        _ => (folder.path(), String::new()),
+    };
+    let path = display::quoted(path);
+    display::advice(&format!("the finished trials are kept; go on with: cyclone search --resume {path}{part}"));
+}
+
+fn shard(args: &SearchArgs, ranks: &Ranks, display: &Display) -> Result<Shard> {
     if let Some(shard) = args.shard {
         return Ok(shard);
     }
-    let found = Shard::from_environment(|name| env::var(name).ok())?;
+    // To ranks that have found each other, Open MPI's numbers say nothing of parts.
+    let variable = |name: &str| env::var(name).ok().filter(|_| !(ranks.is_joined() && name.starts_with("OMPI_")));
+    let found = Shard::from_environment(variable)?;
     Ok(found.map_or(Shard::WHOLE, |(shard, variables)| {
         display.note(&format!("shard {shard}, from {variables}; --shard 0/1 for everything"));
         shard
     }))
 }
 
-fn header(search: &Search, runner: &Runner, shard: Shard, folder: &Folder) -> String {
+fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
+    let Prepared { search, shard, runner, .. } = prepared;
     let space = &search.space;
     let ranges: Vec<_> = space.axes.iter().map(ToString::to_string).collect();
     let ranges = if ranges.concat().len() > 60 { format!("{} listed values", space.trials) } else { ranges.join(" ") };
     let start = if search.warm_start { "one network through the sorted values" } else { "a fresh network a trial" };
-    let of = if shard == Shard::WHOLE { String::new() } else { format!(", of which shard {shard}") };
+    let of = if *shard == Shard::WHOLE { String::new() } else { format!(", of which shard {shard}") };
     let done = folder.records().len();
     let done = if done == 0 { String::new() } else { format!(", {done} done before") };
     let stages =
         if search.refine > 0 { format!(", as many again around the best {}", search.refine) } else { String::new() };
+    let ranks = if ranks.count() == 1 { String::new() } else { format!("ranks       {}\n", ranks.count()) };
     format!(
         "cyclone {}\n\ndata        {}\nsearched    {ranges}\ntrials      {}{stages}{of}{done}\nstart       {start}\n\
-         records     {}\n\n",
+         {ranks}records     {}\n\n",
         env!("CARGO_PKG_VERSION"),
         runner.dataset.name,
         space.trials,
@@ -152,7 +226,7 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
         return Err(Error::data(path, format!("no records of trials {}: run their shards again", names.join(", "))));
     }
     merged.sort()?;
-    let about = About { started: Zoned::now().to_string(), device: None, seconds: Duration::ZERO };
+    let about = About { started: Zoned::now().to_string(), device: None, ranks: 1, seconds: Duration::ZERO };
     summarise(&merged, &plan, Shard::WHOLE, about)?;
     display.show(&table(&search, merged.records()))?;
     display.show(&format!("\n{} shards merged in {}\n", shards.len(), path.display()))
@@ -162,6 +236,7 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
 struct About {
     started: String,
     device: Option<device::Record>,
+    ranks: usize,
     seconds: Duration,
 }
 
@@ -174,6 +249,7 @@ struct Summary<'a> {
     started: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<device::Record>,
+    ranks: usize,
     shard: String,
     data: &'a run_dir::DataRecord,
     trials: usize,
@@ -182,7 +258,7 @@ struct Summary<'a> {
     diverged: Vec<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     best: Option<&'a Record>,
-    /// Of this process's waves.
+    /// Of all waves of this command, added up.
     seconds: f64,
 }
 
@@ -196,6 +272,7 @@ fn summarise(folder: &Folder, plan: &Plan, shard: Shard, about: About) -> Result
         command: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
         started: about.started,
         device: about.device,
+        ranks: about.ranks,
         shard: shard.to_string(),
         data: &plan.data,
         trials: folder.records().len(),

@@ -10,35 +10,87 @@ use rayon::join;
 use crate::checkpoint::{Checkpoints, Run, Shapes, Store};
 use crate::cli::TrainArgs;
 use crate::config::{Config, Settings};
-use crate::data::Standardisation;
 use crate::data::split::Split;
+use crate::data::{Dataset, Standardisation};
+use crate::device::Device;
 use crate::disk::System;
 use crate::display::{self, Display, Header};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::params::Params;
+use crate::ranks::{Ranks, Together};
 use crate::run_dir::{About, Csv, DataRecord, RunDir, TensorBoard};
 use crate::signals::Signals;
 use crate::spec::ModelSpec;
 use crate::train::{Evaluation, Observer, State, Training};
 
+use super::on_ranks;
 use super::open::device_and_images;
 
 /// Trains one network, or several at once, as the flags say.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    let mut display = Display::new(args.quiet);
-    let (reopened, config) = match &args.resume {
-        None => (None, args.config()?),
+    on_ranks(|ranks| train(args, ranks))
+}
+
+/// What a rank trains, and on what.
+struct Prepared {
+    config: Config,
+    device: Device,
+    dataset: Arc<Dataset>,
+    standardisation: Arc<Standardisation>,
+    shape: ModelSpec,
+    training: Training,
+    engine: Box<dyn Engine>,
+    /// What its states are of, on all ranks.
+    run: Run,
+}
+
+fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
+    ranks.expect_joined(|name| env::var(name).ok())?;
+    let display = Display::new(args.quiet || !ranks.is_first());
+    let (reopened, settings) = match &args.resume {
+        None => (None, None),
         Some(path) => {
-            let (run, mut config) = RunDir::reopen(path)?;
-            if run.is_complete() {
+            let (run, config) = ranks.first(|| RunDir::reopen(path))?.unzip();
+            if ranks.tell(run.as_ref().is_some_and(RunDir::is_complete))? {
                 return display.show(&format!("{}: the run is complete, there is nothing to do\n", path.display()));
             }
-            args.settings.clone().apply(&mut config)?;
-            config.check()?;
-            (Some(run), config)
+            (run, ranks.tell(config.as_ref().map(Settings::from))?)
         }
     };
-    let (mut device, dataset) = device_and_images(&config.device, &config.data.source, &display)?;
+    let prepared = prepare(args, settings, ranks, &display);
+    let prepared = ranks.agree(prepared, |prepared| {
+        let Run { settings, data, .. } = &prepared.run;
+        format!("{data} {settings:?}")
+    })?;
+    let records = ranks.first(|| match reopened {
+        Some(records) => Ok(records),
+        None => RunDir::create(args.out.as_deref(), args.name(), &prepared.config),
+    })?;
+    match records {
+        Some(mut records) => lead(args, ranks, prepared, &mut records, display),
+        None => follow(ranks, prepared),
+    }
+}
+
+/// What the flags ask for, over the `settings` of a run that is gone on with, with this rank's device and images.
+fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display: &Display) -> Result<Prepared> {
+    let config = match settings {
+        None => args.config()?,
+        Some(settings) => {
+            let mut config = Config::default();
+            settings.apply(&mut config)?;
+            args.settings.clone().apply(&mut config)?;
+            config.check()?;
+            config
+        }
+    };
+    if let (Some(every), 2..) = (config.checkpoint_every, ranks.count()) {
+        return Err(Error::Usage(format!(
+            "--checkpoint-every {every}: several ranks have the same weights at cycles' ends alone, and save them there"
+        )));
+    }
+    let (mut device, dataset) = device_and_images(&config.device, ranks.place(), &config.data.source, display)?;
     device.feed = config.feed;
     let split = Split::new(&dataset, &config.data)?;
     let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
@@ -47,43 +99,50 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         constant => display.note(&format!("{constant} of {} input dimensions never change: left out", dataset.inputs)),
     }
     let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
-    let training = training(&config, split)?;
+    let training = training(&config, split)?.on_rank(ranks.rank());
     training.plan().warning().iter().for_each(|warning| display.warn(warning));
     // The digest takes a tenth of a second; meanwhile a GPU's driver compiles.
     let make = || device.engine(training.job(shape), dataset.clone(), standardisation.clone());
     let (digest, engine) = join(|| dataset.digest(), make);
-    let mut engine = engine?;
-    let (started, engine_name) = (Zoned::now(), engine.describe());
-    let run = Run { settings: Settings::from(&config), data: digest, device: engine_name.clone() };
+    let engine = engine?;
+    let run = Run { settings: Settings::from(&config), data: digest, device: ranks.describe(engine.describe()) };
+    Ok(Prepared { config, device, dataset, standardisation, shape, training, engine, run })
+}
 
-    let resumes = reopened.is_some();
-    let mut records = match reopened {
-        Some(records) => records,
-        None => RunDir::create(args.out.as_deref(), args.name(), &config)?,
-    };
-    let (state, mut checkpoints) = begin(&mut records, &training, shape, run.clone(), resumes, &display)?;
+/// Trains, keeps the records and shows the progress.
+fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDir, mut display: Display) -> Result<()> {
+    let Prepared { config, device, dataset, standardisation, shape, training, mut engine, run } = prepared;
+    let started = Zoned::now();
+    let (mut state, mut checkpoints) = begin(records, &training, shape, run.clone(), args.resume.is_some(), &display)?;
     let header = Header {
-        device: &engine_name,
+        device: &run.device,
         data: &dataset.name,
         config: &config,
         training: &training,
         shape,
         records: records.path(),
     };
-    let resumed = resumes.then_some(state.step);
+    let resumed = args.resume.is_some().then_some(state.step);
     display.show(&header.to_string())?;
     display.start(training.plan().steps());
     let mut csv = args.csv.then(|| Csv::create(records.path())).transpose()?;
     let mut board = args.tensorboard.then(|| TensorBoard::create(records.path(), resumed)).transpose()?;
-    let mut watching: Vec<&mut dyn Observer> = vec![&mut display, &mut records];
+    let mut watching: Vec<&mut dyn Observer> = vec![&mut display, records];
     watching.extend(csv.as_mut().map(|csv| csv as &mut dyn Observer));
     watching.extend(board.as_mut().map(|board| board as &mut dyn Observer));
-    let outcome = training.run_from(state, engine.as_mut(), &mut All(watching), &mut checkpoints);
+    let mut watching = All(watching);
+    let outcome = if ranks.count() == 1 {
+        training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints)
+    } else {
+        begin_together(ranks, &mut state)?;
+        let mut together = Together::new(ranks, checkpoints.signals().clone(), Some(&mut checkpoints));
+        training.run_from(state, engine.as_mut(), &mut watching, &mut together)
+    };
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
             drop(display);
-            advise(&error, checkpoints.last_step(), records.path());
+            advise(&error, checkpoints.last_step(), records.path(), ranks);
             return Err(error);
         }
     };
@@ -94,7 +153,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         command: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
         started: started.to_string(),
         device: device.record(),
-        engine: engine_name,
+        engine: run.device,
         data: DataRecord {
             name: dataset.name.clone(),
             sha256: run.data,
@@ -109,6 +168,25 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     records.summarise(&outcome, &about)?;
     display.finish(&outcome, records.path())?;
     if config.overfit_one_batch { display.overfit(&outcome) } else { Ok(()) }
+}
+
+/// Trains beside the first rank, whose weights it starts from and shares.
+fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
+    let Prepared { shape, training, mut engine, .. } = prepared;
+    let mut state = fresh(&training, shape);
+    begin_together(ranks, &mut state)?;
+    let mut together = Together::new(ranks, Signals::watch()?, None);
+    training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut together).map(drop)
+}
+
+/// Gives all ranks the first one's state.
+fn begin_together(ranks: &Ranks, state: &mut State) -> Result<()> {
+    state.step = ranks.tell(state.step)?;
+    ranks.spread(&mut state.params, || None)
+}
+
+fn fresh(training: &Training, shape: ModelSpec) -> State {
+    State::fresh(training.models().iter().map(|model| Params::init(&shape, model.seed)).collect())
 }
 
 fn training(config: &Config, split: Split) -> Result<Training> {
@@ -127,8 +205,7 @@ fn begin(
 ) -> Result<(State, Checkpoints)> {
     let store = Store::new(records.path(), System);
     store.prepare()?;
-    let models = training.models();
-    let shapes = Shapes { model: shape, models: models.len() };
+    let shapes = Shapes { model: shape, models: training.models().len() };
     let last = store.last(&run, &shapes, |notice| display.note(notice))?;
     let (state, best) = match last {
         Some(last) => {
@@ -140,7 +217,7 @@ fn begin(
             }
             (last.state, last.best)
         }
-        None => (State::fresh(models.iter().map(|model| Params::init(&shape, model.seed)).collect()), None),
+        None => (fresh(training, shape), None),
     };
     if resumes {
         records.cut_metrics(state.step)?.iter().for_each(|notice| display.note(notice));
@@ -151,8 +228,9 @@ fn begin(
 }
 
 /// Says how to go on after what ended the training.
-fn advise(error: &Error, last: Option<u64>, records: &Path) {
-    let again = format!("cyclone train --resume {}", display::quoted(records));
+fn advise(error: &Error, last: Option<u64>, records: &Path, ranks: &Ranks) {
+    let launcher = if ranks.count() == 1 { String::new() } else { format!("mpirun -n {} ", ranks.count()) };
+    let again = format!("{launcher}cyclone train --resume {}", display::quoted(records));
     match (error, last) {
         // It would end the same way again.
         (Error::Diverged(_) | Error::Internal(_), _) => {}

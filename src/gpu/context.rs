@@ -85,6 +85,8 @@ impl AdapterInfo {
 pub enum Choice {
     /// The best: discrete before integrated before others before software.
     Any,
+    /// Of those as good as the best, the next one for each process of a machine, and again from the first.
+    Next(usize),
     /// By its place in [`list`].
     Index(usize),
     /// By a part of its name, in any case.
@@ -143,12 +145,13 @@ impl Gpu {
         Self::on(&adapters[index], infos[index].clone())
     }
 
-    /// Opens the best adapter that is no software; `None` if there is none. Asks the drivers once: the first question
+    /// Opens the best adapter that is no software, for one of a machine's processes the next as good as the best; `None`
+    /// if there is none. Asks the drivers once: the first question
     /// loads them all, which takes longer than anything else at a start.
-    pub fn open_real() -> Result<Option<Arc<Self>>> {
+    pub fn open_real(process: usize) -> Result<Option<Arc<Self>>> {
         let adapters = adapters();
         let infos = infos(&adapters);
-        match choose(&Choice::Any, &infos) {
+        match choose(&Choice::Next(process), &infos) {
             Ok(index) if !infos[index].is_software() => Self::on(&adapters[index], infos[index].clone()).map(Some),
             _ => Ok(None),
         }
@@ -309,11 +312,15 @@ fn choose(choice: &Choice, adapters: &[AdapterInfo]) -> Result<usize> {
         _ => 2,
     };
     match choice {
-        Choice::Any => adapters
-            .iter()
-            .min_by_key(rank)
-            .map(|adapter| adapter.index)
-            .ok_or_else(|| Error::Gpu(format!("--device gpu: no GPU: {}", listing()))),
+        Choice::Any => choose(&Choice::Next(0), adapters),
+        Choice::Next(process) => {
+            let best = adapters.iter().map(|adapter| rank(&adapter)).min();
+            let best: Vec<_> = adapters.iter().filter(|adapter| Some(rank(adapter)) == best).collect();
+            match process.checked_rem(best.len()) {
+                Some(place) => Ok(best[place].index),
+                None => Err(Error::Gpu(format!("--device gpu: no GPU: {}", listing()))),
+            }
+        }
         Choice::Index(index) if *index < adapters.len() => Ok(*index),
         Choice::Index(index) => Err(Error::Gpu(format!("--device gpu:{index}: no such GPU: {}", listing()))),
         Choice::Name(name) => adapters
@@ -357,6 +364,16 @@ mod tests {
         assert_eq!(choose(&Choice::Any, &adapters[..2]).unwrap(), 1);
         assert_eq!(choose(&Choice::Any, &adapters[..1]).unwrap(), 0);
         assert_eq!(choose(&Choice::Name("LLVM".into()), &adapters).unwrap(), 0);
+    }
+
+    #[test]
+    fn each_process_of_a_machine_takes_the_next_of_the_best() {
+        let kinds = ["software", "discrete", "integrated", "discrete", "discrete"];
+        let adapters: Vec<_> = (0..5).map(|index| adapter(index, "GPU", kinds[index])).collect();
+        let chosen: Vec<_> = (0..5).map(|process| choose(&Choice::Next(process), &adapters).unwrap()).collect();
+        assert_eq!(chosen, [1, 3, 4, 1, 3]);
+        assert_eq!(choose(&Choice::Next(3), &adapters[..1]).unwrap(), 0);
+        assert!(choose(&Choice::Next(0), &[]).is_err());
     }
 
     #[test]

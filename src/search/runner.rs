@@ -11,6 +11,7 @@ use crate::display::Display;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::params::Params;
+use crate::signals::Signals;
 use crate::spec::ModelSpec;
 use crate::train::{Divergence, Evaluation, Observer, State, Training};
 
@@ -26,6 +27,8 @@ pub struct Runner {
     pub standardisation: Arc<Standardisation>,
     /// Models in a wave at most; [`Device::wave`] unless a test says otherwise.
     pub wave: usize,
+    /// What ends a wave before its time; none unless a command catches them.
+    pub signals: Signals,
 }
 
 /// Trials that have ended together, and what they took.
@@ -47,7 +50,7 @@ impl Runner {
     pub fn new(device: Arc<Device>, dataset: Arc<Dataset>, split: Split) -> Result<Self> {
         let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
         let wave = device.wave();
-        Ok(Self { device, dataset, split, standardisation, wave })
+        Ok(Self { device, dataset, split, standardisation, wave, signals: Signals::default() })
     }
 
     /// Trains `trials` from fresh weights, those that can go together in waves, and hands over each wave at its end.
@@ -92,7 +95,7 @@ impl Runner {
             let start = Instant::now();
             let training = self.training(trials)?;
             let mut engine = self.engine(&training, trial)?;
-            let mut wave = train(&training, trials, vec![params.clone()], engine.as_mut(), display)?;
+            let mut wave = self.train(&training, trials, vec![params.clone()], engine.as_mut(), display)?;
             wave.duration = start.elapsed();
             match wave.records[0].diverged {
                 None => params.clone_from(&wave.params[0]),
@@ -122,7 +125,7 @@ impl Runner {
         };
         let shape = self.shape(&trials[0])?;
         let fresh = trials.iter().map(|trial| Params::init(&shape, trial.spec.seed)).collect();
-        let mut wave = train(&training, trials, fresh, engine.as_mut(), display)?;
+        let mut wave = self.train(&training, trials, fresh, engine.as_mut(), display)?;
         wave.duration = start.elapsed();
         done(wave, display)
     }
@@ -145,32 +148,34 @@ impl Runner {
         let job = training.job(self.shape(trial)?);
         self.device.engine(job, self.dataset.clone(), self.standardisation.clone())
     }
-}
 
-/// Trains `trials` from the weights `start`, one a trial.
-fn train(
-    training: &Training,
-    trials: &[Trial],
-    start: Vec<Params>,
-    engine: &mut dyn Engine,
-    display: &mut Display,
-) -> Result<Wave> {
-    display.start(training.plan().steps());
-    let mut watch =
-        Watch { display, trials, points: vec![Vec::new(); trials.len()], diverged: vec![None; trials.len()] };
-    let outcome = training.run_from(State::fresh(start), engine, &mut watch, &mut ())?;
-    let Watch { points, diverged, .. } = watch;
-    let records = trials.iter().zip(points).zip(diverged).zip(outcome.test);
-    let records = records.map(|(((trial, evaluations), diverged), test)| {
-        let last = evaluations.last().filter(|_| diverged.is_none());
-        let result = last.map(|last| Scored { train: last.train, validation: last.validation, test });
-        Record { trial: trial.clone(), evaluations, result, diverged }
-    });
-    Ok(Wave { records: records.collect(), params: outcome.params, duration: Duration::ZERO })
+    /// Trains `trials` from the weights `start`, one a trial.
+    fn train(
+        &self,
+        training: &Training,
+        trials: &[Trial],
+        start: Vec<Params>,
+        engine: &mut dyn Engine,
+        display: &mut Display,
+    ) -> Result<Wave> {
+        display.start(training.plan().steps());
+        let models = trials.len();
+        let mut watch =
+            Watch { display, signals: &self.signals, points: vec![Vec::new(); models], diverged: vec![None; models] };
+        let outcome = training.run_from(State::fresh(start), engine, &mut watch, &mut ())?;
+        let Watch { points, diverged, .. } = watch;
+        let records = trials.iter().zip(points).zip(diverged).zip(outcome.test);
+        let records = records.map(|(((trial, evaluations), diverged), test)| {
+            let last = evaluations.last().filter(|_| diverged.is_none());
+            let result = last.map(|last| Scored { train: last.train, validation: last.validation, test });
+            Record { trial: trial.clone(), evaluations, result, diverged }
+        });
+        Ok(Wave { records: records.collect(), params: outcome.params, duration: Duration::ZERO })
+    }
 }
 
 /// Trials that can train together, in the order of their first.
-fn groups(trials: &[Trial]) -> Vec<Vec<Trial>> {
+pub(super) fn groups(trials: &[Trial]) -> Vec<Vec<Trial>> {
     let mut groups: Vec<Vec<Trial>> = Vec::new();
     for trial in trials {
         match groups.iter_mut().find(|group| group[0].goes_with(trial)) {
@@ -184,14 +189,15 @@ fn groups(trials: &[Trial]) -> Vec<Vec<Trial>> {
 /// Collects what a wave's trials come to.
 struct Watch<'a> {
     display: &'a mut Display,
-    trials: &'a [Trial],
+    signals: &'a Signals,
     points: Vec<Vec<Point>>,
     diverged: Vec<Option<Diverged>>,
 }
 
 impl Observer for Watch<'_> {
     fn stepped(&mut self, step: u64) -> Result<()> {
-        self.display.stepped(step)
+        self.display.stepped(step)?;
+        self.signals.caught(format_args!("step {step} of a wave")).map_or(Ok(()), Err)
     }
 
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
@@ -212,7 +218,6 @@ impl Observer for Watch<'_> {
     /// The others go on.
     fn diverged(&mut self, divergence: Divergence) -> Result<()> {
         let Divergence { model, step, what, .. } = divergence;
-        self.display.warn(&format!("trial {}: diverged at step {step}: {what}", self.trials[model].trial));
         self.diverged[model] = Some(Diverged { step, message: what });
         Ok(())
     }

@@ -78,6 +78,20 @@ pub trait Keeper {
     ///
     /// Whatever ends the training.
     fn save(&mut self, state: &State) -> Result<()>;
+
+    /// Whether [`Self::average`] is to be called at the end of every cycle and of the training, before anything else there.
+    fn averages(&self) -> bool {
+        false
+    }
+
+    /// Replaces the weights after `step` steps, all finite, by their means over several processes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the training.
+    fn average(&mut self, _params: &mut [Params], _step: u64) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Keeps nothing.

@@ -24,7 +24,7 @@ impl Keeper for Album {
 
     fn stop(&self, step: u64) -> Option<Error> {
         let reached = self.stop_at.is_some_and(|stop| step >= stop);
-        reached.then_some(Error::Interrupted { name: "SIGINT", number: 2, step })
+        reached.then_some(Error::Interrupted { name: "SIGINT", number: 2, after: format!("step {step}") })
     }
 
     fn is_best(&self, evaluation: &Evaluation) -> bool {

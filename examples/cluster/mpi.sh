@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# One job over several machines by MPI: rank 0 deals trials to all ranks, each with its own GPU, and writes one folder.
+#   sbatch examples/cluster/mpi.sh
+# Build on the cluster, against its MPI: cargo build --release --features mpi
+# The same command again goes on where the job was stopped.
+#SBATCH --job-name=cyclone-search
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=4
+#SBATCH --gpus-per-node=4
+#SBATCH --cpus-per-task=4
+#SBATCH --time=00:30:00
+#SBATCH --requeue
+set -euo pipefail
+
+# Rank n of a machine takes its n-th GPU. Without --bind-to none Open MPI gives each rank a single core.
+# By hand: mpirun -n 8 -H one:4,two:4 --bind-to none cyclone …
+mpirun --bind-to none cyclone search --range 1e-5:1e-1 --trials 200 --seed 1 --out runs/lambda-mpi --device gpu
+
+# One training on all ranks: each trains on its own shuffles, and all take the mean of their weights at every cycle's end.
+#   mpirun --bind-to none cyclone train --preset best --device gpu --out runs/best-mpi
