@@ -4,7 +4,7 @@
 //! folder of records, writes it, and prints; the others keep quiet unless they fail. A process that nobody launched
 //! beside others is a job of one rank, and does what it would do without this module.
 //!
-//! Everything here is made of three things that a [`Link`] can: send bytes to a rank, take bytes that have come, end the
+//! Everything here is made of three things that a `Link` can: send bytes to a rank, take bytes that have come, end the
 //! job. `MPI` is the one link there is, behind the cargo feature `mpi`; a build without it knows jobs of one rank only.
 //! Nobody waits inside `MPI`, which would keep a processor core busy: a rank looks every millisecond whether something
 //! has come, and whether a signal has.
