@@ -34,7 +34,8 @@ Exit codes:
    6  the training diverged
    7  a damaged archive, or a download that failed
    8  a checkpoint or weights that are damaged, or of another training
-   9  another process trains in the folder
+   9  another process trains in the folder, or downloads into it
+  10  too little memory, or too few threads, on this machine
   70  a mistake in cyclone
  130  stopped by Ctrl-C, the state saved
  143  stopped by SIGTERM, the state saved";

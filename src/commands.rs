@@ -1,5 +1,6 @@
 //! What each command does, from its flags to its last line.
 
+use std::panic::{self, UnwindSafe};
 use std::process;
 use std::time::Instant;
 
@@ -22,6 +23,16 @@ mod reproduce;
 mod search;
 mod train;
 mod verify;
+
+/// Runs a program to its exit code. A panic, on whatever thread, is the exit code of a mistake.
+pub fn guarded(program: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
+    // The hook has said where it happened; what is left is the exit code, and what to do.
+    panic::catch_unwind(program).unwrap_or_else(|_| {
+        let error = Error::Internal("stopped by the panic above".into());
+        display::error(&error);
+        error.exit_code()
+    })
+}
 
 /// Runs the process's command line and returns its exit code.
 pub fn run() -> u8 {
@@ -66,6 +77,10 @@ fn on_ranks(command: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
 }
 
 fn dispatch(cli: Cli, started: Instant) -> Result<()> {
+    // They would start by themselves at their first use, and panic where the system gives none.
+    let threads = rayon::ThreadPoolBuilder::new().build_global();
+    threads
+        .map_err(|error| Error::Resources(format!("cannot start threads: {error}; raise the limit (ulimit -u, -v)")))?;
     match cli.command {
         Command::Train(args) => train::run(&args),
         Command::LrFind(args) => lr_find::run(&args),
@@ -77,5 +92,23 @@ fn dispatch(cli: Cli, started: Instant) -> Result<()> {
         Command::Verify(args) => verify::run(&args),
         Command::Profile(args) => profile::run(&args, started),
         Command::Devices => devices::run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rayon::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_on_any_thread_is_exit_code_70_and_no_hang() {
+        let on_a_thread = || {
+            (0..1000).into_par_iter().for_each(|item| assert_ne!(item, 517, "this panic is part of the test"));
+            0
+        };
+        assert_eq!(guarded(on_a_thread), 70);
+        assert_eq!(guarded(|| panic!("so is this one")), 70);
+        assert_eq!(guarded(|| 3), 3);
     }
 }

@@ -3,7 +3,8 @@
 //! A preset is a whole configuration. A `--config` file and the command line's flags are [`Settings`] laid over it, in
 //! that order. Both are the one struct below, so a flag and its key in `config.toml` cannot drift apart.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use clap::Args;
@@ -16,7 +17,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::schedule::Triangle;
-use crate::spec::{DataSpec, Feed, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation};
+use crate::spec::{DataSpec, Feed, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation, grouped};
 
 /// Everything that decides what a training does.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +87,9 @@ impl Config {
 
 /// TOML's integers end here, and a configuration must be able to say what a flag said.
 const LARGEST: u64 = i64::MAX.cast_unsigned();
+
+/// The longest configuration file that is read.
+const MAX_BYTES: u64 = 1 << 16;
 
 /// An integer of 0 to [`LARGEST`]; narrower ranges are the specs' to check.
 fn integer<T: TryFrom<u64> + Clone + Send + Sync + 'static>() -> RangedU64ValueParser<T> {
@@ -204,7 +208,16 @@ impl Settings {
     /// [`Error::Usage`], naming the file and the key.
     pub fn read(path: &Path) -> Result<Self> {
         let usage = |what: &str| Error::Usage(format!("{}: {}", path.display(), what.trim_end()));
-        let text = fs::read_to_string(path).map_err(|error| usage(&error.to_string()))?;
+        let mut text = String::new();
+        // A pipe is welcome, but not one without an end.
+        let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
+        read.map_err(|error| usage(&error.to_string()))?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(usage(&format!(
+                "more than {} bytes, and a configuration has some hundred",
+                grouped(MAX_BYTES)
+            )));
+        }
         let settings: Self = toml::from_str(&text).map_err(|error| usage(&error.to_string()))?;
         // On the command line clap refuses these pairs.
         if settings.cycles.is_some() && settings.epochs.is_some() {

@@ -76,7 +76,7 @@ impl<T: Real> CpuEngine<T> {
     ///
     /// # Errors
     ///
-    /// When the threads cannot be started; and, as an internal mistake, when the parts do not fit each other.
+    /// [`Error::Resources`] when the threads cannot be started; and, as an internal mistake, when the parts do not fit each other.
     pub fn new(job: Job, data: Arc<Dataset>, statistics: Arc<Standardisation>, threads: usize) -> Result<Self> {
         let spec = &job.model;
         expect("models", 1.., job.models())?;
@@ -92,7 +92,9 @@ impl<T: Real> CpuEngine<T> {
             .num_threads(threads)
             .thread_name(|index| format!("cpu engine {index}"))
             .build()
-            .map_err(|error| Error::Usage(format!("cannot start {threads} threads: {error}; ask for fewer")))?;
+            .map_err(|error| {
+                Error::Resources(format!("cannot start {threads} threads: {error}; raise the limit (ulimit -u, -v)"))
+            })?;
         let models = job.decay.iter().map(|&decay| Model::new(Network::zeros(spec), decay)).collect();
         let batches = [Batch::new(spec.inputs), Batch::new(spec.inputs)];
         Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
@@ -139,35 +141,35 @@ impl<T: Real> CpuEngine<T> {
         let length = rows.len() / self.job.shuffles;
         self.check_chunk(&Chunk { rows, lengths: &[length as u32], rates: &vec![0.0; self.models.len()] })?;
         let Self { job, data, statistics, threads, models, batches: [batch, _], .. } = self;
-        threads.install(|| {
-            batch.fill(data, statistics, rows, length)?;
+        Ok(threads.install(|| {
+            batch.fill(data, statistics, rows, length);
             models.par_iter_mut().enumerate().for_each(|(m, model)| {
                 let group = m % job.shuffles;
                 model.forward(batch.x(group));
                 model.head(batch.labels(group));
                 model.gradient(batch.x(group));
             });
-            Ok(models.iter().map(|model| (model.loss, model.gradient.clone())).collect())
-        })
+            models.iter().map(|model| (model.loss, model.gradient.clone())).collect()
+        }))
     }
 
     /// What `each(logits [B, C], labels [B])` makes of blocks of the data set's `rows`: block after block, each model's.
     fn infer<R: Send>(&self, rows: &[u32], each: impl Fn(&[T], &[u8]) -> R + Sync) -> Result<Vec<Vec<R>>> {
         self.check_rows(rows)?;
         let start = || (Batch::new(self.job.model.inputs), Vec::new(), Activations::default());
-        self.threads.install(|| {
+        Ok(self.threads.install(|| {
             let blocks = rows.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, partials, activations), rows| {
-                batch.fill(&self.data, &self.statistics, rows, rows.len())?;
+                batch.fill(&self.data, &self.statistics, rows, rows.len());
                 partials.resize(forward::slices(&self.job.model) * rows.len() * self.job.model.hidden, T::ZERO);
                 let results = self.models.iter().map(|model| {
                     forward::forward(batch.x(0), &model.network, partials);
                     head::logits(partials, rows.len(), &model.network, activations);
                     each(&activations.logits, batch.labels(0))
                 });
-                Ok(results.collect())
+                results.collect()
             });
             blocks.collect()
-        })
+        }))
     }
 
     fn check_rows(&self, rows: &[u32]) -> Result<()> {
@@ -222,24 +224,23 @@ impl<T: Real> Engine for CpuEngine<T> {
             let mut lengths = chunk.lengths.iter().map(|&length| length as usize);
             // Gathers the coming step's batch, if there is one.
             let mut gather = |batch: &mut Batch<T>| {
-                let Some(length) = lengths.next() else { return Ok(()) };
+                let Some(length) = lengths.next() else { return };
                 let (now, later) = rows.split_at(length * job.shuffles);
                 rows = later;
-                batch.fill(data, statistics, now, length)
+                batch.fill(data, statistics, now, length);
             };
-            gather(batch)?;
+            gather(batch);
             for rates in chunk.rates.chunks_exact(job.models()) {
                 models.par_iter_mut().enumerate().for_each(|(m, model)| model.forward(batch.x(m % job.shuffles)));
                 let head = |(m, model): (usize, &mut Model<T>)| model.head(batch.labels(m % job.shuffles));
-                let ((), gathered) = rayon::join(|| models.par_iter_mut().enumerate().for_each(head), || gather(next));
-                gathered?;
+                rayon::join(|| models.par_iter_mut().enumerate().for_each(head), || gather(next));
                 let update = |(m, model): (usize, &mut Model<T>)| model.update(batch.x(m % job.shuffles), rates[m]);
                 models.par_iter_mut().enumerate().for_each(update);
                 losses.extend(models.iter().map(|model| model.loss.to_f32()));
                 std::mem::swap(batch, next);
             }
-            Ok(())
-        })
+        });
+        Ok(())
     }
 
     fn losses(&mut self) -> Result<Vec<f32>> {

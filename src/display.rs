@@ -39,9 +39,18 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Prints to standard error; nothing could be said about a failure there.
+/// Prints to standard error; nothing could be said about a failure there. What would steer a terminal, in a file's name
+/// say, is shown escaped.
 fn remark(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && character != '\n' {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    let _ = writeln!(io::stderr(), "{shown}");
 }
 
 /// Columns of the terminal, or 100 where there is none.

@@ -61,14 +61,17 @@ pub enum Error {
         /// Where in it, expected, found, what to do.
         what: String,
     },
-    /// Exit code 9: another process trains in the folder.
+    /// Exit code 9: another process trains in the folder, or downloads into it.
     #[error("{}: {what}", path.display())]
     Busy {
-        /// The run's folder.
+        /// The folder, or the file.
         path: PathBuf,
         /// Which process, and what to do.
         what: String,
     },
+    /// Exit code 10: the system does not give the memory or the threads that are needed.
+    #[error("{0}")]
+    Resources(String),
     /// Exit code 128 + number, as shells have it: a signal ended the command, and what was done so far is kept.
     #[error("stopped by {name} after {after}")]
     Interrupted {
@@ -105,6 +108,7 @@ impl Error {
             Self::Archive { .. } | Self::Download { .. } => 7,
             Self::Checkpoint { .. } => 8,
             Self::Busy { .. } => 9,
+            Self::Resources(_) => 10,
             Self::Interrupted { number, .. } => 128 + number,
             Self::Job { code, .. } => *code,
             Self::Internal(_) => 70,

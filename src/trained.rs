@@ -5,6 +5,7 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::data::Standardisation;
 use crate::error::{Error, Result};
@@ -31,6 +32,8 @@ pub struct Trained {
 #[derive(Deserialize)]
 struct Summary {
     data: Data,
+    /// One a network.
+    models: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -39,17 +42,19 @@ struct Data {
 }
 
 impl Trained {
-    /// Reads `weights.safetensors`, `standardisation.safetensors` and `summary.json` of a run's folder.
+    /// Reads `weights.safetensors`, `standardisation.safetensors` and `summary.json` of a run's folder. Of a run of
+    /// several networks `model` says which, from 0.
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`], naming the file and the tensor, for anything missing or damaged: a name, a type or a shape
+    /// [`Error::Usage`] for a network that the run has not. [`Error::Checkpoint`], naming the file and the tensor, for anything missing or damaged: a name, a type or a shape
     /// that is not the expected one, or a number that is not finite.
-    pub fn open(run: &Path) -> Result<Self> {
+    pub fn open(run: &Path, model: Option<usize>) -> Result<Self> {
         let path = run.join("summary.json");
         let summary: Summary = serde_json::from_slice(&read(&path)?)
             .map_err(|error| Error::checkpoint(&path, format!("{error}; expected a summary that names the classes")))?;
         let classes = summary.data.classes;
+        let weights = weights_of(run, summary.models.len(), model)?;
 
         let path = run.join("standardisation.safetensors");
         let bytes = read(&path)?;
@@ -58,7 +63,7 @@ impl Trained {
         let [mean, scale] = ["mean", "scale"].map(|name| file.floats(name, &[inputs]));
         let standardisation = Standardisation { mean: mean?, scale: scale? };
 
-        let path = run.join("weights.safetensors");
+        let path = run.join(weights);
         let bytes = read(&path)?;
         let file = Tensors::parse(&path, &bytes, &["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"])?;
         let hidden = file.shape("fc1.bias")?.first().copied().unwrap_or(0);
@@ -69,6 +74,23 @@ impl Trained {
             *values = weights::from_file(&tensor, &file.floats(tensor.name, &weights::shape(&tensor))?);
         }
         Ok(Self { classes, standardisation, params: Params { spec, values } })
+    }
+}
+
+/// The file of one of a run's networks.
+fn weights_of(run: &Path, networks: usize, model: Option<usize>) -> Result<String> {
+    match (networks, model) {
+        (1, None | Some(0)) => Ok("weights.safetensors".into()),
+        (2.., Some(model)) if model < networks => Ok(format!("weights-{model}.safetensors")),
+        (_, given) => {
+            let run = run.display();
+            let given = given.map_or(String::new(), |model| format!("--model {model}: "));
+            let expected = match networks {
+                1 => "a single network: leave --model out".into(),
+                _ => format!("{networks} networks: say which with --model 0 to {}", networks.saturating_sub(1)),
+            };
+            Err(Error::Usage(format!("{given}{run} has {expected}")))
+        }
     }
 }
 
@@ -147,7 +169,7 @@ mod tests {
         fs::write(run.join("weights.safetensors"), weights::network(&trained.params).unwrap()).unwrap();
         let standardisation = weights::standardisation(&trained.standardisation).unwrap();
         fs::write(run.join("standardisation.safetensors"), standardisation).unwrap();
-        let summary = serde_json::json!({ "data": { "classes": trained.classes } });
+        let summary = serde_json::json!({ "data": { "classes": trained.classes }, "models": [{}] });
         fs::write(run.join("summary.json"), summary.to_string()).unwrap();
     }
 
@@ -155,7 +177,7 @@ mod tests {
     fn a_network_is_read_back_to_the_bit() {
         let run = TempDir::new().unwrap();
         write(run.path(), &sample());
-        assert_eq!(Trained::open(run.path()).unwrap(), sample());
+        assert_eq!(Trained::open(run.path(), None).unwrap(), sample());
     }
 
     #[track_caller]
@@ -163,7 +185,7 @@ mod tests {
         let run = TempDir::new().unwrap();
         write(run.path(), &sample());
         spoil(run.path());
-        let error = Trained::open(run.path()).unwrap_err();
+        let error = Trained::open(run.path(), None).unwrap_err();
         assert_eq!(error.exit_code(), 8, "{error}");
         for part in parts {
             assert!(error.to_string().contains(part), "{part} in {error}");
@@ -176,7 +198,7 @@ mod tests {
             refused(|run| fs::remove_file(run.join(name)).unwrap(), &[name, "finished run"]);
             refused(|run| fs::write(run.join(name), b"").unwrap(), &[name]);
         }
-        refused(|run| fs::write(run.join("summary.json"), "{\"data\":{}}").unwrap(), &["classes"]);
+        refused(|run| fs::write(run.join("summary.json"), "{\"data\":{},\"models\":[]}").unwrap(), &["classes"]);
         refused(
             |run| fs::copy(run.join("standardisation.safetensors"), run.join("weights.safetensors")).map(drop).unwrap(),
             &["tensors mean, scale, expected fc1.bias"],

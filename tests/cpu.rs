@@ -48,7 +48,7 @@ impl Images {
     /// Row `row`'s inputs in f64.
     fn x(&self, row: u32) -> Vec<f64> {
         let mut pixels = vec![0; self.data.inputs];
-        self.data.gather(&[row], &mut pixels).unwrap();
+        self.data.gather(&[row], &mut pixels);
         let Standardisation { mean, scale } = &*self.statistics;
         (0..pixels.len()).map(|d| (f64::from(pixels[d]) - f64::from(mean[d])) * f64::from(scale[d])).collect()
     }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails, in its helpers too")]
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use cyclone::data::{Dataset, Standardisation, split::Split};
@@ -20,12 +20,22 @@ const NAMES: [&str; 6] = [
     "test_batch.bin",
 ];
 
-/// The six files at their full size, all zeros: black airplanes, which take no room on the disk.
+/// One pixel of each file's last image, so that no two files are the same.
+fn tell_apart(folder: &Path) {
+    for (name, pixel) in NAMES.into_iter().zip(1..) {
+        let mut file = File::options().write(true).open(folder.join(name)).unwrap();
+        file.seek(SeekFrom::Start(30_729_999)).unwrap();
+        file.write_all(&[pixel]).unwrap();
+    }
+}
+
+/// The six files at their full size, all zeros but for a pixel: black airplanes, which take no room on the disk.
 fn black_airplanes(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     for name in NAMES {
         File::create(folder.join(name)).unwrap().set_len(30_730_000).unwrap();
     }
+    tell_apart(folder);
 }
 
 fn open(path: &Path) -> Result<Dataset, Error> {
@@ -46,7 +56,7 @@ fn the_official_folder_or_the_one_around_it_opens_and_constant_pixels_are_counte
     black_airplanes(&folder);
     let dataset = open(&folder).unwrap();
     assert_eq!((dataset.train, dataset.labels.len(), dataset.inputs), (50_000, 60_000, 3072));
-    assert_eq!(dataset.digest().unwrap(), open(outer.path()).unwrap().digest().unwrap());
+    assert_eq!(dataset.digest(), open(outer.path()).unwrap().digest());
 
     let standardisation = Standardisation::of(&dataset, &[0, 1, 2]).unwrap();
     assert_eq!(standardisation.constant(), 3072);
@@ -72,7 +82,7 @@ fn faults_of_the_official_files_are_placed() {
 
     black_airplanes(folder.path());
     let mut file = File::options().write(true).open(at("data_batch_5.bin")).unwrap();
-    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(9_999 * 3_073)).unwrap();
+    file.seek(SeekFrom::Start(9_999 * 3_073)).unwrap();
     file.write_all(&[10]).unwrap();
     let message = refusal(folder.path(), 3);
     assert!(
@@ -84,6 +94,20 @@ fn faults_of_the_official_files_are_placed() {
     fs::remove_file(at("data_batch_4.bin")).unwrap();
     let message = refusal(folder.path(), 3);
     assert!(message.contains("data_batch_2.bin, data_batch_4.bin are missing"), "{message}");
+}
+
+#[test]
+fn a_file_that_is_there_twice_is_refused() {
+    let folder = TempDir::new().unwrap();
+    black_airplanes(folder.path());
+    for (from, to) in [("data_batch_2.bin", "data_batch_4.bin"), ("data_batch_5.bin", "test_batch.bin")] {
+        let before = fs::read(folder.path().join(to)).unwrap();
+        fs::copy(folder.path().join(from), folder.path().join(to)).unwrap();
+        let message = refusal(folder.path(), 3);
+        assert!(message.contains(&format!("{from} and {to} have the same images")), "{message}");
+        fs::write(folder.path().join(to), before).unwrap();
+    }
+    open(folder.path()).unwrap();
 }
 
 #[test]
@@ -124,7 +148,7 @@ fn the_stand_in_has_the_form_of_the_official_set() {
 fn the_digest_knows_pixels_labels_and_the_test_images() {
     let digest = |pixels: [u8; 6], labels: [u8; 3], train: usize| {
         let classes = vec!["a".into(), "b".into()];
-        Dataset::in_memory("tiny", classes, 2, pixels.to_vec(), labels.to_vec(), train).digest().unwrap()
+        Dataset::in_memory("tiny", classes, 2, pixels.to_vec(), labels.to_vec(), train).digest()
     };
     let reference = digest([1, 2, 3, 4, 5, 6], [0, 1, 1], 2);
     assert_eq!(reference.len(), 64);
@@ -138,7 +162,7 @@ fn the_digest_knows_pixels_labels_and_the_test_images() {
 fn gathered_rows_come_in_the_order_asked_for() {
     let dataset = Dataset::in_memory("tiny", vec!["a".into(), "b".into()], 3, (0..15).collect(), vec![0; 5], 4);
     let mut out = [0; 9];
-    dataset.gather(&[4, 0, 2], &mut out).unwrap();
+    dataset.gather(&[4, 0, 2], &mut out);
     assert_eq!(out, [12, 13, 14, 0, 1, 2, 6, 7, 8]);
 }
 

@@ -9,11 +9,12 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use common::{cyclone, exits, finish, pictures, same_bits, says};
+use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 /// Two cycles of 20 steps on pictures.
@@ -60,6 +61,27 @@ fn with_mounts(folder: &Path, script: &str) -> Option<Output> {
     Some(shell(folder, "unshare -rm bash script"))
 }
 
+/// Lets everybody work in a folder.
+fn open_to_all(folder: &Path) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+}
+
+/// The program, after the words of `before`, as a user with no rights. As any other user than root: as that user.
+fn as_nobody(before: &[&str], folder: &Path) -> Option<Command> {
+    // The test's own program may be where nobody may look.
+    let program = folder.join("cyclone");
+    fs::copy(env!("CARGO_BIN_EXE_cyclone"), &program).unwrap();
+    let mut command = Command::new("env");
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+    } else if !before.is_empty() {
+        eprintln!("NOT RUN: a user's own processes count, so only root can start one with a limit on them");
+        return None;
+    }
+    command.args(before).arg(&program).current_dir(folder).env("RUST_BACKTRACE", "0");
+    Some(command)
+}
+
 #[test]
 fn a_full_disk_ends_the_run_with_4_and_the_checkpoint_before_is_whole() {
     let whole = workplace();
@@ -99,6 +121,25 @@ fn a_read_only_place_is_found_before_training() {
     let Some(output) = with_mounts(folder.path(), script) else { return };
     says(&exits(&output, 4), &["disk/run", "Read-only file system", "--out"]);
     assert!(output.stdout.is_empty(), "training had begun");
+}
+
+#[test]
+fn an_immutable_folder_is_found_before_training() {
+    let folder = workplace();
+    let place = folder.path().join("kept");
+    fs::create_dir(&place).unwrap();
+    let change = |flag: &str| Command::new("chattr").arg(flag).arg(&place).stderr(Stdio::null()).status();
+    if !change("+i").is_ok_and(|status| status.success()) {
+        eprintln!("NOT RUN: no file can be made immutable here");
+        return;
+    }
+    let outputs = ["kept", "kept/run"].map(|out| finish(&mut run(folder.path(), &["--out", out])));
+    assert!(change("-i").unwrap().success());
+    for output in outputs {
+        says(&exits(&output, 4), &["kept", "Operation not permitted", "--out"]);
+        assert!(output.stdout.is_empty(), "training had begun");
+    }
+    assert_eq!(fs::read_dir(place).unwrap().count(), 0);
 }
 
 #[test]
@@ -202,38 +243,155 @@ fn a_terminal_home_or_environment_that_says_nothing_changes_nothing() {
 #[test]
 fn images_that_must_not_be_read_are_bad_data() {
     let folder = workplace();
-    let nobody = || {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        command
-    };
-    let root = nobody().arg("true").status().is_ok_and(|status| status.success());
     let picture = folder.path().join("pictures/train/class-1/3.png");
     fs::set_permissions(&picture, fs::Permissions::from_mode(0o000)).unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    // The test's own program may be where nobody may look.
-    let program = folder.path().join("cyclone");
-    fs::copy(env!("CARGO_BIN_EXE_cyclone"), &program).unwrap();
-    let mut command = if root {
-        let mut command = nobody();
-        command.arg(&program);
-        command
-    } else {
-        Command::new(&program)
-    };
-    let output = finish(command.current_dir(folder.path()).args(RUN.split_whitespace()).args(["--out", "run"]));
+    open_to_all(folder.path());
+    let Some(mut command) = as_nobody(&[], folder.path()) else { return };
+    let output = finish(command.args(RUN.split_whitespace()).args(["--out", "run"]));
     says(&exits(&output, 3), &["class-1/3.png", "Permission denied"]);
 }
 
 #[test]
-fn memory_that_is_too_small_for_the_images_leaves_no_records() {
+fn memory_that_is_too_small_for_the_images_ends_the_run_with_10_before_it_begins() {
     let folder = workplace();
-    // The stand-in takes 184 MB; the program itself some more of addresses than that.
-    let script = "ulimit -v 150000; $RUN --data synthetic --out run";
-    let output = shell(folder.path(), script);
-    assert!(!output.status.success(), "it fitted");
-    assert!(!folder.path().join("run").exists(), "{}", String::from_utf8_lossy(&output.stderr));
-    says(&String::from_utf8_lossy(&output.stderr), &["memory"]);
+    // The images take 184 MB, and the program itself some more of addresses than that.
+    for limit in [50_000, 100_000, 150_000] {
+        let output = shell(folder.path(), &format!("ulimit -v {limit}; $RUN --data synthetic --out run"));
+        says(&exits(&output, 10), &["175.8 MiB of memory are needed for the images", "ulimit -v"]);
+        assert!(!folder.path().join("run").exists() && output.stdout.is_empty(), "training had begun");
+    }
+    // Less still, and there is not even room for the threads.
+    let output = shell(folder.path(), "ulimit -v 20000; $RUN --out run");
+    says(&exits(&output, 10), &["cannot start", "threads", "ulimit"]);
+}
+
+#[test]
+fn threads_that_the_system_does_not_give_end_the_run_with_10() {
+    let folder = workplace();
+    open_to_all(folder.path());
+    let Some(mut command) = as_nobody(&["prlimit", "--nproc=1"], folder.path()) else { return };
+    let output = finish(command.args(RUN.split_whitespace()).args(["--out", "run"]));
+    says(&exits(&output, 10), &["cannot start threads", "ulimit -u"]);
+}
+
+#[test]
+fn a_wall_clock_that_jumps_changes_no_bit_and_no_duration() {
+    let folder = workplace();
+    let library = folder.path().join("clock.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/driver/clock.c");
+    let built =
+        Command::new("cc").args(["-O1", "-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl").status();
+    assert!(built.is_ok_and(|status| status.success()), "a C compiler is needed: ./test installs one");
+    exits(&finish(&mut run(folder.path(), &["--out", "steady"])), 0);
+    let mut years = Vec::new();
+    for name in ["jumps", "again"] {
+        let mut command = run(folder.path(), &["--out", name, "--tensorboard"]);
+        exits(&finish(command.env("LD_PRELOAD", &library)), 0);
+        same_bits(&folder.path().join("steady"), &folder.path().join(name));
+        let summary: Value =
+            serde_json::from_slice(&fs::read(folder.path().join(name).join("summary.json")).unwrap()).unwrap();
+        for part in ["training", "evaluation"] {
+            let seconds = summary["seconds"][part].as_f64().unwrap();
+            assert!((0.0..common::HANGS.as_secs_f64()).contains(&seconds), "{part}: {seconds} s");
+        }
+        years.push(summary["started"].as_str().unwrap()[..4].to_owned());
+    }
+    let now: Value = serde_json::from_slice(&fs::read(folder.path().join("steady/summary.json")).unwrap()).unwrap();
+    assert_ne!(years[0], now["started"].as_str().unwrap()[..4], "the clock did not jump");
+
+    // Names do not come from it alone: each run has its own folder.
+    for _ in 0..2 {
+        exits(&finish(run(folder.path(), &["--steps", "1"]).env("LD_PRELOAD", &library)), 0);
+    }
+    assert_eq!(fs::read_dir(folder.path().join("runs")).unwrap().count(), 2);
+}
+
+#[test]
+fn a_configuration_without_an_end_is_wrong_usage() {
+    let folder = workplace();
+    let output = finish(&mut run(folder.path(), &["--config", "/dev/zero", "--out", "run"]));
+    says(&exits(&output, 2), &["/dev/zero: more than 65,536 bytes"]);
+    // One that comes through a pipe is welcome.
+    exits(&shell(folder.path(), "$RUN --config <(echo 'seed = 3') --steps 2 --out run"), 0);
+    assert!(fs::read_to_string(folder.path().join("run/config.toml")).unwrap().contains("seed = 3"));
+}
+
+#[test]
+fn test_images_that_are_training_images_too_are_counted_in_a_notice() {
+    let folder = workplace();
+    let at = |place: &str| folder.path().join("pictures").join(place);
+    for image in 0..2 {
+        fs::copy(at(&format!("train/class-0/{image}.png")), at(&format!("test/class-0/{image}.png"))).unwrap();
+    }
+    let message = exits(&finish(&mut run(folder.path(), &["--steps", "2", "--out", "run"])), 0);
+    says(&message, &["note: Data: 2 of 6 test images are training images too"]);
+}
+
+#[test]
+fn a_run_that_is_stopped_and_goes_on_or_is_copied_while_it_writes_loses_nothing() {
+    let folder = workplace();
+    let at = |name: &str| folder.path().join(name);
+    exits(&finish(&mut run(folder.path(), &["--out", "whole", "--cycles", "40"])), 0);
+    let child = run(folder.path(), &["--out", "run", "--cycles", "40"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = std::time::Instant::now();
+    while !at("run/checkpoints/step-15.safetensors").exists() && !at("run/summary.json").exists() {
+        assert!(start.elapsed() < common::HANGS);
+    }
+    let signal = |name: &str| Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    assert!(signal("STOP").success());
+    assert!(Command::new("cp").arg("-r").args([at("run"), at("copy")]).status().unwrap().success());
+    assert!(signal("CONT").success());
+    exits(&common::wait(child), 0);
+    same_bits(&at("run"), &at("whole"));
+    exits(&finish(&mut cyclone(folder.path(), &["train", "--resume", "copy"])), 0);
+    same_bits(&at("copy"), &at("whole"));
+}
+
+#[test]
+fn what_would_steer_the_terminal_is_shown_escaped() {
+    let folder = workplace();
+    let output = finish(&mut run(folder.path(), &["--data", "\u{1b}[2Jgone", "--out", "run"]));
+    let message = exits(&output, 3);
+    assert!(!message.contains('\u{1b}'), "{message:?}");
+    says(&message, &["error: \\u{1b}[2Jgone: No such file"]);
+}
+
+#[test]
+fn an_export_to_a_full_disk_leaves_nothing_and_one_to_a_file_that_is_there_leaves_that() {
+    let folder = workplace();
+    exits(&finish(&mut run(folder.path(), &["--steps", "2", "--out", "run"])), 0);
+    let output = shell(folder.path(), "trap '' XFSZ; ulimit -f 100; $CYCLONE export run --format npz --out new.npz");
+    says(&exits(&output, 4), &["new.npz: cannot be written: File too large", "--out"]);
+    let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(left.into_iter().all(|name| !name.contains("new.npz")));
+    fs::write(folder.path().join("mine.npz"), "mine").unwrap();
+    let output = finish(&mut cyclone(folder.path(), &["export", "run", "--format", "npz", "--out", "mine.npz"]));
+    says(&exits(&output, 2), &["--out mine.npz", "nothing is overwritten"]);
+    assert_eq!(fs::read_to_string(folder.path().join("mine.npz")).unwrap(), "mine");
+}
+
+#[test]
+fn what_is_no_run_or_no_picture_is_refused_without_being_waited_for() {
+    let folder = workplace();
+    exits(&finish(&mut run(folder.path(), &["--steps", "2", "--out", "run"])), 0);
+    assert!(Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
+    fs::write(folder.path().join("file"), "").unwrap();
+    for (run, picture, code, part) in [
+        ("run", "pipe", 3, "pipe: not a regular file"),
+        ("run", "file", 3, "file: neither PNG nor JPEG"),
+        ("run", "/dev/zero", 3, "/dev/zero: not a regular file"),
+        ("file", "file", 8, "expected the folder of a finished run"),
+        ("pipe", "file", 8, "expected the folder of a finished run"),
+    ] {
+        says(&exits(&finish(&mut cyclone(folder.path(), &["predict", run, picture])), code), &[part]);
+    }
+    says(&exits(&finish(&mut cyclone(folder.path(), &["train", "--resume", "file"])), 2), &["--resume file"]);
+    says(&exits(&finish(&mut cyclone(folder.path(), &["verify", "--run", "file"])), 2), &["--run file"]);
 }
 
 #[test]

@@ -209,6 +209,15 @@ fn a_gpu_that_hangs_ends_the_run_with_5_after_a_minute() {
 }
 
 #[test]
+fn a_software_adapter_is_announced() {
+    let Some(driver) = driver() else { return };
+    let folder = workplace();
+    let manifest = real_manifest(driver, folder.path());
+    let output = finish(cyclone(folder.path(), &arguments(&[])).env("VK_DRIVER_FILES", manifest));
+    says(&exits(&output, 0), &["note: llvmpipe", "is a software adapter"]);
+}
+
+#[test]
 fn without_a_driver_there_is_no_gpu_and_that_is_5() {
     let folder = workplace();
     let output = finish(cyclone(folder.path(), &arguments(&[])).env("VK_DRIVER_FILES", "/nonexistent"));

@@ -174,6 +174,26 @@ proptest! {
     }
 }
 
+#[test]
+fn more_loops_than_every_driver_runs_are_refused() {
+    let job = |batch_size: usize| Job {
+        model: ModelSpec { inputs: 3072, hidden: 50, classes: 10 },
+        decay: vec![0.5],
+        batch_size,
+        shuffles: 1,
+    };
+    let limits =
+        Limits { max_buffer_size: 1 << 40, max_storage_buffer_binding_size: u32::MAX.into(), ..Limits::default() };
+    Plan::new(&job(1 << 12), &limits, false, None).unwrap();
+    let error = Plan::new(&job((1 << 16) - 100), &limits, false, None).unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{error}");
+    let message = error.to_string();
+    assert!(
+        message.contains("would loop") && message.contains("times, the most that every driver runs is 65,535"),
+        "{message}"
+    );
+}
+
 /// Reads a configuration file's bytes as `--config` does.
 fn configure(bytes: &[u8]) -> Result<Config, u8> {
     let folder = tempdir().unwrap();

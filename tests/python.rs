@@ -91,12 +91,12 @@ fn trained(more: &[&str]) -> TempDir {
 
 /// The first 1,000 test images and the engine's logits of them.
 fn write_logits(run: &Path) {
-    let trained = Trained::open(run).unwrap();
+    let trained = Trained::open(run, None).unwrap();
     let dataset = Arc::new(Dataset::open(&source().parse::<Source>().unwrap()).unwrap());
     let _ = writeln!(std::io::stderr(), "1,000 images of {}", dataset.name);
     let rows: Vec<u32> = (dataset.train as u32..).take(1000).collect();
     let mut pixels = vec![0; rows.len() * dataset.inputs];
-    dataset.gather(&rows, &mut pixels).unwrap();
+    dataset.gather(&rows, &mut pixels);
     let job = Job { model: trained.params.spec, decay: vec![0.0], batch_size: 1, shuffles: 1 };
     let mut engine = CpuEngine::<f32>::new(job, dataset, Arc::new(trained.standardisation), 2).unwrap();
     engine.load(&[trained.params]).unwrap();
@@ -128,10 +128,25 @@ fn exports_give_the_same_logits_in_other_programs() {
 
 #[test]
 fn tensorboard_reads_the_numbers_of_the_metrics() {
-    let folder = trained(&["--tensorboard"]);
+    let folder = trained(&["--tensorboard", "--checkpoint-every", "100"]);
     let run = folder.path().join("run");
     let check = || script("check_events.py", &[run.to_str().unwrap()]);
     let Some(output) = check() else { return };
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+
+    // Of a run that goes on before its last evaluations, those are read once all the same.
+    let checkpoints = run.join("checkpoints");
+    let steps = fs::read_dir(&checkpoints).unwrap().filter_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.strip_prefix("step-")?.strip_suffix(".safetensors")?.parse::<u64>().ok()
+    });
+    fs::remove_file(checkpoints.join(format!("step-{}.safetensors", steps.max().unwrap()))).unwrap();
+    fs::remove_file(run.join("summary.json")).unwrap();
+    let mut resume = Command::new(env!("CARGO_BIN_EXE_cyclone"));
+    let resumed =
+        resume.current_dir(folder.path()).args(["train", "--resume", "run", "--tensorboard"]).output().unwrap();
+    assert!(resumed.status.success(), "{}", text(&resumed.stderr));
+    let output = check().unwrap();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 
     // The check can fail: a line of the metrics lost.

@@ -230,3 +230,19 @@ fn the_table_of_metrics_has_the_numbers_of_its_lines() {
     }
     assert_eq!((count, table.lines().count(), lines.lines().count()), (3, 4, 3));
 }
+
+#[test]
+fn of_a_run_of_several_networks_one_is_chosen_by_its_number() {
+    let folder = trained(&["--repeats", "2"]);
+    let at = |name: &str| folder.path().join(name);
+    picture(&at("small.png"), 32, 32, ImageFormat::Png);
+    let answers = ["0", "1"].map(|model| done(folder.path(), &["predict", "run", "--model", model, "small.png"]));
+    assert_ne!(answers[0], answers[1], "two networks");
+    refused(folder.path(), &["predict", "run", "small.png"], 2, "run has 2 networks: say which with --model 0 to 1");
+    refused(folder.path(), &["predict", "run", "--model", "2", "small.png"], 2, "--model 2: run has 2 networks");
+    done(folder.path(), &["export", "run", "--format", "npz", "--model", "1"]);
+    assert!(at("run/model-1.npz").is_file());
+    let single = trained(&[]);
+    done(single.path(), &["export", "run", "--format", "npz", "--model", "0"]);
+    refused(single.path(), &["export", "run", "--format", "onnx", "--model", "1"], 2, "leave --model out");
+}

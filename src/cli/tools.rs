@@ -15,6 +15,9 @@ use crate::spec::Source;
 pub struct PredictArgs {
     /// The folder of a finished run
     pub run: PathBuf,
+    /// Which network of a run of several, from 0
+    #[arg(long, value_name = "M")]
+    pub model: Option<usize>,
     /// PNG or JPEG pictures of any size, or folders of them
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
@@ -34,10 +37,13 @@ pub struct PredictArgs {
 pub struct ExportArgs {
     /// The folder of a finished run
     pub run: PathBuf,
+    /// Which network of a run of several, from 0
+    #[arg(long, value_name = "M")]
+    pub model: Option<usize>,
     /// What to write
     #[arg(long)]
     pub format: Format,
-    /// The file, which must not be there yet [default: RUN/model.FORMAT]
+    /// The file, which must not be there yet [default: RUN/model.FORMAT, or model-M.FORMAT]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }

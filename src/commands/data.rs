@@ -30,14 +30,14 @@ fn import(args: &ImportArgs) -> Result<()> {
     dataset.notice.iter().for_each(|notice| Display::new(false).note(notice));
     binary::import(&dataset, &args.destination)?;
     let [train, test] = [dataset.train, dataset.labels.len() - dataset.train].map(|n| grouped(n as u64));
-    let path = args.destination.display();
-    display::print(&format!("{train} training and {test} test images in {path}: train on them with --data {path}\n"))
+    let (path, typed) = (args.destination.display(), display::quoted(&args.destination));
+    display::print(&format!("{train} training and {test} test images in {path}: train on them with --data {typed}\n"))
 }
 
 fn info(args: &InfoArgs) -> Result<()> {
     let dataset = Dataset::open(&args.source)?;
     dataset.notice.iter().for_each(|notice| Display::new(false).note(notice));
-    let info = Info::of(&dataset)?;
+    let info = Info::of(&dataset);
     if let Some(path) = &args.contact_sheet {
         let mut bytes = Cursor::new(Vec::new());
         let drawn = info::contact_sheet(&dataset).write_to(&mut bytes, ImageFormat::Png);

@@ -10,12 +10,11 @@ use super::output::write_new;
 
 /// Writes the network of a run in another format.
 pub fn run(args: &ExportArgs) -> Result<()> {
-    let trained = Trained::open(&args.run)?;
+    let trained = Trained::open(&args.run, args.model)?;
     let bytes = args.format.encode(&trained)?;
-    let path = match &args.out {
-        Some(path) => path.clone(),
-        None => args.run.join(format!("model.{}", args.format.extension())),
-    };
+    let model = args.model.map_or(String::new(), |model| format!("-{model}"));
+    let name = format!("model{model}.{}", args.format.extension());
+    let path = args.out.clone().unwrap_or_else(|| args.run.join(name));
     write_new(&path, "--out", &bytes)?;
     display::print(&format!("{}: {} bytes\n", path.display(), grouped(bytes.len() as u64)))
 }

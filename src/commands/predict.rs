@@ -11,7 +11,7 @@ use crate::trained::Trained;
 
 /// Classifies pictures.
 pub fn run(args: &PredictArgs) -> Result<()> {
-    let trained = Trained::open(&args.run)?;
+    let trained = Trained::open(&args.run, args.model)?;
     let files = predict::pictures(&args.images)?;
     let device = Device::open(&args.device)?;
     device.notice.iter().for_each(|notice| Display::new(false).note(notice));

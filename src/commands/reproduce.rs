@@ -99,7 +99,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         started: started.to_string(),
         device: device.record(),
         data: dataset.name.clone(),
-        sha256: dataset.digest()?,
+        sha256: dataset.digest(),
         scale: args.scale,
         warning: terms.warning(),
         counts,

@@ -105,7 +105,7 @@ fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display:
     let make = || device.engine(training.job(shape), dataset.clone(), standardisation.clone());
     let (digest, engine) = join(|| dataset.digest(), make);
     let engine = engine?;
-    let run = Run { settings: Settings::from(&config), data: digest?, device: ranks.describe(engine.describe()) };
+    let run = Run { settings: Settings::from(&config), data: digest, device: ranks.describe(engine.describe()) };
     Ok(Prepared { config, device, dataset, standardisation, shape, training, engine, run })
 }
 
@@ -122,10 +122,11 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         shape,
         records: records.path(),
     };
+    let resumed = args.resume.is_some().then_some(state.step);
     display.show(&header.to_string())?;
     display.start(training.plan().steps());
     let mut csv = args.csv.then(|| Csv::create(records.path())).transpose()?;
-    let mut board = args.tensorboard.then(|| TensorBoard::create(records.path())).transpose()?;
+    let mut board = args.tensorboard.then(|| TensorBoard::create(records.path(), resumed)).transpose()?;
     let mut watching: Vec<&mut dyn Observer> = vec![&mut display, records];
     watching.extend(csv.as_mut().map(|csv| csv as &mut dyn Observer));
     watching.extend(board.as_mut().map(|board| board as &mut dyn Observer));

@@ -5,7 +5,6 @@ use rayon::prelude::*;
 use super::forward::standardise;
 use super::real::Real;
 use crate::data::{Dataset, Standardisation};
-use crate::error::Result;
 
 /// Images that a thread gathers and standardises at a time: 8 are 24 KB of pixels and 96 KB of f32, some 3 µs.
 const IMAGES: usize = 8;
@@ -27,13 +26,7 @@ impl<T: Real> Batch<T> {
     }
 
     /// Takes in the data set's `rows [G][length]`.
-    pub(super) fn fill(
-        &mut self,
-        data: &Dataset,
-        statistics: &Standardisation,
-        rows: &[u32],
-        length: usize,
-    ) -> Result<()> {
+    pub(super) fn fill(&mut self, data: &Dataset, statistics: &Standardisation, rows: &[u32], length: usize) {
         self.length = length;
         self.labels.clear();
         self.labels.extend(rows.iter().map(|&row| data.labels[row as usize]));
@@ -41,11 +34,10 @@ impl<T: Real> Batch<T> {
         self.x.resize(rows.len() * self.inputs, T::ZERO);
         let pixels = self.pixels.par_chunks_mut(IMAGES * self.inputs);
         let x = self.x.par_chunks_mut(IMAGES * self.inputs);
-        rows.par_chunks(IMAGES).zip(pixels).zip(x).try_for_each(|((rows, pixels), x)| {
-            data.gather(rows, pixels)?;
+        rows.par_chunks(IMAGES).zip(pixels).zip(x).for_each(|((rows, pixels), x)| {
+            data.gather(rows, pixels);
             standardise(pixels, &statistics.mean, &statistics.scale, x);
-            Ok(())
-        })
+        });
     }
 
     /// The images of shuffle `group`, `[B, D]`.

@@ -27,12 +27,12 @@ pub fn open(path: &Path) -> Result<Dataset> {
 }
 
 /// [`open`] with `records` images a file.
-fn open_with(path: &Path, records: usize) -> Result<Dataset> {
+pub fn open_with(path: &Path, records: usize) -> Result<Dataset> {
     let unreadable = |fault: io::Error| Error::data(path, fault.to_string());
     let file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let mut packed = BufReader::with_capacity(1 << 16, file);
-    let mut images = Images::new(records);
+    let mut images = Images::new(records)?;
     if let Err(fault) = unpack(&mut packed, &mut images, records) {
         let [at, length] = [packed.stream_position().map_err(unreadable)?, length].map(grouped);
         return Err(Error::archive(
@@ -40,7 +40,7 @@ fn open_with(path: &Path, records: usize) -> Result<Dataset> {
             format!("{} (at byte {at} of {length}); data/README.md says how to get the official archive", fault.0),
         ));
     }
-    Ok(images.into_dataset(format!("CIFAR-10 from {}", path.display())))
+    images.into_dataset(path)
 }
 
 /// What is wrong with an archive, in words.

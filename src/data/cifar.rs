@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::Dataset;
+use super::{Dataset, room};
 use crate::error::{Error, Result};
 use crate::spec::grouped;
 
@@ -53,7 +53,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
 }
 
 /// [`open`] with `records` images a file.
-fn open_with(folder: &Path, records: usize) -> Result<Dataset> {
+pub fn open_with(folder: &Path, records: usize) -> Result<Dataset> {
     let missing: Vec<_> = FILES.into_iter().filter(|name| !folder.join(name).exists()).collect();
     if !missing.is_empty() {
         let hint = other_version(folder).unwrap_or("data/README.md says how to get them");
@@ -62,14 +62,14 @@ fn open_with(folder: &Path, records: usize) -> Result<Dataset> {
     for name in FILES {
         check_file(&folder.join(name), records)?;
     }
-    let mut images = Images::new(records);
+    let mut images = Images::new(records)?;
     images.files_mut().into_par_iter().zip(FILES).try_for_each(|(mut target, name)| {
         let path = folder.join(name);
         let failed = |fault: Fault| Error::data(&path, fault.to_string());
         let file = File::open(&path).map_err(|fault| failed(fault.into()))?;
         target.read(BufReader::with_capacity(1 << 18, file)).map_err(failed)
     })?;
-    Ok(images.into_dataset(format!("CIFAR-10 from {}", folder.display())))
+    images.into_dataset(folder)
 }
 
 /// `path` is a regular file of the right length. Asked before it is opened: reading a pipe or a device might never end.
@@ -146,9 +146,9 @@ pub(super) struct FileImages<'a> {
 }
 
 impl Images {
-    pub(super) fn new(records: usize) -> Self {
+    pub(super) fn new(records: usize) -> Result<Self> {
         let images = FILES.len() * records;
-        Self { records, pixels: vec![0; images * INPUTS], labels: vec![0; images] }
+        Ok(Self { records, pixels: room(images * INPUTS)?, labels: vec![0; images] })
     }
 
     /// One part for each of [`FILES`].
@@ -158,10 +158,23 @@ impl Images {
         pixels.zip(labels).map(|(pixels, labels)| FileImages { pixels, labels }).collect()
     }
 
-    pub(super) fn into_dataset(self, name: String) -> Dataset {
-        let classes = CLASSES.map(String::from).to_vec();
-        Dataset::in_memory(name, classes, INPUTS, self.pixels, self.labels, BATCHES * self.records)
-            .in_batches_of(self.records)
+    /// The data set. Two files with the same images are one file that was copied, and the accuracy would be of images
+    /// that were trained on.
+    pub(super) fn into_dataset(self, path: &Path) -> Result<Dataset> {
+        let file = |place: usize| &self.pixels[place * self.records * INPUTS..][..self.records * INPUTS];
+        for (place, name) in FILES.into_iter().enumerate() {
+            // Files that differ do so in their first bytes, so that this takes no time.
+            if let Some(same) = (0..place).find(|&other| file(other) == file(place)) {
+                let what = format!(
+                    "{} and {name} have the same images, expected six different files; get them anew",
+                    FILES[same]
+                );
+                return Err(Error::data(path, what));
+            }
+        }
+        let (name, classes) = (format!("CIFAR-10 from {}", path.display()), CLASSES.map(String::from).to_vec());
+        Ok(Dataset::in_memory(name, classes, INPUTS, self.pixels, self.labels, BATCHES * self.records)
+            .in_batches_of(self.records))
     }
 }
 

@@ -5,7 +5,7 @@
 //! anew where the server has another one. Length and MD5 must be the published ones before the file gets its name.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -125,9 +125,11 @@ pub fn install(
 ///
 /// # Errors
 ///
-/// [`Error::Download`] if it does not arrive or is another file, [`Error::Output`] if it cannot be written.
+/// [`Error::Download`] if it does not arrive or is another file, [`Error::Output`] if it cannot be written,
+/// [`Error::Busy`] if another process downloads it.
 pub fn download(published: &Published<'_>, folder: &Path, patience: &Patience, watch: &mut dyn Watch) -> Result<()> {
     let end = Instant::now() + patience.overall;
+    let _lock = Lock::take(folder, published)?;
     let partial = Partial::new(folder, published.name);
     let mut fruitless = 0_u32;
     loop {
@@ -154,6 +156,33 @@ pub fn download(published: &Published<'_>, folder: &Path, patience: &Patience, w
     let path = folder.join(published.name);
     let _ = fs::remove_file(&partial.tag);
     fs::rename(&partial.path, &path).map_err(|fault| Error::output(&path, fault.to_string()))
+}
+
+/// Two processes that write to one partial file would make a file of neither.
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    fn take(folder: &Path, published: &Published<'_>) -> Result<Self> {
+        let path = folder.join(format!("{}.part.lock", published.name));
+        let file = File::create(&path).map_err(|fault| full(&path, published.bytes, &fault))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path, _file: file }),
+            Err(TryLockError::WouldBlock) => {
+                let what = "another process downloads this file: wait for it, or name another folder with --dest";
+                Err(Error::Busy { path: folder.join(published.name), what: what.into() })
+            }
+            Err(TryLockError::Error(fault)) => Err(Error::output(&path, fault.to_string())),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 /// What is there of a download.

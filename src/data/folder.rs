@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::Dataset;
 use super::cifar::{INPUTS, SIDE};
-use super::picture;
+use super::{Dataset, room};
+use super::{info, picture};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, stream};
 use crate::spec::grouped;
@@ -38,7 +38,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     let train_images = files.len();
     files.extend(labelled_files(&test, &classes)?);
 
-    let mut pixels = vec![0; files.len() * INPUTS];
+    let mut pixels = room(files.len() * INPUTS)?;
     let decoded: Vec<Result<bool>> = pixels
         .par_chunks_exact_mut(INPUTS)
         .zip(&files)
@@ -51,11 +51,20 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     let labels = files.iter().map(|(_, label)| *label).collect();
     let names = classes.iter().map(|class| class.to_string_lossy().into_owned()).collect();
     let mut dataset = Dataset::in_memory(folder.display().to_string(), names, INPUTS, pixels, labels, train_images);
+    let mut notices = Vec::new();
     if resized > 0 {
         let of = grouped(files.len() as u64);
-        dataset.notice =
-            Some(format!("Data: {} of {of} images were resized to {SIDE} x {SIDE} pixels.", grouped(resized)));
+        notices.push(format!("Data: {} of {of} images were resized to {SIDE} x {SIDE} pixels.", grouped(resized)));
     }
+    let both = info::in_both(&dataset);
+    if both > 0 {
+        let of = grouped((files.len() - train_images) as u64);
+        notices.push(format!(
+            "Data: {} of {of} test images are training images too: the test says less.",
+            grouped(both as u64)
+        ));
+    }
+    dataset.notice = (!notices.is_empty()).then(|| notices.join(" "));
     Ok(dataset)
 }
 

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::cifar::{PLANE, SIDE};
 use super::{Dataset, picture};
-use crate::error::Result;
 
 /// Images of a class on the contact sheet, beside their mean.
 const COLUMNS: usize = 16;
@@ -58,11 +57,7 @@ pub struct Channel {
 
 impl Info {
     /// Counts the images of `dataset`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Dataset::digest`].
-    pub fn of(dataset: &Dataset) -> Result<Self> {
+    pub fn of(dataset: &Dataset) -> Self {
         let (train, test) = dataset.labels.split_at(dataset.train);
         let count = |labels: &[u8], class: usize| labels.iter().filter(|&&label| usize::from(label) == class).count();
         let classes = dataset.classes.iter().enumerate().map(|(class, name)| Class {
@@ -70,19 +65,24 @@ impl Info {
             train: count(train, class),
             test: count(test, class),
         });
-        let rows = dataset.train as u32..dataset.labels.len() as u32;
-        let trained: HashSet<&[u8]> = (0..rows.start).map(|row| dataset.image(row)).collect();
-        Ok(Self {
+        Self {
             name: dataset.name.clone(),
-            sha256: dataset.digest()?,
+            sha256: dataset.digest(),
             train: train.len(),
             test: test.len(),
             batches: dataset.batches.iter().map(ExactSizeIterator::len).collect(),
             classes: classes.collect(),
             channels: (0..dataset.inputs / PLANE).map(|channel| Channel::of(dataset, channel)).collect(),
-            in_both: rows.filter(|&row| trained.contains(dataset.image(row))).count(),
-        })
+            in_both: in_both(dataset),
+        }
     }
+}
+
+/// How many test images have the pixels of a training image.
+pub fn in_both(dataset: &Dataset) -> usize {
+    let tests = dataset.train as u32..dataset.labels.len() as u32;
+    let trained: HashSet<&[u8]> = (0..tests.start).map(|row| dataset.image(row)).collect();
+    tests.filter(|&row| trained.contains(dataset.image(row))).count()
 }
 
 impl Channel {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn counts_colours_and_repeated_images_are_right() {
-        let info = Info::of(&sample()).unwrap();
+        let info = Info::of(&sample());
         assert_eq!((info.train, info.test, info.in_both), (3, 2, 1));
         assert_eq!(info.classes.iter().map(|class| (class.train, class.test)).collect::<Vec<_>>(), [(2, 1), (1, 1)]);
         approx::assert_relative_eq!(info.channels[0].mean, 30.0);

@@ -24,8 +24,9 @@
 use rand::Rng;
 use rayon::prelude::*;
 
-use super::Dataset;
 use super::cifar::{BATCH, BATCHES, IMAGES, INPUTS, PLANE, SIDE};
+use super::{Dataset, room};
+use crate::error::Result;
 use crate::random::{Purpose, stream};
 
 /// Names of the classes: the shapes, in the order of their labels.
@@ -43,12 +44,16 @@ const UNIT: i32 = 64;
 pub const NAME: &str = "built-in stand-in";
 
 /// All the images.
-pub fn dataset() -> Dataset {
-    let mut pixels = vec![0; IMAGES * INPUTS];
+///
+/// # Errors
+///
+/// [`crate::error::Error::Resources`] where there is no memory for them.
+pub fn dataset() -> Result<Dataset> {
+    let mut pixels = room(IMAGES * INPUTS)?;
     pixels.par_chunks_exact_mut(INPUTS).enumerate().for_each(|(index, image)| draw(index as u64, image));
     let labels = (0..IMAGES).map(|index| class_of(index as u64)).collect();
-    Dataset::in_memory(NAME, CLASSES.map(String::from).to_vec(), INPUTS, pixels, labels, BATCHES * BATCH)
-        .in_batches_of(BATCH)
+    let classes = CLASSES.map(String::from).to_vec();
+    Ok(Dataset::in_memory(NAME, classes, INPUTS, pixels, labels, BATCHES * BATCH).in_batches_of(BATCH))
 }
 
 /// The class of image `index`.
@@ -141,7 +146,7 @@ mod tests {
 
     #[test]
     fn an_image_depends_on_its_index_only() {
-        let data = dataset();
+        let data = dataset().unwrap();
         let mut alone = vec![0; INPUTS];
         for index in [0, 9_999, 50_000, 59_999] {
             draw(index.into(), &mut alone);
@@ -152,7 +157,7 @@ mod tests {
 
     #[test]
     fn every_batch_has_a_thousand_images_of_each_class() {
-        let data = dataset();
+        let data = dataset().unwrap();
         let count = |labels: &[u8]| {
             let mut images = [0; 10];
             for &label in labels {

@@ -113,6 +113,15 @@ fn adapters() -> Vec<wgpu::Adapter> {
         .collect()
 }
 
+/// What the driver or wgpu reported by itself.
+#[derive(Debug)]
+enum Fault {
+    /// The device was lost, or has no memory.
+    Device(String),
+    /// A call that wgpu refused: a mistake of this program.
+    Call(String),
+}
+
 /// An open device. Its errors are collected, never panicked on.
 #[derive(Debug)]
 pub struct Gpu {
@@ -124,7 +133,7 @@ pub struct Gpu {
     pub(crate) queue: wgpu::Queue,
     pub(crate) recorder: Recorder,
     pub(super) pipelines: Option<Pipelines>,
-    fault: Arc<Mutex<Option<String>>>,
+    fault: Arc<Mutex<Option<Fault>>>,
 }
 
 impl Gpu {
@@ -162,16 +171,21 @@ impl Gpu {
         .map_err(|error| Error::Gpu(format!("{}: the driver gave no device: {error}", info.name)))?;
 
         let fault = Arc::new(Mutex::new(None));
-        let record = |fault: &Arc<Mutex<Option<String>>>| {
+        let record = |fault: &Arc<Mutex<Option<Fault>>>| {
             let fault = Arc::clone(fault);
-            move |what: String| {
+            move |what: Fault| {
                 fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
             }
         };
         let (uncaptured, lost) = (record(&fault), record(&fault));
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured(error.to_string())));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            uncaptured(match error {
+                wgpu::Error::OutOfMemory { .. } => Fault::Device(error.to_string()),
+                _ => Fault::Call(error.to_string()),
+            });
+        }));
         device.set_device_lost_callback(move |reason, message| {
-            lost(format!("the device was lost ({reason:?}) {message}"));
+            lost(Fault::Device(format!("the device was lost ({reason:?}) {message}")));
         });
         let pipelines = Pipelines::load(&device, &adapter.get_info());
         Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), pipelines, fault }))
@@ -197,7 +211,8 @@ impl Gpu {
     pub(crate) fn check(&self) -> Result<()> {
         match &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
             None => Ok(()),
-            Some(fault) => Err(self.failed(fault)),
+            Some(Fault::Device(what)) => Err(self.failed(what)),
+            Some(Fault::Call(what)) => Err(Error::Internal(format!("{}: {what}", self.info.name))),
         }
     }
 
@@ -322,6 +337,23 @@ mod tests {
 
     fn adapter(index: usize, name: &str, kind: &'static str) -> AdapterInfo {
         AdapterInfo { index, name: name.into(), kind, backend: "Vulkan".into(), driver: String::new(), limits: vec![] }
+    }
+
+    #[test]
+    fn a_call_that_is_refused_is_a_mistake_of_this_program_and_named() {
+        let gpu = Gpu::open(&Choice::Any).expect("a Vulkan driver: ./test installs a software one");
+        gpu.check().unwrap();
+        let usage = wgpu::BufferUsages::COPY_DST;
+        let size = gpu.limits.max_buffer_size + 4;
+        let _ = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("too long"),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
+        let error = gpu.check().unwrap_err();
+        assert_eq!(error.exit_code(), 70, "{error}");
+        assert!(error.to_string().contains("too long"), "{error}");
     }
 
     #[test]

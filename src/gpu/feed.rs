@@ -105,8 +105,10 @@ impl Feed {
         let mut labels = Vec::with_capacity(rows.len());
         gpu.recorder.phase(Phase::Gather, || {
             labels.extend(rows.iter().map(|row| u32::from(dataset.labels[*row as usize])));
-            if parts.is_empty() { gather(dataset, rows, bytes) } else { Ok(()) }
-        })?;
+            if parts.is_empty() {
+                gather(dataset, rows, bytes);
+            }
+        });
         if let Some(submission) = slot.submission.take() {
             gpu.wait(Some(&submission))?;
         }
@@ -130,16 +132,18 @@ impl Feed {
 }
 
 /// The pixels of `rows`, each row padded to whole words.
-fn gather(dataset: &Dataset, rows: &[u32], bytes: &mut Vec<u8>) -> Result<()> {
+fn gather(dataset: &Dataset, rows: &[u32], bytes: &mut Vec<u8>) {
     let row_bytes = dataset.inputs.next_multiple_of(4);
     bytes.resize(rows.len() * row_bytes, 0);
-    rows.par_chunks(PIECE).zip(bytes.par_chunks_mut(PIECE * row_bytes)).try_for_each(|(rows, bytes)| {
+    rows.par_chunks(PIECE).zip(bytes.par_chunks_mut(PIECE * row_bytes)).for_each(|(rows, bytes)| {
         if row_bytes == dataset.inputs {
             return dataset.gather(rows, bytes);
         }
         let mut padded = bytes.chunks_exact_mut(row_bytes);
-        rows.iter().zip(&mut padded).try_for_each(|(row, out)| dataset.gather(&[*row], &mut out[..dataset.inputs]))
-    })
+        for (row, out) in rows.iter().zip(&mut padded) {
+            dataset.gather(&[*row], &mut out[..dataset.inputs]);
+        }
+    });
 }
 
 /// Brings all images to the GPU, in as many buffers as its bindings' limit asks for.
@@ -152,7 +156,7 @@ fn upload(gpu: &Gpu, plan: &Plan, dataset: &Dataset) -> Result<Vec<Part>> {
     for rows in all.chunks((most / row_bytes).max(1) as usize) {
         let images = buffer(gpu, "images", rows.len() as u64 * row_bytes)?;
         for (piece, rows) in rows.chunks(UPLOAD).enumerate() {
-            gather(dataset, rows, &mut bytes)?;
+            gather(dataset, rows, &mut bytes);
             gpu.queue.write_buffer(&images, (piece * UPLOAD) as u64 * row_bytes, &bytes);
             // Otherwise the driver would hold a copy of all of them until the first step.
             gpu.wait(Some(&gpu.queue.submit([])))?;

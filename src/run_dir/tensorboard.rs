@@ -4,7 +4,7 @@
 //! those of <https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto>, `event.proto` and
 //! `summary.proto`, as far as they are used here.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,9 @@ use crate::train::{Evaluation, Observer};
 const TAGS: [&str; 8] =
     ["lr", "batch/loss", "train/loss", "train/cost", "train/accuracy", "val/loss", "val/cost", "val/accuracy"];
 
+/// What the names of event files begin with; ten digits of seconds follow.
+const PREFIX: &str = "events.out.tfevents.";
+
 /// An event file that grows at every evaluation.
 pub struct TensorBoard {
     path: PathBuf,
@@ -26,20 +29,30 @@ pub struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// Begins an event file in the run's folder, so that `tensorboard --logdir runs` finds it there.
+    /// Begins an event file in the run's folder, so that `tensorboard --logdir runs` finds it there. Of a run that goes on
+    /// after step `resumed`, an earlier file may have that step and later ones already: TensorBoard is told to forget
+    /// those, as `purge_step` of other writers does.
     ///
     /// # Errors
     ///
     /// [`Error::Output`].
-    pub fn create(run: &Path) -> Result<Self> {
+    pub fn create(run: &Path, resumed: Option<u64>) -> Result<Self> {
         let now = Timestamp::now();
-        // TensorBoard looks for "tfevents" and reads the files of a folder in the order of their names.
-        let name = format!("events.out.tfevents.{:010}.{}.cyclone", now.as_second(), std::process::id());
+        // TensorBoard looks for "tfevents" and reads the files of a folder in the order of their names, so this one's must
+        // come after those that are there, whatever the clock says.
+        let second = now.as_second().max(last_second(run)?.map_or(0, |last| last + 1));
+        let name = format!("{PREFIX}{second:010}.{}.cyclone", std::process::id());
         let path = run.join(name);
         let file = File::create_new(&path).map_err(failed(&path))?;
         let mut board = Self { path, file };
         let version = What::FileVersion("brain.Event:2".into());
-        board.write(&[Event { wall_time: seconds(now), step: 0, what: Some(version) }])?;
+        let mut events = vec![Event { wall_time: seconds(now), step: 0, what: Some(version) }];
+        events.extend(resumed.map(|step| Event {
+            wall_time: seconds(now),
+            step: step.cast_signed(),
+            what: Some(What::Session(Session { status: START })),
+        }));
+        board.write(&events)?;
         Ok(board)
     }
 
@@ -79,6 +92,17 @@ impl Observer for TensorBoard {
     }
 }
 
+/// The second in the name of the last event file of a folder.
+fn last_second(run: &Path) -> Result<Option<i64>> {
+    let mut last = None;
+    for entry in fs::read_dir(run).map_err(failed(run))? {
+        let name = entry.map_err(failed(run))?.file_name();
+        let second = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.get(..10)?.parse().ok());
+        last = last.max(second);
+    }
+    Ok(last)
+}
+
 fn seconds(time: Timestamp) -> f64 {
     time.as_duration().as_secs_f64()
 }
@@ -102,7 +126,7 @@ struct Event {
     wall_time: f64,
     #[prost(int64, tag = "2")]
     step: i64,
-    #[prost(oneof = "What", tags = "3, 5")]
+    #[prost(oneof = "What", tags = "3, 5, 7")]
     what: Option<What>,
 }
 
@@ -112,7 +136,19 @@ enum What {
     FileVersion(String),
     #[prost(message, tag = "5")]
     Summary(Summary),
+    #[prost(message, tag = "7")]
+    Session(Session),
 }
+
+/// `SessionLog`. At its [`START`] a reader forgets the event's step and all later ones of the files before.
+#[derive(Clone, PartialEq, Message)]
+struct Session {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// `SessionLog.SessionStatus.START`.
+const START: i32 = 1;
 
 #[derive(Clone, PartialEq, Message)]
 struct Summary {

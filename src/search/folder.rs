@@ -43,7 +43,7 @@ impl Plan {
         let data = DataRecord {
             name: dataset.name.clone(),
             classes: dataset.classes.clone(),
-            sha256: dataset.digest()?,
+            sha256: dataset.digest(),
             train: split.train.len(),
             validation: split.validation.len(),
             test: split.test.len(),

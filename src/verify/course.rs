@@ -135,7 +135,7 @@ impl Course {
         let mut run = Vec::new();
         let mut kinked = false;
         for step in 0..steps {
-            let kinks = self.kinks(step, &before)?;
+            let kinks = self.kinks(step, &before);
             kinked |= kinks > 0;
             let (gpu_loss, gpu_seconds) = self.step(gpu, step)?;
             let (cpu_loss, cpu_seconds) = self.step(reference, step)?;
@@ -167,17 +167,17 @@ impl Course {
     }
 
     /// `ReLU`s of step `step`'s batch that the two networks may have switched differently.
-    fn kinks(&mut self, step: u64, networks: &[Network<f64>; 2]) -> Result<usize> {
+    fn kinks(&mut self, step: u64, networks: &[Network<f64>; 2]) -> usize {
         let mut rows = Vec::new();
         let count = self.batches.append(step, &mut rows) as usize;
         let mut pixels = vec![0; count * self.job.model.inputs];
-        self.dataset.gather(&rows, &mut pixels)?;
+        self.dataset.gather(&rows, &mut pixels);
         let mut x = vec![0.0; pixels.len()];
         standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale, &mut x);
         let [ours, theirs] = networks.each_ref().map(|network| inputs_of_relu(&x, count, network));
         let rms = (theirs.iter().map(|z| z * z).sum::<f64>() / theirs.len() as f64).sqrt();
         let kink = |(a, b): &(&f64, &f64)| (**a > 0.0) != (**b > 0.0) || a.abs().min(b.abs()) <= NEAR * rms;
-        Ok(ours.iter().zip(&theirs).filter(kink).count())
+        ours.iter().zip(&theirs).filter(kink).count()
     }
 }
 

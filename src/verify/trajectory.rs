@@ -78,7 +78,7 @@ pub(super) fn free(referee: &Referee) -> Result<Vec<Finding>> {
 
 /// A whole run of the report's figure 1 on the built-in images: accuracies on those trained on and on the test images.
 pub(super) fn accuracy(referee: &Referee) -> Result<Vec<Finding>> {
-    let dataset = Arc::new(stand_in::dataset());
+    let dataset = Arc::new(stand_in::dataset()?);
     let parts = [dataset.batches[0].clone(), dataset.train as u32..dataset.labels.len() as u32];
     let [train, test] = parts.map(Iterator::collect::<Vec<u32>>);
     let standardisation = Arc::new(Standardisation::of(&dataset, &train)?);

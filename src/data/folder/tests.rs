@@ -67,7 +67,7 @@ fn every_image_is_there_with_its_class_and_its_planes() {
 #[test]
 fn two_readings_give_the_same_rows() {
     let folder = sample();
-    assert_eq!(open(folder.path()).unwrap().digest().unwrap(), open(folder.path()).unwrap().digest().unwrap());
+    assert_eq!(open(folder.path()).unwrap().digest(), open(folder.path()).unwrap().digest());
 }
 
 #[test]

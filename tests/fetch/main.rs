@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod server;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,55 +20,8 @@ use cyclone::spec::Source;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use md5::{Digest, Md5};
+use server::{Answer, cut, reply, rest, serve, whole};
 use tempfile::{TempDir, tempdir};
-
-/// What a server does with one connection, after it has read the request.
-type Answer = Box<dyn FnOnce(&mut TcpStream) + Send>;
-
-/// A server that gives each connection the next answer. Returns its address and the requests, as they come.
-fn serve(answers: Vec<Answer>) -> (String, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/archive", listener.local_addr().unwrap());
-    let (sender, requests) = channel();
-    thread::spawn(move || {
-        for answer in answers {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut request = String::new();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            while !request.ends_with("\r\n\r\n") && reader.read_line(&mut request).unwrap() > 0 {}
-            let _ = sender.send(request.to_lowercase());
-            thread::spawn(move || answer(&mut stream));
-        }
-    });
-    (url, requests)
-}
-
-/// Sends a head and a body. A client that hangs up is not the server's concern.
-fn reply(status: &str, headers: &str, body: &[u8]) -> Answer {
-    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n");
-    let body = body.to_vec();
-    Box::new(move |stream| {
-        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
-    })
-}
-
-fn whole(body: &[u8]) -> Answer {
-    reply("200 OK", &format!("Content-Length: {}\r\nETag: \"one\"\r\n", body.len()), body)
-}
-
-/// The first `sent` bytes of a file, then the end of the line.
-fn cut(body: &[u8], sent: usize) -> Answer {
-    reply("200 OK", &format!("Content-Length: {}\r\nETag: \"one\"\r\n", body.len()), &body[..sent])
-}
-
-fn rest(body: &[u8], from: usize) -> Answer {
-    let range = format!("Content-Range: bytes {from}-{}/{}\r\n", body.len() - 1, body.len());
-    reply(
-        "206 Partial Content",
-        &format!("Content-Length: {}\r\nETag: \"one\"\r\n{range}", body.len() - from),
-        &body[from..],
-    )
-}
 
 /// 300,007 bytes, more than a few blocks of the reader.
 fn body() -> Vec<u8> {
@@ -287,6 +242,30 @@ fn a_server_that_sends_a_byte_now_and_then_is_given_up_in_time() {
 }
 
 #[test]
+fn two_downloads_at_once_do_not_write_to_one_file() {
+    let folder = tempdir().unwrap();
+    let (sender, wait) = channel::<()>();
+    let body = body();
+    let slow: Answer = Box::new(move |stream| {
+        let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes());
+        let _ = wait.recv();
+        let _ = stream.write_all(&body);
+    });
+    let (url, requests) = serve(vec![slow]);
+    let patient = Patience { idle: Duration::from_secs(60), overall: Duration::from_secs(60), ..QUICK };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| get_with(&url, folder.path(), &patient).0);
+        requests.recv().unwrap();
+        let error = get(&url, folder.path()).0.unwrap_err();
+        assert_eq!(error.exit_code(), 9, "{error}");
+        assert!(error.to_string().contains("another process downloads this file"), "{error}");
+        sender.send(()).unwrap();
+        first.join().unwrap().unwrap();
+    });
+    complete(&folder);
+}
+
+#[test]
 fn no_server_at_all_says_where_to_put_the_file_by_hand() {
     let folder = tempdir().unwrap();
     // A port that was free a moment ago.
@@ -296,12 +275,14 @@ fn no_server_at_all_says_where_to_put_the_file_by_hand() {
     assert!(error.to_string().contains(&folder.path().join("archive").display().to_string()), "{error}");
 }
 
-/// An archive of the official form and sizes, its pixels all black.
+/// An archive of the official form and sizes, its pixels black but for one of each file.
 fn black_archive() -> Vec<u8> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for name in [1, 2, 3, 4, 5].map(|batch| format!("data_batch_{batch}.bin")).iter().chain([&"test_batch.bin".into()])
     {
         let mut bytes = vec![0; 30_730_000];
+        // No two files are the same.
+        bytes[1] = name.as_bytes()[name.len() - 5];
         bytes.iter_mut().step_by(3073).zip((0..10).cycle()).for_each(|(label, class)| *label = class);
         let mut header = tar::Header::new_ustar();
         header.set_size(bytes.len() as u64);
