@@ -54,7 +54,9 @@
 //! | [`profile`] | where the time goes, on each device, against what the device can do |
 //! | [`run_dir`], [`weights`], [`checkpoint`] | a run's records on disk, and the states that it can go on from |
 //! | [`disk`], [`signals`] | writing that survives a crash; Ctrl-C and SIGTERM |
+//! | [`answers`] | what trained networks take the test images for |
 //! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |
+//! | [`report`], [`chart`] | records drawn: one page, and its charts as SVG and PNG |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
 //!
@@ -65,6 +67,8 @@
 //! - Pixels stay bytes until they are inside a kernel, and nothing is read back from a GPU between evaluations.
 //! - No fallback is silent: the program says which device and which images it uses.
 
+pub mod answers;
+pub mod chart;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;
@@ -85,6 +89,7 @@ pub mod predict;
 pub mod preset;
 pub mod profile;
 pub mod random;
+pub mod report;
 pub mod reproduce;
 pub mod run_dir;
 pub mod schedule;

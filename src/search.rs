@@ -165,7 +165,7 @@ impl Search {
 }
 
 /// Trains the trials of `shard` that have no record yet, stage after stage, and records each as it ends. Returns the time
-/// that this took.
+/// that this took. `watch` is shown every wave before it is recorded.
 ///
 /// # Errors
 ///
@@ -176,10 +176,11 @@ pub fn run(
     folder: &mut Folder,
     shard: Shard,
     display: &mut Display,
+    watch: &mut dyn FnMut(&Wave) -> Result<()>,
 ) -> Result<Duration> {
     let trials = search.trials();
     let total = trials.len() * if search.refine > 0 { 2 } else { 1 };
-    let mut progress = Progress { total, spent: Duration::ZERO, trained: 0 };
+    let mut progress = Progress { total, spent: Duration::ZERO, trained: 0, watch };
     let mine: Vec<_> = trials.into_iter().filter(|trial| shard.has(trial.trial)).collect();
     if search.warm_start {
         progress.warm(search, runner, folder, &mine, display)?;
@@ -194,16 +195,18 @@ pub fn run(
 }
 
 /// How far a search has come.
-struct Progress {
+struct Progress<'a> {
     /// Trials of all stages.
     total: usize,
     /// Time of this process's waves.
     spent: Duration,
     /// Trials of this process.
     trained: usize,
+    /// Shown every wave.
+    watch: &'a mut dyn FnMut(&Wave) -> Result<()>,
 }
 
-impl Progress {
+impl Progress<'_> {
     fn fresh(
         &mut self,
         search: &Search,
@@ -246,6 +249,7 @@ impl Progress {
         missing: usize,
         display: &mut Display,
     ) -> Result<()> {
+        (self.watch)(&wave)?;
         self.spent += wave.duration;
         self.trained += wave.records.len();
         let models = wave.records.len();

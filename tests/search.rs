@@ -68,7 +68,7 @@ fn search(sample: Sample, axes: &[&str], trials: Option<usize>) -> Search {
 fn run(search: &Search, runner: &Runner, folder: &Path, shard: Shard) -> Vec<Record> {
     let plan = Plan::new(search, &runner.dataset, &runner.split).unwrap();
     let mut folder = Folder::open(folder, &plan).unwrap();
-    search::run(search, runner, &mut folder, shard, &mut Display::new(true)).unwrap();
+    search::run(search, runner, &mut folder, shard, &mut Display::new(true), &mut |_| Ok(())).unwrap();
     folder.sort().unwrap();
     folder.records().to_vec()
 }

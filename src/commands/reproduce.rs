@@ -10,6 +10,7 @@ use std::time::Instant;
 use jiff::Zoned;
 use serde::Serialize;
 
+use crate::answers::{self, Answers};
 use crate::cli::ReproduceArgs;
 use crate::data::split::Split;
 use crate::data::{Dataset, stand_in};
@@ -17,13 +18,14 @@ use crate::device::{self, Device};
 use crate::display::Display;
 use crate::error::{Error, Result};
 use crate::reproduce::comparison::{self, Counts, Number, Terms};
-use crate::reproduce::experiment::{check_scale, shorten};
+use crate::reproduce::experiment::{Published, check_scale, shorten};
 use crate::run_dir::{self, failed};
 use crate::search;
 use crate::search::folder::{Folder, Plan};
-use crate::search::runner::Runner;
+use crate::search::runner::{Runner, Wave};
 use crate::search::shard::Shard;
 use crate::verify::gradients;
+use crate::weights;
 
 /// Repeats the experiments that the flags ask for.
 pub fn run(args: &ReproduceArgs) -> Result<()> {
@@ -67,8 +69,13 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let plan = Plan::new(&part.search, &dataset, &split)?;
         let validation = split.validation.len();
         let runner = Runner::new(device.clone(), dataset.clone(), split)?;
-        let mut folder = Folder::open(&path.join(part.name), &plan)?;
-        let took = search::run(&part.search, &runner, &mut folder, Shard::WHOLE, &mut display)?;
+        let own = path.join(part.name);
+        let mut folder = Folder::open(&own, &plan)?;
+        let mut watch = |wave: &Wave| match part.published {
+            Published::One(_) => keep(&own, &runner, wave),
+            Published::Mean(_) | Published::Table(_) => Ok(()),
+        };
+        let took = search::run(&part.search, &runner, &mut folder, Shard::WHOLE, &mut display, &mut watch)?;
         folder.sort()?;
         let found = comparison::numbers(&part, folder.records(), validation, terms);
         let time = if took.is_zero() { "records of before".into() } else { format!("{:.1} s", took.as_secs_f64()) };
@@ -106,6 +113,20 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Keeps the network of a part that trains but one, and what it takes the test images for.
+fn keep(path: &Path, runner: &Runner, wave: &Wave) -> Result<()> {
+    let ([record], [params]) = (&wave.records[..], &wave.params[..]) else { return Ok(()) };
+    if record.diverged.is_some() {
+        return Ok(());
+    }
+    run_dir::write(path, "weights.safetensors", &weights::network(params)?)?;
+    run_dir::write(path, "standardisation.safetensors", &weights::standardisation(&runner.standardisation)?)?;
+    match Answers::of(&wave.params, &runner.dataset, &runner.standardisation, &runner.split.test)? {
+        Some(answers) => run_dir::write(path, answers::FILE, &answers.to_json()?),
+        None => Ok(()),
+    }
 }
 
 /// Shows `text` and keeps it for `comparison.txt`.

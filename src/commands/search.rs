@@ -70,7 +70,7 @@ fn train(args: &SearchArgs) -> Result<()> {
     let mut folder = Folder::open(&path, &plan)?;
     display.show(&header(&search, &runner, shard, &folder))?;
     let started = Zoned::now();
-    let seconds = search::run(&search, &runner, &mut folder, shard, &mut display)?;
+    let seconds = search::run(&search, &runner, &mut folder, shard, &mut display, &mut |_| Ok(()))?;
     folder.sort()?;
     let about = About { started: started.to_string(), device: Some(runner.device.record()), seconds };
     summarise(&folder, &plan, shard, about)?;

@@ -1,0 +1,375 @@
+//! A reproduction: the published numbers beside ours, the report's figures and tables drawn again.
+
+use std::path::{Path, PathBuf};
+
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::runs::{by_step, device, figures, settings};
+use super::search::{Searched, lines, scatter};
+use super::{Card, Charts, Section, answers, duration, facts, network};
+use crate::answers::{self as recorded, Answers};
+use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
+use crate::device::Record as DeviceRecord;
+use crate::error::{Error, Result};
+use crate::reproduce::comparison::{Counts, Number, Of, Verdict};
+use crate::reproduce::experiment::{Experiment, Part, Published};
+use crate::reproduce::published::Row;
+use crate::run_dir::optional;
+use crate::search::parameter::Parameter;
+use crate::search::trial::Scored;
+use crate::train::Score;
+
+/// Neighbouring lambdas that are further apart stand in charts of their own: the fine search has two ranges.
+const APART: f64 = 10.0;
+
+/// The part of `summary.json` that is shown.
+#[derive(Deserialize)]
+struct Summary {
+    version: String,
+    platform: String,
+    command: Vec<String>,
+    started: String,
+    device: DeviceRecord,
+    data: String,
+    sha256: String,
+    #[serde(default)]
+    warning: Option<String>,
+    counts: Counts,
+    seconds: f64,
+}
+
+/// A part with its records.
+struct Done {
+    part: Part,
+    path: PathBuf,
+    searched: Searched,
+    answers: Option<Answers>,
+}
+
+/// A reproduction's records.
+pub(super) struct Reproduction {
+    /// What people call it.
+    pub name: String,
+    summary: Option<Summary>,
+    numbers: Vec<Number>,
+    parts: Vec<Done>,
+}
+
+impl Reproduction {
+    /// Reads a reproduction's folder; none if it has no part and no numbers.
+    pub(super) fn read(name: String, path: &Path) -> Result<Option<Self>> {
+        let mut parts = Vec::new();
+        for part in Experiment::All.parts(1.0)? {
+            let path = path.join(part.name);
+            if path.join("search.toml").is_file() {
+                let searched = Searched::read(part.name.into(), &path)?;
+                let answers = recorded::read(&path.join(recorded::FILE))?;
+                parts.push(Done { part, path, searched, answers });
+            }
+        }
+        let numbers = numbers(&path.join("comparison.jsonl"))?;
+        let file = path.join("summary.json");
+        if parts.is_empty() && numbers.is_empty() {
+            return Ok(None);
+        }
+        let summary = optional(&file)?.map(|bytes| {
+            serde_json::from_slice(&bytes)
+                .map_err(|error| Error::checkpoint(&file, format!("{error}; expected the summary of a reproduction. Remove it, or reproduce again")))
+        });
+        Ok(Some(Self { name, summary: summary.transpose()?, numbers, parts }))
+    }
+
+    pub(super) fn cards(&self) -> Vec<Card> {
+        let mut cards = Vec::new();
+        if let Some(Summary { counts, .. }) = self.summary.as_ref().filter(|summary| summary.counts.of > 0) {
+            cards.push(Card::new("Inside their bands", format!("{} of {}", counts.inside, counts.of), "published numbers, trained as in the report"));
+        }
+        // The best classifier, else what there is.
+        let shown = ["best", "figure-3", "figure-2", "figure-1"].iter().find_map(|part| self.of(part, Of::Test));
+        if let Some((number, ours)) = shown.and_then(|number| Some((number, number.ours?))) {
+            let value = number.deviation.map_or_else(|| super::percent(ours), |deviation| format!("{:.2} ± {:.2} %", ours * 100.0, deviation * 100.0));
+            cards.push(Card::new(format!("Test accuracy, {}", number.part), value, format!("report: {:.2} %", number.published * 100.0)));
+        }
+        if let Some(summary) = &self.summary {
+            cards.push(Card::new("Time", duration(summary.seconds), ""));
+            cards.push(Card::new("Device", device(&summary.device), summary.data.split(" from ").next().unwrap_or_default()));
+        }
+        cards
+    }
+
+    fn of(&self, part: &str, images: Of) -> Option<&Number> {
+        self.numbers.iter().find(|number| number.part == part && number.images == images)
+    }
+
+    fn numbers_of(&self, part: &str) -> Vec<&Number> {
+        self.numbers.iter().filter(|number| number.part == part).collect()
+    }
+
+    pub(super) fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
+        let mut sections = vec![Section { title: "Beside the published numbers".into(), body: self.overview() }];
+        for done in &self.parts {
+            if let Some(section) = self.section(done, charts) {
+                sections.push(section);
+            }
+        }
+        if let Some((done, found)) = self.parts.iter().rev().find_map(|done| Some((done, done.answers.as_ref()?))) {
+            let name = done.part.name;
+            sections.push(Section { title: format!("Answers of {name}'s network"), body: answers::body(found) });
+            if let Some(body) = network::body(&done.path.join("weights.safetensors"), &found.classes)? {
+                sections.push(Section { title: format!("First-layer weights of {name}'s network"), body });
+            }
+        }
+        if let Some(summary) = &self.summary {
+            let body = facts(&[
+                ("command", summary.command.join(" ")),
+                ("started", summary.started.clone()),
+                ("device", device(&summary.device)),
+                ("platform", summary.platform.clone()),
+                ("version", format!("cyclone {}", summary.version)),
+                ("images", summary.data.clone()),
+                ("SHA-256", summary.sha256.clone()),
+            ]);
+            sections.push(Section { title: "Environment".into(), body });
+        }
+        Ok(sections)
+    }
+
+    /// A row for each kind of number of each part.
+    fn overview(&self) -> Markup {
+        let mut rows: Vec<Vec<&Number>> = Vec::new();
+        for number in self.numbers.iter() {
+            match rows.iter_mut().find(|row| row[0].part == number.part && row[0].images == number.images) {
+                Some(row) => row.push(number),
+                None => rows.push(vec![number]),
+            }
+        }
+        let (faithful, fresh): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row[0].faithful);
+        html! {
+            @if let Some(warning) = self.summary.as_ref().and_then(|summary| summary.warning.as_ref()) { p.warning { (warning) } }
+            @if self.summary.is_none() { p.warning { "The reproduction has not finished: the numbers come at its end." } }
+            @if !faithful.is_empty() { (self::overview(&faithful)) }
+            p.about {
+                "Each dot is one number: ours less the published one, in points (hundredths of all images). The band is how far two runs of one "
+                "experiment may differ: 1.5 points for training and test accuracy, two standard deviations of two samples of as many images for validation."
+            }
+            @if !fresh.is_empty() {
+                h3 { "Fresh networks beside the same numbers" }
+                p.about {
+                    "The report trained one network on and on through the sorted lambdas, never initialised again. These are what each lambda does alone: that they differ is the finding."
+                }
+                (self::overview(&fresh))
+            }
+        }
+    }
+
+    fn section(&self, done: &Done, charts: &mut Charts) -> Option<Section> {
+        let Done { part, searched, .. } = done;
+        let numbers = self.numbers_of(part.name);
+        let title = |what: &str| format!("{}: {}", what, part.title);
+        match part.published {
+            Published::One(_) => {
+                let lines = searched.records.first().map(|record| lines(record, 0)).unwrap_or_default();
+                let body = html! {
+                    (unfinished(done)) (settings(&searched.search.config)) (table(&numbers))
+                    (figures(part.name, &lines, &searched.search.config.train.lr, charts))
+                };
+                Some(Section { title: title(&spoken(part.name)), body })
+            }
+            Published::Mean(_) => {
+                let models: Vec<_> = searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
+                let body = html! {
+                    (unfinished(done)) (settings(&searched.search.config)) (table(&numbers))
+                    (figures(part.name, &by_step(&models), &searched.search.config.train.lr, charts))
+                    p.about { "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from the lowest to the highest run." }
+                };
+                Some(Section { title: title("Best classifier"), body })
+            }
+            // A table's fresh part is drawn with its warm one.
+            Published::Table(_) if !part.faithful => None,
+            Published::Table(rows) => {
+                let name = part.name.trim_end_matches("-warm");
+                let fresh = self.parts.iter().find(|other| other.part.name == format!("{name}-fresh"));
+                let body = html! {
+                    (unfinished(done)) (settings(&searched.search.config))
+                    (over_lambda(name, rows, done, fresh, charts))
+                    h3 { "As in the report: one network through the sorted lambdas" }
+                    (table(&numbers))
+                    @if let Some(fresh) = fresh {
+                        details.more { summary { "A fresh network for each lambda, beside the same numbers" } (table(&self.numbers_of(fresh.part.name))) }
+                    }
+                };
+                let what = if name == "table-1" { "coarse search" } else { "fine search" };
+                Some(Section { title: format!("{}: {what}", spoken(name)), body })
+            }
+        }
+    }
+}
+
+/// `figure-1` as a heading has it.
+fn spoken(name: &str) -> String {
+    let mut text = name.replace('-', " ");
+    text[..1].make_ascii_uppercase();
+    text
+}
+
+fn unfinished(done: &Done) -> Markup {
+    let (there, all) = (done.searched.records.len(), done.part.search.trials().len());
+    html! { @if there < all { p.warning { "Not finished: " (there) " of " (all) " trainings." } } }
+}
+
+/// The lines of `comparison.jsonl`; none if it is not there.
+fn numbers(path: &Path) -> Result<Vec<Number>> {
+    let bytes = optional(path)?.unwrap_or_default();
+    let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    lines
+        .map(|(place, line)| {
+            serde_json::from_slice(line).map_err(|error| Error::checkpoint(path, format!("line {}: {error}: not a number's record. Reproduce again", place + 1)))
+        })
+        .collect()
+}
+
+fn of(images: Of) -> &'static str {
+    match images {
+        Of::Train => "training",
+        Of::Validation => "validation",
+        Of::Test => "test",
+        Of::Gradient5 => "equal to 5 decimals",
+        Of::Gradient6 => "equal to 6 decimals",
+    }
+}
+
+/// Differences of each row's numbers, drawn over its band.
+fn overview(rows: &[Vec<&Number>]) -> Markup {
+    let reach = rows.iter().flatten().map(|number| number.difference().unwrap_or(0.0).abs().max(number.band)).fold(1.0, f64::max) * 1.05;
+    let reach = (reach * 2.0).ceil() / 2.0;
+    html! {
+        div.scroll tabindex="0" { table.overview {
+            thead { tr { th scope="col" { "experiment" } th scope="col" { "of" } th scope="col" { "inside" } th scope="col" { "report" } th scope="col" { "ours" } th scope="col" { "ours − report: −" (number(reach, 3)) " to +" (number(reach, 3)) " points" } } }
+            tbody {
+                @for group in rows.chunk_by(|a, b| a[0].part == b[0].part) {
+                    @for (place, row) in group.iter().enumerate() {
+                        @let inside = row.iter().filter(|number| number.verdict == Verdict::Inside).count();
+                        @let judged = row.iter().any(|number| number.verdict != Verdict::None);
+                        tr.first[place == 0] {
+                            th scope="row" { @if place == 0 { (row[0].part) } @else { span.unseen { (row[0].part) } } }
+                            td.word { (of(row[0].images)) }
+                            @if judged { td class=(if inside == row.len() { "good" } else { "bad" }) { (inside) " of " (row.len()) } } @else { td { "–" } }
+                            @match &row[..] {
+                                [number] => { td { (format!("{:.2}", number.published * 100.0)) } td { (number.ours.map_or_else(|| "none".to_owned(), |ours| format!("{:.2}", ours * 100.0))) } },
+                                numbers => td.word colspan="2" { (numbers.len()) " rows" },
+                            }
+                            td.plot { (differences(row, reach)) }
+                        }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+/// Dots between −`reach` and `reach` points.
+fn differences(row: &[&Number], reach: f64) -> Markup {
+    const WIDTH: f64 = 280.0;
+    let at = |points: f64| ((points.clamp(-reach, reach) / reach + 1.0) / 2.0 * (WIDTH - 12.0) * 10.0).round() / 10.0 + 6.0;
+    let band = row[0].band;
+    // Of a gradient, only less than published is wrong.
+    let high = if matches!(row[0].images, Of::Gradient5 | Of::Gradient6) { reach } else { band };
+    let found: Vec<f64> = row.iter().filter_map(|number| number.difference()).collect();
+    let (least, most) = (found.iter().copied().fold(f64::INFINITY, f64::min), found.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    let label = match found.len() {
+        0 => "no difference: the training diverged".to_owned(),
+        1 => format!("{least:+.2} points"),
+        _ => format!("{least:+.2} to {most:+.2} points"),
+    };
+    html! {
+        svg.strip viewBox=(format!("0 0 {WIDTH} 20")) width=(WIDTH) height="20" role="img" aria-label=(label) {
+            title { (label) }
+            rect class="allowed" x=(at(-band)) y="2" width=(((at(high) - at(-band)) * 10.0).round() / 10.0) height="16" rx="3" {}
+            line class="zero" x1=(at(0.0)) x2=(at(0.0)) y1="0" y2="20" {}
+            @for number in row {
+                @if let Some(points) = number.difference() {
+                    circle class=(if number.verdict == Verdict::Outside { "out" } else { "in" }) cx=(at(points)) cy="10" r="3.4" {}
+                }
+            }
+        }
+    }
+}
+
+/// Numbers as the report has them: a row a lambda, or one row.
+fn table(numbers: &[&Number]) -> Markup {
+    if numbers.is_empty() {
+        return html! {};
+    }
+    let mut kinds: Vec<Of> = Vec::new();
+    for number in numbers {
+        if !kinds.contains(&number.images) {
+            kinds.push(number.images);
+        }
+    }
+    let has_lambda = numbers.iter().any(|number| number.lambda.is_some());
+    let band = |kind: Of| numbers.iter().find(|number| number.images == kind).map_or(0.0, |number| number.band);
+    html! {
+        div.scroll tabindex="0" { table.beside {
+            thead {
+                tr { @if has_lambda { th scope="col" rowspan="2" { "lambda" } } @for kind in &kinds { th.group scope="colgroup" colspan="3" { (of(*kind)) span.faint { (format!(" ±{:.1}", band(*kind))) } } } }
+                tr { @for _ in &kinds { th.group scope="col" { "report" } th scope="col" { "ours" } th scope="col" { "diff" } } }
+            }
+            tbody {
+                @for row in numbers.chunk_by(|a, b| a.lambda == b.lambda) {
+                    tr {
+                        @if let Some(lambda) = row[0].lambda { th scope="row" { (format!("{lambda:.4e}")) } }
+                        @for number in row { (cells(number)) }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+fn cells(number: &Number) -> Markup {
+    let outside = number.verdict == Verdict::Outside;
+    html! {
+        td.group { (format!("{:.2}", number.published * 100.0)) }
+        td { @match number.ours { Some(ours) => { (format!("{:.2}", ours * 100.0)) @if let Some(deviation) = number.deviation { span.faint { (format!(" ±{:.2}", deviation * 100.0)) } } }, None => "none" } }
+        td.bad[outside] { @match number.difference() { Some(points) => (format!("{points:+.2}")), None => "–" } @if outside { " out" } }
+    }
+}
+
+/// Accuracies over lambda: published, through one network, and fresh.
+fn over_lambda(name: &str, rows: &[Row], warm: &Done, fresh: Option<&Done>, charts: &mut Charts) -> Markup {
+    let kinds: [(&str, fn(&Row) -> Option<f64>, fn(&Scored) -> Option<Score>); 3] = [
+        ("training", |row| Some(row.train), |scored| Some(scored.train)),
+        ("validation", |row| Some(row.validation), |scored| scored.validation),
+        ("test", |row| row.test, |scored| scored.test),
+    ];
+    let groups: Vec<&[Row]> = rows.chunk_by(|a, b| b.lambda / a.lambda <= APART).collect();
+    let mut drawn = Vec::new();
+    for group in &groups {
+        let ends = [group[0].lambda, group[group.len() - 1].lambda];
+        for (of, published, score) in kinds {
+            let points = group.iter().filter_map(|row| Some(Point::new(row.lambda, published(row)?)));
+            let mut series = vec![Series { label: "report".into(), look: 5, mark: Mark::Joined, points: points.collect() }];
+            for (label, look, done) in [("one network", 0, Some(warm)), ("fresh", 1, fresh)] {
+                let Some(done) = done else { continue };
+                let mut one = scatter(label, look, Mark::Joined, &done.searched.records, Parameter::Lambda, score);
+                // The lambdas went through a text with all their digits.
+                one.points.retain(|point| (ends[0] * 0.999..=ends[1] * 1.001).contains(&point.x));
+                series.push(one);
+            }
+            let range = if groups.len() == 1 { String::new() } else { format!(", {} to {}", number(ends[0], 2), number(ends[1], 2)) };
+            let title = format!("Accuracy, {of}{range}");
+            let description = format!("{title}, over lambda: {} published values, ours of one network trained through them, and of fresh networks.", group.len());
+            drawn.push(charts.add(Chart {
+                name: format!("{name}-{of}"),
+                title,
+                description,
+                x: Axis::log("lambda"),
+                panels: vec![Panel::new(Axis::percent("accuracy"), series)],
+                marks: Vec::new(),
+                range: None,
+            }));
+        }
+    }
+    html! { div.figures { @for figure in drawn { (figure) } } }
+}

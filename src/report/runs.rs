@@ -1,0 +1,332 @@
+//! Runs, overlaid: what came out, their curves, what their networks answer, and how they were made.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use maud::{Markup, html};
+
+use super::{Card, Charts, Section, answers, duration, facts, network, percent};
+use crate::chart::{Axis, Chart, Mark, Panel, Point, Series};
+use crate::config::Config;
+use crate::device::Record;
+use crate::error::Result;
+use crate::run_dir::{Line, Records, Summary};
+use crate::schedule::Triangle;
+use crate::spec::{Length, grouped};
+use crate::train::Score;
+
+/// Evaluations drawn at most, of a run with more every so manyth.
+const EVALUATIONS: usize = 600;
+
+/// A run.
+pub(super) struct Run {
+    /// What people call it.
+    pub name: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// What it has.
+    pub records: Records,
+}
+
+/// A value of one model at one evaluation.
+pub(super) type Value = fn(&Line) -> Option<f64>;
+
+/// What is drawn of an evaluation: title, axis, on the training images, on the validation images.
+pub(super) const KINDS: [(&str, fn() -> Axis, Value, Value); 3] = [
+    ("Cost", || Axis::new("cost = loss + penalty"), |line| Some(line.train_cost), |line| line.val_cost),
+    ("Loss", || Axis::new("loss, in nats"), |line| Some(line.train_loss), |line| line.val_loss),
+    ("Accuracy", || Axis::percent("accuracy"), |line| Some(line.train_accuracy), |line| line.val_accuracy),
+];
+
+/// What came out, of one run or of each.
+pub(super) fn cards(runs: &[Run]) -> Vec<Card> {
+    let [run] = runs else {
+        return runs.iter().map(|run| outcome(run, &run.name)).collect();
+    };
+    let mut cards = vec![outcome(run, "Test accuracy")];
+    if let Some(summary) = &run.records.summary {
+        cards.extend(cost(summary));
+        cards.push(Card::new(
+            "Training time",
+            duration(summary.seconds.training),
+            format!("{} steps, {} a step", grouped(summary.steps), duration(summary.microseconds_a_step * 1e-6)),
+        ));
+        cards.push(Card::new("Device", device(&summary.about.device), format!("{} images/s", grouped(summary.images_per_second as u64))));
+    }
+    cards
+}
+
+/// The final accuracy of a run as a card.
+fn outcome(run: &Run, label: &str) -> Card {
+    let Some(summary) = &run.records.summary else {
+        let step = run.records.lines.last().map_or(0, |line| line.step);
+        return Card::new(label, "–", format!("not finished: {} steps recorded", grouped(step)));
+    };
+    let accuracies = |score: &dyn Fn(&crate::run_dir::Final) -> Option<Score>| -> Vec<f64> {
+        summary.models.iter().filter_map(score).map(|score| score.accuracy).collect()
+    };
+    let models = match summary.models.len() {
+        1 => String::new(),
+        models => format!("mean of {models} runs; "),
+    };
+    let (test, train) = (accuracies(&|model| model.test), accuracies(&|model| Some(model.train)));
+    let (value, what) = if test.is_empty() { (&train, "on the training images") } else { (&test, "") };
+    let note = if test.is_empty() { what.to_owned() } else { format!("{models}training {}", spread(&train)) };
+    Card::new(label, spread(value), note)
+}
+
+fn cost(summary: &Summary) -> Option<Card> {
+    let last = summary.models.first()?;
+    let score = last.test.unwrap_or(last.train);
+    let of = if last.test.is_some() { "test images" } else { "training images" };
+    Some(Card::new("Cost", format!("{:.4}", score.cost), format!("loss {:.4}, on the {of}", score.loss)))
+}
+
+/// A mean in percent, with the standard deviation of several.
+pub(super) fn spread(shares: &[f64]) -> String {
+    match crate::statistics::Spread::of(shares) {
+        None => "–".into(),
+        Some(spread) if shares.len() == 1 => percent(spread.mean),
+        Some(spread) => format!("{:.2} ± {:.2} %", spread.mean * 100.0, spread.deviation * 100.0),
+    }
+}
+
+/// The device in a few words.
+pub(super) fn device(record: &Record) -> String {
+    match record {
+        Record::Cpu { threads } => format!("CPU, {threads} threads"),
+        Record::Gpu { adapter, .. } => adapter.clone(),
+    }
+}
+
+pub(super) fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>> {
+    let mut sections = vec![Section { title: "Curves".into(), body: curves(runs, charts) }];
+    if runs.len() > 1 || runs.iter().any(|run| run.records.config.repeats > 1) {
+        sections.push(Section { title: "Final figures".into(), body: finals(runs) });
+    }
+    for run in runs {
+        let within = |title: &str| if runs.len() == 1 { title.to_owned() } else { format!("{title}: {}", run.name) };
+        if let Some(found) = &run.records.answers {
+            sections.push(Section { title: within("Answers to the test images"), body: answers::body(found) });
+        }
+        if let Some(body) = network_of(run)? {
+            sections.push(Section { title: within("First-layer weights"), body });
+        }
+        sections.push(Section { title: within("Configuration and environment"), body: made(run)? });
+    }
+    Ok(sections)
+}
+
+fn curves(runs: &[Run], charts: &mut Charts) -> Markup {
+    let mut figures = Vec::new();
+    if let [run] = runs {
+        for (title, axis, train, validation) in KINDS {
+            let (lines, _) = thinned(&run.records.lines);
+            let series = vec![series("training", 0, &lines, train), series("validation", 1, &lines, validation)];
+            let lr = &run.records.config.train.lr;
+            figures.push(charts.add(over_steps(&slug_of(run, title), title, axis(), series, Some(lr))));
+        }
+    } else {
+        // All share the learning rate's panel only if they share the rate.
+        let first = &runs[0].records.config.train.lr;
+        let lr = runs.iter().all(|run| run.records.config.train.lr == *first).then_some(first);
+        for (of, training) in [("training", true), ("validation", false)] {
+            for (title, axis, train, validation) in KINDS {
+                let value = if training { train } else { validation };
+                let all = runs.iter().enumerate().map(|(look, run)| series(&run.name, look, &thinned(&run.records.lines).0, value));
+                let title = format!("{title}, {of}");
+                figures.push(charts.add(over_steps(&format!("runs-{title}"), &title, axis(), all.collect(), lr)));
+            }
+        }
+    }
+    let repeats = runs.iter().any(|run| run.records.config.repeats > 1);
+    html! {
+        @for run in runs { (state(run)) }
+        div.figures { @for figure in figures { (figure) } }
+        p.about {
+            "Scored on all training and validation images between the steps; dotted uprights are the ends of cycles."
+            @if repeats { " A line is the mean of a run's networks, its band goes from the lowest to the highest of them." }
+        }
+    }
+}
+
+fn slug_of(run: &Run, title: &str) -> String {
+    format!("{}-{title}", run.name)
+}
+
+/// What a reader should know about how far a run came.
+fn state(run: &Run) -> Markup {
+    let last = run.records.lines.last().map_or(0, |line| line.step);
+    let (_, skipped) = thinned(&run.records.lines);
+    html! {
+        @if run.records.summary.is_none() {
+            p.warning { strong { (run.name) } " has not finished: its records end after step " (grouped(last)) ". What comes at a run's end is missing here." }
+        }
+        @if run.records.has_half_line { p.warning { strong { (run.name) } ": half a line at the end of its metrics is left out, as a killed run leaves it." } }
+        @if skipped > 1 { p.about { (run.name) ": every " (skipped) "th evaluation is drawn; all are in metrics.jsonl." } }
+    }
+}
+
+/// Lines by evaluation, every so manyth where there are more than can be seen.
+fn thinned(lines: &[Line]) -> (Vec<&[Line]>, usize) {
+    let evaluations: Vec<_> = lines.chunk_by(|a, b| a.step == b.step).collect();
+    let every = evaluations.len().div_ceil(EVALUATIONS).max(1);
+    let last = evaluations.len().saturating_sub(1);
+    (evaluations.into_iter().enumerate().filter(|(place, _)| place % every == 0 || *place == last).map(|(_, one)| one).collect(), every)
+}
+
+/// A value over the steps: the models' mean, with their range.
+fn series(label: &str, look: usize, evaluations: &[&[Line]], value: Value) -> Series {
+    let points = evaluations.iter().filter_map(|lines| {
+        let values: Vec<f64> = lines.iter().filter_map(value).collect();
+        Point::of(lines[0].step as f64, &values)
+    });
+    Series { label: label.to_owned(), look, mark: Mark::Line, points: points.collect() }
+}
+
+/// Series over the steps, with the learning rate below and the ends of its cycles marked.
+pub(super) fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, lr: Option<&Triangle>) -> Chart {
+    let last = series.iter().filter_map(|series| series.points.last()).map(|point| point.x).fold(0.0, f64::max);
+    let ends = series.iter().filter(|series| !series.points.is_empty()).filter_map(|series| {
+        let last = series.points.last()?;
+        Some(format!("{} ends at {}", series.label, match y.form {
+            crate::chart::Form::Percent => percent(last.y),
+            _ => format!("{:.4}", last.y),
+        }))
+    });
+    let description = format!("{title} over {} steps: {}.", grouped(last as u64), ends.collect::<Vec<_>>().join(", "));
+    let mut panels = vec![Panel::new(y, series)];
+    let mut marks = Vec::new();
+    if let Some(lr) = lr {
+        marks = ends_of_cycles(lr, last);
+        let rate = corners(lr, last).into_iter().map(|step| Point::new(step, lr.at(step as u64))).collect();
+        let rate = Series { label: "learning rate".into(), look: 5, mark: Mark::Thin, points: rate };
+        panels.push(Panel::strip(Axis::new("learning rate"), vec![rate]));
+    }
+    Chart { name: name.into(), title: title.into(), description, x: Axis::count("step"), panels, marks, range: None }
+}
+
+/// The steps at which the rate turns, up to the last step.
+fn corners(lr: &Triangle, last: f64) -> Vec<f64> {
+    let half = lr.half_cycle.max(1) as f64;
+    let turns = (last / half).floor() as u64;
+    // So many that they could not be seen are not drawn.
+    let mut corners: Vec<f64> = (0..=turns.min(400)).map(|turn| turn as f64 * half).collect();
+    if turns <= 400 && corners.last().is_some_and(|&corner| corner < last) {
+        corners.push(last);
+    }
+    corners
+}
+
+fn ends_of_cycles(lr: &Triangle, last: f64) -> Vec<f64> {
+    let cycle = lr.cycle().max(1) as f64;
+    let count = (last / cycle).floor() as u64;
+    if count > 60 { Vec::new() } else { (1..=count).map(|end| end as f64 * cycle).collect() }
+}
+
+/// A row a network.
+fn finals(runs: &[Run]) -> Markup {
+    let cell = |score: Option<Score>| score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy));
+    html! {
+        div.scroll tabindex="0" { table {
+            thead { tr { th scope="col" { "run" } th scope="col" { "seed" } th scope="col" { "training" } th scope="col" { "validation" } th scope="col" { "test" } th scope="col" { "test loss" } } }
+            @for run in runs {
+                tbody {
+                    @if let Some(summary) = &run.records.summary {
+                        @for (model, seed) in summary.models.iter().zip(&summary.about.seeds) {
+                            tr {
+                                th scope="row" { (run.name) }
+                                td { (seed) }
+                                td { (cell(Some(model.train))) } td { (cell(model.validation)) } td { (cell(model.test)) }
+                                td { (model.test.map_or_else(|| "–".to_owned(), |score| format!("{:.4}", score.loss))) }
+                            }
+                        }
+                        @if summary.models.len() > 1 {
+                            tr.sum {
+                                th scope="row" { "mean ± deviation" } td {}
+                                @for part in ["training", "validation", "test"] {
+                                    td { (summary.accuracy.get(part).map_or_else(|| "–".to_owned(), |spread| format!("{:.2} ± {:.2} %", spread.mean * 100.0, spread.deviation * 100.0))) }
+                                }
+                                td {}
+                            }
+                        }
+                    } @else {
+                        tr { th scope="row" { (run.name) } td colspan="5" { "not finished" } }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+/// The first layer of a run's network, or of the first of several.
+fn network_of(run: &Run) -> Result<Option<Markup>> {
+    let Some(summary) = &run.records.summary else { return Ok(None) };
+    let name = if summary.models.len() == 1 { "weights.safetensors" } else { "weights-0.safetensors" };
+    network::body(&run.path.join(name), &summary.about.data.classes)
+}
+
+/// How a run was made.
+fn made(run: &Run) -> Result<Markup> {
+    let mut rows = vec![("folder", run.path.display().to_string())];
+    if let Some(summary) = &run.records.summary {
+        let about = &summary.about;
+        rows.extend([
+            ("command", about.command.join(" ")),
+            ("started", about.started.clone()),
+            ("device", about.engine.clone()),
+            ("platform", summary.platform.clone()),
+            ("version", format!("cyclone {}", summary.version)),
+            ("images", format!("{}: {} training, {} validation, {} test", about.data.name, grouped(about.data.train as u64), grouped(about.data.validation as u64), grouped(about.data.test as u64))),
+            ("SHA-256", about.data.sha256.clone()),
+            ("parameters", grouped(about.parameters as u64)),
+            ("time", format!("training {}, evaluations {}", duration(summary.seconds.training), duration(summary.seconds.evaluation))),
+        ]);
+    }
+    let config = &run.records.config;
+    Ok(html! { (settings(config)) (facts(&rows)) (toml(&config.to_toml()?)) })
+}
+
+/// The settings that people compare.
+pub(super) fn settings(config: &Config) -> Markup {
+    let train = &config.train;
+    let length = match train.length {
+        Length::Cycles(cycles) => format!("{cycles} cycles"),
+        Length::Epochs(epochs) => format!("{epochs} epochs"),
+    };
+    facts(&[
+        ("hidden units", config.hidden.to_string()),
+        ("lambda", train.lambda.to_string()),
+        ("batch size", train.batch_size.to_string()),
+        ("learning rate", format!("{} to {}, half-cycle {} steps", train.lr.min, train.lr.max, grouped(train.lr.half_cycle))),
+        ("length", length),
+        ("seed", train.seed.to_string()),
+    ])
+}
+
+/// All settings as they stand in the file.
+pub(super) fn toml(text: &str) -> Markup {
+    html! { details { summary { "All settings" } div.scroll tabindex="0" { pre { (text) } } } }
+}
+
+/// Curves of several trainings at once, by evaluation: what a search's records have, as lines.
+pub(super) fn by_step(models: &[Vec<Line>]) -> Vec<Line> {
+    let mut steps: BTreeMap<u64, Vec<Line>> = BTreeMap::new();
+    for line in models.iter().flatten() {
+        steps.entry(line.step).or_default().push(line.clone());
+    }
+    steps.into_values().flatten().collect()
+}
+
+/// Cost, loss and accuracy of trainings over their steps.
+pub(super) fn figures(name: &str, lines: &[Line], lr: &Triangle, charts: &mut Charts) -> Markup {
+    let (lines, _) = thinned(lines);
+    html! {
+        div.figures {
+            @for (title, axis, train, validation) in KINDS {
+                @let both = vec![series("training", 0, &lines, train), series("validation", 1, &lines, validation)];
+                (charts.add(over_steps(&format!("{name}-{title}"), title, axis(), both, Some(lr))))
+            }
+        }
+    }
+}
