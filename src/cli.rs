@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use toml::{Table, Value};
 
-use crate::config::{Config, Settings};
+use crate::config::{Config, Settings, word};
 use crate::device::Choice;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::profile::Options;
 use crate::profile::sweep::Axis;
-use crate::spec::Source;
+use crate::spec::{Feed, Source};
 
 mod search;
 mod verify;
@@ -150,6 +150,9 @@ pub struct ProfileArgs {
     /// auto, synthetic, or a path: folder or archive of the binary version, or an image folder
     #[arg(long, default_value = "auto")]
     pub data: Source,
+    /// How images reach a GPU: stream, resident, or auto
+    #[arg(long, value_name = "FEED", default_value = "auto", value_parser = word::<Feed>)]
+    pub feed: Feed,
     /// Hidden units
     #[arg(long, value_name = "H", default_value_t = 50)]
     pub hidden: usize,
@@ -188,6 +191,7 @@ impl ProfileArgs {
         Options {
             devices: self.device.clone(),
             source: self.data.clone(),
+            feed: self.feed,
             hidden: self.hidden,
             batch_size: self.batch_size,
             models: self.models,

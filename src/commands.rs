@@ -12,6 +12,7 @@ mod data;
 mod devices;
 mod export;
 mod lr_find;
+mod open;
 mod output;
 mod predict;
 mod profile;

@@ -93,7 +93,7 @@ fn integer<T: TryFrom<u64> + Clone + Send + Sync + 'static>() -> RangedU64ValueP
 }
 
 /// Reads a flag's word as the configuration file would.
-fn word<T: DeserializeOwned>(text: &str) -> Result<T, serde::de::value::Error> {
+pub(crate) fn word<T: DeserializeOwned>(text: &str) -> Result<T, serde::de::value::Error> {
     let deserializer: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
     T::deserialize(deserializer)
 }

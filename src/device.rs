@@ -14,6 +14,7 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::tune::tuning;
+use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
 use crate::spec::Feed;
 
@@ -118,12 +119,13 @@ impl Device {
     ///
     /// [`Error::Gpu`] if there is no such adapter, or its driver gives no device.
     pub fn open(choice: &Choice) -> Result<Self> {
-        let real = |found: &[gpu::AdapterInfo]| found.iter().any(|info| !info.is_software());
         match choice {
             Choice::Cpu => Ok(Self::cpu(None)),
-            Choice::Auto if real(&gpu::list()) => Self::on_gpu(&gpu::Choice::Any),
-            Choice::Auto => Ok(Self::cpu(Some("no GPU found: training on the CPU engine".into()))),
-            Choice::Gpu(choice) => Self::on_gpu(choice),
+            Choice::Auto => Ok(match Gpu::open_real()? {
+                Some(gpu) => Self::of_gpu(gpu),
+                None => Self::cpu(Some("no GPU found: training on the CPU engine".into())),
+            }),
+            Choice::Gpu(choice) => Ok(Self::of_gpu(Gpu::open(choice)?)),
         }
     }
 
@@ -132,15 +134,14 @@ impl Device {
         Self { kind: Kind::Cpu { threads }, notice, feed: Feed::Auto }
     }
 
-    fn on_gpu(choice: &gpu::Choice) -> Result<Self> {
-        let gpu = Gpu::open(choice)?;
+    fn of_gpu(gpu: Arc<Gpu>) -> Self {
         let notice = gpu.is_software().then(|| {
             format!("{} is a software adapter: good for checks, too slow for training; see --device cpu", gpu.info.name)
         });
-        Ok(Self { kind: Kind::Gpu(gpu), notice, feed: Feed::Auto })
+        Self { kind: Kind::Gpu(gpu), notice, feed: Feed::Auto }
     }
 
-    /// An engine on it.
+    /// An engine on it; on a GPU whose limits are too small for so many models, one that trains them in waves.
     ///
     /// # Errors
     ///
@@ -154,8 +155,14 @@ impl Device {
         Ok(match &self.kind {
             Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, dataset, standardisation, *threads)?),
             Kind::Gpu(gpu) => {
-                let options = Options { feed: self.feed, tuning: tuning(gpu, &job)?, ..Options::default() };
-                Box::new(GpuEngine::new(gpu.clone(), &job, dataset, &standardisation, &options)?)
+                let engine = |job: &Job| {
+                    let options = Options { feed: self.feed, tuning: tuning(gpu, job)?, ..Options::default() };
+                    GpuEngine::new(gpu.clone(), job, dataset.clone(), &standardisation, &options)
+                };
+                let jobs = waves::fitting(&job, &gpu.limits, gpu.is_software())?;
+                let mut engines = jobs.iter().map(engine).collect::<Result<Vec<_>>>()?;
+                gpu.remember();
+                if engines.len() > 1 { Box::new(Waves::new(job, engines)) } else { Box::new(engines.remove(0)) }
             }
         })
     }
@@ -165,7 +172,7 @@ impl Device {
     /// On the CPU engine five, which divides the report's 10, 25 and 30: 0.98 ms a model-step, against 1.49 alone, 0.93
     /// for four, 1.45 for ten and 1.60 for 25 (medians of five epochs, B = 100, H = 50; 2-core AMD EPYC shared with three
     /// builds, 2026-11-23). A GPU takes thirty in the time of seven or eight (165 against 22 µs a
-    /// step on an H100); a wave that it cannot hold is halved.
+    /// step on an H100).
     pub fn wave(&self) -> usize {
         match self.kind {
             Kind::Cpu { .. } => 5,

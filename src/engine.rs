@@ -50,7 +50,7 @@ pub struct Tally {
 }
 
 /// Trains and evaluates `M` models of one shape.
-pub trait Engine {
+pub trait Engine: Send {
     /// What runs it, for people: adapter and driver, or processor threads and precision.
     fn describe(&self) -> String;
 

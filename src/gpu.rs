@@ -11,14 +11,18 @@
 //!
 //! On the GPU the models' hidden units stand side by side, each model padded to a multiple of four: `W1 [D, M·HP]`.
 
+mod cache;
 mod context;
 mod feed;
 pub mod kernel;
 pub mod plan;
 pub mod recorder;
 pub mod tune;
+pub mod waves;
 
 use std::sync::Arc;
+
+use rayon::prelude::*;
 
 pub use context::{AdapterInfo, Choice, Gpu, is_polling, list};
 
@@ -53,6 +57,18 @@ struct Bound {
     pipeline: Pipeline,
     bindings: Vec<wgpu::BindGroup>,
 }
+
+/// Kernels of training, whether they train, whether they are fused; then those of evaluation. A driver may take tens of
+/// milliseconds for each that it does not remember, so they are compiled at once, while the images are uploaded.
+const USES: [(Kernel, bool, bool); 7] = [
+    (Kernel::Forward, true, false),
+    (Kernel::Head, true, false),
+    (Kernel::Update, true, false),
+    (Kernel::Update, true, true),
+    (Kernel::Forward, false, false),
+    (Kernel::Head, false, false),
+    (Kernel::Tally, false, false),
+];
 
 /// What may be asked of an engine beyond its job. No right result depends on it.
 #[derive(Clone, Debug, Default)]
@@ -108,7 +124,13 @@ impl GpuEngine {
     ) -> Result<Self> {
         let plan = Plan::new(job, &gpu.limits, gpu.is_software(), options.tuning)?;
         let sizes = &plan.sizes;
-        let feed = Feed::new(&gpu, &plan, dataset, options.feed)?;
+        let compile = |kernel, constants: &[(&str, f64)]| Pipeline::new(&gpu, &options.shaders, kernel, constants);
+        let compiled = |(kernel, train, fused)| compile(kernel, &plan.constants(kernel, train, fused));
+        let (feed, pipelines) = rayon::join(
+            || Feed::new(&gpu, &plan, dataset, options.feed),
+            || USES.into_par_iter().map(compiled).collect::<Result<Vec<_>>>(),
+        );
+        let feed = feed?;
         let [w1, small, losses, tallies] = [
             buffer(&gpu, "W1", sizes.w1)?,
             buffer(&gpu, "W2, b2, b1", sizes.small)?,
@@ -124,10 +146,8 @@ impl GpuEngine {
         let standard = buffer(&gpu, "standardisation", sizes.standardisation)?;
         gpu.queue.write_buffer(&standard, 0, bytemuck::cast_slice(&standardisation.padded()));
 
-        // A pipeline, and bindings that differ by slot: `buffers` are in the order of the kernel's bindings.
-        let compile = |kernel, constants: &[(&str, f64)]| Pipeline::new(&gpu, &options.shaders, kernel, constants);
-        let bound = |kernel: Kernel, train: bool, fused: bool| -> Result<Bound> {
-            let pipeline = compile(kernel, &plan.constants(kernel, train, fused))?;
+        // Bindings that differ by slot: `buffers` are in the order of the kernel's bindings.
+        let bound = |((kernel, train, fused), pipeline): (_, Pipeline)| -> Result<Bound> {
             let bindings = feed.slots().iter().map(|slot| {
                 let buffers: Vec<&wgpu::Buffer> = match kernel {
                     Kernel::Forward => vec![&slot.pixels, &standard, &w1, &partials],
@@ -152,15 +172,12 @@ impl GpuEngine {
             let bindings = bindings.collect::<Result<_>>()?;
             Ok(Bound { kernel, train, fused, pipeline, bindings })
         };
-        let forward = bound(Kernel::Forward, true, false)?;
-        let head = bound(Kernel::Head, true, false)?;
-        let update = bound(Kernel::Update, true, false)?;
-        let fused = bound(Kernel::Update, true, true)?;
-        let evaluation = [
-            bound(Kernel::Forward, false, false)?,
-            bound(Kernel::Head, false, false)?,
-            bound(Kernel::Tally, false, false)?,
-        ];
+        let bounds: Vec<Bound> = USES.into_iter().zip(pipelines?).map(bound).collect::<Result<_>>()?;
+        let Ok([forward, head, update, fused, evaluated, scored, tallied]) = <[Bound; USES.len()]>::try_from(bounds)
+        else {
+            unreachable!("one a use")
+        };
+        let evaluation = [evaluated, scored, tallied];
 
         let fixed = |kernel, pipeline, bindings| Bound { kernel, train: false, fused: false, pipeline, bindings };
         let gather = feed.parts().iter().map(|part| {

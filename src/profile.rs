@@ -28,8 +28,7 @@ pub use workload::{Run, Workload};
 
 use crate::device::{Choice, Device};
 use crate::error::{Error, Result};
-use crate::gpu;
-use crate::spec::{ModelSpec, Source};
+use crate::spec::{Feed, ModelSpec, Source};
 use products::Product;
 use sweep::{Axis, Sweep};
 use trace::Trace;
@@ -41,6 +40,8 @@ pub struct Options {
     pub devices: Vec<Choice>,
     /// The images.
     pub source: Source,
+    /// How images reach a GPU.
+    pub feed: Feed,
     /// `H`.
     pub hidden: usize,
     /// `B`.
@@ -72,13 +73,20 @@ impl Options {
         ModelSpec::new(3072, self.hidden, 10).map(drop)
     }
 
-    fn devices(&self) -> Vec<Choice> {
+    /// Opens the devices; each with the seconds that took.
+    fn open(&self) -> Result<Vec<(Device, f64)>> {
+        let open = |choice: &Choice| {
+            let start = Instant::now();
+            let mut device = Device::open(choice)?;
+            device.feed = self.feed;
+            Ok((device, start.elapsed().as_secs_f64()))
+        };
         if !self.devices.is_empty() {
-            return self.devices.clone();
+            return self.devices.iter().map(open).collect();
         }
-        let real = gpu::list().iter().any(|adapter| !adapter.is_software());
-        let gpu = real.then_some(Choice::Gpu(gpu::Choice::Any));
-        gpu.into_iter().chain([Choice::Cpu]).collect()
+        let best = open(&Choice::Auto)?;
+        let cpu = best.0.gpu().map(|_| open(&Choice::Cpu)).transpose()?;
+        Ok([Some(best), cpu].into_iter().flatten().collect())
     }
 }
 
@@ -115,7 +123,12 @@ pub struct Report {
 pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> Result<(Report, Trace)> {
     options.check()?;
     let before = started.elapsed().as_secs_f64();
-    let (workload, data) = Workload::open(&options.source, options.hidden, options.batch_size, options.models)?;
+    // As a training starts: a driver and a disk take their time, and do not wait for each other.
+    let (devices, workload) = rayon::join(
+        || options.open(),
+        || Workload::open(&options.source, options.hidden, options.batch_size, options.models),
+    );
+    let (opened, (workload, data)) = (devices?, workload?);
     workload.dataset.notice.iter().for_each(|notice| note(notice));
     let mut trace = Trace::new(started);
     let mut warnings = Vec::new();
@@ -123,10 +136,8 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
         warnings.push("this is a debug build, many times slower on the host: cargo run --release".to_owned());
     }
     let (mut devices, mut profiles) = (Vec::new(), Vec::new());
-    for choice in options.devices() {
-        let start = Instant::now();
-        let device = Device::open(&choice)?;
-        let start_up = StartUp { before, data, open: start.elapsed().as_secs_f64(), ..StartUp::default() };
+    for (device, open) in opened {
+        let start_up = StartUp { before, data, open, ..StartUp::default() };
         let profile = device::profile(&device, &workload, options, start_up, &mut trace, &mut warnings)?;
         profiles.push(profile);
         devices.push(device);
@@ -158,8 +169,7 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
 /// [`Error::CheckFailed`] for a wrong product, [`Error::Usage`] if none of the devices is a GPU.
 pub fn matrix_products(options: &Options, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
     let mut all = Vec::new();
-    for choice in options.devices() {
-        let device = Device::open(&choice)?;
+    for (device, _) in options.open()? {
         if let Some(gpu) = device.gpu() {
             all.extend(products::products(gpu, note)?);
         }

@@ -210,6 +210,7 @@ pub fn checks(level: Level) -> Vec<Check> {
         Check::function("bits", "bits/tunings", bits::tunings),
         Check::function("bits", "bits/feeds", bits::feeds),
         Check::function("bits", "bits/together", bits::together),
+        Check::function("bits", "bits/waves", bits::waves),
     ]);
     if full {
         checks.push(Check::function("trajectory", "trajectory/accuracy", trajectory::accuracy));

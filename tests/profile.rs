@@ -14,7 +14,7 @@ use cyclone::kernels::Kernel;
 use cyclone::profile::sweep::Axis;
 use cyclone::profile::trace::Trace;
 use cyclone::profile::{Ceilings, Options, Report, Workload};
-use cyclone::spec::{ModelSpec, Source};
+use cyclone::spec::{Feed, ModelSpec, Source};
 use serde_json::Value;
 
 const STEPS: u64 = 5;
@@ -23,6 +23,7 @@ fn options(devices: Vec<Choice>) -> Options {
     Options {
         devices,
         source: Source::Synthetic,
+        feed: Feed::Auto,
         hidden: 7,
         batch_size: 13,
         models: 3,
@@ -84,7 +85,19 @@ fn the_hosts_phases_add_up_to_the_run_and_start_up_to_the_first_step() {
     assert_eq!(names, ["gather", "upload", "encode", "submit", "wait", "other"]);
     approx::assert_relative_eq!(device.host.iter().map(|phase| phase.share).sum::<f64>(), 1.0, epsilon = 1e-9);
     assert!(device.host[..4].iter().all(|phase| phase.seconds > 0.0), "{:?}", device.host);
-    assert!(device.start_up.parts().iter().all(|(_, seconds)| *seconds > 0.0), "{:?}", device.start_up);
+    let start_up = &device.start_up;
+    assert!(start_up.parts().iter().all(|(_, seconds)| *seconds > 0.0), "{start_up:?}");
+    let apart: f64 = start_up.parts().iter().map(|(_, seconds)| seconds).sum();
+    let both = start_up.open.min(start_up.data[0] + start_up.data[1]);
+    approx::assert_relative_eq!(start_up.total(), apart - both, max_relative = 1e-9);
+}
+
+#[test]
+fn images_reach_the_gpu_as_asked() {
+    for (feed, name) in [(Feed::Stream, "images streamed"), (Feed::Resident, "images resident")] {
+        let (report, _) = profile(&Options { feed, ..options(vec![any_gpu()]) });
+        assert!(report.devices[0].name.contains(name), "{}", report.devices[0].name);
+    }
 }
 
 #[test]

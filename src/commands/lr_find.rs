@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::cli::LrFindArgs;
+use crate::data::Standardisation;
 use crate::data::split::Split;
-use crate::data::{Dataset, Standardisation};
-use crate::device::Device;
 use crate::display::{self, Display};
 use crate::engine::Job;
 use crate::error::{Error, Result};
 use crate::lr_find::{self, Found, Sweep, chart};
 use crate::spec::{ModelSpec, grouped};
 
+use super::open::device_and_images;
 use super::output::write_new;
 
 /// Validation images that an accuracy is measured on: 2,000 tell 50 % to 1.1 %, and cost little beside the steps.
@@ -24,10 +24,7 @@ const LINES: usize = 20;
 pub fn run(args: &LrFindArgs) -> Result<()> {
     let config = args.config()?;
     let mut display = Display::new(args.json);
-    let device = Device::open(&config.device)?;
-    device.notice.iter().for_each(|notice| display.note(notice));
-    let dataset = Arc::new(Dataset::open(&config.data.source)?);
-    dataset.notice.iter().for_each(|notice| display.note(notice));
+    let (device, dataset) = device_and_images(&config.device, &config.data.source, &display)?;
     let mut split = Split::new(&dataset, &config.data)?;
     split.validation.truncate(SCORED);
     let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);

@@ -13,8 +13,8 @@ use serde::Serialize;
 use crate::answers::{self, Answers};
 use crate::cli::ReproduceArgs;
 use crate::data::split::Split;
-use crate::data::{Dataset, stand_in};
-use crate::device::{self, Device};
+use crate::data::stand_in;
+use crate::device;
 use crate::display::Display;
 use crate::error::{Error, Result};
 use crate::reproduce::comparison::{self, Counts, Number, Terms};
@@ -27,16 +27,16 @@ use crate::search::shard::Shard;
 use crate::verify::gradients;
 use crate::weights;
 
+use super::open::device_and_images;
+
 /// Repeats the experiments that the flags ask for.
 pub fn run(args: &ReproduceArgs) -> Result<()> {
     check_scale(args.scale)?;
     let begun = Instant::now();
     let started = Zoned::now();
     let mut display = Display::new(args.quiet);
-    let device = Arc::new(Device::open(&args.device)?);
-    device.notice.iter().for_each(|notice| display.note(notice));
-    let dataset = Arc::new(Dataset::open(&args.data)?);
-    dataset.notice.iter().for_each(|notice| display.note(notice));
+    let (device, dataset) = device_and_images(&args.device, &args.data, &display)?;
+    let device = Arc::new(device);
     let terms = Terms { scale: args.scale, real: dataset.name != stand_in::NAME };
     let path = match &args.out {
         Some(path) => {

@@ -10,9 +10,8 @@ use serde::Serialize;
 
 use crate::cli::{SearchAction, SearchArgs};
 use crate::config::Settings;
-use crate::data::Dataset;
 use crate::data::split::Split;
-use crate::device::{self, Device};
+use crate::device;
 use crate::display::Display;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
@@ -22,6 +21,8 @@ use crate::search::runner::Runner;
 use crate::search::shard::Shard;
 use crate::search::trial::{Record, rank};
 use crate::search::{self, Search, table::table};
+
+use super::open::device_and_images;
 
 /// Searches, or merges shards, as the flags say.
 pub fn run(args: &SearchArgs) -> Result<()> {
@@ -50,11 +51,8 @@ fn train(args: &SearchArgs) -> Result<()> {
             "--shard {shard}: give all shards the same --out, where `search merge` looks"
         )));
     }
-    let mut device = Device::open(&search.config.device)?;
+    let (mut device, dataset) = device_and_images(&search.config.device, &search.config.data.source, &display)?;
     device.feed = search.config.feed;
-    device.notice.iter().for_each(|notice| display.note(notice));
-    let dataset = Arc::new(Dataset::open(&search.config.data.source)?);
-    dataset.notice.iter().for_each(|notice| display.note(notice));
     let mut split = Split::new(&dataset, &search.config.data)?;
     if !search.with_test {
         split.test.clear();

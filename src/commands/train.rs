@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Zoned;
+use rayon::join;
 
 use crate::answers::Answers;
 use crate::checkpoint::{Checkpoints, Run, Shapes, Store};
 use crate::cli::TrainArgs;
 use crate::config::{Config, Settings};
+use crate::data::Standardisation;
 use crate::data::split::Split;
-use crate::data::{Dataset, Standardisation};
-use crate::device::Device;
 use crate::disk::System;
 use crate::display::{self, Display, Header};
 use crate::error::{Error, Result};
@@ -21,6 +21,8 @@ use crate::run_dir::{About, Csv, DataRecord, RunDir, TensorBoard};
 use crate::signals::Signals;
 use crate::spec::ModelSpec;
 use crate::train::{Evaluation, Observer, State, Training};
+
+use super::open::device_and_images;
 
 /// Trains one network, or several at once, as the flags say.
 pub fn run(args: &TrainArgs) -> Result<()> {
@@ -37,11 +39,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             (Some(run), config)
         }
     };
-    let mut device = Device::open(&config.device)?;
+    let (mut device, dataset) = device_and_images(&config.device, &config.data.source, &display)?;
     device.feed = config.feed;
-    device.notice.iter().for_each(|notice| display.note(notice));
-    let dataset = Arc::new(Dataset::open(&config.data.source)?);
-    dataset.notice.iter().for_each(|notice| display.note(notice));
     let split = Split::new(&dataset, &config.data)?;
     let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
     match standardisation.constant() {
@@ -51,9 +50,12 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
     let training = training(&config, split)?;
     training.plan().warning().iter().for_each(|warning| display.warn(warning));
-    let mut engine = device.engine(training.job(shape), dataset.clone(), standardisation.clone())?;
+    // The digest takes a tenth of a second; meanwhile a GPU's driver compiles.
+    let make = || device.engine(training.job(shape), dataset.clone(), standardisation.clone());
+    let (digest, engine) = join(|| dataset.digest(), make);
+    let mut engine = engine?;
     let (started, engine_name) = (Zoned::now(), engine.describe());
-    let run = Run { settings: Settings::from(&config), data: dataset.digest()?, device: engine_name.clone() };
+    let run = Run { settings: Settings::from(&config), data: digest?, device: engine_name.clone() };
 
     let resumes = reopened.is_some();
     let mut records = match reopened {

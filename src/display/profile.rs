@@ -108,7 +108,7 @@ fn device(profile: &Profile) -> String {
     if !profile.buffers.is_empty() {
         text.push_str(&memory(&profile.buffers));
     }
-    let total: f64 = profile.start_up.parts().iter().map(|part| part.1).sum();
+    let total = profile.start_up.total();
     let _ = writeln!(text, "\n  {:<30}{:>10}", "start-up to the first step", milliseconds(total));
     for (name, seconds) in profile.start_up.parts() {
         let share = seconds / total;

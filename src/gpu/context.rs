@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use wgpu::{Backends, DeviceType, Features, Limits, PollError, PollType, SubmissionIndex};
 
+use super::cache::Pipelines;
 use super::recorder::{Phase, Recorder};
 use crate::error::{Error, Result};
 use crate::spec::bytes;
@@ -92,7 +93,11 @@ pub enum Choice {
 
 /// The adapters that this program can use, in an order that stays the same.
 pub fn list() -> Vec<AdapterInfo> {
-    adapters().iter().enumerate().map(|(index, adapter)| AdapterInfo::new(index, adapter)).collect()
+    infos(&adapters())
+}
+
+fn infos(adapters: &[wgpu::Adapter]) -> Vec<AdapterInfo> {
+    adapters.iter().enumerate().map(|(index, adapter)| AdapterInfo::new(index, adapter)).collect()
 }
 
 fn adapters() -> Vec<wgpu::Adapter> {
@@ -116,6 +121,7 @@ pub struct Gpu {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     pub(crate) recorder: Recorder,
+    pub(super) pipelines: Option<Pipelines>,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -123,15 +129,30 @@ impl Gpu {
     /// Opens the chosen adapter. Errors say which adapters there are.
     pub fn open(choice: &Choice) -> Result<Arc<Self>> {
         let adapters = adapters();
-        let infos: Vec<_> =
-            adapters.iter().enumerate().map(|(index, adapter)| AdapterInfo::new(index, adapter)).collect();
+        let infos = infos(&adapters);
         let index = choose(choice, &infos)?;
-        let (adapter, info) = (&adapters[index], infos[index].clone());
+        Self::on(&adapters[index], infos[index].clone())
+    }
+
+    /// Opens the best adapter that is no software; `None` if there is none. Asks the drivers once: the first question
+    /// loads them all, which takes longer than anything else at a start.
+    pub fn open_real() -> Result<Option<Arc<Self>>> {
+        let adapters = adapters();
+        let infos = infos(&adapters);
+        match choose(&Choice::Any, &infos) {
+            Ok(index) if !infos[index].is_software() => Self::on(&adapters[index], infos[index].clone()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn on(adapter: &wgpu::Adapter, info: AdapterInfo) -> Result<Arc<Self>> {
         let limits = adapter.limits();
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("cyclone"),
             // Timestamps cost nothing until a profile takes some.
-            required_features: Features::IMMEDIATES | adapter.features() & TIMESTAMPS,
+            required_features: Features::IMMEDIATES
+                | adapter.features() & TIMESTAMPS
+                | adapter.features() & Features::PIPELINE_CACHE,
             required_limits: limits.clone(),
             ..Default::default()
         }))
@@ -149,12 +170,18 @@ impl Gpu {
         device.set_device_lost_callback(move |reason, message| {
             lost(format!("the device was lost ({reason:?}) {message}"));
         });
-        Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), fault }))
+        let pipelines = Pipelines::load(&device, &adapter.get_info());
+        Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), pipelines, fault }))
     }
 
     /// Whether a CPU plays the GPU.
     pub fn is_software(&self) -> bool {
         self.info.is_software()
+    }
+
+    /// Remembers the pipelines compiled so far, for the next process.
+    pub fn remember(&self) {
+        self.pipelines.iter().for_each(Pipelines::save);
     }
 
     /// `NVIDIA H100 (discrete, Vulkan, NVIDIA 580.1)`.

@@ -2,6 +2,7 @@
 
 use wgpu::{BindGroupLayoutEntry, BindingType, BufferBindingType, ShaderStages};
 
+use super::cache::Pipelines;
 use super::context::Gpu;
 use crate::error::{Error, Result};
 use crate::kernels::{Access, Kernel, Shaders, Step};
@@ -33,6 +34,17 @@ pub struct Pipeline {
 impl Pipeline {
     /// Compiles `kernel` with its `override` constants.
     pub fn new(gpu: &Gpu, shaders: &Shaders, kernel: Kernel, constants: &[(&str, f64)]) -> Result<Self> {
+        Self::with(gpu, shaders, kernel, constants, gpu.pipelines.as_ref())
+    }
+
+    /// The same, with what `pipelines` remembers.
+    pub(super) fn with(
+        gpu: &Gpu,
+        shaders: &Shaders,
+        kernel: Kernel,
+        constants: &[(&str, f64)],
+        pipelines: Option<&Pipelines>,
+    ) -> Result<Self> {
         let available = gpu.limits.max_storage_buffers_per_shader_stage as usize;
         if kernel.bindings().len() > available {
             return Err(Error::Gpu(format!(
@@ -75,7 +87,7 @@ impl Pipeline {
                     // Every kernel writes its workgroup memory before it reads it.
                     zero_initialize_workgroup_memory: false,
                 },
-                cache: None,
+                cache: pipelines.map(Pipelines::cache),
             });
             Self { kernel, compiled, layout }
         })

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::cache;
 use super::context::Gpu;
 use super::plan::{Plan, Tuning};
 use super::{GpuEngine, Options};
@@ -32,17 +33,17 @@ pub fn tuning(gpu: &Arc<Gpu>, job: &Job) -> Result<Option<Tuning>> {
     if gpu.is_software() {
         return Ok(None);
     }
-    let cache = dirs::cache_dir().map(|folder| folder.join("cyclone").join("tuning.json"));
+    let path = cache::path("tuning.json");
     let key = key(gpu, job);
-    let mut known = cache.as_deref().map(read).unwrap_or_default();
+    let mut known = path.as_deref().map(read).unwrap_or_default();
     if let Some(tuning) = known.get(&key) {
         return Ok(Some(*tuning));
     }
     let best = measure(gpu, job)?;
-    if let Some(cache) = cache {
+    if let Some(path) = path {
         known.insert(key, best);
         // A cache that cannot be written costs a second at the next start, and is not worth a word.
-        let _ = write(&cache, &known);
+        let _ = write(&path, &known);
     }
     Ok(Some(best))
 }
@@ -61,13 +62,7 @@ fn read(path: &Path) -> BTreeMap<String, Tuning> {
 }
 
 fn write(path: &Path, known: &BTreeMap<String, Tuning>) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    // Two processes may write at once: each a file of its own, and the last renaming counts.
-    let temporary = PathBuf::from(format!("{}.{}", path.display(), std::process::id()));
-    fs::write(&temporary, serde_json::to_vec_pretty(known)?)?;
-    fs::rename(&temporary, path)
+    cache::write(path, &serde_json::to_vec_pretty(known)?)
 }
 
 /// The fastest tuning that fits.

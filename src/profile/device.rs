@@ -69,7 +69,7 @@ pub struct StartUp {
     pub before: f64,
     /// Opening the images; their statistics.
     pub data: [f64; 2],
-    /// Finding and opening the device.
+    /// Finding and opening the device, while the images are being opened.
     pub open: f64,
     /// Making the engine: on a GPU its buffers and pipelines.
     pub engine: f64,
@@ -80,13 +80,19 @@ pub struct StartUp {
 }
 
 impl StartUp {
-    /// Each part with its name, in the order in which they happen.
+    /// From the process's start to the first step's loss.
+    pub fn total(&self) -> f64 {
+        let together = self.open.max(self.data.iter().sum());
+        self.before + together + self.engine + self.weights + self.first_step
+    }
+
+    /// Each part with its name, in the order in which they begin.
     pub fn parts(&self) -> [(&'static str, f64); 7] {
         [
             ("process", self.before),
             ("images", self.data[0]),
             ("statistics", self.data[1]),
-            ("device", self.open),
+            ("device, meanwhile", self.open),
             ("engine", self.engine),
             ("weights", self.weights),
             ("first step", self.first_step),

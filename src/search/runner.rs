@@ -103,7 +103,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Trains trials that go together at once, or, where the device refuses so many, each half of them.
+    /// Trains trials that go together at once, or, where the device's memory does not suffice, each half of them.
     fn wave(
         &self,
         trials: &[Trial],
@@ -113,7 +113,7 @@ impl Runner {
         let start = Instant::now();
         let training = self.training(trials)?;
         let mut engine = match self.engine(&training, &trials[0]) {
-            Err(Error::Usage(_) | Error::Gpu(_)) if trials.len() > 1 => {
+            Err(Error::Gpu(_)) if trials.len() > 1 => {
                 let (first, second) = trials.split_at(trials.len() / 2);
                 self.wave(first, display, done)?;
                 return self.wave(second, display, done);

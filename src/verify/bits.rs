@@ -8,6 +8,7 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Tally};
 use crate::error::Result;
 use crate::gpu::plan::Tuning;
+use crate::gpu::waves::{Waves, split};
 use crate::params::Params;
 use crate::random::{Purpose, stream};
 use crate::spec::{Feed, ModelSpec};
@@ -30,6 +31,21 @@ impl Left {
         let sums = [self.tallies[m].loss, self.tallies[m].correct as f64, self.squares[m]];
         losses.chain(weights).chain(sums).collect()
     }
+}
+
+/// How a training is cut to a GPU. No right result depends on it.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Steps of a chunk.
+    chunk: usize,
+    feed: Feed,
+    tuning: Option<Tuning>,
+    waves: usize,
+}
+
+impl Cut {
+    /// Everything as in a training of few models.
+    const WHOLE: Self = Self { chunk: 12, feed: Feed::Stream, tuning: None, waves: 1 };
 }
 
 /// A short training of some models.
@@ -57,20 +73,8 @@ impl Training {
     }
 
     /// Trains the models of `seeds`, each from its own weights, with its own strength of penalty and learning rate, on its
-    /// own shuffle if `own`; `chunk` steps at a time.
-    fn run(&self, referee: &Referee, seeds: &[u64], own: bool, chunk: usize) -> Result<Left> {
-        self.run_as(referee, seeds, own, chunk, (Feed::Stream, None))
-    }
-
-    /// The same, with another feed or cut in another way.
-    fn run_as(
-        &self,
-        referee: &Referee,
-        seeds: &[u64],
-        own: bool,
-        chunk: usize,
-        (feed, tuning): (Feed, Option<Tuning>),
-    ) -> Result<Left> {
+    /// own shuffle if `own`.
+    fn run(&self, referee: &Referee, seeds: &[u64], own: bool, cut: Cut) -> Result<Left> {
         let job = Job {
             model: self.spec,
             decay: seeds.iter().map(|seed| 0.001 * (1 + seed) as f32).collect(),
@@ -79,7 +83,14 @@ impl Training {
         };
         let inputs = self.spec.inputs;
         let standardisation = Standardisation { mean: vec![127.0; inputs], scale: vec![1.0 / 70.0; inputs] };
-        let mut engine = referee.gpu_engine(&job, &self.dataset, &standardisation, feed, tuning)?;
+        let engine = |job| referee.gpu_engine(job, &self.dataset, &standardisation, cut.feed, cut.tuning);
+        let mut engine: Box<dyn Engine> = match cut.waves {
+            1 => Box::new(engine(&job)?),
+            waves => {
+                let engines = split(&job, waves).iter().map(engine).collect::<Result<_>>()?;
+                Box::new(Waves::new(job.clone(), engines))
+            }
+        };
         let params: Vec<_> = seeds.iter().map(|seed| Params::init(&self.spec, *seed)).collect();
         engine.load(&params)?;
 
@@ -95,8 +106,8 @@ impl Training {
             rates.extend(seeds.iter().map(|seed| 0.05 / (1 + seed) as f32 / (1 + step) as f32));
         }
         let mut row = 0;
-        for first in (0..self.steps).step_by(chunk) {
-            let lengths = &lengths[first..self.steps.min(first + chunk)];
+        for first in (0..self.steps).step_by(cut.chunk) {
+            let lengths = &lengths[first..self.steps.min(first + cut.chunk)];
             let images = lengths.iter().sum::<u32>() as usize * job.shuffles;
             let rates = &rates[first * seeds.len()..][..lengths.len() * seeds.len()];
             engine.train(&Chunk { rows: &rows[row..row + images], lengths, rates })?;
@@ -120,17 +131,18 @@ fn same(got: &[f64], expected: &[f64]) -> Outcome {
 /// The same training twice.
 pub(super) fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
     let training = Training::new(50);
-    let [first, second] = [training.run(referee, &[1], false, 12)?, training.run(referee, &[1], false, 12)?];
+    let [first, second] =
+        [training.run(referee, &[1], false, Cut::WHOLE)?, training.run(referee, &[1], false, Cut::WHOLE)?];
     Ok(vec![Finding::new("a rerun", same(&second.of(0), &first.of(0)))])
 }
 
 /// One submission of 12 steps against submissions of 1, 5 and 7.
 pub(super) fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
     let training = Training::new(9);
-    let whole = training.run(referee, &[1, 2], true, 12)?;
+    let whole = training.run(referee, &[1, 2], true, Cut::WHOLE)?;
     let mut findings = Vec::new();
     for chunk in [1, 5, 7] {
-        let cut = training.run(referee, &[1, 2], true, chunk)?;
+        let cut = training.run(referee, &[1, 2], true, Cut { chunk, ..Cut::WHOLE })?;
         for m in 0..2 {
             let outcome = same(&cut.of(m), &whole.of(m));
             findings.push(Finding::new("any chunk length", outcome).at(format!("{chunk} steps, model {m}")));
@@ -142,12 +154,13 @@ pub(super) fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
 /// Every tuning against the first, with a shared batch and with one each. A shape of several groups and a short last slice.
 pub fn tunings(referee: &Referee) -> Result<Vec<Finding>> {
     let training = Training::sized(1001, 70);
+    let cut = |tuning| Cut { tuning: Some(tuning), ..Cut::WHOLE };
     let mut findings = Vec::new();
     for own in [false, true] {
         let [first, others @ ..] = Tuning::ALL;
-        let expected = training.run_as(referee, &[1, 2], own, 12, (Feed::Stream, Some(first)))?;
+        let expected = training.run(referee, &[1, 2], own, cut(first))?;
         for tuning in others {
-            let got = training.run_as(referee, &[1, 2], own, 12, (Feed::Stream, Some(tuning)))?;
+            let got = training.run(referee, &[1, 2], own, cut(tuning))?;
             for m in 0..2 {
                 let at = format!("{first} against {tuning}, model {m}");
                 findings.push(Finding::new("any tuning", same(&got.of(m), &expected.of(m))).at(at));
@@ -163,7 +176,7 @@ pub fn feeds(referee: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for own in [false, true] {
         let [streamed, resident] = [Feed::Stream, Feed::Resident]
-            .map(|feed| training.run_as(referee, &[1, 2], own, 5, (feed, None)))
+            .map(|feed| training.run(referee, &[1, 2], own, Cut { chunk: 5, feed, ..Cut::WHOLE }))
             .map(|left| left.map(|left| [left.of(0), left.of(1)].concat()));
         findings.push(Finding::new("streamed and resident", same(&resident?, &streamed?)));
     }
@@ -177,12 +190,30 @@ pub(super) fn together(referee: &Referee) -> Result<Vec<Finding>> {
         let training = Training::new(h);
         for own in [false, true] {
             let seeds = [1, 2, 3, 4, 5];
-            let together = training.run(referee, &seeds, own, 12)?;
+            let together = training.run(referee, &seeds, own, Cut::WHOLE)?;
             for (m, seed) in seeds.iter().enumerate() {
-                let alone = training.run(referee, &[*seed], own, 12)?;
+                let alone = training.run(referee, &[*seed], own, Cut::WHOLE)?;
                 let outcome = same(&together.of(m), &alone.of(0));
                 let batches = if own { "own" } else { "shared" };
                 findings.push(Finding::new("alone and together", outcome).at(format!("H{h} {batches}, model {m}")));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Models in two and three waves against all at once, with a shared batch and with one each.
+pub(super) fn waves(referee: &Referee) -> Result<Vec<Finding>> {
+    let training = Training::new(33);
+    let seeds = [1, 2, 3, 4, 5];
+    let mut findings = Vec::new();
+    for own in [false, true] {
+        let whole = training.run(referee, &seeds, own, Cut::WHOLE)?;
+        for waves in [2, 3] {
+            let cut = training.run(referee, &seeds, own, Cut { waves, ..Cut::WHOLE })?;
+            for m in 0..seeds.len() {
+                let outcome = same(&cut.of(m), &whole.of(m));
+                findings.push(Finding::new("any waves", outcome).at(format!("{waves} waves, model {m}")));
             }
         }
     }

@@ -1,0 +1,20 @@
+//! What most commands start with.
+
+use std::sync::Arc;
+
+use crate::data::Dataset;
+use crate::device::{Choice, Device};
+use crate::display::Display;
+use crate::error::Result;
+use crate::spec::Source;
+
+/// Opens the device and the images, and shows what a user should know about each. Both at once: a driver and a disk take
+/// their time, and do not wait for each other.
+pub fn device_and_images(choice: &Choice, source: &Source, display: &Display) -> Result<(Device, Arc<Dataset>)> {
+    let (device, dataset) = rayon::join(|| Device::open(choice), || Dataset::open(source));
+    let device = device?;
+    device.notice.iter().for_each(|notice| display.note(notice));
+    let dataset = dataset?;
+    dataset.notice.iter().for_each(|notice| display.note(notice));
+    Ok((device, Arc::new(dataset)))
+}
