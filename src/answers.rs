@@ -90,12 +90,20 @@ impl Answers {
             let mut confusion = vec![vec![0; classes]; classes];
             for (image, (logits, &row)) in logits.chunks_exact(classes).zip(rows).enumerate() {
                 let label = usize::from(dataset.labels[row as usize]);
-                let answer = (1..classes).fold(0, |best, class| if logits[class] > logits[best] { class } else { best });
+                let answer =
+                    (1..classes).fold(0, |best, class| if logits[class] > logits[best] { class } else { best });
                 confusion[label][answer] += 1;
                 if model == 0 && answer != label {
                     softmax(logits, label as u8, &mut p);
                     let (probability, of_label) = (f64::from(p[answer]), f64::from(p[label]));
-                    answers.mistakes.push(Mistake { image, label, answer, probability, of_label, picture: String::new() });
+                    answers.mistakes.push(Mistake {
+                        image,
+                        label,
+                        answer,
+                        probability,
+                        of_label,
+                        picture: String::new(),
+                    });
                 }
             }
             answers.confusion.push(confusion);

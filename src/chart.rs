@@ -129,7 +129,9 @@ impl Point {
 
     /// The mean of some values with their range; none without values, or if one of them is not finite.
     pub fn of(x: f64, values: &[f64]) -> Option<Self> {
-        let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (value.min(low), value.max(high)));
+        let (low, high) = values
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (value.min(low), value.max(high)));
         let y = values.iter().sum::<f64>() / values.len() as f64;
         (x.is_finite() && y.is_finite()).then_some(Self { x, y, low, high })
     }

@@ -127,7 +127,8 @@ fn read(path: &Path) -> Result<Subject> {
     let name = name(path);
     if metadata.is_file() {
         let text = fs::read_to_string(path).map_err(|error| usage(&error.to_string()))?;
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| usage(&format!("no JSON: {error}")))?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| usage(&format!("no JSON: {error}")))?;
         if value.get("devices").is_some() {
             return Ok(Subject::Profile(Box::new(profile::Profile::read(name, path, value)?)));
         }
@@ -201,7 +202,8 @@ impl Charts {
 
 /// Letters, digits and single hyphens, 60 at most.
 fn slug(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let plain: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let parts: Vec<_> = plain.split('-').filter(|part| !part.is_empty()).collect();
     let mut slug = parts.join("-");
     slug.truncate(60);

@@ -49,14 +49,16 @@ impl<'a> Layout<'a> {
         let right = if below || longest == 0 { WIDTH - RIGHT } else { WIDTH - 14.0 - longest as f64 * CHARACTER };
         let all = || chart.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
         let room = if named().all(|series| series.mark == Mark::Line) { 0.0 } else { 0.04 };
-        let x = Scale::new(&chart.x, all().map(|point| point.x).chain(chart.marks.iter().copied()), room, [LEFT, right]);
+        let x =
+            Scale::new(&chart.x, all().map(|point| point.x).chain(chart.marks.iter().copied()), room, [LEFT, right]);
         let mut top = 8.0 + LINE;
         let mut places = Vec::new();
         for panel in &chart.panels {
             top += LINE + 6.0;
             let bottom = top + panel.height;
             let points = panel.series.iter().flat_map(|series| &series.points);
-            let y = Scale::new(&panel.y, points.flat_map(|point| [point.y, point.low, point.high]), 0.04, [bottom, top]);
+            let y =
+                Scale::new(&panel.y, points.flat_map(|point| [point.y, point.low, point.high]), 0.04, [bottom, top]);
             places.push(Place { panel, top, bottom, y });
             top = bottom + 4.0;
         }

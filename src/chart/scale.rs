@@ -17,8 +17,9 @@ impl Scale {
     /// The axis for `values`, a share `room` of their range left free at both ends, from `pixels[0]` to `pixels[1]`.
     pub(super) fn new(axis: &Axis, values: impl Iterator<Item = f64>, room: f64, pixels: [f64; 2]) -> Self {
         let values = values.chain(axis.holds.iter().copied()).map(|value| along(axis.kind, value));
-        let (low, high) =
-            values.filter(|value| value.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (value.min(low), value.max(high)));
+        let (low, high) = values
+            .filter(|value| value.is_finite())
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (value.min(low), value.max(high)));
         // Values that are all one still need a range to stand in.
         let (low, high) = match high - low {
             range if range > 0.0 => (low - room * range, high + room * range),
@@ -91,7 +92,11 @@ fn along(kind: Kind, value: f64) -> f64 {
 /// The smallest of 1, 2, 5, 10, 20 … that is no less than `least`, whatever the power of ten.
 fn step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= least * (1.0 - 1e-9)).unwrap_or(10.0 * power)
+    [1.0, 2.0, 5.0, 10.0]
+        .map(|factor| factor * power)
+        .into_iter()
+        .find(|step| *step >= least * (1.0 - 1e-9))
+        .unwrap_or(10.0 * power)
 }
 
 /// The multiples of `step` from `low` to `high`; 0 is without a sign.

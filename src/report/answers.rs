@@ -9,7 +9,8 @@ use crate::spec::grouped;
 pub(super) fn body(answers: &Answers) -> Markup {
     let classes = &answers.classes;
     let sum = |label: usize, answer: usize| answers.confusion.iter().map(|matrix| matrix[label][answer]).sum::<u64>();
-    let all: Vec<Vec<u64>> = (0..classes.len()).map(|label| (0..classes.len()).map(|answer| sum(label, answer)).collect()).collect();
+    let all: Vec<Vec<u64>> =
+        (0..classes.len()).map(|label| (0..classes.len()).map(|answer| sum(label, answer)).collect()).collect();
     let models = answers.confusion.len();
     html! {
         @if models > 1 { p.about { "Of " (models) " networks together; the mistakes are the first one's." } }

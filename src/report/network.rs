@@ -60,7 +60,9 @@ fn influence(params: &Params, unit: usize) -> f64 {
 /// The classes of the largest and of the least output weight.
 fn ends(params: &Params, unit: usize) -> [usize; 2] {
     let weights = outputs(params, unit);
-    let by = |better: fn(f32, f32) -> bool| (1..weights.len()).fold(0, |best, class| if better(weights[class], weights[best]) { class } else { best });
+    let by = |better: fn(f32, f32) -> bool| {
+        (1..weights.len()).fold(0, |best, class| if better(weights[class], weights[best]) { class } else { best })
+    };
     [by(|a, b| a > b), by(|a, b| a < b)]
 }
 

@@ -119,20 +119,27 @@ impl Profile {
     pub(super) fn cards(&self) -> Vec<Card> {
         let speed = |device: &Device| {
             let Throughput { seconds_a_step, images_per_second, .. } = device.throughput;
-            Card::new(short(device), format!("{} a step", duration(seconds_a_step)), format!("{} images/s", grouped(images_per_second as u64)))
+            Card::new(
+                short(device),
+                format!("{} a step", duration(seconds_a_step)),
+                format!("{} images/s", grouped(images_per_second as u64)),
+            )
         };
         self.document.devices.iter().map(speed).collect()
     }
 
     pub(super) fn sections(&self, charts: &mut Charts) -> Vec<Section> {
-        let Document { version, data, images, model, batch_size, models, peak_memory, warnings, devices, .. } = &self.document;
+        let Document { version, data, images, model, batch_size, models, peak_memory, warnings, devices, .. } =
+            &self.document;
         let mut rows = vec![
             ("network", format!("{}-{}-{}", model.inputs, model.hidden, model.classes)),
             ("step", format!("{batch_size} images, {models} model{}", if *models == 1 { "" } else { "s" })),
             ("images", format!("{data}, {} training", grouped(*images as u64))),
             ("version", format!("cyclone {version}")),
         ];
-        rows.extend(peak_memory.map(|peak| ("memory", format!("{} at most, of the process on the host", bytes(peak.into())))));
+        rows.extend(
+            peak_memory.map(|peak| ("memory", format!("{} at most, of the process on the host", bytes(peak.into())))),
+        );
         let speed = html! {
             (facts(&rows))
             @for warning in warnings { p.warning { (warning) } }
@@ -140,14 +147,20 @@ impl Profile {
             (self.growth(charts))
         };
         let mut sections = vec![Section { title: format!("Speed: {}", self.name), body: speed }];
-        sections.extend(devices.iter().map(|device| Section { title: format!("Where the time goes: {}", short(device)), body: breakdown(device) }));
+        sections.extend(devices.iter().map(|device| Section {
+            title: format!("Where the time goes: {}", short(device)),
+            body: breakdown(device),
+        }));
         sections
     }
 
     fn side_by_side(&self) -> Markup {
         let devices = &self.document.devices;
         let fastest = devices.iter().map(|device| device.throughput.images_per_second).fold(0.0, f64::max);
-        let cpu = devices.iter().find(|device| matches!(device.device, Record::Cpu { .. })).map(|device| device.throughput.seconds_a_step);
+        let cpu = devices
+            .iter()
+            .find(|device| matches!(device.device, Record::Cpu { .. }))
+            .map(|device| device.throughput.seconds_a_step);
         html! {
             div.scroll tabindex="0" { table.bars {
                 thead { tr { th scope="col" { "training" } th scope="col" { "images/s" } th scope="col" { "a step" } th scope="col" { "spread" } th scope="col" { "GFLOP/s" } th scope="col" { "of most" } th scope="col" { "× CPU" } th scope="col" { "evaluation, images/s" } } }
@@ -173,7 +186,10 @@ impl Profile {
         let devices = &self.document.devices;
         let chart = |sweep: &Sweep| {
             let series = devices.iter().enumerate().map(|(look, device)| {
-                let points = sweep.points.iter().filter_map(|point| Some(Point::new(point.value, (*point.seconds.get(look)?)? * 1e6)));
+                let points = sweep
+                    .points
+                    .iter()
+                    .filter_map(|point| Some(Point::new(point.value, (*point.seconds.get(look)?)? * 1e6)));
                 Series { label: short(device), look, mark: Mark::Joined, points: points.collect() }
             });
             let title = format!("Cost of a step over {}", sweep.axis);

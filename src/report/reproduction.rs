@@ -74,8 +74,12 @@ impl Reproduction {
             return Ok(None);
         }
         let summary = optional(&file)?.map(|bytes| {
-            serde_json::from_slice(&bytes)
-                .map_err(|error| Error::checkpoint(&file, format!("{error}; expected the summary of a reproduction. Remove it, or reproduce again")))
+            serde_json::from_slice(&bytes).map_err(|error| {
+                Error::checkpoint(
+                    &file,
+                    format!("{error}; expected the summary of a reproduction. Remove it, or reproduce again"),
+                )
+            })
         });
         Ok(Some(Self { name, summary: summary.transpose()?, numbers, parts }))
     }
@@ -83,17 +87,32 @@ impl Reproduction {
     pub(super) fn cards(&self) -> Vec<Card> {
         let mut cards = Vec::new();
         if let Some(Summary { counts, .. }) = self.summary.as_ref().filter(|summary| summary.counts.of > 0) {
-            cards.push(Card::new("Inside their bands", format!("{} of {}", counts.inside, counts.of), "published numbers, trained as in the report"));
+            cards.push(Card::new(
+                "Inside their bands",
+                format!("{} of {}", counts.inside, counts.of),
+                "published numbers, trained as in the report",
+            ));
         }
         // The best classifier, else what there is.
         let shown = ["best", "figure-3", "figure-2", "figure-1"].iter().find_map(|part| self.of(part, Of::Test));
         if let Some((number, ours)) = shown.and_then(|number| Some((number, number.ours?))) {
-            let value = number.deviation.map_or_else(|| super::percent(ours), |deviation| format!("{:.2} ± {:.2} %", ours * 100.0, deviation * 100.0));
-            cards.push(Card::new(format!("Test accuracy, {}", number.part), value, format!("report: {:.2} %", number.published * 100.0)));
+            let value = number.deviation.map_or_else(
+                || super::percent(ours),
+                |deviation| format!("{:.2} ± {:.2} %", ours * 100.0, deviation * 100.0),
+            );
+            cards.push(Card::new(
+                format!("Test accuracy, {}", number.part),
+                value,
+                format!("report: {:.2} %", number.published * 100.0),
+            ));
         }
         if let Some(summary) = &self.summary {
             cards.push(Card::new("Time", duration(summary.seconds), ""));
-            cards.push(Card::new("Device", device(&summary.device), summary.data.split(" from ").next().unwrap_or_default()));
+            cards.push(Card::new(
+                "Device",
+                device(&summary.device),
+                summary.data.split(" from ").next().unwrap_or_default(),
+            ));
         }
         cards
     }
@@ -148,7 +167,7 @@ impl Reproduction {
         html! {
             @if let Some(warning) = self.summary.as_ref().and_then(|summary| summary.warning.as_ref()) { p.warning { (warning) } }
             @if self.summary.is_none() { p.warning { "The reproduction has not finished: the numbers come at its end." } }
-            @if !faithful.is_empty() { (self::overview(&faithful)) }
+            @if !faithful.is_empty() { (overview(&faithful)) }
             p.about {
                 "Each dot is one number: ours less the published one, in points (hundredths of all images). The band is how far two runs of one "
                 "experiment may differ: 1.5 points for training and test accuracy, two standard deviations of two samples of as many images for validation."
@@ -158,7 +177,7 @@ impl Reproduction {
                 p.about {
                     "The report trained one network on and on through the sorted lambdas, never initialised again. These are what each lambda does alone: that they differ is the finding."
                 }
-                (self::overview(&fresh))
+                (overview(&fresh))
             }
         }
     }
@@ -177,7 +196,8 @@ impl Reproduction {
                 Some(Section { title: title(&spoken(part.name)), body })
             }
             Published::Mean(_) => {
-                let models: Vec<_> = searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
+                let models: Vec<_> =
+                    searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
                 let body = html! {
                     (unfinished(done)) (settings(&searched.search.config)) (table(&numbers))
                     (figures(part.name, &by_step(&models), &searched.search.config.train.lr, charts))
@@ -224,7 +244,9 @@ fn numbers(path: &Path) -> Result<Vec<Number>> {
     let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
     lines
         .map(|(place, line)| {
-            serde_json::from_slice(line).map_err(|error| Error::checkpoint(path, format!("line {}: {error}: not a number's record. Reproduce again", place + 1)))
+            serde_json::from_slice(line).map_err(|error| {
+                Error::checkpoint(path, format!("line {}: {error}: not a number's record. Reproduce again", place + 1))
+            })
         })
         .collect()
 }
@@ -241,7 +263,12 @@ fn of(images: Of) -> &'static str {
 
 /// Differences of each row's numbers, drawn over its band.
 fn overview(rows: &[Vec<&Number>]) -> Markup {
-    let reach = rows.iter().flatten().map(|number| number.difference().unwrap_or(0.0).abs().max(number.band)).fold(1.0, f64::max) * 1.05;
+    let reach = rows
+        .iter()
+        .flatten()
+        .map(|number| number.difference().unwrap_or(0.0).abs().max(number.band))
+        .fold(1.0, f64::max)
+        * 1.05;
     let reach = (reach * 2.0).ceil() / 2.0;
     html! {
         div.scroll tabindex="0" { table.overview {
@@ -271,12 +298,14 @@ fn overview(rows: &[Vec<&Number>]) -> Markup {
 /// Dots between −`reach` and `reach` points.
 fn differences(row: &[&Number], reach: f64) -> Markup {
     const WIDTH: f64 = 280.0;
-    let at = |points: f64| ((points.clamp(-reach, reach) / reach + 1.0) / 2.0 * (WIDTH - 12.0) * 10.0).round() / 10.0 + 6.0;
+    let at =
+        |points: f64| ((points.clamp(-reach, reach) / reach + 1.0) / 2.0 * (WIDTH - 12.0) * 10.0).round() / 10.0 + 6.0;
     let band = row[0].band;
     // Of a gradient, only less than published is wrong.
     let high = if matches!(row[0].images, Of::Gradient5 | Of::Gradient6) { reach } else { band };
     let found: Vec<f64> = row.iter().filter_map(|number| number.difference()).collect();
-    let (least, most) = (found.iter().copied().fold(f64::INFINITY, f64::min), found.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    let (least, most) =
+        (found.iter().copied().fold(f64::INFINITY, f64::min), found.iter().copied().fold(f64::NEG_INFINITY, f64::max));
     let label = match found.len() {
         0 => "no difference: the training diverged".to_owned(),
         1 => format!("{least:+.2} points"),
@@ -349,7 +378,8 @@ fn over_lambda(name: &str, rows: &[Row], warm: &Done, fresh: Option<&Done>, char
         let ends = [group[0].lambda, group[group.len() - 1].lambda];
         for (of, published, score) in kinds {
             let points = group.iter().filter_map(|row| Some(Point::new(row.lambda, published(row)?)));
-            let mut series = vec![Series { label: "report".into(), look: 5, mark: Mark::Joined, points: points.collect() }];
+            let mut series =
+                vec![Series { label: "report".into(), look: 5, mark: Mark::Joined, points: points.collect() }];
             for (label, look, done) in [("one network", 0, Some(warm)), ("fresh", 1, fresh)] {
                 let Some(done) = done else { continue };
                 let mut one = scatter(label, look, Mark::Joined, &done.searched.records, Parameter::Lambda, score);
@@ -357,9 +387,16 @@ fn over_lambda(name: &str, rows: &[Row], warm: &Done, fresh: Option<&Done>, char
                 one.points.retain(|point| (ends[0] * 0.999..=ends[1] * 1.001).contains(&point.x));
                 series.push(one);
             }
-            let range = if groups.len() == 1 { String::new() } else { format!(", {} to {}", number(ends[0], 2), number(ends[1], 2)) };
+            let range = if groups.len() == 1 {
+                String::new()
+            } else {
+                format!(", {} to {}", number(ends[0], 2), number(ends[1], 2))
+            };
             let title = format!("Accuracy, {of}{range}");
-            let description = format!("{title}, over lambda: {} published values, ours of one network trained through them, and of fresh networks.", group.len());
+            let description = format!(
+                "{title}, over lambda: {} published values, ours of one network trained through them, and of fresh networks.",
+                group.len()
+            );
             drawn.push(charts.add(Chart {
                 name: format!("{name}-{of}"),
                 title,

@@ -51,7 +51,11 @@ pub(super) fn cards(runs: &[Run]) -> Vec<Card> {
             duration(summary.seconds.training),
             format!("{} steps, {} a step", grouped(summary.steps), duration(summary.microseconds_a_step * 1e-6)),
         ));
-        cards.push(Card::new("Device", device(&summary.about.device), format!("{} images/s", grouped(summary.images_per_second as u64))));
+        cards.push(Card::new(
+            "Device",
+            device(&summary.about.device),
+            format!("{} images/s", grouped(summary.images_per_second as u64)),
+        ));
     }
     cards
 }
@@ -133,7 +137,10 @@ fn curves(runs: &[Run], charts: &mut Charts) -> Markup {
         for (of, training) in [("training", true), ("validation", false)] {
             for (title, axis, train, validation) in KINDS {
                 let value = if training { train } else { validation };
-                let all = runs.iter().enumerate().map(|(look, run)| series(&run.name, look, &thinned(&run.records.lines).0, value));
+                let all = runs
+                    .iter()
+                    .enumerate()
+                    .map(|(look, run)| series(&run.name, look, &thinned(&run.records.lines).0, value));
                 let title = format!("{title}, {of}");
                 figures.push(charts.add(over_steps(&format!("runs-{title}"), &title, axis(), all.collect(), lr)));
             }
@@ -172,7 +179,15 @@ fn thinned(lines: &[Line]) -> (Vec<&[Line]>, usize) {
     let evaluations: Vec<_> = lines.chunk_by(|a, b| a.step == b.step).collect();
     let every = evaluations.len().div_ceil(EVALUATIONS).max(1);
     let last = evaluations.len().saturating_sub(1);
-    (evaluations.into_iter().enumerate().filter(|(place, _)| place % every == 0 || *place == last).map(|(_, one)| one).collect(), every)
+    (
+        evaluations
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| place % every == 0 || *place == last)
+            .map(|(_, one)| one)
+            .collect(),
+        every,
+    )
 }
 
 /// A value over the steps: the models' mean, with their range.
@@ -189,10 +204,14 @@ pub(super) fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, 
     let last = series.iter().filter_map(|series| series.points.last()).map(|point| point.x).fold(0.0, f64::max);
     let ends = series.iter().filter(|series| !series.points.is_empty()).filter_map(|series| {
         let last = series.points.last()?;
-        Some(format!("{} ends at {}", series.label, match y.form {
-            crate::chart::Form::Percent => percent(last.y),
-            _ => format!("{:.4}", last.y),
-        }))
+        Some(format!(
+            "{} ends at {}",
+            series.label,
+            match y.form {
+                crate::chart::Form::Percent => percent(last.y),
+                _ => format!("{:.4}", last.y),
+            }
+        ))
     });
     let description = format!("{title} over {} steps: {}.", grouped(last as u64), ends.collect::<Vec<_>>().join(", "));
     let mut panels = vec![Panel::new(y, series)];
@@ -277,10 +296,26 @@ fn made(run: &Run) -> Result<Markup> {
             ("device", about.engine.clone()),
             ("platform", summary.platform.clone()),
             ("version", format!("cyclone {}", summary.version)),
-            ("images", format!("{}: {} training, {} validation, {} test", about.data.name, grouped(about.data.train as u64), grouped(about.data.validation as u64), grouped(about.data.test as u64))),
+            (
+                "images",
+                format!(
+                    "{}: {} training, {} validation, {} test",
+                    about.data.name,
+                    grouped(about.data.train as u64),
+                    grouped(about.data.validation as u64),
+                    grouped(about.data.test as u64)
+                ),
+            ),
             ("SHA-256", about.data.sha256.clone()),
             ("parameters", grouped(about.parameters as u64)),
-            ("time", format!("training {}, evaluations {}", duration(summary.seconds.training), duration(summary.seconds.evaluation))),
+            (
+                "time",
+                format!(
+                    "training {}, evaluations {}",
+                    duration(summary.seconds.training),
+                    duration(summary.seconds.evaluation)
+                ),
+            ),
         ]);
     }
     let config = &run.records.config;
@@ -298,7 +333,10 @@ pub(super) fn settings(config: &Config) -> Markup {
         ("hidden units", config.hidden.to_string()),
         ("lambda", train.lambda.to_string()),
         ("batch size", train.batch_size.to_string()),
-        ("learning rate", format!("{} to {}, half-cycle {} steps", train.lr.min, train.lr.max, grouped(train.lr.half_cycle))),
+        (
+            "learning rate",
+            format!("{} to {}, half-cycle {} steps", train.lr.min, train.lr.max, grouped(train.lr.half_cycle)),
+        ),
         ("length", length),
         ("seed", train.seed.to_string()),
     ])

@@ -48,7 +48,8 @@ impl Searched {
         let note = if diverged == 0 { String::new() } else { format!("{diverged} of them diverged") };
         let mut cards = Vec::new();
         if let Some((best, scored)) = ranked.first().and_then(|best| Some((best, best.result?))) {
-            let values: Vec<_> = self.parameters().iter().map(|one| format!("{} {}", one.name(), shown(*one, best))).collect();
+            let values: Vec<_> =
+                self.parameters().iter().map(|one| format!("{} {}", one.name(), shown(*one, best))).collect();
             let of = if scored.validation.is_some() { "Best validation accuracy" } else { "Best training accuracy" };
             cards.push(Card::new(of, percent(best.merit().unwrap_or_default()), values.join(", ")));
         }
@@ -60,7 +61,9 @@ impl Searched {
         let title = |what: &str| format!("{}: {what}", self.name);
         let mut sections = vec![Section { title: title("trials"), body: self.scatter(charts) }];
         sections.push(Section { title: title("ranking"), body: self.ranking() });
-        if let Some(best) = rank(&self.records).first().filter(|best| best.result.is_some() && best.evaluations.len() > 2) {
+        if let Some(best) =
+            rank(&self.records).first().filter(|best| best.result.is_some() && best.evaluations.len() > 2)
+        {
             let body = html! {
                 p.about { "Trial " (best.trial.trial) ", the first of the ranking." }
                 (figures(&format!("{}-best", self.name), &lines(best, 0), &best.trial.spec.lr, charts))
@@ -68,7 +71,13 @@ impl Searched {
             sections.push(Section { title: title("curves of the best trial"), body });
         }
         let data = &self.plan.data;
-        let images = format!("{}: {} training, {} validation, {} test", data.name, grouped(data.train as u64), grouped(data.validation as u64), grouped(data.test as u64));
+        let images = format!(
+            "{}: {} training, {} validation, {} test",
+            data.name,
+            grouped(data.train as u64),
+            grouped(data.validation as u64),
+            grouped(data.test as u64)
+        );
         let body = html! {
             (settings(&self.search.config))
             (facts(&[("folder", self.folder.clone()), ("images", images), ("SHA-256", data.sha256.clone())]))
@@ -84,8 +93,11 @@ impl Searched {
 
     /// A chart for each parameter searched: accuracies over its values.
     fn scatter(&self, charts: &mut Charts) -> Markup {
-        let kinds: [(&str, usize, fn(&Scored) -> Option<Score>); 3] =
-            [("validation", 1, |scored| scored.validation), ("training", 0, |scored| Some(scored.train)), ("test", 2, |scored| scored.test)];
+        let kinds: [(&str, usize, fn(&Scored) -> Option<Score>); 3] = [
+            ("validation", 1, |scored| scored.validation),
+            ("training", 0, |scored| Some(scored.train)),
+            ("test", 2, |scored| scored.test),
+        ];
         let mut drawn = Vec::new();
         for parameter in self.parameters() {
             for (of, look, score) in kinds {
@@ -144,10 +156,20 @@ fn shown(parameter: Parameter, record: &Record) -> String {
 /// Accuracies over a parameter, on a logarithmic axis if its values span more than a power of ten.
 fn over(parameter: Parameter, of: &str, look: usize, records: &[Record], score: fn(&Scored) -> Option<Score>) -> Chart {
     let series = scatter(of, look, Mark::Dots, records, parameter, score);
-    let (first, last) = (series.points.first().map_or(0.0, |point| point.x), series.points.last().map_or(0.0, |point| point.x));
-    let axis = if first > 0.0 && last / first > 10.0 { Axis::log(parameter.name()) } else { Axis::new(parameter.name()) };
+    let (first, last) =
+        (series.points.first().map_or(0.0, |point| point.x), series.points.last().map_or(0.0, |point| point.x));
+    let axis =
+        if first > 0.0 && last / first > 10.0 { Axis::log(parameter.name()) } else { Axis::new(parameter.name()) };
     let best = series.points.iter().max_by(|a, b| a.y.total_cmp(&b.y));
-    let description = best.map_or_else(String::new, |best| format!("{} trials; the highest {of} accuracy is {} at {} {}.", series.points.len(), percent(best.y), parameter.name(), number(best.x, 4)));
+    let description = best.map_or_else(String::new, |best| {
+        format!(
+            "{} trials; the highest {of} accuracy is {} at {} {}.",
+            series.points.len(),
+            percent(best.y),
+            parameter.name(),
+            number(best.x, 4)
+        )
+    });
     Chart {
         name: String::new(),
         title: format!("Accuracy, {of}"),
@@ -160,8 +182,17 @@ fn over(parameter: Parameter, of: &str, look: usize, records: &[Record], score: 
 }
 
 /// The accuracies of trials that ended well over a parameter.
-pub(super) fn scatter(label: &str, look: usize, mark: Mark, records: &[Record], parameter: Parameter, score: fn(&Scored) -> Option<Score>) -> Series {
-    let points = records.iter().filter_map(|record| Some(Point::new(parameter.of(&record.trial), score(record.result.as_ref()?)?.accuracy)));
+pub(super) fn scatter(
+    label: &str,
+    look: usize,
+    mark: Mark,
+    records: &[Record],
+    parameter: Parameter,
+    score: fn(&Scored) -> Option<Score>,
+) -> Series {
+    let points = records
+        .iter()
+        .filter_map(|record| Some(Point::new(parameter.of(&record.trial), score(record.result.as_ref()?)?.accuracy)));
     let mut points: Vec<_> = points.filter(|point| point.y.is_finite()).collect();
     points.sort_by(|a, b| a.x.total_cmp(&b.x));
     Series { label: label.to_owned(), look, mark, points }

@@ -118,15 +118,26 @@ impl Verification {
         if !checks.is_empty() {
             let (failed, skipped) = (count(checks, Check::failed), count(checks, |check| check.skipped.is_some()));
             let passed = checks.len() - failed - skipped;
-            let note = format!("{failed} failed, {skipped} skipped{}", seconds.map_or_else(String::new, |s| format!(", {}", duration(s))));
-            cards.push(Card::new("Checks passed", format!("{} of {}", grouped(passed as u64), grouped(checks.len() as u64)), note));
+            let note = format!(
+                "{failed} failed, {skipped} skipped{}",
+                seconds.map_or_else(String::new, |s| format!(", {}", duration(s)))
+            );
+            cards.push(Card::new(
+                "Checks passed",
+                format!("{} of {}", grouped(passed as u64), grouped(checks.len() as u64)),
+                note,
+            ));
         }
         if !mutants.is_empty() {
             let caught = mutants.iter().filter(|mutant| mutant.caught.is_some()).count();
             cards.push(Card::new("Wrong kernels caught", format!("{caught} of {}", mutants.len()), ""));
         }
         if let Some(comparison) = &self.document.comparison {
-            cards.push(Card::new("Same answers on GPU and CPU", percent(comparison.agreement), format!("of {} {} images", grouped(comparison.images as u64), comparison.part)));
+            cards.push(Card::new(
+                "Same answers on GPU and CPU",
+                percent(comparison.agreement),
+                format!("of {} {} images", grouped(comparison.images as u64), comparison.part),
+            ));
         }
         cards.push(Card::new("Checked device", device(&self.document.device), ""));
         cards
@@ -166,7 +177,9 @@ fn groups(checks: &[Check]) -> Markup {
     let mut rows: Vec<(&str, &Finding, Vec<&Finding>)> = Vec::new();
     for check in checks {
         for finding in &check.findings {
-            let same = |row: &&mut (&str, &Finding, Vec<&Finding>)| row.0 == check.group && row.1.what == finding.what && row.1.outcome.unit == finding.outcome.unit;
+            let same = |row: &&mut (&str, &Finding, Vec<&Finding>)| {
+                row.0 == check.group && row.1.what == finding.what && row.1.outcome.unit == finding.outcome.unit
+            };
             match rows.iter_mut().find(same) {
                 Some(row) => row.2.push(finding),
                 None => rows.push((&check.group, finding, vec![finding])),
@@ -205,7 +218,12 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
         label: label.to_owned(),
         look,
         mark: Mark::Line,
-        points: comparison.steps.iter().filter_map(|step| Some(Point::new(step.step as f64, value(step)?))).filter(|point| point.y.is_finite()).collect(),
+        points: comparison
+            .steps
+            .iter()
+            .filter_map(|step| Some(Point::new(step.step as f64, value(step)?)))
+            .filter(|point| point.y.is_finite())
+            .collect(),
     };
     let chart = |what: &str, title: &str, y: Axis, all: Vec<Series>| Chart {
         name: format!("{name}-{what}"),
@@ -216,10 +234,14 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
         marks: Vec::new(),
         range: None,
     };
-    let losses = vec![series("CPU, f64", 0, &|step| Some(step.cpu_loss)), series("GPU", 1, &|step| Some(step.gpu_loss))];
+    let losses =
+        vec![series("CPU, f64", 0, &|step| Some(step.cpu_loss)), series("GPU", 1, &|step| Some(step.gpu_loss))];
     let difference = |step: &Step| Some((step.gpu_loss - step.cpu_loss).abs()).filter(|difference| *difference > 0.0);
     // The logarithm has no place for a difference of 0.
-    let errors = TENSORS.iter().enumerate().map(|(place, name)| series(name, place, &|step| step.weights.get(place)?.error.filter(|error| *error > 0.0)));
+    let errors = TENSORS
+        .iter()
+        .enumerate()
+        .map(|(place, name)| series(name, place, &|step| step.weights.get(place)?.error.filter(|error| *error > 0.0)));
     html! {
         p.about {
             "The same training on the GPU and on the CPU engine in f64, from the same weights on the same batches. Of " (grouped(comparison.images as u64)) " "
