@@ -3,7 +3,7 @@
 //! Everything comes from records on disk, so a page can be made of runs that another machine trained, and of a run that
 //! still trains or was killed; neither engine is known here. The same records give the same bytes.
 //!
-//! | [`Subject`] | its records | drawn by |
+//! | what | its records | drawn by |
 //! |---|---|---|
 //! | runs, overlaid | a run's folder, see [`crate::run_dir`] | `runs`, `answers`, `network` |
 //! | a search | see [`crate::search`] | `search` |
@@ -28,19 +28,31 @@ use std::path::{Path, PathBuf};
 
 use maud::{Markup, html};
 
-use crate::chart::Chart;
+use crate::chart::{Chart, number};
 use crate::error::{Error, Result};
 use crate::run_dir::Records;
+use crate::statistics::Spread;
 
 pub use page::MARK;
 
 /// Something to report on.
-enum Subject {
-    Run(runs::Run),
-    Search(Box<search::Searched>),
-    Reproduction(Box<reproduction::Reproduction>),
-    Profile(Box<profile::Profile>),
-    Verification(Box<verification::Verification>),
+trait Subject {
+    /// What kind of thing it is, and its name.
+    fn title(&self) -> String;
+
+    /// What a reader looks for first.
+    fn cards(&self) -> Vec<Card>;
+
+    /// All that is drawn of it.
+    fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>>;
+}
+
+/// What a path has.
+enum Found {
+    /// A run, to be overlaid with others.
+    Run(Box<runs::Run>),
+    /// What stands for itself.
+    Other(Box<dyn Subject>),
 }
 
 /// A page with its charts.
@@ -83,43 +95,30 @@ impl Report {
     /// [`Error::Usage`] for a path that has no records, and for damaged ones what reads them: [`Error::Checkpoint`] or
     /// [`Error::Data`], naming the file and the line.
     pub fn of(paths: &[PathBuf]) -> Result<Self> {
-        let (mut runs, mut others) = (Vec::new(), Vec::new());
+        let (mut runs, mut subjects) = (Vec::new(), Vec::<Box<dyn Subject>>::new());
         for path in paths {
             match read(path)? {
-                Subject::Run(run) => runs.push(run),
-                other => others.push(other),
+                Found::Run(run) => runs.push(*run),
+                Found::Other(subject) => subjects.push(subject),
             }
+        }
+        if !runs.is_empty() {
+            subjects.insert(0, Box::new(runs::Runs(runs)));
         }
         let mut charts = Charts::default();
         let (mut cards, mut sections) = (Vec::new(), Vec::new());
-        let mut title = Vec::new();
-        if !runs.is_empty() {
-            title.push(match &runs[..] {
-                [run] => run.name.clone(),
-                runs => format!("{} runs", runs.len()),
-            });
-            cards.extend(runs::cards(&runs));
-            sections.extend(runs::sections(&runs, &mut charts)?);
+        for subject in &subjects {
+            cards.extend(subject.cards());
+            sections.extend(subject.sections(&mut charts)?);
         }
-        for subject in &others {
-            let (name, new_cards, new_sections) = match subject {
-                Subject::Run(_) => continue,
-                Subject::Search(searched) => (&searched.name, searched.cards(), searched.sections(&mut charts)),
-                Subject::Reproduction(all) => (&all.name, all.cards(), all.sections(&mut charts)?),
-                Subject::Profile(profile) => (&profile.name, profile.cards(), profile.sections(&mut charts)),
-                Subject::Verification(verified) => (&verified.name, verified.cards(), verified.sections(&mut charts)),
-            };
-            title.push(name.clone());
-            cards.extend(new_cards);
-            sections.extend(new_sections);
-        }
-        let page = page::page(&title.join(", "), &cards, &sections);
+        let titles: Vec<_> = subjects.iter().map(|subject| subject.title()).collect();
+        let page = page::page(&titles.join(", "), &cards, &sections);
         Ok(Self { page, charts: charts.drawn })
     }
 }
 
 /// Finds out what a path has.
-fn read(path: &Path) -> Result<Subject> {
+fn read(path: &Path) -> Result<Found> {
     const EXPECTED: &str = "expected the folder of a run, a search or a reproduction, or a file with what \
                             `cyclone profile --json` or `cyclone verify --json` printed";
     let usage = |what: &str| Error::Usage(format!("{}: {what}; {EXPECTED}", path.display()));
@@ -130,21 +129,22 @@ fn read(path: &Path) -> Result<Subject> {
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| usage(&format!("no JSON: {error}")))?;
         if value.get("devices").is_some() {
-            return Ok(Subject::Profile(Box::new(profile::Profile::read(name, path, value)?)));
+            return Ok(Found::Other(Box::new(profile::Profile::read(name, path, value)?)));
         }
         if ["checks", "mutants", "comparison"].iter().any(|key| value.get(key).is_some()) {
-            return Ok(Subject::Verification(Box::new(verification::Verification::read(name, path, value)?)));
+            return Ok(Found::Other(Box::new(verification::Verification::read(name, path, value)?)));
         }
         return Err(usage("other JSON than these commands print"));
     }
     if path.join("search.toml").is_file() {
-        return Ok(Subject::Search(Box::new(search::Searched::read(name, path)?)));
+        return Ok(Found::Other(Box::new(search::Searched::read(name, path)?)));
     }
     if path.join("config.toml").is_file() {
-        return Ok(Subject::Run(runs::Run { name, path: path.to_owned(), records: Records::read(path)? }));
+        let records = Records::read(path)?;
+        return Ok(Found::Run(Box::new(runs::Run { name, path: path.to_owned(), records })));
     }
     if let Some(all) = reproduction::Reproduction::read(name, path)? {
-        return Ok(Subject::Reproduction(Box::new(all)));
+        return Ok(Found::Other(Box::new(all)));
     }
     if !crate::search::folder::shards(path)?.is_empty() {
         let path = path.display();
@@ -210,17 +210,32 @@ fn slug(text: &str) -> String {
     if slug.is_empty() { "chart".into() } else { slug }
 }
 
-/// A share as people read it.
+/// A share as people read it; the number and its sign stay together.
 fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
+    format!("{:.2}\u{a0}%", share * 100.0)
+}
+
+/// The same where tenths are enough.
+fn tenths(share: f64) -> String {
+    format!("{:.1}\u{a0}%", share * 100.0)
+}
+
+/// A mean of shares with its standard deviation.
+fn mean(spread: &Spread) -> String {
+    format!("{:.2}\u{a0}±\u{a0}{:.2}\u{a0}%", spread.mean * 100.0, spread.deviation * 100.0)
+}
+
+/// A cell with a text and a bar, full at 1.
+fn bar(share: f64, text: &str) -> Markup {
+    html! { td.bar { span { (text) } i style=(format!("--share:{:.3}", share.clamp(0.0, 1.0))) {} } }
 }
 
 /// Seconds as people read them.
 fn duration(seconds: f64) -> String {
     match seconds {
-        s if s < 1e-3 => format!("{:.0} µs", s * 1e6),
-        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
-        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 1e-3 => format!("{} µs", number(s * 1e6, 3)),
+        s if s < 1.0 => format!("{} ms", number(s * 1e3, 3)),
+        s if s < 100.0 => format!("{} s", number(s, 3)),
         s if s < 5400.0 => format!("{:.0} min", s / 60.0),
         s => format!("{:.1} h", s / 3600.0),
     }

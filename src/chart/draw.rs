@@ -155,7 +155,7 @@ fn below(chart: &Chart, bottom: f64, layout: &Layout<'_>) -> Markup {
         @for (value, text) in ticks {
             text class="tick middle" x=(layout.x(value)) y=(bottom + 4.0 + LINE) { (text) }
         }
-        text class="axis middle" x=(tenth((LEFT + layout.right) / 2.0)) y=(bottom + 6.0 + 2.0 * LINE) { (chart.x.label) }
+        text class="axis middle" x=(tenth(f64::midpoint(LEFT, layout.right))) y=(bottom + 6.0 + 2.0 * LINE) { (chart.x.label) }
         @if layout.names_below() {
             @for (place, series) in named.enumerate() {
                 @let y = bottom + 14.0 + (3.0 + place as f64) * LINE;
@@ -243,14 +243,17 @@ fn path(places: impl Iterator<Item = [Tenth; 2]>) -> String {
     path
 }
 
-/// The mark of a look, four of which there are.
+/// The mark of a look.
 fn shape(look: usize, x: f64, y: f64) -> Markup {
     let (x, y) = (tenth(x), tenth(y));
-    match look % 4 {
+    match look % super::theme::LOOKS {
         0 => html! { circle class="dot" cx=(x) cy=(y) r="3.2" {} },
         1 => html! { rect class="dot" x=(tenth(x - 2.9)) y=(tenth(y - 2.9)) width="5.8" height="5.8" {} },
         2 => html! { path class="dot" d={ "M" (x) " " (tenth(y - 3.8)) "l3.8 6.6h-7.6z" } {} },
-        _ => html! { path class="dot" d={ "M" (x) " " (tenth(y - 4.1)) "l4.1 4.1l-4.1 4.1l-4.1 -4.1z" } {} },
+        3 => html! { path class="dot" d={ "M" (x) " " (tenth(y - 4.1)) "l4.1 4.1l-4.1 4.1l-4.1 -4.1z" } {} },
+        4 => html! { path class="dot" d={ "M" (x) " " (tenth(y + 3.8)) "l3.8 -6.6h-7.6z" } {} },
+        5 => html! { circle class="ring" cx=(x) cy=(y) r="3" {} },
+        _ => html! { rect class="ring" x=(tenth(x - 2.7)) y=(tenth(y - 2.7)) width="5.4" height="5.4" {} },
     }
 }
 

@@ -23,7 +23,7 @@ impl Scale {
         // Values that are all one still need a range to stand in.
         let (low, high) = match high - low {
             range if range > 0.0 => (low - room * range, high + room * range),
-            range if range == 0.0 => {
+            0.0 => {
                 let around = if axis.kind == Kind::Log { 0.5 } else { 0.05 * low.abs().max(0.01) };
                 (low - around, high + around)
             }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::percent;
+use super::{bar, percent, tenths};
 use crate::answers::{Answers, Mistake};
 use crate::spec::grouped;
 
@@ -55,7 +55,7 @@ fn by_class(classes: &[String], all: &[Vec<u64>]) -> Markup {
     let column = |answer: usize| all.iter().map(|row| row[answer]).sum::<u64>();
     html! {
         div.scroll tabindex="0" { table.bars {
-            thead { tr { th scope="col" { "class" } th scope="col" { "recognised" } th scope="col" { "right when named" } th scope="col" { "most often taken for" } } }
+            thead { tr { th scope="col" { "class" } th scope="col" { "recognised" } th scope="col" { "right when named" } th.word scope="col" { "taken for" } } }
             tbody {
                 @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
                     @let share = row[label] as f64 / row.iter().sum::<u64>().max(1) as f64;
@@ -64,7 +64,7 @@ fn by_class(classes: &[String], all: &[Vec<u64>]) -> Markup {
                     @let other = (0..row.len()).rev().filter(|&answer| answer != label).max_by_key(|&answer| row[answer]);
                     tr {
                         th scope="row" { (class) }
-                        td.bar style=(format!("--share:{share:.3}")) { span { (percent(share)) } }
+                        (bar(share, &percent(share)))
                         td { (percent(precision)) }
                         td.word { @match other { Some(other) if row[other] > 0 => (classes[other]), _ => "–" } }
                     }
@@ -79,7 +79,7 @@ fn picture(classes: &[String], mistake: &Mistake) -> Markup {
     html! {
         li {
             img src={ "data:image/png;base64," (mistake.picture) } width="32" height="32" alt={ "test image " (mistake.image) ", " (label) };
-            p { strong { (answer) } " " (format!("{:.0} %", mistake.probability * 100.0)) br; "is " (label) " " span.faint { (format!("{:.1} %", mistake.of_label * 100.0)) } }
+            p { strong { (answer) } " " (format!("{:.0}\u{a0}%", mistake.probability * 100.0)) br; "is " (label) " " span.faint { (tenths(mistake.of_label)) } }
         }
     }
 }

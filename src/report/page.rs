@@ -43,7 +43,7 @@ pub(super) fn page(title: &str, cards: &[Card], sections: &[Section]) -> String 
             body {
                 a.skip href="#main" { "Skip to the figures" }
                 header {
-                    div.bar {
+                    div.top {
                         p.brand { "Cyclone report" }
                         button.theme type="button" hidden { "Dark" }
                     }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use maud::{Markup, html};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::runs::device;
-use super::{Card, Charts, Section, duration, facts};
+use super::{Card, Charts, Section, Subject, bar, duration, facts, tenths};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::device::Record;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ struct Document {
     model: ModelSpec,
     batch_size: usize,
     models: usize,
-    devices: Vec<Device>,
+    devices: Vec<Measured>,
     #[serde(default)]
     sweeps: Vec<Sweep>,
     #[serde(default)]
@@ -32,18 +32,17 @@ struct Document {
 }
 
 #[derive(Deserialize)]
-struct Device {
+struct Measured {
     name: String,
     device: Record,
     throughput: Throughput,
     evaluation: Evaluation,
     ceilings: Ceilings,
     #[serde(default)]
-    step: Option<Kernels>,
+    step: Option<GpuTime>,
     #[serde(default)]
-    host: Vec<Phase>,
-    #[serde(default)]
-    start_up: Map<String, Value>,
+    host: Vec<HostPhase>,
+    start_up: StartUp,
 }
 
 #[derive(Deserialize)]
@@ -67,14 +66,14 @@ struct Ceilings {
 }
 
 #[derive(Deserialize)]
-struct Kernels {
-    kernels: Vec<Kernel>,
+struct GpuTime {
+    kernels: Vec<KernelTime>,
     busy_seconds: f64,
     span_seconds: f64,
 }
 
 #[derive(Deserialize)]
-struct Kernel {
+struct KernelTime {
     kernel: String,
     median_seconds: f64,
     share: f64,
@@ -83,10 +82,21 @@ struct Kernel {
 }
 
 #[derive(Deserialize)]
-struct Phase {
+struct HostPhase {
     phase: String,
     seconds: f64,
     share: f64,
+}
+
+/// Seconds until the first step was done.
+#[derive(Deserialize)]
+struct StartUp {
+    before: f64,
+    data: [f64; 2],
+    open: f64,
+    engine: f64,
+    weights: f64,
+    first_step: f64,
 }
 
 #[derive(Deserialize)]
@@ -115,9 +125,15 @@ impl Profile {
         })?;
         Ok(Self { name, document })
     }
+}
 
-    pub(super) fn cards(&self) -> Vec<Card> {
-        let speed = |device: &Device| {
+impl Subject for Profile {
+    fn title(&self) -> String {
+        format!("Profile {}", self.name)
+    }
+
+    fn cards(&self) -> Vec<Card> {
+        let speed = |device: &Measured| {
             let Throughput { seconds_a_step, images_per_second, .. } = device.throughput;
             Card::new(
                 short(device),
@@ -128,7 +144,7 @@ impl Profile {
         self.document.devices.iter().map(speed).collect()
     }
 
-    pub(super) fn sections(&self, charts: &mut Charts) -> Vec<Section> {
+    fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let Document { version, data, images, model, batch_size, models, peak_memory, warnings, devices, .. } =
             &self.document;
         let mut rows = vec![
@@ -151,9 +167,11 @@ impl Profile {
             title: format!("Where the time goes: {}", short(device)),
             body: breakdown(device),
         }));
-        sections
+        Ok(sections)
     }
+}
 
+impl Profile {
     fn side_by_side(&self) -> Markup {
         let devices = &self.document.devices;
         let fastest = devices.iter().map(|device| device.throughput.images_per_second).fold(0.0, f64::max);
@@ -168,11 +186,11 @@ impl Profile {
                     @let Throughput { spread, seconds_a_step, images_per_second, flops_per_second, .. } = device.throughput;
                     tr {
                         th scope="row" title=(device.name) { (short(device)) }
-                        td.bar style=(share(images_per_second / fastest)) { span { (grouped(images_per_second as u64)) } }
+                        (bar(images_per_second / fastest, &grouped(images_per_second as u64)))
                         td { (duration(seconds_a_step)) }
-                        td { (format!("{:.1} %", spread * 100.0)) }
+                        td { (tenths(spread)) }
                         td { (number(flops_per_second / 1e9, 3)) }
-                        td { (format!("{:.1} %", flops_per_second / device.ceilings.flops_per_second * 100.0)) }
+                        td { (tenths(flops_per_second / device.ceilings.flops_per_second)) }
                         td { (cpu.map_or_else(|| "–".to_owned(), |cpu| number(cpu / seconds_a_step, 3))) }
                         td { (grouped((device.evaluation.images / device.evaluation.seconds) as u64)) }
                     }
@@ -209,16 +227,11 @@ impl Profile {
 }
 
 /// A device in a few words.
-fn short(of: &Device) -> String {
+fn short(of: &Measured) -> String {
     device(&of.device)
 }
 
-/// How long a bar is.
-fn share(share: f64) -> String {
-    format!("--share:{:.3}", share.clamp(0.0, 1.0))
-}
-
-fn breakdown(device: &Device) -> Markup {
+fn breakdown(device: &Measured) -> Markup {
     html! {
         p.about { (device.name) }
         @if let Some(step) = &device.step {
@@ -230,10 +243,10 @@ fn breakdown(device: &Device) -> Markup {
                 tbody { @for kernel in &step.kernels {
                     tr {
                         th scope="row" { (kernel.kernel) }
-                        td.bar style=(share(kernel.share)) { span { (format!("{:.1} %", kernel.share * 100.0)) } }
+                        (bar(kernel.share, &tenths(kernel.share)))
                         td { (duration(kernel.median_seconds)) }
-                        td { (format!("{:.1} %", kernel.of_flops * 100.0)) }
-                        td { (format!("{:.1} %", kernel.of_bytes * 100.0)) }
+                        td { (tenths(kernel.of_flops)) }
+                        td { (tenths(kernel.of_bytes)) }
                     }
                 } }
             } }
@@ -242,11 +255,8 @@ fn breakdown(device: &Device) -> Markup {
             h3 { "The host while the GPU trains" }
             (bars("phase", device.host.iter().map(|phase| (phase.phase.clone(), phase.seconds, phase.share)).collect()))
         }
-        @let start = start_up(&device.start_up);
-        @if !start.is_empty() {
-            h3 { "Start-up to the first step" }
-            (bars("part", start))
-        }
+        h3 { "Start-up to the first step" }
+        (bars("part", device.start_up.parts()))
     }
 }
 
@@ -254,30 +264,27 @@ fn bars(what: &str, rows: Vec<(String, f64, f64)>) -> Markup {
     html! {
         div.scroll tabindex="0" { table.bars {
             thead { tr { th scope="col" { (what) } th scope="col" { "share" } th scope="col" { "time" } } }
-            tbody { @for (name, seconds, of) in rows {
-                tr { th scope="row" { (name) } td.bar style=(share(of)) { span { (format!("{:.1} %", of * 100.0)) } } td { (duration(seconds)) } }
+            tbody { @for (name, seconds, share) in rows {
+                tr { th scope="row" { (name) } (bar(share, &tenths(share))) td { (duration(seconds)) } }
             } }
         } }
     }
 }
 
-/// The parts of a start: seconds by name, a list being the images' two.
-fn start_up(parts: &Map<String, Value>) -> Vec<(String, f64, f64)> {
-    let spoken = |name: &str| match name {
-        "before" => "process".to_owned(),
-        "open" => "device".to_owned(),
-        name => name.replace('_', " "),
-    };
-    let mut rows: Vec<(String, f64)> = Vec::new();
-    for (name, value) in parts {
-        match value {
-            Value::Array(both) => {
-                let names = ["images", "statistics"].iter().zip(both);
-                rows.extend(names.filter_map(|(name, value)| Some(((*name).to_owned(), value.as_f64()?))));
-            }
-            value => rows.extend(value.as_f64().map(|seconds| (spoken(name), seconds))),
-        }
+impl StartUp {
+    /// Each part with its seconds and its share of all.
+    fn parts(&self) -> Vec<(String, f64, f64)> {
+        let [images, statistics] = self.data;
+        let parts = [
+            ("process", self.before),
+            ("images", images),
+            ("statistics", statistics),
+            ("device", self.open),
+            ("engine", self.engine),
+            ("weights", self.weights),
+            ("first step", self.first_step),
+        ];
+        let total: f64 = parts.iter().map(|part| part.1).sum();
+        parts.map(|(name, seconds)| (name.to_owned(), seconds, seconds / total.max(f64::MIN_POSITIVE))).to_vec()
     }
-    let total: f64 = rows.iter().map(|row| row.1).sum();
-    rows.into_iter().map(|(name, seconds)| (name, seconds, seconds / total.max(f64::MIN_POSITIVE))).collect()
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::runs::{by_step, device, figures, settings};
-use super::search::{Searched, lines, scatter};
-use super::{Card, Charts, Section, answers, duration, facts, network};
+use super::runs::{by_step, device, figures};
+use super::search::{ScoreOf, Searched, lines, scatter};
+use super::{Card, Charts, Section, Subject, answers, duration, facts, mean, network};
 use crate::answers::{self as recorded, Answers};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::device::Record as DeviceRecord;
@@ -17,8 +17,7 @@ use crate::reproduce::experiment::{Experiment, Part, Published};
 use crate::reproduce::published::Row;
 use crate::run_dir::optional;
 use crate::search::parameter::Parameter;
-use crate::search::trial::Scored;
-use crate::train::Score;
+use crate::statistics::Spread;
 
 /// Neighbouring lambdas that are further apart stand in charts of their own: the fine search has two ranges.
 const APART: f64 = 10.0;
@@ -83,8 +82,14 @@ impl Reproduction {
         });
         Ok(Some(Self { name, summary: summary.transpose()?, numbers, parts }))
     }
+}
 
-    pub(super) fn cards(&self) -> Vec<Card> {
+impl Subject for Reproduction {
+    fn title(&self) -> String {
+        format!("Reproduction {}", self.name)
+    }
+
+    fn cards(&self) -> Vec<Card> {
         let mut cards = Vec::new();
         if let Some(Summary { counts, .. }) = self.summary.as_ref().filter(|summary| summary.counts.of > 0) {
             cards.push(Card::new(
@@ -96,10 +101,9 @@ impl Reproduction {
         // The best classifier, else what there is.
         let shown = ["best", "figure-3", "figure-2", "figure-1"].iter().find_map(|part| self.of(part, Of::Test));
         if let Some((number, ours)) = shown.and_then(|number| Some((number, number.ours?))) {
-            let value = number.deviation.map_or_else(
-                || super::percent(ours),
-                |deviation| format!("{:.2} ± {:.2} %", ours * 100.0, deviation * 100.0),
-            );
+            let value = number
+                .deviation
+                .map_or_else(|| super::percent(ours), |deviation| mean(&Spread { mean: ours, deviation }));
             cards.push(Card::new(
                 format!("Test accuracy, {}", number.part),
                 value,
@@ -117,15 +121,7 @@ impl Reproduction {
         cards
     }
 
-    fn of(&self, part: &str, images: Of) -> Option<&Number> {
-        self.numbers.iter().find(|number| number.part == part && number.images == images)
-    }
-
-    fn numbers_of(&self, part: &str) -> Vec<&Number> {
-        self.numbers.iter().filter(|number| number.part == part).collect()
-    }
-
-    pub(super) fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
+    fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let mut sections = vec![Section { title: "Beside the published numbers".into(), body: self.overview() }];
         for done in &self.parts {
             if let Some(section) = self.section(done, charts) {
@@ -153,11 +149,21 @@ impl Reproduction {
         }
         Ok(sections)
     }
+}
+
+impl Reproduction {
+    fn of(&self, part: &str, images: Of) -> Option<&Number> {
+        self.numbers.iter().find(|number| number.part == part && number.images == images)
+    }
+
+    fn numbers_of(&self, part: &str) -> Vec<&Number> {
+        self.numbers.iter().filter(|number| number.part == part).collect()
+    }
 
     /// A row for each kind of number of each part.
     fn overview(&self) -> Markup {
         let mut rows: Vec<Vec<&Number>> = Vec::new();
-        for number in self.numbers.iter() {
+        for number in &self.numbers {
             match rows.iter_mut().find(|row| row[0].part == number.part && row[0].images == number.images) {
                 Some(row) => row.push(number),
                 None => rows.push(vec![number]),
@@ -190,7 +196,7 @@ impl Reproduction {
             Published::One(_) => {
                 let lines = searched.records.first().map(|record| lines(record, 0)).unwrap_or_default();
                 let body = html! {
-                    (unfinished(done)) (settings(&searched.search.config)) (table(&numbers))
+                    (unfinished(done)) (searched.settings()) (table(&numbers))
                     (figures(part.name, &lines, &searched.search.config.train.lr, charts))
                 };
                 Some(Section { title: title(&spoken(part.name)), body })
@@ -199,7 +205,7 @@ impl Reproduction {
                 let models: Vec<_> =
                     searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
                 let body = html! {
-                    (unfinished(done)) (settings(&searched.search.config)) (table(&numbers))
+                    (unfinished(done)) (searched.settings()) (table(&numbers))
                     (figures(part.name, &by_step(&models), &searched.search.config.train.lr, charts))
                     p.about { "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from the lowest to the highest run." }
                 };
@@ -211,7 +217,7 @@ impl Reproduction {
                 let name = part.name.trim_end_matches("-warm");
                 let fresh = self.parts.iter().find(|other| other.part.name == format!("{name}-fresh"));
                 let body = html! {
-                    (unfinished(done)) (settings(&searched.search.config))
+                    (unfinished(done)) (searched.settings())
                     (over_lambda(name, rows, done, fresh, charts))
                     h3 { "As in the report: one network through the sorted lambdas" }
                     (table(&numbers))
@@ -272,7 +278,7 @@ fn overview(rows: &[Vec<&Number>]) -> Markup {
     let reach = (reach * 2.0).ceil() / 2.0;
     html! {
         div.scroll tabindex="0" { table.overview {
-            thead { tr { th scope="col" { "experiment" } th scope="col" { "of" } th scope="col" { "inside" } th scope="col" { "report" } th scope="col" { "ours" } th scope="col" { "ours − report: −" (number(reach, 3)) " to +" (number(reach, 3)) " points" } } }
+            thead { tr { th scope="col" { "experiment" } th.word scope="col" { "of" } th scope="col" { "inside" } th scope="col" { "report" } th scope="col" { "ours" } th scope="col" { "ours − report: −" (number(reach, 3)) " to +" (number(reach, 3)) " points" } } }
             tbody {
                 @for group in rows.chunk_by(|a, b| a[0].part == b[0].part) {
                     @for (place, row) in group.iter().enumerate() {
@@ -283,8 +289,8 @@ fn overview(rows: &[Vec<&Number>]) -> Markup {
                             td.word { (of(row[0].images)) }
                             @if judged { td class=(if inside == row.len() { "good" } else { "bad" }) { (inside) " of " (row.len()) } } @else { td { "–" } }
                             @match &row[..] {
-                                [number] => { td { (format!("{:.2}", number.published * 100.0)) } td { (number.ours.map_or_else(|| "none".to_owned(), |ours| format!("{:.2}", ours * 100.0))) } },
-                                numbers => td.word colspan="2" { (numbers.len()) " rows" },
+                                [number] => { td.number { (format!("{:.2}", number.published * 100.0)) } td.number { (number.ours.map_or_else(|| "none".to_owned(), |ours| format!("{:.2}", ours * 100.0))) } },
+                                numbers => td.word.number colspan="2" { (numbers.len()) " rows" },
                             }
                             td.plot { (differences(row, reach)) }
                         }
@@ -299,7 +305,7 @@ fn overview(rows: &[Vec<&Number>]) -> Markup {
 fn differences(row: &[&Number], reach: f64) -> Markup {
     const WIDTH: f64 = 280.0;
     let at =
-        |points: f64| ((points.clamp(-reach, reach) / reach + 1.0) / 2.0 * (WIDTH - 12.0) * 10.0).round() / 10.0 + 6.0;
+        |points: f64| ((WIDTH / 2.0 + points.clamp(-reach, reach) / reach * (WIDTH / 2.0 - 6.0)) * 10.0).round() / 10.0;
     let band = row[0].band;
     // Of a gradient, only less than published is wrong.
     let high = if matches!(row[0].images, Of::Gradient5 | Of::Gradient6) { reach } else { band };
@@ -365,9 +371,12 @@ fn cells(number: &Number) -> Markup {
     }
 }
 
+/// A kind of score of a published row, where it has it.
+type PublishedOf = fn(&Row) -> Option<f64>;
+
 /// Accuracies over lambda: published, through one network, and fresh.
 fn over_lambda(name: &str, rows: &[Row], warm: &Done, fresh: Option<&Done>, charts: &mut Charts) -> Markup {
-    let kinds: [(&str, fn(&Row) -> Option<f64>, fn(&Scored) -> Option<Score>); 3] = [
+    let kinds: [(&str, PublishedOf, ScoreOf); 3] = [
         ("training", |row| Some(row.train), |scored| Some(scored.train)),
         ("validation", |row| Some(row.validation), |scored| scored.validation),
         ("test", |row| row.test, |scored| scored.test),
@@ -402,7 +411,7 @@ fn over_lambda(name: &str, rows: &[Row], warm: &Done, fresh: Option<&Done>, char
                 title,
                 description,
                 x: Axis::log("lambda"),
-                panels: vec![Panel::new(Axis::percent("accuracy"), series)],
+                panels: vec![Panel::new(Axis::percent("images classified rightly"), series)],
                 marks: Vec::new(),
                 range: None,
             }));

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 use maud::{Markup, html};
 
-use super::{Card, Charts, Section, answers, duration, facts, network, percent};
+use super::{Card, Charts, Section, Subject, answers, duration, facts, mean, network, percent};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::config::Config;
 use crate::device::Record;
 use crate::error::Result;
 use crate::run_dir::{Line, Records, Summary};
 use crate::schedule::Triangle;
+use crate::search::parameter::Parameter;
 use crate::spec::{Length, grouped};
+use crate::statistics::Spread;
 use crate::train::Score;
 
 /// Evaluations drawn at most, of a run with more every so manyth.
@@ -29,17 +31,62 @@ pub(super) struct Run {
 }
 
 /// A value of one model at one evaluation.
-pub(super) type Value = fn(&Line) -> Option<f64>;
+type Value = fn(&Line) -> Option<f64>;
 
-/// What is drawn of an evaluation: title, axis, on the training images, on the validation images.
-pub(super) const KINDS: [(&str, fn() -> Axis, Value, Value); 3] = [
-    ("Cost", || Axis::new("cost = loss + penalty"), |line| Some(line.train_cost), |line| line.val_cost),
-    ("Loss", || Axis::new("loss, in nats"), |line| Some(line.train_loss), |line| line.val_loss),
-    ("Accuracy", || Axis::percent("accuracy"), |line| Some(line.train_accuracy), |line| line.val_accuracy),
+/// What is drawn of an evaluation.
+struct Kind {
+    title: &'static str,
+    axis: fn() -> Axis,
+    /// On the training images.
+    train: Value,
+    /// On the validation images.
+    validation: Value,
+}
+
+/// Each in a chart of its own, as in the report's figures.
+const KINDS: [Kind; 3] = [
+    Kind {
+        title: "Cost",
+        axis: || Axis::new("cost = loss + penalty"),
+        train: |line| Some(line.train_cost),
+        validation: |line| line.val_cost,
+    },
+    Kind {
+        title: "Loss",
+        axis: || Axis::new("loss, in nats"),
+        train: |line| Some(line.train_loss),
+        validation: |line| line.val_loss,
+    },
+    Kind {
+        title: "Accuracy",
+        axis: || Axis::percent("images classified rightly"),
+        train: |line| Some(line.train_accuracy),
+        validation: |line| line.val_accuracy,
+    },
 ];
 
+/// Some runs, one at least.
+pub(super) struct Runs(pub Vec<Run>);
+
+impl Subject for Runs {
+    fn title(&self) -> String {
+        match &self.0[..] {
+            [run] => format!("Run {}", run.name),
+            runs => format!("{} runs", runs.len()),
+        }
+    }
+
+    fn cards(&self) -> Vec<Card> {
+        cards(&self.0)
+    }
+
+    fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
+        sections(&self.0, charts)
+    }
+}
+
 /// What came out, of one run or of each.
-pub(super) fn cards(runs: &[Run]) -> Vec<Card> {
+fn cards(runs: &[Run]) -> Vec<Card> {
     let [run] = runs else {
         return runs.iter().map(|run| outcome(run, &run.name)).collect();
     };
@@ -79,19 +126,23 @@ fn outcome(run: &Run, label: &str) -> Card {
     Card::new(label, spread(value), note)
 }
 
+/// Cost and loss at the end, of several networks their means.
 fn cost(summary: &Summary) -> Option<Card> {
-    let last = summary.models.first()?;
-    let score = last.test.unwrap_or(last.train);
-    let of = if last.test.is_some() { "test images" } else { "training images" };
-    Some(Card::new("Cost", format!("{:.4}", score.cost), format!("loss {:.4}, on the {of}", score.loss)))
+    let of = if summary.models.iter().all(|model| model.test.is_some()) { "test" } else { "training" };
+    let scores: Vec<_> =
+        summary.models.iter().map(|model| model.test.filter(|_| of == "test").unwrap_or(model.train)).collect();
+    let mean =
+        |value: fn(&Score) -> f64| Spread::of(&scores.iter().map(value).collect::<Vec<_>>()).map(|spread| spread.mean);
+    let (cost, loss) = (mean(|score| score.cost)?, mean(|score| score.loss)?);
+    Some(Card::new("Cost", format!("{cost:.4}"), format!("loss {loss:.4}, on the {of} images")))
 }
 
 /// A mean in percent, with the standard deviation of several.
 pub(super) fn spread(shares: &[f64]) -> String {
-    match crate::statistics::Spread::of(shares) {
+    match Spread::of(shares) {
         None => "–".into(),
         Some(spread) if shares.len() == 1 => percent(spread.mean),
-        Some(spread) => format!("{:.2} ± {:.2} %", spread.mean * 100.0, spread.deviation * 100.0),
+        Some(spread) => mean(&spread),
     }
 }
 
@@ -103,7 +154,7 @@ pub(super) fn device(record: &Record) -> String {
     }
 }
 
-pub(super) fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>> {
+fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>> {
     let mut sections = vec![Section { title: "Curves".into(), body: curves(runs, charts) }];
     if runs.len() > 1 || runs.iter().any(|run| run.records.config.repeats > 1) {
         sections.push(Section { title: "Final figures".into(), body: finals(runs) });
@@ -124,7 +175,7 @@ pub(super) fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>
 fn curves(runs: &[Run], charts: &mut Charts) -> Markup {
     let mut figures = Vec::new();
     if let [run] = runs {
-        for (title, axis, train, validation) in KINDS {
+        for Kind { title, axis, train, validation } in KINDS {
             let (lines, _) = thinned(&run.records.lines);
             let series = vec![series("training", 0, &lines, train), series("validation", 1, &lines, validation)];
             let lr = &run.records.config.train.lr;
@@ -135,7 +186,7 @@ fn curves(runs: &[Run], charts: &mut Charts) -> Markup {
         let first = &runs[0].records.config.train.lr;
         let lr = runs.iter().all(|run| run.records.config.train.lr == *first).then_some(first);
         for (of, training) in [("training", true), ("validation", false)] {
-            for (title, axis, train, validation) in KINDS {
+            for Kind { title, axis, train, validation } in KINDS {
                 let value = if training { train } else { validation };
                 let all = runs
                     .iter()
@@ -200,7 +251,7 @@ fn series(label: &str, look: usize, evaluations: &[&[Line]], value: Value) -> Se
 }
 
 /// Series over the steps, with the learning rate below and the ends of its cycles marked.
-pub(super) fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, lr: Option<&Triangle>) -> Chart {
+fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, lr: Option<&Triangle>) -> Chart {
     let last = series.iter().filter_map(|series| series.points.last()).map(|point| point.x).fold(0.0, f64::max);
     let ends = series.iter().filter(|series| !series.points.is_empty()).filter_map(|series| {
         let last = series.points.last()?;
@@ -264,7 +315,7 @@ fn finals(runs: &[Run]) -> Markup {
                             tr.sum {
                                 th scope="row" { "mean ± deviation" } td {}
                                 @for part in ["training", "validation", "test"] {
-                                    td { (summary.accuracy.get(part).map_or_else(|| "–".to_owned(), |spread| format!("{:.2} ± {:.2} %", spread.mean * 100.0, spread.deviation * 100.0))) }
+                                    td { (summary.accuracy.get(part).map_or_else(|| "–".to_owned(), mean)) }
                                 }
                                 td {}
                             }
@@ -319,27 +370,30 @@ fn made(run: &Run) -> Result<Markup> {
         ]);
     }
     let config = &run.records.config;
-    Ok(html! { (settings(config)) (facts(&rows)) (toml(&config.to_toml()?)) })
+    Ok(html! { (settings(config, &[])) (facts(&rows)) (toml(&config.to_toml()?)) })
 }
 
-/// The settings that people compare.
-pub(super) fn settings(config: &Config) -> Markup {
+/// The settings that people compare, but those that were searched.
+pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
     let train = &config.train;
     let length = match train.length {
+        Length::Cycles(1) => "1 cycle".to_owned(),
         Length::Cycles(cycles) => format!("{cycles} cycles"),
+        Length::Epochs(1) => "1 epoch".to_owned(),
         Length::Epochs(epochs) => format!("{epochs} epochs"),
     };
-    facts(&[
-        ("hidden units", config.hidden.to_string()),
-        ("lambda", train.lambda.to_string()),
-        ("batch size", train.batch_size.to_string()),
-        (
-            "learning rate",
-            format!("{} to {}, half-cycle {} steps", train.lr.min, train.lr.max, grouped(train.lr.half_cycle)),
-        ),
-        ("length", length),
-        ("seed", train.seed.to_string()),
-    ])
+    let all = [
+        (Some(Parameter::Hidden), "hidden units", config.hidden.to_string()),
+        (Some(Parameter::Lambda), "lambda", train.lambda.to_string()),
+        (Some(Parameter::BatchSize), "batch size", train.batch_size.to_string()),
+        (Some(Parameter::LrMin), "lr-min", train.lr.min.to_string()),
+        (Some(Parameter::LrMax), "lr-max", train.lr.max.to_string()),
+        (Some(Parameter::HalfCycle), "half-cycle", format!("{} steps", grouped(train.lr.half_cycle))),
+        (None, "length", length),
+        (Some(Parameter::Seed), "seed", train.seed.to_string()),
+    ];
+    let fixed = all.into_iter().filter(|(of, ..)| of.is_none_or(|of| !searched.contains(&of)));
+    facts(&fixed.map(|(_, name, value)| (name, value)).collect::<Vec<_>>())
 }
 
 /// All settings as they stand in the file.
@@ -361,7 +415,7 @@ pub(super) fn figures(name: &str, lines: &[Line], lr: &Triangle, charts: &mut Ch
     let (lines, _) = thinned(lines);
     html! {
         div.figures {
-            @for (title, axis, train, validation) in KINDS {
+            @for Kind { title, axis, train, validation } in KINDS {
                 @let both = vec![series("training", 0, &lines, train), series("validation", 1, &lines, validation)];
                 (charts.add(over_steps(&format!("{name}-{title}"), title, axis(), both, Some(lr))))
             }

@@ -5,9 +5,8 @@ use std::path::Path;
 use maud::{Markup, html};
 
 use super::runs::{figures, settings, toml};
-use super::{Card, Charts, Section, facts, percent};
+use super::{Card, Charts, Section, Subject, facts, percent};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
-use crate::cli::SearchArgs;
 use crate::error::Result;
 use crate::preset::Preset;
 use crate::run_dir::Line;
@@ -20,6 +19,9 @@ use crate::train::Score;
 
 /// Trials in the table at most.
 const RANKED: usize = 60;
+
+/// A kind of score, where a trial has it.
+pub(super) type ScoreOf = fn(&Scored) -> Option<Score>;
 
 /// A search's records.
 pub(super) struct Searched {
@@ -34,15 +36,27 @@ pub(super) struct Searched {
 }
 
 impl Searched {
+    /// The settings that all trials share.
+    pub(super) fn settings(&self) -> Markup {
+        let searched = if self.search.space.trials > 1 { self.parameters() } else { Vec::new() };
+        settings(&self.search.config, &searched)
+    }
+
     /// Reads a search's folder.
     pub(super) fn read(name: String, path: &Path) -> Result<Self> {
         let plan = Plan::read(path)?;
-        let search = plan.search(SearchArgs::defaults(Preset::Table1))?;
+        let search = plan.search(Preset::Table1.config())?;
         let records = if path.join("trials.jsonl").exists() { folder::records(path)? } else { Vec::new() };
         Ok(Self { name, folder: path.display().to_string(), plan, search, records })
     }
+}
 
-    pub(super) fn cards(&self) -> Vec<Card> {
+impl Subject for Searched {
+    fn title(&self) -> String {
+        format!("Search {}", self.name)
+    }
+
+    fn cards(&self) -> Vec<Card> {
         let ranked = rank(&self.records);
         let diverged = self.records.iter().filter(|record| record.diverged.is_some()).count();
         let note = if diverged == 0 { String::new() } else { format!("{diverged} of them diverged") };
@@ -57,7 +71,7 @@ impl Searched {
         cards
     }
 
-    pub(super) fn sections(&self, charts: &mut Charts) -> Vec<Section> {
+    fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let title = |what: &str| format!("{}: {what}", self.name);
         let mut sections = vec![Section { title: title("trials"), body: self.scatter(charts) }];
         sections.push(Section { title: title("ranking"), body: self.ranking() });
@@ -79,21 +93,23 @@ impl Searched {
             grouped(data.test as u64)
         );
         let body = html! {
-            (settings(&self.search.config))
+            (self.settings())
             (facts(&[("folder", self.folder.clone()), ("images", images), ("SHA-256", data.sha256.clone())]))
             @if let Ok(text) = self.search.config.to_toml() { (toml(&text)) }
         };
         sections.push(Section { title: title("configuration"), body });
-        sections
+        Ok(sections)
     }
+}
 
+impl Searched {
     fn parameters(&self) -> Vec<Parameter> {
         self.search.space.parameters()
     }
 
     /// A chart for each parameter searched: accuracies over its values.
     fn scatter(&self, charts: &mut Charts) -> Markup {
-        let kinds: [(&str, usize, fn(&Scored) -> Option<Score>); 3] = [
+        let kinds: [(&str, usize, ScoreOf); 3] = [
             ("validation", 1, |scored| scored.validation),
             ("training", 0, |scored| Some(scored.train)),
             ("test", 2, |scored| scored.test),
@@ -154,7 +170,7 @@ fn shown(parameter: Parameter, record: &Record) -> String {
 }
 
 /// Accuracies over a parameter, on a logarithmic axis if its values span more than a power of ten.
-fn over(parameter: Parameter, of: &str, look: usize, records: &[Record], score: fn(&Scored) -> Option<Score>) -> Chart {
+fn over(parameter: Parameter, of: &str, look: usize, records: &[Record], score: ScoreOf) -> Chart {
     let series = scatter(of, look, Mark::Dots, records, parameter, score);
     let (first, last) =
         (series.points.first().map_or(0.0, |point| point.x), series.points.last().map_or(0.0, |point| point.x));
@@ -175,7 +191,7 @@ fn over(parameter: Parameter, of: &str, look: usize, records: &[Record], score: 
         title: format!("Accuracy, {of}"),
         description,
         x: axis,
-        panels: vec![Panel::new(Axis::percent("accuracy"), vec![series])],
+        panels: vec![Panel::new(Axis::percent("images classified rightly"), vec![series])],
         marks: Vec::new(),
         range: None,
     }
@@ -188,7 +204,7 @@ pub(super) fn scatter(
     mark: Mark,
     records: &[Record],
     parameter: Parameter,
-    score: fn(&Scored) -> Option<Score>,
+    score: ScoreOf,
 ) -> Series {
     let points = records
         .iter()

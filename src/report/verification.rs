@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::runs::device;
-use super::{Card, Charts, Section, duration, facts, percent};
+use super::{Card, Charts, Section, Subject, bar, duration, facts, percent, tenths};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::device::Record;
 use crate::error::{Error, Result};
@@ -30,7 +30,7 @@ struct Document {
     #[serde(default)]
     checks: Vec<Check>,
     #[serde(default)]
-    mutants: Vec<Mutant>,
+    mutants: Vec<Hunted>,
     #[serde(default)]
     comparison: Option<Comparison>,
 }
@@ -70,7 +70,7 @@ impl Outcome {
 }
 
 #[derive(Deserialize)]
-struct Mutant {
+struct Hunted {
     mutant: String,
     kernel: String,
     race: bool,
@@ -80,7 +80,7 @@ struct Mutant {
 /// A training taken through both engines.
 #[derive(Deserialize)]
 struct Comparison {
-    steps: Vec<Step>,
+    steps: Vec<Both>,
     report: Check,
     part: String,
     images: usize,
@@ -89,8 +89,9 @@ struct Comparison {
     cpu_accuracy: f64,
 }
 
+/// What both engines had at one step.
 #[derive(Deserialize)]
-struct Step {
+struct Both {
     step: u64,
     gpu_loss: f64,
     cpu_loss: f64,
@@ -111,8 +112,14 @@ impl Verification {
         })?;
         Ok(Self { name, document })
     }
+}
 
-    pub(super) fn cards(&self) -> Vec<Card> {
+impl Subject for Verification {
+    fn title(&self) -> String {
+        format!("Verification {}", self.name)
+    }
+
+    fn cards(&self) -> Vec<Card> {
         let Document { checks, mutants, seconds, .. } = &self.document;
         let mut cards = Vec::new();
         if !checks.is_empty() {
@@ -143,7 +150,7 @@ impl Verification {
         cards
     }
 
-    pub(super) fn sections(&self, charts: &mut Charts) -> Vec<Section> {
+    fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let Document { checks, mutants, comparison, .. } = &self.document;
         let mut body = html! {
             (facts(&[("device", device(&self.document.device)), ("level", self.document.level.clone().unwrap_or_else(|| "–".into())), ("version", format!("cyclone {}", self.document.version))]))
@@ -158,7 +165,7 @@ impl Verification {
         if !mutants.is_empty() {
             body = html! { (body) (hunted(mutants)) };
         }
-        vec![Section { title: format!("GPU against CPU: {}", self.name), body }]
+        Ok(vec![Section { title: format!("GPU against CPU: {}", self.name), body }])
     }
 }
 
@@ -195,7 +202,7 @@ fn groups(checks: &[Check]) -> Markup {
                     @let worst = findings.iter().filter_map(|finding| finding.outcome.share()).fold(0.0, f64::max);
                     tr {
                         th scope="row" { (group) } td.word { (first.what) } td { (findings.len()) }
-                        td.bar style=(format!("--share:{:.3}", worst.min(1.0))) { span { (format!("{:.1} %", worst * 100.0)) } }
+                        (bar(worst, &tenths(worst)))
                         td.word { (first.outcome.unit) }
                         @if failed == 0 { td.good { "ok" } } @else { td.bad { (failed) " FAILED" } }
                     }
@@ -214,7 +221,7 @@ fn groups(checks: &[Check]) -> Markup {
 
 /// One training on both engines, step by step.
 fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
-    let series = |label: &str, look, value: &dyn Fn(&Step) -> Option<f64>| Series {
+    let series = |label: &str, look, value: &dyn Fn(&Both) -> Option<f64>| Series {
         label: label.to_owned(),
         look,
         mark: Mark::Line,
@@ -236,7 +243,6 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
     };
     let losses =
         vec![series("CPU, f64", 0, &|step| Some(step.cpu_loss)), series("GPU", 1, &|step| Some(step.gpu_loss))];
-    let difference = |step: &Step| Some((step.gpu_loss - step.cpu_loss).abs()).filter(|difference| *difference > 0.0);
     // The logarithm has no place for a difference of 0.
     let errors = TENSORS
         .iter()
@@ -249,13 +255,12 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
         }
         div.figures {
             (charts.add(chart("losses", "Loss of each batch", Axis::new("loss, in nats"), losses)))
-            (charts.add(chart("loss-difference", "Difference of the losses", Axis::log("nats"), vec![series("GPU − CPU", 1, &difference)])))
             (charts.add(chart("weights", "Difference of the weights", Axis::log("share of the norm"), errors.collect())))
         }
     }
 }
 
-fn hunted(mutants: &[Mutant]) -> Markup {
+fn hunted(mutants: &[Hunted]) -> Markup {
     html! {
         h3 { "Wrong kernels" }
         p.about { "Each is a shader with one edit that makes it wrong; the checks must catch it." }
