@@ -62,7 +62,6 @@ for (const figure of document.querySelectorAll('figure')) {
     const left = x * scale;
     const beside = left > plot.clientWidth / 2 ? left - box.offsetWidth - 10 : left + 10;
     box.style.left = Math.max(0, Math.min(room, beside)) + 'px';
-    box.style.top = svg.dataset.top * scale + 'px';
   };
   const hide = () => {
     layer.setAttribute('visibility', 'hidden');

@@ -292,7 +292,7 @@ fn overview(rows: &[Vec<&Number>]) -> Markup {
                                 [number] => { td.number { (format!("{:.2}", number.published * 100.0)) } td.number { (number.ours.map_or_else(|| "none".to_owned(), |ours| format!("{:.2}", ours * 100.0))) } },
                                 numbers => td.word.number colspan="2" { (numbers.len()) " rows" },
                             }
-                            td.plot { (differences(row, reach)) }
+                            td.dots { (differences(row, reach)) }
                         }
                     }
                 }

@@ -269,7 +269,12 @@ fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, lr: Option<
     let mut marks = Vec::new();
     if let Some(lr) = lr {
         marks = ends_of_cycles(lr, last);
-        let rate = corners(lr, last).into_iter().map(|step| Point::new(step, lr.at(step as u64))).collect();
+        // At the corners it turns, at the evaluations it can be read.
+        let mut steps = corners(lr, last);
+        steps.extend(panels[0].series.iter().flat_map(|series| &series.points).map(|point| point.x));
+        steps.sort_by(f64::total_cmp);
+        steps.dedup();
+        let rate = steps.into_iter().map(|step| Point::new(step, lr.at(step as u64))).collect();
         let rate = Series { label: "learning rate".into(), look: 5, mark: Mark::Thin, points: rate };
         panels.push(Panel::strip(Axis::new("learning rate"), vec![rate]));
     }

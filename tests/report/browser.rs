@@ -87,7 +87,7 @@ fn a_browser_would_tell_of_a_page_that_is_wrong() {
     done(folder.path(), "report run");
     let path = folder.path().join("run/report.html");
     let page = fs::read_to_string(&path).unwrap();
-    let mut spoiled = |spoil: &dyn Fn(&str) -> String| {
+    let spoiled = |spoil: &dyn Fn(&str) -> String| {
         fs::write(&path, spoil(&page)).unwrap();
         opened(&path)
     };

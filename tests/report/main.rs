@@ -93,8 +93,8 @@ fn a_runs_page_shows_all_that_its_records_have() {
     );
     needs_nothing_else(&page);
     assert_eq!(charts(&run), ["run-accuracy", "run-cost", "run-loss"]);
-    // All 12 steps' evaluations, by number, in the table under the chart.
-    assert_eq!(page.matches("<tr data-x=").count(), 3 * 7);
+    // The table under each chart has the 7 evaluations of 12 steps, and the two turns of the rate between them.
+    assert_eq!(page.matches("<tr data-x=").count(), 3 * (7 + 2));
     let summary: Value = serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap();
     let accuracy = summary["models"][0]["test"]["accuracy"].as_f64().unwrap();
     says(&page, &[&format!("{:.2}\u{a0}%", accuracy * 100.0)]);
@@ -219,7 +219,7 @@ fn a_run_that_has_not_ended_is_drawn_as_far_as_it_went() {
     done(folder.path(), "report run");
     let page = page(&folder.path().join("run"));
     says(&page, &["has not finished", "half a line", "not finished: 6 steps recorded"]);
-    assert_eq!(page.matches("<tr data-x=").count(), 3 * 4);
+    assert_eq!(page.matches("<tr data-x=").count(), 3 * (4 + 1));
     assert!(!page.contains("Confusion"));
     fs::remove_file(at("metrics.jsonl")).unwrap();
     done(folder.path(), "report run");
@@ -331,7 +331,10 @@ fn profiles_and_verifications_are_drawn_from_what_they_print() {
     let folder = trained(&["run"]);
     let save =
         |name: &str, arguments: &str| fs::write(folder.path().join(name), done(folder.path(), arguments)).unwrap();
-    save("profile.json", "profile --device cpu --data pictures --hidden 5 --batch-size 7 --steps 2 --repeats 1 --json");
+    save(
+        "profile.json",
+        "profile --device cpu --data synthetic --hidden 5 --batch-size 7 --steps 2 --repeats 1 --json",
+    );
     save("checks.json", "verify --case forward/D37-H5 --json");
     save("both.json", "verify --run run --steps 4 --json");
     done(folder.path(), "report profile.json checks.json both.json --out drawn");
