@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# µs a step at M = 1, 10, 30, the times of the final preset and of table 2's steps, and the first layer's products, on one
-# GPU in one run; then the peers' scripts on the same GPU.
+# µs a step at M = 1, 10, 30, and with images streamed and resident, the times of the final preset and of table 2's steps,
+# and the first layer's products, on one GPU in one run; then the peers' scripts on the same GPU.
 #
 #   benches/gpu.sh [PEERS_DIR [DATA]]
 #
@@ -17,6 +17,9 @@ trap 'rm -rf "$work"' EXIT
 
 for models in 1 10 30; do
   "$cyclone" profile --device "$device" --data "$data" --models $models --json >"$work/$models.json"
+done
+for feed in stream resident; do
+  "$cyclone" profile --device "$device" --data "$data" --feed $feed --json >"$work/$feed.json"
 done
 software=$(python3 -c "import json, sys; print(json.load(open(sys.argv[1]))['devices'][0]['device']['adapter_type'] == 'software')" "$work/1.json")
 if [ "$software" = True ]; then
@@ -36,7 +39,8 @@ first = read("1.json")["devices"][0]
 most = first["ceilings"]
 print(first["name"])
 start_up = first["start_up"]
-seconds = sum(start_up.pop("data")) + sum(start_up.values())
+# The images and the device are opened at the same time.
+seconds = max(sum(start_up.pop("data")), start_up.pop("open")) + sum(start_up.values())
 print(f"most, measured: {most['flops_per_second'] / 1e9:,.0f} GFLOP/s, {most['bytes_per_second'] / 1e9:.0f} GB/s, "
       f"an empty dispatch {most['dispatch_seconds'] * 1e6:.2f} µs; start-up {seconds:.3f} s\n")
 print(f"{'M':>4}{'µs/step':>12}{'µs/model-step':>16}{'spread':>9}{'images/s':>12}{'GFLOP/s':>10}{'of most':>9}")
@@ -45,6 +49,10 @@ for models in (1, 10, 30):
     step, rate = t["seconds_a_step"] * 1e6, t["flops_per_second"]
     print(f"{models:>4}{step:>12,.1f}{step / models:>16,.2f}{t['spread']:>9.1%}{t['images_per_second']:>12,.0f}"
           f"{rate / 1e9:>10,.1f}{rate / most['flops_per_second']:>9.1%}")
+print()
+for feed in ("stream", "resident"):
+    t = read(f"{feed}.json")["devices"][0]["throughput"]
+    print(f"--feed {feed:<9}{t['seconds_a_step'] * 1e6:>8,.1f} µs/step, {t['images_per_second']:,.0f} images/s, spread {t['spread']:.1%}")
 best = read("best/summary.json")
 seconds = best["seconds"]
 print(f"\npreset best, {best['steps']:,} steps: {seconds['training']:.3f} s of training, {seconds['evaluation']:.3f} s of evaluations")

@@ -2,14 +2,16 @@
 """Puts real output into README.md: benches/readme.py [NAME...]
 
 Between `<!-- run NAME: COMMAND -->` and `<!-- end NAME -->` stands what COMMAND printed, with the machine and the date. This
-runs the commands again (all, or those named) in a scratch folder and writes what they print. `cyclone` is the release
-build; DATA in a command is the folder of the real images, taken from the environment.
+runs the commands again (all, or those named) in a scratch folder and writes what they print; of a long table of numbers
+the first and the last rows, with a line that says how many are left out. `cyclone` is the release build; DATA in a command
+is the folder of the real images, taken from the environment.
 """
 import datetime, os, pathlib, platform, re, subprocess, sys, tempfile
 
 root = pathlib.Path(__file__).resolve().parent.parent
 readme = root / "README.md"
 program = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", root / "target")) / "release" / "cyclone"
+table = re.compile(r"(?:^ +\d+ +\d.*\n){12,}", re.M)
 block = re.compile(r"(<!-- run (\w[\w-]*): (.*?) -->\n).*?(<!-- end \2 -->)", re.S)
 
 
@@ -19,6 +21,11 @@ def machine():
     except (OSError, TypeError):
         cpu = platform.processor()
     return f"{os.cpu_count()} cores of {cpu.strip()}, {platform.system()}, {datetime.date.today()}"
+
+
+def shortened(found):
+    rows = found[0].splitlines()
+    return "\n".join([*rows[:4], f"       ⋮  {len(rows) - 8} rows more", *rows[-4:]]) + "\n"
 
 
 def run(found):
@@ -32,6 +39,7 @@ def run(found):
     if done.returncode != 0:
         sys.exit(f"{command}: exit code {done.returncode}\n{done.stdout}")
     output = done.stdout.replace(os.environ.get("DATA", "DATA"), "DATA").replace(scratch + "/", "")
+    output = table.sub(shortened, output)
     return f"{head}```console\n{shown}{output.rstrip()}\n```\n*{machine()}*\n{tail}"
 
 
