@@ -211,27 +211,29 @@ fn drawn(series: &Series, place: &Place<'_>, layout: &Layout<'_>) -> Markup {
 
 /// The names of a panel's series beside their last points, none over another.
 fn names(place: &Place<'_>, layout: &Layout<'_>) -> Markup {
-    let mut names: Vec<(f64, &Series)> = place
-        .panel
-        .series
-        .iter()
-        .filter(|series| series.is_named())
-        .filter_map(|series| Some((place.y.at(series.points.last()?.y), series)))
-        .collect();
+    let named = place.panel.series.iter().filter(|series| series.is_named());
+    let mut names: Vec<(f64, &Series)> =
+        named.filter_map(|series| Some((place.y.at(series.points.last()?.y), series))).collect();
     names.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // Down from the top so far as needed, then up again where that went too far.
-    for next in 1..names.len() {
-        names[next].0 = names[next].0.max(names[next - 1].0 + LINE);
-    }
-    let mut lowest = place.bottom;
-    for (y, _) in names.iter_mut().rev() {
-        *y = y.min(lowest);
-        lowest = *y - LINE;
-    }
+    let mut places: Vec<f64> = names.iter().map(|name| name.0).collect();
+    part(&mut places, place.bottom);
     html! {
-        @for (y, series) in names {
+        @for ((_, series), y) in names.iter().zip(places) {
             text class={ "name " (series.class()) } x=(layout.right + 8.0) y=(tenth(y + 4.0)) { (series.label) }
         }
+    }
+}
+
+/// Moves ascending places until no two are nearer than a line of text: down so far as needed, then up again from
+/// `bottom` where that went too far.
+fn part(places: &mut [f64], bottom: f64) {
+    for next in 1..places.len() {
+        places[next] = places[next].max(places[next - 1] + LINE);
+    }
+    let mut lowest = bottom;
+    for y in places.iter_mut().rev() {
+        *y = y.min(lowest);
+        lowest = *y - LINE;
     }
 }
 
@@ -260,4 +262,70 @@ fn shape(look: usize, x: f64, y: f64) -> Markup {
 /// A text of `most` characters at most.
 fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::Axis;
+
+    #[test]
+    fn names_keep_their_places_or_stand_a_line_apart() {
+        let parted = |places: &[f64]| {
+            let mut places = places.to_vec();
+            part(&mut places, 200.0);
+            places
+        };
+        assert_eq!(parted(&[20.0, 60.0]), [20.0, 60.0]);
+        assert_eq!(parted(&[20.0, 21.0, 22.0]), [20.0, 35.0, 50.0]);
+        assert_eq!(parted(&[198.0, 199.0, 200.0]), [170.0, 185.0, 200.0]);
+        assert!(parted(&[]).is_empty());
+    }
+
+    fn chart(labels: &[&str]) -> Chart {
+        let series = |(look, label): (usize, &&str)| Series {
+            label: (*label).into(),
+            look,
+            mark: Mark::Line,
+            points: vec![Point::new(0.0, 1.0), Point::of(10.0, &[1.0, 3.0]).unwrap()],
+        };
+        Chart {
+            name: "a-chart".into(),
+            title: "A < B".into(),
+            description: "both & none".into(),
+            x: Axis::count("step"),
+            panels: vec![Panel::new(Axis::new("loss"), labels.iter().enumerate().map(series).collect())],
+            marks: vec![5.0],
+            range: None,
+        }
+    }
+
+    #[test]
+    fn a_long_name_stands_below_with_all_others_and_is_cut() {
+        let height = |labels: &[&str]| Layout::new(&chart(labels)).height;
+        let long = "n".repeat(99);
+        assert!(height(&["one", &long]) >= height(&["one", "two"]) + 2.0 * LINE);
+        let svg = chart(&["one", &long]).svg();
+        assert!(svg.contains(&format!(">{}…<", "n".repeat(LONG - 1))) && !svg.contains(&"n".repeat(LONG)), "{svg}");
+    }
+
+    #[test]
+    fn what_is_drawn_is_escaped_and_has_a_band_where_values_differ() {
+        let svg = chart(&["<b>"]).svg();
+        for part in ["A &lt; B", "both &amp; none", "&lt;b&gt;", "class=\"band\"", "class=\"mark\""] {
+            assert!(svg.contains(part), "{part} in {svg}");
+        }
+    }
+
+    #[test]
+    fn the_table_has_the_drawings_places_and_exact_values() {
+        let chart = chart(&["one"]);
+        let (table, layout) = (chart.table().into_string(), Layout::new(&chart));
+        let row = format!(
+            "<tr data-x=\"{}\"><th scope=\"row\">10</th><td data-y=\"{}\">2 (1 to 3)</td></tr>",
+            layout.x(10.0),
+            layout.y(0, 2.0)
+        );
+        assert!(table.contains(&row), "{row} in {table}");
+    }
 }

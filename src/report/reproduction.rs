@@ -35,7 +35,14 @@ struct Summary {
     #[serde(default)]
     warning: Option<String>,
     counts: Counts,
+    parts: Vec<Time>,
     seconds: f64,
+}
+
+/// What a part's trainings took; 0 of a part whose records were there before.
+#[derive(Deserialize)]
+struct Time {
+    training: f64,
 }
 
 /// A part with its records.
@@ -111,7 +118,11 @@ impl Subject for Reproduction {
             ));
         }
         if let Some(summary) = &self.summary {
-            cards.push(Card::new("Time", duration(summary.seconds), ""));
+            let before = match summary.parts.iter().filter(|part| part.training == 0.0).count() {
+                0 => String::new(),
+                count => format!("{count} of {} parts were trained before", summary.parts.len()),
+            };
+            cards.push(Card::new("Time", duration(summary.seconds), before));
             cards.push(Card::new(
                 "Device",
                 device(&summary.device),

@@ -427,3 +427,54 @@ pub(super) fn figures(name: &str, lines: &[Line], lr: &Triangle, charts: &mut Ch
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(step: u64, model: usize, loss: f64) -> Line {
+        Line {
+            step,
+            epoch: 0.0,
+            model,
+            lr: 0.1,
+            batch_loss: None,
+            train_loss: loss,
+            train_cost: loss,
+            train_accuracy: 0.5,
+            val_loss: None,
+            val_cost: None,
+            val_accuracy: None,
+            training_seconds: 0.0,
+            evaluation_seconds: 0.0,
+        }
+    }
+
+    #[test]
+    fn of_many_evaluations_every_so_manyth_is_drawn_and_the_last() {
+        let lines: Vec<_> = (0..=1501).map(|step| line(step, 0, 1.0)).collect();
+        let (drawn, every) = thinned(&lines);
+        assert_eq!((drawn.len(), every), (502, 3));
+        assert_eq!([drawn[0][0].step, drawn[1][0].step, drawn[501][0].step], [0, 3, 1501]);
+        assert_eq!(thinned(&lines[..600]).1, 1);
+        assert!(thinned(&[]).0.is_empty());
+    }
+
+    #[test]
+    fn a_point_is_the_mean_of_the_models_with_their_range() {
+        let lines = [line(0, 0, 1.0), line(0, 1, 4.0), line(9, 0, 2.0), line(9, 1, f64::NAN)];
+        let (evaluations, _) = thinned(&lines);
+        let points = series("loss", 0, &evaluations, |line| Some(line.train_loss)).points;
+        // One that is not a number leaves no mean.
+        assert_eq!(points, [Point { x: 0.0, y: 2.5, low: 1.0, high: 4.0 }]);
+        assert!(series("loss", 0, &evaluations, |line| line.val_loss).points.is_empty());
+    }
+
+    #[test]
+    fn cycles_end_and_rates_turn_at_their_steps_up_to_the_last() {
+        let lr = Triangle { min: 0.1, max: 0.5, half_cycle: 4 };
+        assert_eq!(ends_of_cycles(&lr, 17.0), [8.0, 16.0]);
+        assert_eq!(corners(&lr, 10.0), [0.0, 4.0, 8.0, 10.0]);
+        assert_eq!(corners(&lr, 8.0), [0.0, 4.0, 8.0]);
+    }
+}

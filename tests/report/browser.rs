@@ -51,12 +51,11 @@ fn opened(page: &Path) -> Option<(Value, Vec<String>)> {
 }
 
 /// Whether every check of a page came out well, with so many charts and some images.
-fn is_good(found: &Value, charts: u64) -> bool {
+fn is_good(found: &Value, charts: i64) -> bool {
     let views = found.as_array().unwrap();
     views.len() == 2
         && views.iter().all(|view| {
             let number = |key: &str| view[key].as_i64().unwrap();
-            let charts = charts as i64;
             view["theme"] == true
                 && number("overflow") <= 0
                 && ["charts", "drawn", "moved"].iter().all(|key| number(key) == charts)

@@ -138,6 +138,7 @@ fn the_same_records_give_the_same_bytes_and_only_a_report_is_overwritten() {
     fs::create_dir_all(folder.path().join("three/charts")).unwrap();
     fs::write(folder.path().join("three/charts/run-cost.png"), "mine").unwrap();
     refused(folder.path(), "report run --out three", 2, &["run-cost.png"]);
+    refused(folder.path(), "report run --out run/config.toml", 4, &["config.toml"]);
     assert!(!folder.path().join("three/report.html").exists());
 }
 
