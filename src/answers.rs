@@ -1,8 +1,8 @@
 //! What trained networks take the test images for: each class for which, and where they are most sure and wrong.
 //!
 //! Engines tell sums, not answers. So the CPU engine goes over the test images once more when a training has ended: 10,000
-//! images of a network of 50 hidden units are 3 GFLOP, some hundredths of a second. Where the network was trained on a GPU, an
-//! image whose two largest logits differ by a rounding may count otherwise than in `summary.json`.
+//! images of a network of 50 hidden units are 3 GFLOP, some hundredths of a second. Where the network was trained on a
+//! GPU, an image whose two largest logits differ by a rounding may count otherwise than in `summary.json`.
 //!
 //! # Records
 //!

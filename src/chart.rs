@@ -100,7 +100,7 @@ pub enum Mark {
     Line,
     /// A thin line that needs no name, for its panel's axis says it.
     Thin,
-    /// A mark at each point.
+    /// A mark at each point, without a name: the chart's title says it.
     Dots,
     /// A mark at each point, and a thin line through them.
     Joined,

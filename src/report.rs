@@ -5,9 +5,9 @@
 //!
 //! | what | its records | drawn by |
 //! |---|---|---|
-//! | runs, overlaid | a run's folder, see [`crate::run_dir`] | `runs`, `answers`, `network` |
+//! | runs, overlaid | a run's folder, see [`crate::run_dir`] | `runs`, `curves`, `answers`, `network` |
 //! | a search | see [`crate::search`] | `search` |
-//! | a reproduction | see [`crate::reproduce`] | `reproduction`, and what its parts need of the others |
+//! | a reproduction | see [`crate::reproduce`] | `reproduction`, `beside`, and what its parts need of the others |
 //! | a profile | what `profile --json` prints | `profile` |
 //! | a verification | what `verify --json` prints | `verification` |
 //!
@@ -15,6 +15,8 @@
 //! own, nor anything be loaded.
 
 mod answers;
+mod beside;
+mod curves;
 mod network;
 mod page;
 mod profile;

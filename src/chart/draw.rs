@@ -48,7 +48,9 @@ impl<'a> Layout<'a> {
         let below = longest > SHORT;
         let right = if below || longest == 0 { WIDTH - RIGHT } else { WIDTH - 14.0 - longest as f64 * CHARACTER };
         let all = || chart.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
-        let room = if named().all(|series| series.mark == Mark::Line) { 0.0 } else { 0.04 };
+        // Marks stand inside the plot, lines begin at its edge.
+        let is_marks = |series: &Series| matches!(series.mark, Mark::Dots | Mark::Joined);
+        let room = if chart.panels.iter().flat_map(|panel| &panel.series).any(is_marks) { 0.04 } else { 0.0 };
         let x =
             Scale::new(&chart.x, all().map(|point| point.x).chain(chart.marks.iter().copied()), room, [LEFT, right]);
         let mut top = 8.0 + LINE;
@@ -83,10 +85,11 @@ impl<'a> Layout<'a> {
 
 impl Series {
     fn is_named(&self) -> bool {
-        !matches!(self.mark, Mark::Thin | Mark::Dust) && !self.points.is_empty()
+        matches!(self.mark, Mark::Line | Mark::Joined) && !self.points.is_empty()
     }
 
-    fn class(&self) -> String {
+    /// What gives it its colour and dashes.
+    pub(super) fn class(&self) -> String {
         format!("s{}", self.look % super::theme::LOOKS)
     }
 }
@@ -114,7 +117,8 @@ pub(super) fn svg(chart: &Chart, style: Option<&str>) -> Markup {
             }
             text class="title" x="4" y="16" { (chart.title) }
             @if let Some([from, to]) = chart.range {
-                rect class="range" x=(layout.x(from)) y=(top) width=(tenth(layout.x(to) - layout.x(from))) height=(bottom - top) {}
+                @let width = tenth(layout.x(to) - layout.x(from));
+                rect class="range" x=(layout.x(from)) y=(top) width=(width) height=(bottom - top) {}
             }
             @for place in &layout.places { (frame(chart, place, &layout)) }
             @for mark in &chart.marks {
@@ -155,7 +159,8 @@ fn below(chart: &Chart, bottom: f64, layout: &Layout<'_>) -> Markup {
         @for (value, text) in ticks {
             text class="tick middle" x=(layout.x(value)) y=(bottom + 4.0 + LINE) { (text) }
         }
-        text class="axis middle" x=(tenth(f64::midpoint(LEFT, layout.right))) y=(bottom + 6.0 + 2.0 * LINE) { (chart.x.label) }
+        @let middle = tenth(f64::midpoint(LEFT, layout.right));
+        text class="axis middle" x=(middle) y=(bottom + 6.0 + 2.0 * LINE) { (chart.x.label) }
         @if layout.names_below() {
             @for (place, series) in named.enumerate() {
                 @let y = bottom + 14.0 + (3.0 + place as f64) * LINE;
@@ -175,15 +180,18 @@ fn below(chart: &Chart, bottom: f64, layout: &Layout<'_>) -> Markup {
 fn drawn(series: &Series, place: &Place<'_>, layout: &Layout<'_>) -> Markup {
     let at = |point: &Point| [layout.x(point.x), tenth(place.y.at(point.y))];
     let line = || path(series.points.iter().map(at));
+    let band = || {
+        let high = series.points.iter().map(|point| [layout.x(point.x), tenth(place.y.at(point.high))]);
+        let low = series.points.iter().rev().map(|point| [layout.x(point.x), tenth(place.y.at(point.low))]);
+        path(high.chain(low)) + "z"
+    };
     let is_band = series.points.len() > 1 && series.points.iter().any(Point::is_band);
     html! {
         g class=(series.class()) {
             @match series.mark {
                 Mark::Line | Mark::Thin => {
                     @if is_band {
-                        @let edge = |value: fn(&Point) -> f64| move |point: &Point| [layout.x(point.x), tenth(place.y.at(value(point)))];
-                        @let (there, back) = (series.points.iter().map(edge(|point| point.high)), series.points.iter().rev().map(edge(|point| point.low)));
-                        path class="band" d={ (path(there.chain(back))) "z" } {}
+                        path class="band" d=(band()) {}
                     }
                     path class=(if series.mark == Mark::Line { "line" } else { "thin" }) d=(line()) {}
                     // A line of one point has no length.
@@ -193,7 +201,8 @@ fn drawn(series: &Series, place: &Place<'_>, layout: &Layout<'_>) -> Markup {
                     @if series.mark == Mark::Joined { path class="thin" d=(line()) {} }
                     @for point in &series.points {
                         @if point.is_band() {
-                            path class="thin" d={ "M" (at(point)[0]) " " (tenth(place.y.at(point.low))) "V" (tenth(place.y.at(point.high))) } {}
+                            @let [low, high] = [point.low, point.high].map(|value| tenth(place.y.at(value)));
+                            path class="thin" d={ "M" (at(point)[0]) " " (low) "V" (high) } {}
                         }
                         (shape(series.look, at(point)[0], at(point)[1]))
                     }

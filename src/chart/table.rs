@@ -28,7 +28,7 @@ pub(super) fn table(chart: &Chart) -> Markup {
         table {
             thead { tr {
                 th scope="col" { (chart.x.label) }
-                @for (_, _, series) in &columns { th scope="col" class=(format!("s{}", series.look % super::theme::LOOKS)) { (series.label) } }
+                @for (_, _, series) in &columns { th scope="col" class=(series.class()) { (series.label) } }
             } }
             tbody {
                 @for x in places {

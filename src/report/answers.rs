@@ -30,7 +30,10 @@ fn matrix(classes: &[String], all: &[Vec<u64>]) -> Markup {
     html! {
         div.scroll tabindex="0" { table.confusion {
             caption { "Percent of a row's images taken for each class" }
-            thead { tr { th scope="col" { span.unseen { "is \\ taken for" } } @for class in classes { th scope="col" { span { (class) } } } } }
+            thead { tr {
+                th scope="col" { span.unseen { "is \\ taken for" } }
+                @for class in classes { th scope="col" { span { (class) } } }
+            } }
             tbody {
                 @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
                     @let total = row.iter().sum::<u64>().max(1) as f64;
@@ -39,7 +42,7 @@ fn matrix(classes: &[String], all: &[Vec<u64>]) -> Markup {
                         @for (answer, &count) in row.iter().enumerate() {
                             @let share = count as f64 / total;
                             td class=[(label == answer).then_some("right")] style=(format!("--share:{share:.3}"))
-                                title=(format!("{class} taken for {}: {} of {}", classes[answer], grouped(count), grouped(total as u64))) {
+                                title=(format!("{class} taken for {}: {} of {}", classes[answer], grouped(count), total)) {
                                 (format!("{:.0}", share * 100.0))
                             }
                         }
@@ -55,7 +58,12 @@ fn by_class(classes: &[String], all: &[Vec<u64>]) -> Markup {
     let column = |answer: usize| all.iter().map(|row| row[answer]).sum::<u64>();
     html! {
         div.scroll tabindex="0" { table.bars {
-            thead { tr { th scope="col" { "class" } th scope="col" { "recognised" } th scope="col" { "right when named" } th.word scope="col" { "taken for" } } }
+            thead { tr {
+                th scope="col" { "class" }
+                th scope="col" { "recognised" }
+                th scope="col" { "right when named" }
+                th.word scope="col" { "taken for" }
+            } }
             tbody {
                 @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
                     @let share = row[label] as f64 / row.iter().sum::<u64>().max(1) as f64;
@@ -78,8 +86,13 @@ fn picture(classes: &[String], mistake: &Mistake) -> Markup {
     let (label, answer) = (&classes[mistake.label], &classes[mistake.answer]);
     html! {
         li {
-            img src={ "data:image/png;base64," (mistake.picture) } width="32" height="32" alt={ "test image " (mistake.image) ", " (label) };
-            p { strong { (answer) } " " (format!("{:.0}\u{a0}%", mistake.probability * 100.0)) br; "is " (label) " " span.faint { (tenths(mistake.of_label)) } }
+            img src={ "data:image/png;base64," (mistake.picture) } width="32" height="32"
+                alt={ "test image " (mistake.image) ", " (label) };
+            p {
+                strong { (answer) } " " (format!("{:.0}\u{a0}%", mistake.probability * 100.0))
+                br;
+                "is " (label) " " span.faint { (tenths(mistake.of_label)) }
+            }
         }
     }
 }

@@ -32,14 +32,18 @@ pub(super) fn body(path: &Path, classes: &[String]) -> Result<Option<Markup>> {
     Ok(Some(html! {
         p.about {
             "What each hidden unit looks for: its weights as an image, grey where they are 0, full colour at three standard "
-            "deviations. " @if params.spec.hidden > UNITS { "The " (UNITS) " of " (params.spec.hidden) " units with the largest output weights. " }
+            "deviations. "
+            @if params.spec.hidden > UNITS {
+                "The " (UNITS) " of " (params.spec.hidden) " units with the largest output weights. "
+            }
             "The units that weigh most in the output come first; below each, the class that it speaks for most."
         }
         ul.pictures.weights {
             @for (unit, picture) in &pictures {
                 @let [most, least] = ends(&params, *unit);
                 li title=(format!("unit {unit}: for {}, against {}", classes[most], classes[least])) {
-                    img src={ "data:image/png;base64," (picture) } width="32" height="32" alt=(format!("weights of unit {unit}"));
+                    img src={ "data:image/png;base64," (picture) } width="32" height="32"
+                        alt=(format!("weights of unit {unit}"));
                     p { (classes[most]) }
                 }
             }

@@ -59,7 +59,9 @@ pub(super) fn page(title: &str, cards: &[Card], sections: &[Section]) -> String 
                     }
                     @if sections.len() > 2 {
                         nav aria-label="Sections" {
-                            ul { @for (section, id) in sections.iter().zip(&ids) { li { a href={ "#" (id) } { (section.title) } } } }
+                            ul { @for (section, id) in sections.iter().zip(&ids) {
+                                li { a href={ "#" (id) } { (section.title) } }
+                            } }
                         }
                     }
                 }
@@ -72,7 +74,9 @@ pub(super) fn page(title: &str, cards: &[Card], sections: &[Section]) -> String 
                     }
                 }
                 footer {
-                    p { "Drawn from records alone by " code { "cyclone report" } ", version " (env!("CARGO_PKG_VERSION")) ". Every chart lies in "
+                    p {
+                        "Drawn from records alone by " code { "cyclone report" } ", version " (env!("CARGO_PKG_VERSION"))
+                        ". Every chart lies in "
                         code { "charts/" } " beside this page, as SVG and PNG." }
                     p.hint hidden { "Point at a chart, or focus it and use the arrow keys, to read its values." }
                 }

@@ -181,7 +181,16 @@ impl Profile {
             .map(|device| device.throughput.seconds_a_step);
         html! {
             div.scroll tabindex="0" { table.bars {
-                thead { tr { th scope="col" { "training" } th scope="col" { "images/s" } th scope="col" { "a step" } th scope="col" { "spread" } th scope="col" { "GFLOP/s" } th scope="col" { "of most" } th scope="col" { "× CPU" } th scope="col" { "evaluation, images/s" } } }
+                thead { tr {
+                    th scope="col" { "training" }
+                    th scope="col" { "images/s" }
+                    th scope="col" { "a step" }
+                    th scope="col" { "spread" }
+                    th scope="col" { "GFLOP/s" }
+                    th scope="col" { "of most" }
+                    th scope="col" { "× CPU" }
+                    th scope="col" { "evaluation, images/s" }
+                } }
                 tbody { @for device in devices {
                     @let Throughput { spread, seconds_a_step, images_per_second, flops_per_second, .. } = device.throughput;
                     tr {
@@ -237,9 +246,18 @@ fn breakdown(device: &Measured) -> Markup {
         @if let Some(step) = &device.step {
             h3 { "Kernels of a step" }
             @let steps = device.throughput.steps.max(1) as f64;
-            p.about { "By the GPU's clock: " (duration(step.busy_seconds / steps)) " a step in kernels, " (duration(step.span_seconds / steps)) " with the gaps between them." }
+            p.about {
+                "By the GPU's clock: " (duration(step.busy_seconds / steps)) " a step in kernels, "
+                (duration(step.span_seconds / steps)) " with the gaps between them."
+            }
             div.scroll tabindex="0" { table.bars {
-                thead { tr { th scope="col" { "kernel" } th scope="col" { "share" } th scope="col" { "median" } th scope="col" { "of most FLOP/s" } th scope="col" { "of most bytes/s" } } }
+                thead { tr {
+                    th scope="col" { "kernel" }
+                    th scope="col" { "share" }
+                    th scope="col" { "median" }
+                    th scope="col" { "of most FLOP/s" }
+                    th scope="col" { "of most bytes/s" }
+                } }
                 tbody { @for kernel in &step.kernels {
                     tr {
                         th scope="row" { (kernel.kernel) }

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::runs::{by_step, device, figures};
+use super::curves::{by_step, figures};
+use super::runs::device;
 use super::search::{ScoreOf, Searched, lines, scatter};
-use super::{Card, Charts, Section, Subject, answers, duration, facts, mean, network};
+use super::{Card, Charts, Section, Subject, answers, beside, duration, facts, mean, network};
 use crate::answers::{self as recorded, Answers};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::device::Record as DeviceRecord;
 use crate::error::{Error, Result};
-use crate::reproduce::comparison::{Counts, Number, Of, Verdict};
+use crate::reproduce::comparison::{Counts, Number, Of, POINTS};
 use crate::reproduce::experiment::{Experiment, Part, Published};
 use crate::reproduce::published::Row;
 use crate::run_dir::optional;
@@ -182,19 +183,21 @@ impl Reproduction {
         }
         let (faithful, fresh): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row[0].faithful);
         html! {
-            @if let Some(warning) = self.summary.as_ref().and_then(|summary| summary.warning.as_ref()) { p.warning { (warning) } }
+            @if let Some(Summary { warning: Some(warning), .. }) = &self.summary { p.warning { (warning) } }
             @if self.summary.is_none() { p.warning { "The reproduction has not finished: the numbers come at its end." } }
-            @if !faithful.is_empty() { (overview(&faithful)) }
+            @if !faithful.is_empty() { (beside::overview(&faithful)) }
             p.about {
-                "Each dot is one number: ours less the published one, in points (hundredths of all images). The band is how far two runs of one "
-                "experiment may differ: 1.5 points for training and test accuracy, two standard deviations of two samples of as many images for validation."
+                "Each dot is one number: ours less the published one, in points (hundredths of all images). The band is "
+                "how far two runs of one experiment may differ: " (number(POINTS, 2)) " points for training and test "
+                "accuracy, two standard deviations of two samples of as many images for validation."
             }
             @if !fresh.is_empty() {
                 h3 { "Fresh networks beside the same numbers" }
                 p.about {
-                    "The report trained one network on and on through the sorted lambdas, never initialised again. These are what each lambda does alone: that they differ is the finding."
+                    "The report trained one network on and on through the sorted lambdas, never initialised again. "
+                    "These are what each lambda does alone: that they differ is the finding."
                 }
-                (overview(&fresh))
+                (beside::overview(&fresh))
             }
         }
     }
@@ -207,7 +210,7 @@ impl Reproduction {
             Published::One(_) => {
                 let lines = searched.records.first().map(|record| lines(record, 0)).unwrap_or_default();
                 let body = html! {
-                    (unfinished(done)) (searched.settings()) (table(&numbers))
+                    (unfinished(done)) (searched.settings()) (beside::table(&numbers))
                     (figures(part.name, &lines, &searched.search.config.train.lr, charts))
                 };
                 Some(Section { title: title(&spoken(part.name)), body })
@@ -216,9 +219,12 @@ impl Reproduction {
                 let models: Vec<_> =
                     searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
                 let body = html! {
-                    (unfinished(done)) (searched.settings()) (table(&numbers))
+                    (unfinished(done)) (searched.settings()) (beside::table(&numbers))
                     (figures(part.name, &by_step(&models), &searched.search.config.train.lr, charts))
-                    p.about { "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from the lowest to the highest run." }
+                    p.about {
+                        "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from the "
+                        "lowest to the highest run."
+                    }
                 };
                 Some(Section { title: title("Best classifier"), body })
             }
@@ -231,9 +237,12 @@ impl Reproduction {
                     (unfinished(done)) (searched.settings())
                     (over_lambda(name, rows, done, fresh, charts))
                     h3 { "As in the report: one network through the sorted lambdas" }
-                    (table(&numbers))
+                    (beside::table(&numbers))
                     @if let Some(fresh) = fresh {
-                        details.more { summary { "A fresh network for each lambda, beside the same numbers" } (table(&self.numbers_of(fresh.part.name))) }
+                        details.more {
+                            summary { "A fresh network for each lambda, beside the same numbers" }
+                            (beside::table(&self.numbers_of(fresh.part.name)))
+                        }
                     }
                 };
                 let what = if name == "table-1" { "coarse search" } else { "fine search" };
@@ -266,120 +275,6 @@ fn numbers(path: &Path) -> Result<Vec<Number>> {
             })
         })
         .collect()
-}
-
-fn of(images: Of) -> &'static str {
-    match images {
-        Of::Train => "training",
-        Of::Validation => "validation",
-        Of::Test => "test",
-        Of::Gradient5 => "equal to 5 decimals",
-        Of::Gradient6 => "equal to 6 decimals",
-    }
-}
-
-/// Differences of each row's numbers, drawn over its band.
-fn overview(rows: &[Vec<&Number>]) -> Markup {
-    let reach = rows
-        .iter()
-        .flatten()
-        .map(|number| number.difference().unwrap_or(0.0).abs().max(number.band))
-        .fold(1.0, f64::max)
-        * 1.05;
-    let reach = (reach * 2.0).ceil() / 2.0;
-    html! {
-        div.scroll tabindex="0" { table.overview {
-            thead { tr { th scope="col" { "experiment" } th.word scope="col" { "of" } th scope="col" { "inside" } th scope="col" { "report" } th scope="col" { "ours" } th scope="col" { "ours − report: −" (number(reach, 3)) " to +" (number(reach, 3)) " points" } } }
-            tbody {
-                @for group in rows.chunk_by(|a, b| a[0].part == b[0].part) {
-                    @for (place, row) in group.iter().enumerate() {
-                        @let inside = row.iter().filter(|number| number.verdict == Verdict::Inside).count();
-                        @let judged = row.iter().any(|number| number.verdict != Verdict::None);
-                        tr.first[place == 0] {
-                            th scope="row" { @if place == 0 { (row[0].part) } @else { span.unseen { (row[0].part) } } }
-                            td.word { (of(row[0].images)) }
-                            @if judged { td class=(if inside == row.len() { "good" } else { "bad" }) { (inside) " of " (row.len()) } } @else { td { "–" } }
-                            @match &row[..] {
-                                [number] => { td.number { (format!("{:.2}", number.published * 100.0)) } td.number { (number.ours.map_or_else(|| "none".to_owned(), |ours| format!("{:.2}", ours * 100.0))) } },
-                                numbers => td.word.number colspan="2" { (numbers.len()) " rows" },
-                            }
-                            td.dots { (differences(row, reach)) }
-                        }
-                    }
-                }
-            }
-        } }
-    }
-}
-
-/// Dots between −`reach` and `reach` points.
-fn differences(row: &[&Number], reach: f64) -> Markup {
-    const WIDTH: f64 = 280.0;
-    let at =
-        |points: f64| ((WIDTH / 2.0 + points.clamp(-reach, reach) / reach * (WIDTH / 2.0 - 6.0)) * 10.0).round() / 10.0;
-    let band = row[0].band;
-    // Of a gradient, only less than published is wrong.
-    let high = if matches!(row[0].images, Of::Gradient5 | Of::Gradient6) { reach } else { band };
-    let found: Vec<f64> = row.iter().filter_map(|number| number.difference()).collect();
-    let (least, most) =
-        (found.iter().copied().fold(f64::INFINITY, f64::min), found.iter().copied().fold(f64::NEG_INFINITY, f64::max));
-    let label = match found.len() {
-        0 => "no difference: the training diverged".to_owned(),
-        1 => format!("{least:+.2} points"),
-        _ => format!("{least:+.2} to {most:+.2} points"),
-    };
-    html! {
-        svg.strip viewBox=(format!("0 0 {WIDTH} 20")) width=(WIDTH) height="20" role="img" aria-label=(label) {
-            title { (label) }
-            rect class="allowed" x=(at(-band)) y="2" width=(((at(high) - at(-band)) * 10.0).round() / 10.0) height="16" rx="3" {}
-            line class="zero" x1=(at(0.0)) x2=(at(0.0)) y1="0" y2="20" {}
-            @for number in row {
-                @if let Some(points) = number.difference() {
-                    circle class=(if number.verdict == Verdict::Outside { "out" } else { "in" }) cx=(at(points)) cy="10" r="3.4" {}
-                }
-            }
-        }
-    }
-}
-
-/// Numbers as the report has them: a row a lambda, or one row.
-fn table(numbers: &[&Number]) -> Markup {
-    if numbers.is_empty() {
-        return html! {};
-    }
-    let mut kinds: Vec<Of> = Vec::new();
-    for number in numbers {
-        if !kinds.contains(&number.images) {
-            kinds.push(number.images);
-        }
-    }
-    let has_lambda = numbers.iter().any(|number| number.lambda.is_some());
-    let band = |kind: Of| numbers.iter().find(|number| number.images == kind).map_or(0.0, |number| number.band);
-    html! {
-        div.scroll tabindex="0" { table.beside {
-            thead {
-                tr { @if has_lambda { th scope="col" rowspan="2" { "lambda" } } @for kind in &kinds { th.group scope="colgroup" colspan="3" { (of(*kind)) span.faint { (format!(" ±{:.1}", band(*kind))) } } } }
-                tr { @for _ in &kinds { th.group scope="col" { "report" } th scope="col" { "ours" } th scope="col" { "diff" } } }
-            }
-            tbody {
-                @for row in numbers.chunk_by(|a, b| a.lambda == b.lambda) {
-                    tr {
-                        @if let Some(lambda) = row[0].lambda { th scope="row" { (format!("{lambda:.4e}")) } }
-                        @for number in row { (cells(number)) }
-                    }
-                }
-            }
-        } }
-    }
-}
-
-fn cells(number: &Number) -> Markup {
-    let outside = number.verdict == Verdict::Outside;
-    html! {
-        td.group { (format!("{:.2}", number.published * 100.0)) }
-        td { @match number.ours { Some(ours) => { (format!("{:.2}", ours * 100.0)) @if let Some(deviation) = number.deviation { span.faint { (format!(" ±{:.2}", deviation * 100.0)) } } }, None => "none" } }
-        td.bad[outside] { @match number.difference() { Some(points) => (format!("{points:+.2}")), None => "–" } @if outside { " out" } }
-    }
 }
 
 /// A kind of score of a published row, where it has it.

@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use maud::{Markup, html};
+use serde::Deserialize;
 
-use super::runs::{figures, settings, toml};
-use super::{Card, Charts, Section, Subject, facts, percent};
+use super::curves::figures;
+use super::runs::{device, settings, toml};
+use super::{Card, Charts, Section, Subject, duration, facts, percent};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
-use crate::error::Result;
+use crate::device::Record as Device;
+use crate::error::{Error, Result};
 use crate::preset::Preset;
-use crate::run_dir::Line;
+use crate::run_dir::{Line, optional};
 use crate::search::Search;
 use crate::search::folder::{self, Plan};
 use crate::search::parameter::Parameter;
@@ -23,12 +26,26 @@ const RANKED: usize = 60;
 /// A kind of score, where a trial has it.
 pub(super) type ScoreOf = fn(&Scored) -> Option<Score>;
 
+/// The part of `summary.json` that is shown.
+#[derive(Deserialize)]
+struct Summary {
+    version: String,
+    platform: String,
+    command: Vec<String>,
+    started: String,
+    /// None where shards were brought together.
+    #[serde(default)]
+    device: Option<Device>,
+    seconds: f64,
+}
+
 /// A search's records.
 pub(super) struct Searched {
     /// What people call it.
     pub name: String,
     folder: String,
     plan: Plan,
+    summary: Option<Summary>,
     /// What was searched.
     pub search: Search,
     /// Of the trials that ended.
@@ -47,7 +64,17 @@ impl Searched {
         let plan = Plan::read(path)?;
         let search = plan.search(Preset::Table1.config())?;
         let records = if path.join("trials.jsonl").exists() { folder::records(path)? } else { Vec::new() };
-        Ok(Self { name, folder: path.display().to_string(), plan, search, records })
+        let file = path.join("summary.json");
+        let summary = optional(&file)?.map(|bytes| {
+            serde_json::from_slice(&bytes).map_err(|error| {
+                Error::checkpoint(
+                    &file,
+                    format!("{error}; expected the summary of a search. Remove it, or search again"),
+                )
+            })
+        });
+        let summary = summary.transpose()?;
+        Ok(Self { name, folder: path.display().to_string(), plan, summary, search, records })
     }
 }
 
@@ -68,12 +95,21 @@ impl Subject for Searched {
             cards.push(Card::new(of, percent(best.merit().unwrap_or_default()), values.join(", ")));
         }
         cards.push(Card::new("Trials", grouped(self.records.len() as u64), note));
+        if let Some((summary, ran)) =
+            self.summary.as_ref().and_then(|summary| Some((summary, summary.device.as_ref()?)))
+        {
+            cards.push(Card::new("Training time", duration(summary.seconds), device(ran)));
+        }
         cards
     }
 
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let title = |what: &str| format!("{}: {what}", self.name);
-        let mut sections = vec![Section { title: title("trials"), body: self.scatter(charts) }];
+        let unfinished = html! {
+            @if self.summary.is_none() { p.warning { "The search has not finished: " (self.records.len()) " trials have." } }
+        };
+        let mut sections =
+            vec![Section { title: title("trials"), body: html! { (unfinished) (self.scatter(charts)) } }];
         sections.push(Section { title: title("ranking"), body: self.ranking() });
         if let Some(best) =
             rank(&self.records).first().filter(|best| best.result.is_some() && best.evaluations.len() > 2)
@@ -85,19 +121,25 @@ impl Subject for Searched {
             sections.push(Section { title: title("curves of the best trial"), body });
         }
         let data = &self.plan.data;
-        let images = format!(
-            "{}: {} training, {} validation, {} test",
-            data.name,
-            grouped(data.train as u64),
-            grouped(data.validation as u64),
-            grouped(data.test as u64)
-        );
+        let mut made = vec![("folder", self.folder.clone())];
+        if let Some(summary) = &self.summary {
+            made.extend([
+                ("command", summary.command.join(" ")),
+                ("started", summary.started.clone()),
+                ("platform", summary.platform.clone()),
+                ("version", format!("cyclone {}", summary.version)),
+            ]);
+        }
+        let counts = [data.train, data.validation, data.test].map(|count| grouped(count as u64));
+        let [train, validation, test] = &counts;
+        made.push(("images", format!("{}: {train} training, {validation} validation, {test} test", data.name)));
+        made.push(("SHA-256", data.sha256.clone()));
         let body = html! {
             (self.settings())
-            (facts(&[("folder", self.folder.clone()), ("images", images), ("SHA-256", data.sha256.clone())]))
+            (facts(&made))
             @if let Ok(text) = self.search.config.to_toml() { (toml(&text)) }
         };
-        sections.push(Section { title: title("configuration"), body });
+        sections.push(Section { title: title("configuration and environment"), body });
         Ok(sections)
     }
 }
@@ -124,8 +166,12 @@ impl Searched {
         html! {
             div.figures { @for figure in drawn { (figure) } }
             p.about {
-                "Each mark is a trial. They are ranked on the validation images; to choose by the test images would be to train on them."
-                @if self.search.warm_start { " One network went through these values in ascending order: each figure depends on all trials before it." }
+                "Each mark is a trial. They are ranked on the validation images; to choose by the test images would be "
+                "to train on them."
+                @if self.search.warm_start {
+                    " One network went through these values in ascending order: each figure depends on all trials "
+                    "before it."
+                }
             }
         }
     }
@@ -139,7 +185,8 @@ impl Searched {
                 thead { tr {
                     th scope="col" { "rank" } th scope="col" { "trial" }
                     @for parameter in &parameters { th scope="col" { (parameter.name()) } }
-                    th scope="col" { "training" } th scope="col" { "validation" } @if self.search.with_test { th scope="col" { "test" } }
+                    th scope="col" { "training" } th scope="col" { "validation" }
+                    @if self.search.with_test { th scope="col" { "test" } }
                 } }
                 tbody {
                     @for (place, record) in ranked.iter().take(RANKED).enumerate() {
@@ -152,7 +199,9 @@ impl Searched {
                                     td { (cell(Some(scored.train))) } td { (cell(scored.validation)) }
                                     @if self.search.with_test { td { (cell(scored.test)) } }
                                 },
-                                None => td.word colspan="3" { "diverged at step " (record.diverged.as_ref().map_or(0, |diverged| diverged.step)) },
+                                None => td.word colspan="3" {
+                                    "diverged at step " (record.diverged.as_ref().map_or(0, |diverged| diverged.step))
+                                },
                             }
                         }
                     }

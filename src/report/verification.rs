@@ -153,8 +153,14 @@ impl Subject for Verification {
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let Document { checks, mutants, comparison, .. } = &self.document;
         let mut body = html! {
-            (facts(&[("device", device(&self.document.device)), ("level", self.document.level.clone().unwrap_or_else(|| "–".into())), ("version", format!("cyclone {}", self.document.version))]))
-            @if let Some(stopped) = &self.document.stopped { p.warning { "Stopped before all checks were done: " (stopped) } }
+            (facts(&[
+                ("device", device(&self.document.device)),
+                ("level", self.document.level.clone().unwrap_or_else(|| "–".into())),
+                ("version", format!("cyclone {}", self.document.version)),
+            ]))
+            @if let Some(stopped) = &self.document.stopped {
+                p.warning { "Stopped before all checks were done: " (stopped) }
+            }
         };
         if !checks.is_empty() {
             body = html! { (body) (groups(checks)) };
@@ -195,7 +201,14 @@ fn groups(checks: &[Check]) -> Markup {
     }
     html! {
         div.scroll tabindex="0" { table.bars {
-            thead { tr { th scope="col" { "checks" } th scope="col" { "compared" } th scope="col" { "cases" } th scope="col" { "worst error, of what is allowed" } th scope="col" { "unit" } th scope="col" { "verdict" } } }
+            thead { tr {
+                th scope="col" { "checks" }
+                th scope="col" { "compared" }
+                th scope="col" { "cases" }
+                th scope="col" { "worst error, of what is allowed" }
+                th scope="col" { "unit" }
+                th scope="col" { "verdict" }
+            } }
             tbody {
                 @for (group, first, findings) in &rows {
                     @let failed = findings.iter().filter(|finding| finding.outcome.fault.is_some()).count();
@@ -211,10 +224,18 @@ fn groups(checks: &[Check]) -> Markup {
         } }
         @let skipped = checks.iter().filter(|check| check.skipped.is_some());
         @if count(checks, |check| check.skipped.is_some()) > 0 {
-            details { summary { "Skipped" } ul { @for check in skipped { li { (check.name) ": " (check.skipped.as_deref().unwrap_or_default()) } } } }
+            details {
+                summary { "Skipped" }
+                ul { @for check in skipped { li { (check.name) ": " (check.skipped.as_deref().unwrap_or_default()) } } }
+            }
         }
         @if count(checks, Check::failed) > 0 {
-            details open { summary { "Failed" } ul { @for check in checks.iter().filter(|check| check.failed()) { li { (check.name) " (" (duration(check.seconds)) ")" } } } }
+            details open {
+                summary { "Failed" }
+                ul { @for check in checks.iter().filter(|check| check.failed()) {
+                    li { (check.name) " (" (duration(check.seconds)) ")" }
+                } }
+            }
         }
     }
 }
@@ -250,8 +271,10 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
         .map(|(place, name)| series(name, place, &|step| step.weights.get(place)?.error.filter(|error| *error > 0.0)));
     html! {
         p.about {
-            "The same training on the GPU and on the CPU engine in f64, from the same weights on the same batches. Of " (grouped(comparison.images as u64)) " "
-            (comparison.part) " images the GPU classifies " (percent(comparison.gpu_accuracy)) " rightly, the reference " (percent(comparison.cpu_accuracy)) "."
+            "The same training on the GPU and on the CPU engine in f64, from the same weights on the same batches. Of "
+            (grouped(comparison.images as u64)) " "
+            (comparison.part) " images the GPU classifies " (percent(comparison.gpu_accuracy)) " rightly, the reference "
+            (percent(comparison.cpu_accuracy)) "."
         }
         div.figures {
             (charts.add(chart("losses", "Loss of each batch", Axis::new("loss, in nats"), losses)))
@@ -269,7 +292,13 @@ fn hunted(mutants: &[Hunted]) -> Markup {
             tbody { @for mutant in mutants {
                 tr {
                     th scope="row" { (mutant.kernel) } td.word { (mutant.mutant) }
-                    @if mutant.caught.is_some() { td.good { "yes" } } @else if mutant.race { td { "not on this device: a race" } } @else { td.bad { "SURVIVED" } }
+                    @if mutant.caught.is_some() {
+                        td.good { "yes" }
+                    } @else if mutant.race {
+                        td { "not on this device: a race" }
+                    } @else {
+                        td.bad { "SURVIVED" }
+                    }
                 }
             } }
         } }
