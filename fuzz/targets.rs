@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use cyclone::checkpoint::{Checkpoint, Fault, Run, Shapes};
 use cyclone::config::{Config, Settings};
-use cyclone::data::{Dataset, INPUTS, picture};
+use cyclone::data::{Dataset, FILES, INPUTS, picture};
 use cyclone::error::Result;
 use cyclone::run_dir::{Csv, RunDir};
 use cyclone::spec::{ModelSpec, Source};
@@ -37,16 +37,6 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("weights", weights),
     ("config", config),
     ("metrics", metrics),
-];
-
-/// The official files' names.
-const FILES: [&str; 6] = [
-    "data_batch_1.bin",
-    "data_batch_2.bin",
-    "data_batch_3.bin",
-    "data_batch_4.bin",
-    "data_batch_5.bin",
-    "test_batch.bin",
 ];
 
 /// A folder that goes away again, in memory where the system has such a place.

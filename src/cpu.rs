@@ -23,7 +23,7 @@
 //! On one thread the step takes 0.93 ms: 0.38 forward, 0.41 update of W1, 0.05 standardising, 0.02 everything between.
 //! Of the rate of the products alone (84 GFLOP/s a thread) the whole step keeps 75 %; of the most that gemm does, on square
 //! matrices in the cache (115), 57 %. Rows of 50 fill 78 % of the vectors of 16. With the gradient as `[H, D]` gemm would do
-//! 98 GFLOP/s and save 60 µs, which turning it round again would cost; with `X [D, B]` forward would do 91 and save 30, and
+//! 98 GFLOP/s and save 56 µs, which turning it round again would cost; with `X [D, B]` forward would do 91 and save 28, and
 //! standardising would pay for it.
 
 pub mod forward;

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-pub use cifar::INPUTS;
+pub use cifar::{FILES, INPUTS};
 pub use standardise::Standardisation;
 
 use crate::error::{Error, Result};
@@ -205,7 +205,10 @@ fn room(bytes: usize) -> Result<Vec<u8>> {
 fn reserve(pixels: &mut Vec<u8>, more: usize) -> Result<()> {
     pixels.try_reserve_exact(more).map_err(|_| {
         let needed = crate::spec::bytes(more as u128);
-        Error::Resources(format!("{needed} of memory are needed for the images, and the system does not give them: end other programs, or raise the limit (ulimit -v)"))
+        Error::Resources(format!(
+            "{needed} of memory are needed for the images, and the system does not give them: end other programs, or raise \
+             the limit (ulimit -v)"
+        ))
     })
 }
 

@@ -47,8 +47,8 @@ impl Trained {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] for a network that the run has not. [`Error::Checkpoint`], naming the file and the tensor, for anything missing or damaged: a name, a type or a shape
-    /// that is not the expected one, or a number that is not finite.
+    /// [`Error::Usage`] for a network that the run has not. [`Error::Checkpoint`], naming the file and the tensor, for
+    /// anything missing or damaged: a name, a type or a shape that is not the expected one, or a number that is not finite.
     pub fn open(run: &Path, model: Option<usize>) -> Result<Self> {
         let path = run.join("summary.json");
         let summary: Summary = serde_json::from_slice(&read(&path)?)

@@ -6,23 +6,14 @@ use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
-use cyclone::data::{Dataset, Standardisation, split::Split};
+use cyclone::data::{Dataset, FILES, Standardisation, split::Split};
 use cyclone::error::Error;
 use cyclone::spec::{DataSpec, Pick, Source, Validation};
 use tempfile::TempDir;
 
-const NAMES: [&str; 6] = [
-    "data_batch_1.bin",
-    "data_batch_2.bin",
-    "data_batch_3.bin",
-    "data_batch_4.bin",
-    "data_batch_5.bin",
-    "test_batch.bin",
-];
-
 /// One pixel of each file's last image, so that no two files are the same.
 fn tell_apart(folder: &Path) {
-    for (name, pixel) in NAMES.into_iter().zip(1..) {
+    for (name, pixel) in FILES.into_iter().zip(1..) {
         let mut file = File::options().write(true).open(folder.join(name)).unwrap();
         file.seek(SeekFrom::Start(30_729_999)).unwrap();
         file.write_all(&[pixel]).unwrap();
@@ -32,7 +23,7 @@ fn tell_apart(folder: &Path) {
 /// The six files at their full size, all zeros but for a pixel: black airplanes, which take no room on the disk.
 fn black_airplanes(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
-    for name in NAMES {
+    for name in FILES {
         File::create(folder.join(name)).unwrap().set_len(30_730_000).unwrap();
     }
     tell_apart(folder);

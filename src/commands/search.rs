@@ -26,7 +26,6 @@ use crate::search::{self, Search, table::table};
 use crate::signals::Signals;
 
 use super::on_ranks;
-
 use super::open::device_and_images;
 
 /// Searches, or merges shards, as the flags say.

@@ -146,8 +146,7 @@ impl Gpu {
     }
 
     /// Opens the best adapter that is no software, for one of a machine's processes the next as good as the best; `None`
-    /// if there is none. Asks the drivers once: the first question
-    /// loads them all, which takes longer than anything else at a start.
+    /// if there is none. Asks the drivers once: the first question loads them all, which takes llvmpipe 37 ms, and 325 the first time on a machine.
     pub fn open_real(process: usize) -> Result<Option<Arc<Self>>> {
         let adapters = adapters();
         let infos = infos(&adapters);

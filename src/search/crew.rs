@@ -56,8 +56,8 @@ impl Crew<'_> {
     ///
     /// # Errors
     ///
-    /// What the device and `done` have; on several ranks [`crate::error::Error::Job`] once all other waves are done. A trial that
-    /// diverges is no error.
+    /// What the device and `done` have; on several ranks [`crate::error::Error::Job`] once all other waves are done. A
+    /// trial that diverges is no error.
     pub fn fresh(
         &self,
         trials: &[Trial],
