@@ -19,7 +19,7 @@ mod verify;
 pub use search::{ReproduceArgs, SearchAction, SearchArgs};
 pub use verify::VerifyArgs;
 
-pub use tools::{DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs};
+pub use tools::{DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs, ReportArgs};
 
 mod tools;
 
@@ -73,6 +73,9 @@ pub enum Command {
     /// Repeat the report's experiments, its published numbers beside ours
     #[command(after_help = EXIT_CODES, args_override_self = true)]
     Reproduce(ReproduceArgs),
+    /// Draw records as one page, report.html, and its charts as SVG and PNG
+    #[command(after_help = EXIT_CODES)]
+    Report(ReportArgs),
     /// Prove that the GPU computes the right thing: kernels, gradients, training
     #[command(after_help = EXIT_CODES, args_override_self = true)]
     Verify(VerifyArgs),

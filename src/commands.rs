@@ -19,6 +19,7 @@ mod open;
 mod output;
 mod predict;
 mod profile;
+mod report;
 mod reproduce;
 mod search;
 mod train;
@@ -89,6 +90,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<()> {
         Command::Data(command) => data::run(&command),
         Command::Search(args) => search::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Profile(args) => profile::run(&args, started),
         Command::Devices => devices::run(),

@@ -55,7 +55,9 @@
 //! | [`run_dir`], [`weights`], [`checkpoint`] | a run's records on disk, and the states that it can go on from |
 //! | [`disk`], [`signals`] | writing that survives a crash; Ctrl-C and SIGTERM |
 //! | [`ranks`] | the processes of one job that `mpirun` has started |
+//! | [`answers`] | what trained networks take the test images for |
 //! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |
+//! | [`report`], [`chart`] | records drawn: one page, and its charts as SVG and PNG |
 //! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
 //!
@@ -67,6 +69,8 @@
 //! - A job of any number of ranks searches to the same records; trainings on the same number of ranks have the same bits.
 //! - No fallback is silent: the program says which device and which images it uses.
 
+pub mod answers;
+pub mod chart;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;
@@ -88,6 +92,7 @@ pub mod preset;
 pub mod profile;
 pub mod random;
 pub mod ranks;
+pub mod report;
 pub mod reproduce;
 pub mod run_dir;
 pub mod schedule;

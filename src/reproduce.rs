@@ -20,11 +20,12 @@
 //!
 //! # Records
 //!
-//! The folder has a search's folder for each part; `comparison.jsonl`, a line a number with the keys `part`, `faithful`
-//! (whether the part is as the report made it), `lambda`, `images` (`train`, `validation`, `test`, or `gradient-5` and
-//! `gradient-6` for decimals), `published`, `ours` (missing where the trial diverged), `deviation` (of ours, where it is
-//! a mean), `band`, `verdict` (`inside`, `outside`, `none`) and `scale`; `comparison.txt`, the tables as printed; and
-//! `summary.json` with what was run, on what, the counts and the seconds.
+//! The folder has a search's folder for each part, with `weights.safetensors`, `standardisation.safetensors` and
+//! `answers.json` of a part that trains one network, as a run's folder has them; `comparison.jsonl`, a line a number with
+//! the keys `part`, `faithful` (whether the part is as the report made it), `lambda`, `images` (`train`, `validation`,
+//! `test`, or `gradient-5` and `gradient-6` for decimals), `published`, `ours` (missing where the trial diverged),
+//! `deviation` (of ours, where it is a mean), `band`, `verdict` (`inside`, `outside`, `none`) and `scale`;
+//! `comparison.txt`, the tables as printed; and `summary.json` with what was run, on what, the counts and the seconds.
 
 pub mod comparison;
 pub mod experiment;

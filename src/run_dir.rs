@@ -3,7 +3,8 @@
 //! `config.toml` says what is trained, `metrics.jsonl` grows by a line a model at every evaluation, and the end adds
 //! `weights.safetensors`, `standardisation.safetensors` and `summary.json`. A file is there whole or not at all, but for
 //! `metrics.jsonl`, of which a killed run leaves all lines written so far. The same numbers come as `metrics.csv` and as
-//! TensorBoard's event files where they are asked for.
+//! TensorBoard's event files where they are asked for. `answers.json` is what the network takes the test images for, see
+//! [`crate::answers`]. [`Records`] reads back what stands there.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
+use crate::answers::{self, Answers};
 use crate::config::Config;
 use crate::data::Standardisation;
 use crate::device;
@@ -24,10 +26,13 @@ use crate::train::{Evaluation, Observer, Outcome, Score};
 use crate::weights;
 
 pub use csv::Csv;
+pub use read::Records;
+pub(crate) use read::optional;
 pub use tensorboard::TensorBoard;
 
 mod csv;
 pub(crate) mod lock;
+mod read;
 mod reopen;
 mod tensorboard;
 
@@ -86,6 +91,15 @@ impl RunDir {
             self.write(&name, &weights::network(one)?)?;
         }
         self.write("standardisation.safetensors", &weights::standardisation(standardisation)?)
+    }
+
+    /// Writes what the network takes the test images for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`].
+    pub fn save_answers(&self, answers: &Answers) -> Result<()> {
+        self.write(answers::FILE, &answers.to_json()?)
     }
 
     /// Writes `summary.json`. It comes last: where it is, the run is complete.
@@ -173,31 +187,44 @@ pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| Error::output(path, format!("cannot be written: {error}. Free or name another place with --out"))
 }
 
-/// A line of `metrics.jsonl`.
-#[derive(Serialize)]
-struct Line {
-    step: u64,
-    epoch: f64,
-    model: usize,
-    lr: f64,
-    #[serde(rename = "batch/loss", skip_serializing_if = "Option::is_none")]
-    batch_loss: Option<f64>,
+/// A line of `metrics.jsonl`: one model at one evaluation. Losses are in nats, accuracies shares of 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Steps done.
+    pub step: u64,
+    /// The same in passes over the training images.
+    pub epoch: f64,
+    /// Which model.
+    pub model: usize,
+    /// Learning rate of the step to come.
+    pub lr: f64,
+    /// Mean of the batches' losses since the line before.
+    #[serde(rename = "batch/loss", default, skip_serializing_if = "Option::is_none")]
+    pub batch_loss: Option<f64>,
+    /// On all training images, as the next two.
     #[serde(rename = "train/loss")]
-    train_loss: f64,
+    pub train_loss: f64,
+    /// Loss plus penalty.
     #[serde(rename = "train/cost")]
-    train_cost: f64,
+    pub train_cost: f64,
+    /// Share of images classified rightly.
     #[serde(rename = "train/accuracy")]
-    train_accuracy: f64,
-    #[serde(rename = "val/loss", skip_serializing_if = "Option::is_none")]
-    val_loss: Option<f64>,
-    #[serde(rename = "val/cost", skip_serializing_if = "Option::is_none")]
-    val_cost: Option<f64>,
-    #[serde(rename = "val/accuracy", skip_serializing_if = "Option::is_none")]
-    val_accuracy: Option<f64>,
+    pub train_accuracy: f64,
+    /// On the validation images, if there are any, as the next two.
+    #[serde(rename = "val/loss", default, skip_serializing_if = "Option::is_none")]
+    pub val_loss: Option<f64>,
+    /// Loss plus penalty.
+    #[serde(rename = "val/cost", default, skip_serializing_if = "Option::is_none")]
+    pub val_cost: Option<f64>,
+    /// Share of images classified rightly.
+    #[serde(rename = "val/accuracy", default, skip_serializing_if = "Option::is_none")]
+    pub val_accuracy: Option<f64>,
+    /// Of training so far.
     #[serde(rename = "seconds/training")]
-    training_seconds: f64,
+    pub training_seconds: f64,
+    /// Of evaluations so far.
     #[serde(rename = "seconds/evaluation")]
-    evaluation_seconds: f64,
+    pub evaluation_seconds: f64,
 }
 
 fn metrics(evaluation: &Evaluation) -> impl Iterator<Item = Line> {
@@ -219,7 +246,7 @@ fn metrics(evaluation: &Evaluation) -> impl Iterator<Item = Line> {
 }
 
 /// What a summary says beside the outcome.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// The command line.
     pub command: Vec<String>,
@@ -255,48 +282,62 @@ pub struct DataRecord {
 }
 
 /// `summary.json`.
-#[derive(Serialize)]
-struct Summary<'a> {
-    version: &'static str,
-    platform: String,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// This program's.
+    pub version: String,
+    /// Operating system and processor.
+    pub platform: String,
+    /// What was run.
     #[serde(flatten)]
-    about: &'a About,
-    steps: u64,
-    epochs: f64,
-    models: Vec<Final>,
+    pub about: About,
+    /// Steps done.
+    pub steps: u64,
+    /// The same in passes over the training images.
+    pub epochs: f64,
+    /// One a model.
+    pub models: Vec<Final>,
     /// Of the models' accuracies, where there are several.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    accuracy: BTreeMap<&'static str, Spread>,
-    seconds: Seconds,
-    images_per_second: f64,
-    microseconds_a_step: f64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accuracy: BTreeMap<String, Spread>,
+    /// Where the time went.
+    pub seconds: Seconds,
+    /// Images trained on in a second of training.
+    pub images_per_second: f64,
+    /// Of training.
+    pub microseconds_a_step: f64,
 }
 
 /// A model's final scores.
-#[derive(Serialize)]
-struct Final {
-    train: Score,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    validation: Option<Score>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    test: Option<Score>,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Final {
+    /// On the training images.
+    pub train: Score,
+    /// On the validation images, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Score>,
+    /// On the test images, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Score>,
 }
 
 /// Where the time went.
-#[derive(Serialize)]
-struct Seconds {
-    training: f64,
-    evaluation: f64,
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seconds {
+    /// In steps.
+    pub training: f64,
+    /// In evaluations.
+    pub evaluation: f64,
 }
 
-impl<'a> Summary<'a> {
-    fn new(outcome: &Outcome, about: &'a About) -> Self {
+impl Summary {
+    fn new(outcome: &Outcome, about: &About) -> Self {
         let timing = outcome.timing;
         let models = outcome.evaluation.models.iter().zip(&outcome.test);
         Self {
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-            about,
+            about: about.clone(),
             steps: outcome.evaluation.step,
             epochs: outcome.evaluation.epoch,
             models: models
@@ -306,7 +347,7 @@ impl<'a> Summary<'a> {
                 .accuracies()
                 .into_iter()
                 .filter(|(_, values)| values.len() > 1)
-                .filter_map(|(name, values)| Some((name, Spread::of(&values)?)))
+                .filter_map(|(name, values)| Some((name.to_owned(), Spread::of(&values)?)))
                 .collect(),
             seconds: Seconds { training: timing.training.as_secs_f64(), evaluation: timing.evaluation.as_secs_f64() },
             images_per_second: timing.images_per_second(),

@@ -167,7 +167,7 @@ impl Search {
 }
 
 /// Trains the trials of `shard` that have no record yet, stage after stage, and records each as it ends. Returns the time
-/// that this took.
+/// that this took. `watch` is shown every wave before it is recorded.
 ///
 /// # Errors
 ///
@@ -179,11 +179,12 @@ pub fn run(
     folder: &mut Folder,
     shard: Shard,
     display: &mut Display,
+    watch: &mut dyn FnMut(&Wave) -> Result<()>,
 ) -> Result<Duration> {
     let trials = search.trials();
     let mine: Vec<_> = trials.into_iter().filter(|trial| shard.has(trial.trial)).collect();
     let total = mine.len() * if search.refine > 0 { 2 } else { 1 };
-    let mut progress = Progress { total, spent: Duration::ZERO, trained: 0, left: 0, ranks: crew.ranks.count() };
+    let mut progress = Progress { total, spent: Duration::ZERO, trained: 0, left: 0, ranks: crew.ranks.count(), watch };
     let trained = if search.warm_start {
         progress.warm(search, crew, folder, &mine, display)
     } else {
@@ -199,7 +200,7 @@ pub fn run(
 }
 
 /// How far a search has come.
-struct Progress {
+struct Progress<'a> {
     /// Trials of all stages.
     total: usize,
     /// Time of this process's waves.
@@ -210,9 +211,11 @@ struct Progress {
     left: usize,
     /// How many train at once.
     ranks: usize,
+    /// Shown every wave.
+    watch: &'a mut dyn FnMut(&Wave) -> Result<()>,
 }
 
-impl Progress {
+impl Progress<'_> {
     fn stages(
         &mut self,
         search: &Search,
@@ -271,6 +274,7 @@ impl Progress {
         if models == 0 {
             return Ok(());
         }
+        (self.watch)(&wave)?;
         self.spent += wave.duration;
         self.trained += models;
         self.left -= models;

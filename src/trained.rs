@@ -63,18 +63,27 @@ impl Trained {
         let [mean, scale] = ["mean", "scale"].map(|name| file.floats(name, &[inputs]));
         let standardisation = Standardisation { mean: mean?, scale: scale? };
 
-        let path = run.join(weights);
-        let bytes = read(&path)?;
-        let file = Tensors::parse(&path, &bytes, &["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"])?;
-        let hidden = file.shape("fc1.bias")?.first().copied().unwrap_or(0);
-        let spec = ModelSpec::new(inputs, hidden, classes.len())
-            .map_err(|error| Error::checkpoint(&path, format!("fc1.bias has {hidden} values: {error}")))?;
-        let mut values: [Vec<f32>; 4] = Default::default();
-        for (values, tensor) in values.iter_mut().zip(tensors(&spec)) {
-            *values = weights::from_file(&tensor, &file.floats(tensor.name, &weights::shape(&tensor))?);
-        }
-        Ok(Self { classes, standardisation, params: Params { spec, values } })
+        let params = network(&run.join(weights), inputs, classes.len())?;
+        Ok(Self { classes, standardisation, params })
     }
+}
+
+/// The network of so many inputs and classes in a file that a training wrote.
+///
+/// # Errors
+///
+/// As [`Trained::open`].
+pub fn network(path: &Path, inputs: usize, classes: usize) -> Result<Params> {
+    let bytes = read(path)?;
+    let file = Tensors::parse(path, &bytes, &["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"])?;
+    let hidden = file.shape("fc1.bias")?.first().copied().unwrap_or(0);
+    let spec = ModelSpec::new(inputs, hidden, classes)
+        .map_err(|error| Error::checkpoint(path, format!("fc1.bias has {hidden} values: {error}")))?;
+    let mut values: [Vec<f32>; 4] = Default::default();
+    for (values, tensor) in values.iter_mut().zip(tensors(&spec)) {
+        *values = weights::from_file(&tensor, &file.floats(tensor.name, &weights::shape(&tensor))?);
+    }
+    Ok(Params { spec, values })
 }
 
 /// The file of one of a run's networks.

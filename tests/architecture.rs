@@ -66,6 +66,18 @@ fn only_the_referee_and_the_device_know_both_engines() {
 }
 
 #[test]
+fn a_report_is_drawn_from_records_alone() {
+    let named = named();
+    for module in ["report", "chart"] {
+        for (file, names) in files_of(&named, module) {
+            for other in ["cpu", "gpu", "engine", "kernels", "verify", "profile", "commands", "cli", "display"] {
+                assert!(!names.contains(other), "{file} names crate::{other}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_below_the_engines_knows_neither_them_nor_the_program() {
     let named = named();
     let above = ["cpu", "gpu", "train", "verify", "commands", "cli", "display"];

@@ -181,6 +181,7 @@ fn records_parse_and_are_complete() {
     names.sort();
     let expected = [
         ".lock",
+        "answers.json",
         "checkpoints",
         "config.toml",
         "metrics.jsonl",

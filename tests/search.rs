@@ -72,7 +72,7 @@ fn run(search: &Search, runner: &Runner, folder: &Path, shard: Shard) -> Vec<Rec
     let plan = Plan::new(search, &runner.dataset, &runner.split).unwrap();
     let mut folder = Folder::open(folder, &plan).unwrap();
     let crew = Crew { ranks: &Ranks::alone(), runner };
-    search::run(search, &crew, &mut folder, shard, &mut Display::new(true)).unwrap();
+    search::run(search, &crew, &mut folder, shard, &mut Display::new(true), &mut |_| Ok(())).unwrap();
     folder.sort().unwrap();
     folder.records().to_vec()
 }

@@ -1,4 +1,4 @@
-//! Flags of the commands around a training: data sets, pictures, formats, learning rates.
+//! Flags of the commands around a training: data sets, pictures, formats, learning rates, reports.
 
 use std::path::PathBuf;
 
@@ -46,6 +46,20 @@ pub struct ExportArgs {
     /// The file, which must not be there yet [default: RUN/model.FORMAT, or model-M.FORMAT]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// Flags of `report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Folders of runs, which are overlaid, of searches or of reproductions; files of profile --json or verify --json
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// The folder for report.html and charts/ [default: the first RUN's]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// What to do with data sets.

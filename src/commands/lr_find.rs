@@ -56,7 +56,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     drop(display);
 
     if let Some(path) = &args.chart {
-        write_new(path, "--chart", chart::svg(&found)?.as_bytes())?;
+        write_new(path, "--chart", chart::chart(&found).svg().as_bytes())?;
     }
     if args.json {
         let text =

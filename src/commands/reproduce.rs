@@ -10,6 +10,7 @@ use std::time::Instant;
 use jiff::Zoned;
 use serde::Serialize;
 
+use crate::answers::{self, Answers};
 use crate::cli::ReproduceArgs;
 use crate::data::split::Split;
 use crate::data::stand_in;
@@ -18,15 +19,16 @@ use crate::display::{self, Display};
 use crate::error::{Error, Result};
 use crate::ranks::{Place, Ranks};
 use crate::reproduce::comparison::{self, Counts, Number, Terms};
-use crate::reproduce::experiment::{check_scale, shorten};
+use crate::reproduce::experiment::{Published, check_scale, shorten};
 use crate::run_dir::{self, failed};
 use crate::search;
 use crate::search::crew::Crew;
 use crate::search::folder::{Folder, Plan};
-use crate::search::runner::Runner;
+use crate::search::runner::{Runner, Wave};
 use crate::search::shard::Shard;
 use crate::signals::Signals;
 use crate::verify::gradients;
+use crate::weights;
 
 use super::open::device_and_images;
 
@@ -72,9 +74,15 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let validation = split.validation.len();
         let mut runner = Runner::new(device.clone(), dataset.clone(), split)?;
         runner.signals = signals.clone();
-        let mut folder = Folder::open(&path.join(part.name), &plan)?;
+        let own = path.join(part.name);
+        let mut folder = Folder::open(&own, &plan)?;
         let crew = Crew { ranks: &Ranks::alone(), runner: &runner };
-        let took = search::run(&part.search, &crew, &mut folder, Shard::WHOLE, &mut display).inspect_err(|error| {
+        let mut watch = |wave: &Wave| match part.published {
+            Published::One(_) => keep(&own, &runner, wave),
+            Published::Mean(_) | Published::Table(_) => Ok(()),
+        };
+        let searched = search::run(&part.search, &crew, &mut folder, Shard::WHOLE, &mut display, &mut watch);
+        let took = searched.inspect_err(|error| {
             if let Error::Interrupted { .. } = error {
                 let path = display::quoted(&path);
                 display::advice(&format!("the finished trials are kept; the same command with --out {path} goes on"));
@@ -117,6 +125,20 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Keeps the network of a part that trains but one, and what it takes the test images for.
+fn keep(path: &Path, runner: &Runner, wave: &Wave) -> Result<()> {
+    let ([record], [params]) = (&wave.records[..], &wave.params[..]) else { return Ok(()) };
+    if record.diverged.is_some() {
+        return Ok(());
+    }
+    run_dir::write(path, "weights.safetensors", &weights::network(params)?)?;
+    run_dir::write(path, "standardisation.safetensors", &weights::standardisation(&runner.standardisation)?)?;
+    match Answers::of(&wave.params, &runner.dataset, &runner.standardisation, &runner.split.test)? {
+        Some(answers) => run_dir::write(path, answers::FILE, &answers.to_json()?),
+        None => Ok(()),
+    }
 }
 
 /// Shows `text` and keeps it for `comparison.txt`.

@@ -69,7 +69,7 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
 
     display.show(&header(&prepared, ranks, &folder))?;
     let started = Zoned::now();
-    let searched = search::run(search, &crew, &mut folder, *shard, &mut display);
+    let searched = search::run(search, &crew, &mut folder, *shard, &mut display, &mut |_| Ok(()));
     if let Ok(_) | Err(Error::Job { .. }) = searched {
         crew.dismiss()?;
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Zoned;
 use rayon::join;
 
+use crate::answers::Answers;
 use crate::checkpoint::{Checkpoints, Run, Shapes, Store};
 use crate::cli::TrainArgs;
 use crate::config::{Config, Settings};
@@ -149,6 +150,9 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
 
     records.save_weights(&outcome.params, &standardisation)?;
     let split = training.split();
+    if let Some(answers) = Answers::of(&outcome.params, &dataset, &standardisation, &split.test)? {
+        records.save_answers(&answers)?;
+    }
     let about = About {
         command: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
         started: started.to_string(),

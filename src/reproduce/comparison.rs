@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::experiment::{Part, Published};
 use super::published::{Accuracies, GRADIENT};
@@ -13,7 +13,7 @@ use crate::statistics::Spread;
 pub const POINTS: f64 = 1.5;
 
 /// What an accuracy, or a share, is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Of {
     /// The training images.
@@ -31,7 +31,7 @@ pub enum Of {
 }
 
 /// Whether a number is where it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It differs by no more than its band.
@@ -43,24 +43,24 @@ pub enum Verdict {
 }
 
 /// A published number beside ours: a line of `comparison.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Number {
     /// The part's name.
     pub part: String,
     /// Whether the part is as the report made it.
     pub faithful: bool,
     /// The row's, in a table.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lambda: Option<f64>,
     /// What the share is of.
     pub images: Of,
     /// The published share, 0 to 1.
     pub published: f64,
     /// Ours; none if the training diverged.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ours: Option<f64>,
     /// Standard deviation of ours, where it is a mean.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deviation: Option<f64>,
     /// How far they may differ, in points; of a gradient, how far ours may be below.
     pub band: f64,
@@ -229,7 +229,7 @@ pub fn table(name: &str, title: &str, numbers: &[Number]) -> String {
 }
 
 /// How many numbers are inside their bands, of the parts as the report made them and of the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Inside, of parts as the report made them.
     pub inside: usize,

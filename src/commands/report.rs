@@ -1,0 +1,64 @@
+//! `cyclone report`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cli::ReportArgs;
+use crate::display::Display;
+use crate::error::{Error, Result};
+use crate::report::{MARK, Report};
+use crate::run_dir::{failed, write};
+use crate::spec::bytes;
+
+/// The page's file.
+const PAGE: &str = "report.html";
+/// The charts' folder.
+const CHARTS: &str = "charts";
+
+/// Draws what the records say.
+pub fn run(args: &ReportArgs) -> Result<()> {
+    let display = Display::new(args.quiet);
+    let report = Report::of(&args.runs)?;
+    let folder = args.out.clone().unwrap_or_else(|| beside(&args.runs[0]));
+    let charts = folder.join(CHARTS);
+    let mut files = vec![(folder.clone(), PAGE.to_owned(), report.page.clone().into_bytes())];
+    for chart in &report.charts {
+        files.push((charts.clone(), format!("{}.svg", chart.name), chart.svg().into_bytes()));
+        files.push((charts.clone(), format!("{}.png", chart.name), chart.png()?));
+    }
+    claim(&folder, &files)?;
+    // The page last: where it is, its charts are.
+    if !report.charts.is_empty() {
+        fs::create_dir_all(&charts).map_err(failed(&charts))?;
+    }
+    fs::create_dir_all(&folder).map_err(failed(&folder))?;
+    for (folder, name, bytes) in files.iter().rev() {
+        write(folder, name, bytes)?;
+    }
+    let size = bytes(report.page.len() as u128);
+    display.show(&format!("{} ({size})\n", folder.join(PAGE).display()))?;
+    match report.charts.len() {
+        0 => Ok(()),
+        count => display.show(&format!("{}: {count} charts, each as SVG and PNG\n", charts.display())),
+    }
+}
+
+/// The folder of what is reported on.
+fn beside(run: &Path) -> PathBuf {
+    if run.is_dir() { run.to_owned() } else { run.parent().unwrap_or(Path::new("")).to_owned() }
+}
+
+/// Refuses to overwrite anything but an earlier report.
+fn claim(folder: &Path, files: &[(PathBuf, String, Vec<u8>)]) -> Result<()> {
+    let page = folder.join(PAGE);
+    if fs::read(&page).is_ok_and(|found| found.starts_with(MARK.as_bytes())) {
+        return Ok(());
+    }
+    match files.iter().map(|(folder, name, _)| folder.join(name)).find(|path| path.exists()) {
+        None => Ok(()),
+        Some(path) => Err(Error::Usage(format!(
+            "{}: it is there, and is not of an earlier report: name another folder with --out",
+            path.display()
+        ))),
+    }
+}

@@ -1,0 +1,98 @@
+//! What networks take the test images for.
+
+use maud::{Markup, html};
+
+use super::{bar, percent, tenths};
+use crate::answers::{Answers, Mistake};
+use crate::spec::grouped;
+
+pub(super) fn body(answers: &Answers) -> Markup {
+    let classes = &answers.classes;
+    let sum = |label: usize, answer: usize| answers.confusion.iter().map(|matrix| matrix[label][answer]).sum::<u64>();
+    let all: Vec<Vec<u64>> =
+        (0..classes.len()).map(|label| (0..classes.len()).map(|answer| sum(label, answer)).collect()).collect();
+    let models = answers.confusion.len();
+    html! {
+        @if models > 1 { p.about { "Of " (models) " networks together; the mistakes are the first one's." } }
+        div.pair {
+            div { h3 { "Confusion matrix" } (matrix(classes, &all)) }
+            div { h3 { "By class" } (by_class(classes, &all)) }
+        }
+        @if !answers.mistakes.is_empty() {
+            h3 { "Most confident mistakes" }
+            ul.pictures { @for mistake in &answers.mistakes { (picture(classes, mistake)) } }
+        }
+    }
+}
+
+/// The share of a class's images, its row, that was taken for each class.
+fn matrix(classes: &[String], all: &[Vec<u64>]) -> Markup {
+    html! {
+        div.scroll tabindex="0" { table.confusion {
+            caption { "Percent of a row's images taken for each class" }
+            thead { tr {
+                th scope="col" { span.unseen { "is \\ taken for" } }
+                @for class in classes { th scope="col" { span { (class) } } }
+            } }
+            tbody {
+                @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
+                    @let total = row.iter().sum::<u64>().max(1) as f64;
+                    tr {
+                        th scope="row" { (class) }
+                        @for (answer, &count) in row.iter().enumerate() {
+                            @let share = count as f64 / total;
+                            td class=[(label == answer).then_some("right")] style=(format!("--share:{share:.3}"))
+                                title=(format!("{class} taken for {}: {} of {}", classes[answer], grouped(count), total)) {
+                                (format!("{:.0}", share * 100.0))
+                            }
+                        }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+/// Of each class how many were recognised, of what was taken for it how much was it, and what it is confused with most.
+fn by_class(classes: &[String], all: &[Vec<u64>]) -> Markup {
+    let column = |answer: usize| all.iter().map(|row| row[answer]).sum::<u64>();
+    html! {
+        div.scroll tabindex="0" { table.bars {
+            thead { tr {
+                th scope="col" { "class" }
+                th scope="col" { "recognised" }
+                th scope="col" { "right when named" }
+                th.word scope="col" { "taken for" }
+            } }
+            tbody {
+                @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
+                    @let share = row[label] as f64 / row.iter().sum::<u64>().max(1) as f64;
+                    @let precision = row[label] as f64 / column(label).max(1) as f64;
+                    // Of equals the first.
+                    @let other = (0..row.len()).rev().filter(|&answer| answer != label).max_by_key(|&answer| row[answer]);
+                    tr {
+                        th scope="row" { (class) }
+                        (bar(share, &percent(share)))
+                        td { (percent(precision)) }
+                        td.word { @match other { Some(other) if row[other] > 0 => (classes[other]), _ => "–" } }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+fn picture(classes: &[String], mistake: &Mistake) -> Markup {
+    let (label, answer) = (&classes[mistake.label], &classes[mistake.answer]);
+    html! {
+        li {
+            img src={ "data:image/png;base64," (mistake.picture) } width="32" height="32"
+                alt={ "test image " (mistake.image) ", " (label) };
+            p {
+                strong { (answer) } " " (format!("{:.0}\u{a0}%", mistake.probability * 100.0))
+                br;
+                "is " (label) " " span.faint { (tenths(mistake.of_label)) }
+            }
+        }
+    }
+}

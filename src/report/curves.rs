@@ -1,0 +1,198 @@
+//! Curves over the steps: what a training's scores were between them, and the learning rate below.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::{Charts, percent};
+use crate::chart::{Axis, Chart, Form, Mark, Panel, Point, Series};
+use crate::run_dir::Line;
+use crate::schedule::Triangle;
+use crate::spec::grouped;
+
+/// Evaluations drawn at most, of a run with more every so manyth.
+const EVALUATIONS: usize = 600;
+
+/// A value of one model at one evaluation.
+pub(super) type Value = fn(&Line) -> Option<f64>;
+
+/// What is drawn of an evaluation.
+pub(super) struct Kind {
+    /// Its name.
+    pub title: &'static str,
+    /// Its vertical axis.
+    pub axis: fn() -> Axis,
+    /// On the training images.
+    pub train: Value,
+    /// On the validation images.
+    pub validation: Value,
+}
+
+/// Each in a chart of its own, as in the report's figures.
+pub(super) const KINDS: [Kind; 3] = [
+    Kind {
+        title: "Cost",
+        axis: || Axis::new("cost = loss + penalty"),
+        train: |line| Some(line.train_cost),
+        validation: |line| line.val_cost,
+    },
+    Kind {
+        title: "Loss",
+        axis: || Axis::new("loss, in nats"),
+        train: |line| Some(line.train_loss),
+        validation: |line| line.val_loss,
+    },
+    Kind {
+        title: "Accuracy",
+        axis: || Axis::percent("images classified rightly"),
+        train: |line| Some(line.train_accuracy),
+        validation: |line| line.val_accuracy,
+    },
+];
+
+/// Lines by evaluation, every so manyth where there are more than can be seen.
+pub(super) fn thinned(lines: &[Line]) -> (Vec<&[Line]>, usize) {
+    let evaluations: Vec<_> = lines.chunk_by(|a, b| a.step == b.step).collect();
+    let every = evaluations.len().div_ceil(EVALUATIONS).max(1);
+    let last = evaluations.len().saturating_sub(1);
+    (
+        evaluations
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| place % every == 0 || *place == last)
+            .map(|(_, one)| one)
+            .collect(),
+        every,
+    )
+}
+
+/// A value over the steps: the models' mean, with their range.
+pub(super) fn series(label: &str, look: usize, evaluations: &[&[Line]], value: Value) -> Series {
+    let points = evaluations.iter().filter_map(|lines| {
+        let values: Vec<f64> = lines.iter().filter_map(value).collect();
+        Point::of(lines[0].step as f64, &values)
+    });
+    Series { label: label.to_owned(), look, mark: Mark::Line, points: points.collect() }
+}
+
+/// Series over the steps, with the learning rate below and the ends of its cycles marked.
+pub(super) fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, lr: Option<&Triangle>) -> Chart {
+    let last = series.iter().filter_map(|series| series.points.last()).map(|point| point.x).fold(0.0, f64::max);
+    let ends = series.iter().filter(|series| !series.points.is_empty()).filter_map(|series| {
+        let last = series.points.last()?;
+        Some(format!(
+            "{} ends at {}",
+            series.label,
+            match y.form {
+                Form::Percent => percent(last.y),
+                _ => format!("{:.4}", last.y),
+            }
+        ))
+    });
+    let description = format!("{title} over {} steps: {}.", grouped(last as u64), ends.collect::<Vec<_>>().join(", "));
+    let mut panels = vec![Panel::new(y, series)];
+    let mut marks = Vec::new();
+    if let Some(lr) = lr {
+        marks = ends_of_cycles(lr, last);
+        // At the corners it turns, at the evaluations it can be read.
+        let mut steps = corners(lr, last);
+        steps.extend(panels[0].series.iter().flat_map(|series| &series.points).map(|point| point.x));
+        steps.sort_by(f64::total_cmp);
+        steps.dedup();
+        let rate = steps.into_iter().map(|step| Point::new(step, lr.at(step as u64))).collect();
+        let rate = Series { label: "learning rate".into(), look: 5, mark: Mark::Thin, points: rate };
+        panels.push(Panel::strip(Axis::new("learning rate"), vec![rate]));
+    }
+    Chart { name: name.into(), title: title.into(), description, x: Axis::count("step"), panels, marks, range: None }
+}
+
+/// The steps at which the rate turns, up to the last step.
+fn corners(lr: &Triangle, last: f64) -> Vec<f64> {
+    let half = lr.half_cycle.max(1) as f64;
+    let turns = (last / half).floor() as u64;
+    // So many that they could not be seen are not drawn.
+    let mut corners: Vec<f64> = (0..=turns.min(400)).map(|turn| turn as f64 * half).collect();
+    if turns <= 400 && corners.last().is_some_and(|&corner| corner < last) {
+        corners.push(last);
+    }
+    corners
+}
+
+fn ends_of_cycles(lr: &Triangle, last: f64) -> Vec<f64> {
+    let cycle = lr.cycle().max(1) as f64;
+    let count = (last / cycle).floor() as u64;
+    if count > 60 { Vec::new() } else { (1..=count).map(|end| end as f64 * cycle).collect() }
+}
+
+/// Curves of several trainings at once, by evaluation: what a search's records have, as lines.
+pub(super) fn by_step(models: &[Vec<Line>]) -> Vec<Line> {
+    let mut steps: BTreeMap<u64, Vec<Line>> = BTreeMap::new();
+    for line in models.iter().flatten() {
+        steps.entry(line.step).or_default().push(line.clone());
+    }
+    steps.into_values().flatten().collect()
+}
+
+/// Cost, loss and accuracy of trainings over their steps.
+pub(super) fn figures(name: &str, lines: &[Line], lr: &Triangle, charts: &mut Charts) -> Markup {
+    let (lines, _) = thinned(lines);
+    html! {
+        div.figures {
+            @for Kind { title, axis, train, validation } in KINDS {
+                @let both = vec![series("training", 0, &lines, train), series("validation", 1, &lines, validation)];
+                (charts.add(over_steps(&format!("{name}-{title}"), title, axis(), both, Some(lr))))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(step: u64, model: usize, loss: f64) -> Line {
+        Line {
+            step,
+            epoch: 0.0,
+            model,
+            lr: 0.1,
+            batch_loss: None,
+            train_loss: loss,
+            train_cost: loss,
+            train_accuracy: 0.5,
+            val_loss: None,
+            val_cost: None,
+            val_accuracy: None,
+            training_seconds: 0.0,
+            evaluation_seconds: 0.0,
+        }
+    }
+
+    #[test]
+    fn of_many_evaluations_every_so_manyth_is_drawn_and_the_last() {
+        let lines: Vec<_> = (0..=1501).map(|step| line(step, 0, 1.0)).collect();
+        let (drawn, every) = thinned(&lines);
+        assert_eq!((drawn.len(), every), (502, 3));
+        assert_eq!([drawn[0][0].step, drawn[1][0].step, drawn[501][0].step], [0, 3, 1501]);
+        assert_eq!(thinned(&lines[..600]).1, 1);
+        assert!(thinned(&[]).0.is_empty());
+    }
+
+    #[test]
+    fn a_point_is_the_mean_of_the_models_with_their_range() {
+        let lines = [line(0, 0, 1.0), line(0, 1, 4.0), line(9, 0, 2.0), line(9, 1, f64::NAN)];
+        let (evaluations, _) = thinned(&lines);
+        let points = series("loss", 0, &evaluations, |line| Some(line.train_loss)).points;
+        // One that is not a number leaves no mean.
+        assert_eq!(points, [Point { x: 0.0, y: 2.5, low: 1.0, high: 4.0 }]);
+        assert!(series("loss", 0, &evaluations, |line| line.val_loss).points.is_empty());
+    }
+
+    #[test]
+    fn cycles_end_and_rates_turn_at_their_steps_up_to_the_last() {
+        let lr = Triangle { min: 0.1, max: 0.5, half_cycle: 4 };
+        assert_eq!(ends_of_cycles(&lr, 17.0), [8.0, 16.0]);
+        assert_eq!(corners(&lr, 10.0), [0.0, 4.0, 8.0, 10.0]);
+        assert_eq!(corners(&lr, 8.0), [0.0, 4.0, 8.0]);
+    }
+}

@@ -1,0 +1,327 @@
+//! A reproduction: the published numbers beside ours, the report's figures and tables drawn again.
+
+use std::path::{Path, PathBuf};
+
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::curves::{by_step, figures};
+use super::runs::device;
+use super::search::{ScoreOf, Searched, lines, scatter};
+use super::{Card, Charts, Section, Subject, answers, beside, duration, facts, mean, network};
+use crate::answers::{self as recorded, Answers};
+use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
+use crate::device::Record as DeviceRecord;
+use crate::error::{Error, Result};
+use crate::reproduce::comparison::{Counts, Number, Of, POINTS};
+use crate::reproduce::experiment::{Experiment, Part, Published};
+use crate::reproduce::published::Row;
+use crate::run_dir::optional;
+use crate::search::parameter::Parameter;
+use crate::statistics::Spread;
+
+/// Neighbouring lambdas that are further apart stand in charts of their own: the fine search has two ranges.
+const APART: f64 = 10.0;
+
+/// The part of `summary.json` that is shown.
+#[derive(Deserialize)]
+struct Summary {
+    version: String,
+    platform: String,
+    command: Vec<String>,
+    started: String,
+    device: DeviceRecord,
+    data: String,
+    sha256: String,
+    #[serde(default)]
+    warning: Option<String>,
+    counts: Counts,
+    parts: Vec<Time>,
+    seconds: f64,
+}
+
+/// What a part's trainings took; 0 of a part whose records were there before.
+#[derive(Deserialize)]
+struct Time {
+    training: f64,
+}
+
+/// A part with its records.
+struct Done {
+    part: Part,
+    path: PathBuf,
+    searched: Searched,
+    answers: Option<Answers>,
+}
+
+/// A reproduction's records.
+pub(super) struct Reproduction {
+    /// What people call it.
+    pub name: String,
+    summary: Option<Summary>,
+    numbers: Vec<Number>,
+    parts: Vec<Done>,
+}
+
+impl Reproduction {
+    /// Reads a reproduction's folder; none if it has no part and no numbers.
+    pub(super) fn read(name: String, path: &Path) -> Result<Option<Self>> {
+        let mut parts = Vec::new();
+        for part in Experiment::All.parts(1.0)? {
+            let path = path.join(part.name);
+            if path.join("search.toml").is_file() {
+                let searched = Searched::read(part.name.into(), &path)?;
+                let answers = recorded::read(&path.join(recorded::FILE))?;
+                parts.push(Done { part, path, searched, answers });
+            }
+        }
+        let numbers = numbers(&path.join("comparison.jsonl"))?;
+        let file = path.join("summary.json");
+        if parts.is_empty() && numbers.is_empty() {
+            return Ok(None);
+        }
+        let summary = optional(&file)?.map(|bytes| {
+            serde_json::from_slice(&bytes).map_err(|error| {
+                Error::checkpoint(
+                    &file,
+                    format!("{error}; expected the summary of a reproduction. Remove it, or reproduce again"),
+                )
+            })
+        });
+        Ok(Some(Self { name, summary: summary.transpose()?, numbers, parts }))
+    }
+}
+
+impl Subject for Reproduction {
+    fn title(&self) -> String {
+        format!("Reproduction {}", self.name)
+    }
+
+    fn cards(&self) -> Vec<Card> {
+        let mut cards = Vec::new();
+        if let Some(Summary { counts, .. }) = self.summary.as_ref().filter(|summary| summary.counts.of > 0) {
+            cards.push(Card::new(
+                "Inside their bands",
+                format!("{} of {}", counts.inside, counts.of),
+                "published numbers, trained as in the report",
+            ));
+        }
+        // The best classifier, else what there is.
+        let shown = ["best", "figure-3", "figure-2", "figure-1"].iter().find_map(|part| self.of(part, Of::Test));
+        if let Some((number, ours)) = shown.and_then(|number| Some((number, number.ours?))) {
+            let value = number
+                .deviation
+                .map_or_else(|| super::percent(ours), |deviation| mean(&Spread { mean: ours, deviation }));
+            cards.push(Card::new(
+                format!("Test accuracy, {}", number.part),
+                value,
+                format!("report: {:.2} %", number.published * 100.0),
+            ));
+        }
+        if let Some(summary) = &self.summary {
+            let before = match summary.parts.iter().filter(|part| part.training == 0.0).count() {
+                0 => String::new(),
+                count => format!("{count} of {} parts were trained before", summary.parts.len()),
+            };
+            cards.push(Card::new("Time", duration(summary.seconds), before));
+            cards.push(Card::new(
+                "Device",
+                device(&summary.device),
+                summary.data.split(" from ").next().unwrap_or_default(),
+            ));
+        }
+        cards
+    }
+
+    fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
+        let mut sections = vec![Section { title: "Beside the published numbers".into(), body: self.overview() }];
+        for done in &self.parts {
+            if let Some(section) = self.section(done, charts) {
+                sections.push(section);
+            }
+        }
+        if let Some((done, found)) = self.parts.iter().rev().find_map(|done| Some((done, done.answers.as_ref()?))) {
+            let name = done.part.name;
+            sections.push(Section { title: format!("Answers of {name}'s network"), body: answers::body(found) });
+            if let Some(body) = network::body(&done.path.join("weights.safetensors"), &found.classes)? {
+                sections.push(Section { title: format!("First-layer weights of {name}'s network"), body });
+            }
+        }
+        if let Some(summary) = &self.summary {
+            let body = facts(&[
+                ("command", summary.command.join(" ")),
+                ("started", summary.started.clone()),
+                ("device", device(&summary.device)),
+                ("platform", summary.platform.clone()),
+                ("version", format!("cyclone {}", summary.version)),
+                ("images", summary.data.clone()),
+                ("SHA-256", summary.sha256.clone()),
+            ]);
+            sections.push(Section { title: "Environment".into(), body });
+        }
+        Ok(sections)
+    }
+}
+
+impl Reproduction {
+    fn of(&self, part: &str, images: Of) -> Option<&Number> {
+        self.numbers.iter().find(|number| number.part == part && number.images == images)
+    }
+
+    fn numbers_of(&self, part: &str) -> Vec<&Number> {
+        self.numbers.iter().filter(|number| number.part == part).collect()
+    }
+
+    /// A row for each kind of number of each part.
+    fn overview(&self) -> Markup {
+        let mut rows: Vec<Vec<&Number>> = Vec::new();
+        for number in &self.numbers {
+            match rows.iter_mut().find(|row| row[0].part == number.part && row[0].images == number.images) {
+                Some(row) => row.push(number),
+                None => rows.push(vec![number]),
+            }
+        }
+        let (faithful, fresh): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row[0].faithful);
+        html! {
+            @if let Some(Summary { warning: Some(warning), .. }) = &self.summary { p.warning { (warning) } }
+            @if self.summary.is_none() { p.warning { "The reproduction has not finished: the numbers come at its end." } }
+            @if !faithful.is_empty() { (beside::overview(&faithful)) }
+            p.about {
+                "Each dot is one number: ours less the published one, in points (hundredths of all images). The band is "
+                "how far two runs of one experiment may differ: " (number(POINTS, 2)) " points for training and test "
+                "accuracy, two standard deviations of two samples of as many images for validation."
+            }
+            @if !fresh.is_empty() {
+                h3 { "Fresh networks beside the same numbers" }
+                p.about {
+                    "The report trained one network on and on through the sorted lambdas, never initialised again. "
+                    "These are what each lambda does alone: that they differ is the finding."
+                }
+                (beside::overview(&fresh))
+            }
+        }
+    }
+
+    fn section(&self, done: &Done, charts: &mut Charts) -> Option<Section> {
+        let Done { part, searched, .. } = done;
+        let numbers = self.numbers_of(part.name);
+        let title = |what: &str| format!("{}: {}", what, part.title);
+        match part.published {
+            Published::One(_) => {
+                let lines = searched.records.first().map(|record| lines(record, 0)).unwrap_or_default();
+                let body = html! {
+                    (unfinished(done)) (searched.settings()) (beside::table(&numbers))
+                    (figures(part.name, &lines, &searched.search.config.train.lr, charts))
+                };
+                Some(Section { title: title(&spoken(part.name)), body })
+            }
+            Published::Mean(_) => {
+                let models: Vec<_> =
+                    searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
+                let body = html! {
+                    (unfinished(done)) (searched.settings()) (beside::table(&numbers))
+                    (figures(part.name, &by_step(&models), &searched.search.config.train.lr, charts))
+                    p.about {
+                        "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from the "
+                        "lowest to the highest run."
+                    }
+                };
+                Some(Section { title: title("Best classifier"), body })
+            }
+            // A table's fresh part is drawn with its warm one.
+            Published::Table(_) if !part.faithful => None,
+            Published::Table(rows) => {
+                let name = part.name.trim_end_matches("-warm");
+                let fresh = self.parts.iter().find(|other| other.part.name == format!("{name}-fresh"));
+                let body = html! {
+                    (unfinished(done)) (searched.settings())
+                    (over_lambda(name, rows, done, fresh, charts))
+                    h3 { "As in the report: one network through the sorted lambdas" }
+                    (beside::table(&numbers))
+                    @if let Some(fresh) = fresh {
+                        details.more {
+                            summary { "A fresh network for each lambda, beside the same numbers" }
+                            (beside::table(&self.numbers_of(fresh.part.name)))
+                        }
+                    }
+                };
+                let what = if name == "table-1" { "coarse search" } else { "fine search" };
+                Some(Section { title: format!("{}: {what}", spoken(name)), body })
+            }
+        }
+    }
+}
+
+/// `figure-1` as a heading has it.
+fn spoken(name: &str) -> String {
+    let mut text = name.replace('-', " ");
+    text[..1].make_ascii_uppercase();
+    text
+}
+
+fn unfinished(done: &Done) -> Markup {
+    let (there, all) = (done.searched.records.len(), done.part.search.trials().len());
+    html! { @if there < all { p.warning { "Not finished: " (there) " of " (all) " trainings." } } }
+}
+
+/// The lines of `comparison.jsonl`; none if it is not there.
+fn numbers(path: &Path) -> Result<Vec<Number>> {
+    let bytes = optional(path)?.unwrap_or_default();
+    let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    lines
+        .map(|(place, line)| {
+            serde_json::from_slice(line).map_err(|error| {
+                Error::checkpoint(path, format!("line {}: {error}: not a number's record. Reproduce again", place + 1))
+            })
+        })
+        .collect()
+}
+
+/// A kind of score of a published row, where it has it.
+type PublishedOf = fn(&Row) -> Option<f64>;
+
+/// Accuracies over lambda: published, through one network, and fresh.
+fn over_lambda(name: &str, rows: &[Row], warm: &Done, fresh: Option<&Done>, charts: &mut Charts) -> Markup {
+    let kinds: [(&str, PublishedOf, ScoreOf); 3] = [
+        ("training", |row| Some(row.train), |scored| Some(scored.train)),
+        ("validation", |row| Some(row.validation), |scored| scored.validation),
+        ("test", |row| row.test, |scored| scored.test),
+    ];
+    let groups: Vec<&[Row]> = rows.chunk_by(|a, b| b.lambda / a.lambda <= APART).collect();
+    let mut drawn = Vec::new();
+    for group in &groups {
+        let ends = [group[0].lambda, group[group.len() - 1].lambda];
+        for (of, published, score) in kinds {
+            let points = group.iter().filter_map(|row| Some(Point::new(row.lambda, published(row)?)));
+            let mut series =
+                vec![Series { label: "report".into(), look: 5, mark: Mark::Joined, points: points.collect() }];
+            for (label, look, done) in [("one network", 0, Some(warm)), ("fresh", 1, fresh)] {
+                let Some(done) = done else { continue };
+                let mut one = scatter(label, look, Mark::Joined, &done.searched.records, Parameter::Lambda, score);
+                // The lambdas went through a text with all their digits.
+                one.points.retain(|point| (ends[0] * 0.999..=ends[1] * 1.001).contains(&point.x));
+                series.push(one);
+            }
+            let range = if groups.len() == 1 {
+                String::new()
+            } else {
+                format!(", {} to {}", number(ends[0], 2), number(ends[1], 2))
+            };
+            let title = format!("Accuracy, {of}{range}");
+            let description = format!(
+                "{title}, over lambda: {} published values, ours of one network trained through them, and of fresh networks.",
+                group.len()
+            );
+            drawn.push(charts.add(Chart {
+                name: format!("{name}-{of}"),
+                title,
+                description,
+                x: Axis::log("lambda"),
+                panels: vec![Panel::new(Axis::percent("images classified rightly"), series)],
+                marks: Vec::new(),
+                range: None,
+            }));
+        }
+    }
+    html! { div.figures { @for figure in drawn { (figure) } } }
+}

@@ -1,0 +1,284 @@
+//! A search: its trials over what was searched, their ranking, the curves of the best.
+
+use std::path::Path;
+
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::curves::figures;
+use super::runs::{device, settings, toml};
+use super::{Card, Charts, Section, Subject, duration, facts, percent};
+use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
+use crate::device::Record as Device;
+use crate::error::{Error, Result};
+use crate::preset::Preset;
+use crate::run_dir::{Line, optional};
+use crate::search::Search;
+use crate::search::folder::{self, Plan};
+use crate::search::parameter::Parameter;
+use crate::search::trial::{Record, Scored, rank};
+use crate::spec::grouped;
+use crate::train::Score;
+
+/// Trials in the table at most.
+const RANKED: usize = 60;
+
+/// A kind of score, where a trial has it.
+pub(super) type ScoreOf = fn(&Scored) -> Option<Score>;
+
+/// The part of `summary.json` that is shown.
+#[derive(Deserialize)]
+struct Summary {
+    version: String,
+    platform: String,
+    command: Vec<String>,
+    started: String,
+    /// None where shards were brought together.
+    #[serde(default)]
+    device: Option<Device>,
+    seconds: f64,
+}
+
+/// A search's records.
+pub(super) struct Searched {
+    /// What people call it.
+    pub name: String,
+    folder: String,
+    plan: Plan,
+    summary: Option<Summary>,
+    /// What was searched.
+    pub search: Search,
+    /// Of the trials that ended.
+    pub records: Vec<Record>,
+}
+
+impl Searched {
+    /// The settings that all trials share.
+    pub(super) fn settings(&self) -> Markup {
+        let searched = if self.search.space.trials > 1 { self.parameters() } else { Vec::new() };
+        settings(&self.search.config, &searched)
+    }
+
+    /// Reads a search's folder.
+    pub(super) fn read(name: String, path: &Path) -> Result<Self> {
+        let plan = Plan::read(path)?;
+        let search = plan.search(Preset::Table1.config())?;
+        let records = if path.join("trials.jsonl").exists() { folder::records(path)? } else { Vec::new() };
+        let file = path.join("summary.json");
+        let summary = optional(&file)?.map(|bytes| {
+            serde_json::from_slice(&bytes).map_err(|error| {
+                Error::checkpoint(
+                    &file,
+                    format!("{error}; expected the summary of a search. Remove it, or search again"),
+                )
+            })
+        });
+        let summary = summary.transpose()?;
+        Ok(Self { name, folder: path.display().to_string(), plan, summary, search, records })
+    }
+}
+
+impl Subject for Searched {
+    fn title(&self) -> String {
+        format!("Search {}", self.name)
+    }
+
+    fn cards(&self) -> Vec<Card> {
+        let ranked = rank(&self.records);
+        let diverged = self.records.iter().filter(|record| record.diverged.is_some()).count();
+        let note = if diverged == 0 { String::new() } else { format!("{diverged} of them diverged") };
+        let mut cards = Vec::new();
+        if let Some((best, scored)) = ranked.first().and_then(|best| Some((best, best.result?))) {
+            let values: Vec<_> =
+                self.parameters().iter().map(|one| format!("{} {}", one.name(), shown(*one, best))).collect();
+            let of = if scored.validation.is_some() { "Best validation accuracy" } else { "Best training accuracy" };
+            cards.push(Card::new(of, percent(best.merit().unwrap_or_default()), values.join(", ")));
+        }
+        cards.push(Card::new("Trials", grouped(self.records.len() as u64), note));
+        if let Some((summary, ran)) =
+            self.summary.as_ref().and_then(|summary| Some((summary, summary.device.as_ref()?)))
+        {
+            cards.push(Card::new("Training time", duration(summary.seconds), device(ran)));
+        }
+        cards
+    }
+
+    fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
+        let title = |what: &str| format!("{}: {what}", self.name);
+        let unfinished = html! {
+            @if self.summary.is_none() { p.warning { "The search has not finished: " (self.records.len()) " trials have." } }
+        };
+        let mut sections =
+            vec![Section { title: title("trials"), body: html! { (unfinished) (self.scatter(charts)) } }];
+        sections.push(Section { title: title("ranking"), body: self.ranking() });
+        if let Some(best) =
+            rank(&self.records).first().filter(|best| best.result.is_some() && best.evaluations.len() > 2)
+        {
+            let body = html! {
+                p.about { "Trial " (best.trial.trial) ", the first of the ranking." }
+                (figures(&format!("{}-best", self.name), &lines(best, 0), &best.trial.spec.lr, charts))
+            };
+            sections.push(Section { title: title("curves of the best trial"), body });
+        }
+        let data = &self.plan.data;
+        let mut made = vec![("folder", self.folder.clone())];
+        if let Some(summary) = &self.summary {
+            made.extend([
+                ("command", summary.command.join(" ")),
+                ("started", summary.started.clone()),
+                ("platform", summary.platform.clone()),
+                ("version", format!("cyclone {}", summary.version)),
+            ]);
+        }
+        let counts = [data.train, data.validation, data.test].map(|count| grouped(count as u64));
+        let [train, validation, test] = &counts;
+        made.push(("images", format!("{}: {train} training, {validation} validation, {test} test", data.name)));
+        made.push(("SHA-256", data.sha256.clone()));
+        let body = html! {
+            (self.settings())
+            (facts(&made))
+            @if let Ok(text) = self.search.config.to_toml() { (toml(&text)) }
+        };
+        sections.push(Section { title: title("configuration and environment"), body });
+        Ok(sections)
+    }
+}
+
+impl Searched {
+    fn parameters(&self) -> Vec<Parameter> {
+        self.search.space.parameters()
+    }
+
+    /// A chart for each parameter searched: accuracies over its values.
+    fn scatter(&self, charts: &mut Charts) -> Markup {
+        let kinds: [(&str, usize, ScoreOf); 3] = [
+            ("validation", 1, |scored| scored.validation),
+            ("training", 0, |scored| Some(scored.train)),
+            ("test", 2, |scored| scored.test),
+        ];
+        let mut drawn = Vec::new();
+        for parameter in self.parameters() {
+            for (of, look, score) in kinds {
+                let chart = over(parameter, of, look, &self.records, score);
+                drawn.push(charts.add(Chart { name: format!("{}-{}-{of}", self.name, parameter.name()), ..chart }));
+            }
+        }
+        html! {
+            div.figures { @for figure in drawn { (figure) } }
+            p.about {
+                "Each mark is a trial. They are ranked on the validation images; to choose by the test images would be "
+                "to train on them."
+                @if self.search.warm_start {
+                    " One network went through these values in ascending order: each figure depends on all trials "
+                    "before it."
+                }
+            }
+        }
+    }
+
+    fn ranking(&self) -> Markup {
+        let parameters = self.parameters();
+        let ranked = rank(&self.records);
+        let cell = |score: Option<Score>| score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy));
+        html! {
+            div.scroll tabindex="0" { table {
+                thead { tr {
+                    th scope="col" { "rank" } th scope="col" { "trial" }
+                    @for parameter in &parameters { th scope="col" { (parameter.name()) } }
+                    th scope="col" { "training" } th scope="col" { "validation" }
+                    @if self.search.with_test { th scope="col" { "test" } }
+                } }
+                tbody {
+                    @for (place, record) in ranked.iter().take(RANKED).enumerate() {
+                        tr {
+                            th scope="row" { @if record.result.is_some() { (place + 1) } @else { "–" } }
+                            td { (record.trial.trial) }
+                            @for parameter in &parameters { td { (shown(*parameter, record)) } }
+                            @match &record.result {
+                                Some(scored) => {
+                                    td { (cell(Some(scored.train))) } td { (cell(scored.validation)) }
+                                    @if self.search.with_test { td { (cell(scored.test)) } }
+                                },
+                                None => td.word colspan="3" {
+                                    "diverged at step " (record.diverged.as_ref().map_or(0, |diverged| diverged.step))
+                                },
+                            }
+                        }
+                    }
+                }
+            } }
+            @if ranked.len() > RANKED { p.about { "The first " (RANKED) " of " (ranked.len()) "; all are in trials.jsonl." } }
+        }
+    }
+}
+
+/// A parameter's value in a trial, as people write it.
+fn shown(parameter: Parameter, record: &Record) -> String {
+    let value = parameter.of(&record.trial);
+    if parameter.is_integer() { grouped(value as u64) } else { number(value, 5) }
+}
+
+/// Accuracies over a parameter, on a logarithmic axis if its values span more than a power of ten.
+fn over(parameter: Parameter, of: &str, look: usize, records: &[Record], score: ScoreOf) -> Chart {
+    let series = scatter(of, look, Mark::Dots, records, parameter, score);
+    let (first, last) =
+        (series.points.first().map_or(0.0, |point| point.x), series.points.last().map_or(0.0, |point| point.x));
+    let axis =
+        if first > 0.0 && last / first > 10.0 { Axis::log(parameter.name()) } else { Axis::new(parameter.name()) };
+    let best = series.points.iter().max_by(|a, b| a.y.total_cmp(&b.y));
+    let description = best.map_or_else(String::new, |best| {
+        format!(
+            "{} trials; the highest {of} accuracy is {} at {} {}.",
+            series.points.len(),
+            percent(best.y),
+            parameter.name(),
+            number(best.x, 4)
+        )
+    });
+    Chart {
+        name: String::new(),
+        title: format!("Accuracy, {of}"),
+        description,
+        x: axis,
+        panels: vec![Panel::new(Axis::percent("images classified rightly"), vec![series])],
+        marks: Vec::new(),
+        range: None,
+    }
+}
+
+/// The accuracies of trials that ended well over a parameter.
+pub(super) fn scatter(
+    label: &str,
+    look: usize,
+    mark: Mark,
+    records: &[Record],
+    parameter: Parameter,
+    score: ScoreOf,
+) -> Series {
+    let points = records
+        .iter()
+        .filter_map(|record| Some(Point::new(parameter.of(&record.trial), score(record.result.as_ref()?)?.accuracy)));
+    let mut points: Vec<_> = points.filter(|point| point.y.is_finite()).collect();
+    points.sort_by(|a, b| a.x.total_cmp(&b.x));
+    Series { label: label.to_owned(), look, mark, points }
+}
+
+/// A trial's evaluations as a run's lines.
+pub(super) fn lines(record: &Record, model: usize) -> Vec<Line> {
+    let line = |point: &crate::search::trial::Point| Line {
+        step: point.step,
+        epoch: point.epoch,
+        model,
+        lr: point.lr,
+        batch_loss: None,
+        train_loss: point.train.loss,
+        train_cost: point.train.cost,
+        train_accuracy: point.train.accuracy,
+        val_loss: point.validation.map(|score| score.loss),
+        val_cost: point.validation.map(|score| score.cost),
+        val_accuracy: point.validation.map(|score| score.accuracy),
+        training_seconds: 0.0,
+        evaluation_seconds: 0.0,
+    };
+    record.evaluations.iter().map(line).collect()
+}

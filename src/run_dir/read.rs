@@ -1,0 +1,75 @@
+//! A run read back from its records, whole or not.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::{Line, Summary};
+use crate::answers::{self, Answers};
+use crate::config::{Config, Settings};
+use crate::error::{Error, Result};
+
+/// What a run's folder says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Records {
+    /// What was to be trained.
+    pub config: Config,
+    /// The lines of `metrics.jsonl`, in order.
+    pub lines: Vec<Line>,
+    /// Whether half a line was at its end, as a killed run leaves it.
+    pub has_half_line: bool,
+    /// `summary.json`; none of a run that has not ended.
+    pub summary: Option<Summary>,
+    /// `answers.json`; none of a run that has not ended, or had no test images.
+    pub answers: Option<Answers>,
+}
+
+impl Records {
+    /// Reads the folder of a run, which may still be running, or have been killed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a folder without a run, [`Error::Checkpoint`] for a record that is damaged, naming the file
+    /// and the line.
+    pub fn read(run: &Path) -> Result<Self> {
+        let mut config = Config::default();
+        Settings::read(&run.join("config.toml"))?.apply(&mut config)?;
+        let path = run.join("metrics.jsonl");
+        let metrics = optional(&path)?.unwrap_or_default();
+        let (lines, has_half_line) = lines(&path, &metrics)?;
+        let path = run.join("summary.json");
+        let summary = optional(&path)?.map(|bytes| {
+            serde_json::from_slice(&bytes).map_err(|error| {
+                Error::checkpoint(&path, format!("{error}; expected the summary of a run. Remove it, or train anew"))
+            })
+        });
+        let answers = answers::read(&run.join(answers::FILE))?;
+        Ok(Self { config, lines, has_half_line, summary: summary.transpose()?, answers })
+    }
+}
+
+/// A file's bytes; none if it is not there.
+pub(crate) fn optional(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::checkpoint(path, format!("cannot be read: {error}"))),
+    }
+}
+
+/// The whole lines of a file of records, and whether half a line follows them.
+fn lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Line>, bool)> {
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
+    let mut lines: Vec<Line> = Vec::new();
+    for (number, text) in bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let damaged = |what: String| {
+            Error::checkpoint(path, format!("line {}: {what}. Remove the line to go on without it", number + 1))
+        };
+        let line: Line = serde_json::from_slice(text).map_err(|error| damaged(format!("not a record: {error}")))?;
+        if lines.last().is_some_and(|before| line.step < before.step) {
+            return Err(damaged(format!("step {} comes after a later one", line.step)));
+        }
+        lines.push(line);
+    }
+    Ok((lines, whole < bytes.len()))
+}
