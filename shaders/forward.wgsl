@@ -57,6 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let batch_row = step.row + batch * step.rows;
     let my_rows = thread / THREAD_COLUMNS * 2u;
     let my_column = thread % THREAD_COLUMNS;
+    let row = first_row + 4u * my_rows;
 
     var sums = array<vec4<f32>, 8>();
     for (var slice = group.z * GROUP; slice < min((D + SLICE - 1u) / SLICE, (group.z + 1u) * GROUP); slice++) {
@@ -84,28 +85,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
         }
         workgroupBarrier();
-        var slice_sums = array<vec4<f32>, 8>();
-        for (var d = 0u; d < SLICE; d++) {
-            let a = x[d * 2u * THREAD_ROWS + my_rows];
-            let b = x[d * 2u * THREAD_ROWS + my_rows + 1u];
-            let c = w[d * THREAD_COLUMNS + my_column];
-            slice_sums[0] += a.x * c;
-            slice_sums[1] += a.y * c;
-            slice_sums[2] += a.z * c;
-            slice_sums[3] += a.w * c;
-            slice_sums[4] += b.x * c;
-            slice_sums[5] += b.y * c;
-            slice_sums[6] += b.z * c;
-            slice_sums[7] += b.w * c;
-        }
-        for (var i = 0u; i < 8u; i++) {
-            sums[i] += slice_sums[i];
+        // Of 100 rows, the last 28 of two tiles are none: one warp in eight has nothing to do.
+        if (row < step.rows) {
+            var slice_sums = array<vec4<f32>, 8>();
+            for (var d = 0u; d < SLICE; d++) {
+                let a = x[d * 2u * THREAD_ROWS + my_rows];
+                let b = x[d * 2u * THREAD_ROWS + my_rows + 1u];
+                let c = w[d * THREAD_COLUMNS + my_column];
+                slice_sums[0] += a.x * c;
+                slice_sums[1] += a.y * c;
+                slice_sums[2] += a.z * c;
+                slice_sums[3] += a.w * c;
+                slice_sums[4] += b.x * c;
+                slice_sums[5] += b.y * c;
+                slice_sums[6] += b.z * c;
+                slice_sums[7] += b.w * c;
+            }
+            for (var i = 0u; i < 8u; i++) {
+                sums[i] += slice_sums[i];
+            }
         }
         workgroupBarrier();
     }
 
     let column = first_column + 4u * my_column;
-    let row = first_row + 4u * my_rows;
     if (column < end_column) {
         for (var i = 0u; i < 8u; i++) {
             if (row + i < step.rows) {

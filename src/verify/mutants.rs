@@ -59,15 +59,16 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Forward,
         "stale tile: no barrier before it is read",
-        "        workgroupBarrier();\n        var slice_sums",
-        "        var slice_sums",
+        "        workgroupBarrier();\n        // Of 100 rows",
+        "        // Of 100 rows",
     ),
     mutant(
         Kernel::Forward,
         "tile overwritten while it is read",
-        "            sums[i] += slice_sums[i];\n        }\n        workgroupBarrier();",
-        "            sums[i] += slice_sums[i];\n        }",
+        "sums[i] += slice_sums[i];\n            }\n        }\n        workgroupBarrier();",
+        "sums[i] += slice_sums[i];\n            }\n        }",
     ),
+    mutant(Kernel::Forward, "last rows of a batch not summed", "if (row < step.rows) {", "if (row + 8u < step.rows) {"),
     mutant(Kernel::Forward, "two rows swapped", "slice_sums[1] += a.y * c", "slice_sums[1] += a.z * c"),
     mutant(Kernel::Forward, "upper rows for the lower ones", "slice_sums[6] += b.z * c", "slice_sums[6] += a.z * c"),
     mutant(Kernel::Forward, "slices before the last lost", "sums[i] += slice_sums[i];", "sums[i] = slice_sums[i];"),
@@ -156,6 +157,18 @@ pub const MUTANTS: &[Mutant] = &[
         "x = load(batch_row + b, b < step.rows,",
         "x = load(batch_row + b, b + 1u < step.rows,",
     ),
+    mutant(
+        Kernel::Update,
+        "last eight images of a batch not summed",
+        "eight < min(32u, step.rows - block); eight",
+        "eight + 8u < min(32u, step.rows - block); eight",
+    ),
+    mutant(
+        Kernel::Update,
+        "last rows of the next batch not multiplied",
+        "if (row < step.next_rows) {",
+        "if (row + 4u < step.next_rows) {",
+    ),
     mutant(Kernel::Update, "every model on the first batch", "step.row + batch * step.rows", "step.row"),
     mutant(
         Kernel::Update,
@@ -185,8 +198,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "tile overwritten while it is read",
-        "            sums[3] += a.w * c;\n        }\n        workgroupBarrier();",
-        "            sums[3] += a.w * c;\n        }",
+        "sums[3] += a.w * c;\n            }\n        }\n        workgroupBarrier();",
+        "sums[3] += a.w * c;\n            }\n        }",
     ),
     mutant(
         Kernel::Update,
