@@ -5,8 +5,8 @@
 //   b2[c]    −= rate · Σ_b dlogit[b][c],   b1[h] −= rate · Σ_b dhidden[b][h],   losses = Σ_b loss[b] / B     likewise
 //   partial[slice][b][n] = Σ_{d in slice} next x[b][d] · W1[d][n]               as `forward` with GROUP = 1
 //
-// The first workgroups each own a slice of 32 inputs × 64 columns of W1: in the first half an invocation sums 4 inputs × 4
-// columns over every other image, in the second 4 images × 4 columns. The last ones own 32 small values of a model each.
+// The first workgroups each own SLICES slices of 32 inputs × 64 columns of W1: an invocation sums 4 inputs of each × 4
+// columns over every other image, then, if FUSED, 4 images × 4 columns. The last ones own 32 small values of a model each.
 // What the next stage needs from memory is loaded before a stage computes: with few models the kernel waits, not works.
 
 override D: u32 = 3072u;            // inputs
@@ -16,6 +16,8 @@ override C: u32 = 10u;              // classes
 override M: u32 = 1u;               // models
 override BATCH_COLUMNS: u32 = 52u;  // columns that see the same batch: M·HP, or HP when every model has its own shuffle
 override FUSED: bool = false;
+// With two, three reads of the tile serve 32 products, with one two serve 16; the next product has room beside one alone.
+override SLICES: u32 = 2u;          // 1 if FUSED, else 2
 
 const SLICE = 32u;
 const SHIFTS = vec4<u32>(0u, 8u, 16u, 24u);
@@ -102,7 +104,7 @@ fn small_values(m: u32, first: u32, thread: u32) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let batch_tiles = (BATCH_COLUMNS + 63u) / 64u;
     let tiles = batch_tiles * (M * HP / BATCH_COLUMNS);
-    let slices = (D + SLICE - 1u) / SLICE;
+    let slices = (D + SLICES * SLICE - 1u) / (SLICES * SLICE);
     // A dimension of the grid ends at 65,535 workgroups.
     let index = group.y * 32768u + group.x;
     if (index >= tiles * slices) {
@@ -112,22 +114,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let batch = index % tiles / batch_tiles;
-    let slice = index / tiles;
+    let slice = index / tiles * SLICES;
     let first_column = batch * BATCH_COLUMNS + index % batch_tiles * 64u;
     let end_column = (batch + 1u) * BATCH_COLUMNS;
     let batch_row = step.row + batch * step.rows;
     let next_row = step.next_row + batch * step.next_rows;
 
-    // This invocation's part of the gradient: inputs 4·quad …, its column, images of its parity; of the weights: two inputs.
+    // This invocation's part of the gradient: inputs 4·quad … of a slice, its column, images of its parity; of the weights:
+    // two inputs of a slice.
     let parity = thread / 128u;
     let quad = thread % 128u / 16u;
     let column = first_column + thread % 16u * 4u;
-    let d = slice * SLICE + 4u * quad + 2u * parity;
-    let place = (d * M * HP + column) / 4u;
-    var w = array<vec4<f32>, 2>();
-    for (var i = 0u; i < 2u; i++) {
-        if (d + i < D && column < end_column) {
-            w[i] = w1[place + i * M * HP / 4u];
+    let first_d = slice * SLICE + 4u * quad + 2u * parity;
+    var w = array<vec4<f32>, 4>();
+    for (var i = 0u; i < 2u * SLICES; i++) {
+        let d = first_d + i / 2u * SLICE + i % 2u;
+        if (d < D && column < end_column) {
+            w[i] = w1[(d * M * HP + column) / 4u];
         }
     }
     // The next batch's inputs, 4 images of the first 64 × 4 inputs an invocation.
@@ -138,50 +141,64 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         next[i] = load(next_row + b, FUSED && thread < 128u && b < step.next_rows, next_quad);
     }
 
-    var x = load(batch_row + thread / 8u, thread / 8u < step.rows, slice * 8u + thread % 8u);
+    var x = array<vec4<f32>, 2>();
+    for (var s = 0u; s < SLICES; s++) {
+        x[s] = load(batch_row + thread / 8u, thread / 8u < step.rows, (slice + s) * 8u + thread % 8u);
+    }
     var g = array<vec4<f32>, 2>(gradient(thread / 16u, column, end_column), gradient(thread / 16u + 16u, column, end_column));
-    var sums = array<vec4<f32>, 4>();
+    var sums = array<vec4<f32>, 8>();
     for (var block = 0u; block < step.rows; block += 32u) {
-        tile[thread] = x;
-        tile[256u + thread] = g[0];
-        tile[512u + thread] = g[1];
+        for (var s = 0u; s < SLICES; s++) {
+            tile[256u * s + thread] = x[s];
+        }
+        tile[512u + thread] = g[0];
+        tile[768u + thread] = g[1];
         workgroupBarrier();
         let b = block + 32u + thread / 8u;
-        x = load(batch_row + b, b < step.rows, slice * 8u + thread % 8u);
+        for (var s = 0u; s < SLICES; s++) {
+            x[s] = load(batch_row + b, b < step.rows, (slice + s) * 8u + thread % 8u);
+        }
         g[0] = gradient(block + 32u + thread / 16u, column, end_column);
         g[1] = gradient(block + 48u + thread / 16u, column, end_column);
         // Whole eights, so that a compiler unrolls the four of a parity: 100 images take 104, not the 128 of four blocks.
         for (var eight = parity; eight < min(32u, step.rows - block); eight += 8u) {
             for (var k = eight; k < eight + 8u; k += 2u) {
-                let a = tile[k * 8u + quad];
-                let c = tile[256u + k * 16u + thread % 16u];
-                sums[0] += a.x * c;
-                sums[1] += a.y * c;
-                sums[2] += a.z * c;
-                sums[3] += a.w * c;
+                let c = tile[512u + k * 16u + thread % 16u];
+                for (var s = 0u; s < SLICES; s++) {
+                    let a = tile[256u * s + k * 8u + quad];
+                    sums[4u * s] += a.x * c;
+                    sums[4u * s + 1u] += a.y * c;
+                    sums[4u * s + 2u] += a.z * c;
+                    sums[4u * s + 3u] += a.w * c;
+                }
             }
         }
         workgroupBarrier();
     }
 
-    // Each parity keeps two inputs and hands the others to its partner.
+    // Each parity keeps two inputs of a slice and hands the others to its partner.
     let even = parity == 0u;
-    tile[2u * thread] = select(sums[0], sums[2], even);
-    tile[2u * thread + 1u] = select(sums[1], sums[3], even);
+    for (var s = 0u; s < SLICES; s++) {
+        tile[512u * s + 2u * thread] = select(sums[4u * s], sums[4u * s + 2u], even);
+        tile[512u * s + 2u * thread + 1u] = select(sums[4u * s + 1u], sums[4u * s + 3u], even);
+    }
     workgroupBarrier();
     let rate = rates[step.rate * M + min(column, end_column - 1u) / HP];
-    let partner = 2u * (thread ^ 128u);
-    w[0] -= rate.x * (select(sums[2], sums[0], even) + tile[partner] + rate.y * w[0]);
-    w[1] -= rate.x * (select(sums[3], sums[1], even) + tile[partner + 1u] + rate.y * w[1]);
-    workgroupBarrier();
-    for (var i = 0u; i < 2u; i++) {
-        if (d + i < D && column < end_column) {
-            w1[place + i * M * HP / 4u] = w[i];
+    for (var i = 0u; i < 2u * SLICES; i++) {
+        let mine = i / 2u * 4u + i % 2u;
+        let sum = select(sums[mine + 2u], sums[mine], even) + tile[512u * (i / 2u) + 2u * (thread ^ 128u) + i % 2u];
+        w[i] -= rate.x * (sum + rate.y * w[i]);
+        let d = first_d + i / 2u * SLICE + i % 2u;
+        if (d < D && column < end_column) {
+            w1[(d * M * HP + column) / 4u] = w[i];
         }
-        tile[(4u * quad + 2u * parity + i) * 16u + thread % 16u] = w[i];
     }
 
     if (FUSED) {
+        workgroupBarrier();
+        for (var i = 0u; i < 2u; i++) {
+            tile[(4u * quad + 2u * parity + i) * 16u + thread % 16u] = w[i];
+        }
         for (var first_row = 0u; first_row < step.next_rows; first_row += 64u) {
             if (thread < 128u) {
                 let to = 512u + thread / 16u * 64u + thread % 16u;

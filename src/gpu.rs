@@ -227,7 +227,7 @@ impl GpuEngine {
     }
 
     fn dispatch(&self, pass: &mut Pass<'_>, bound: &Bound, slot: usize, step: &Step) {
-        let grid = self.plan.grid(bound.kernel, step.rows.into(), bound.train);
+        let grid = self.plan.grid(bound.kernel, step.rows.into(), bound.train, bound.fused);
         let next = if bound.fused { step.next_rows.into() } else { 0 };
         let work = || self.plan.work(bound.kernel, step.rows.into(), bound.train, next);
         pass.dispatch(&bound.pipeline, &bound.bindings[slot], step, grid, work);

@@ -18,6 +18,11 @@ pub const SLICE: u64 = 32;
 pub const GROUP: u64 = 16;
 /// Columns of a workgroup of `update`.
 const COLUMNS: u64 = 64;
+/// Slices of a workgroup of `update`, as [`Plan::constants`] has it.
+const fn update_slices(fused: bool) -> u64 {
+    if fused { 1 } else { 2 }
+}
+
 /// Small values of a workgroup of `update`.
 const VALUES: u64 = 32;
 /// Workgroups in the first dimension of `update`'s grid.
@@ -215,7 +220,7 @@ impl Plan {
                 ));
             }
             let grids = [(true, self.job.batch_size as u64), (false, self.evaluation_rows)];
-            let most = grids.into_iter().flat_map(|(train, rows)| self.workgroups(kernel, rows, train)).max();
+            let most = grids.into_iter().flat_map(|(train, rows)| self.workgroups(kernel, rows, train, true)).max();
             if let Some(groups) = most.filter(|groups| *groups > dimension) {
                 return refuse(format!(
                     "--hidden {hidden}: kernel {name} needs {} workgroups in a dimension, the adapter allows {}",
@@ -295,7 +300,7 @@ impl Plan {
                 sums + logits + 3 * c + self.padded.div_ceil(threads) * (1 + c)
             }
             Kernel::Update => {
-                let weights = 10 + b.div_ceil(32) * 17 + b.div_ceil(64) * (1 + SLICE + 8);
+                let weights = 32 + b.div_ceil(32) * (1 + 4 + 16 * (1 + 2) + 4) + b.div_ceil(64) * (1 + SLICE + 8);
                 weights.max(b.div_ceil(8) + 8)
             }
             Kernel::Tally => 6,
@@ -334,7 +339,10 @@ impl Plan {
                 ("SHUFFLES", if own { self.job.shuffles } else { 1 } as f64),
                 ("TRAIN", f64::from(u8::from(train))),
             ],
-            Kernel::Update => vec![d, h, padded, c, m, batch_columns, ("FUSED", f64::from(u8::from(fused)))],
+            Kernel::Update => {
+                let slices = ("SLICES", update_slices(fused) as f64);
+                vec![d, h, padded, c, m, batch_columns, ("FUSED", f64::from(u8::from(fused))), slices]
+            }
             Kernel::Tally => vec![m],
             Kernel::Squares | Kernel::Gather => vec![],
         }
@@ -397,12 +405,12 @@ impl Plan {
         Work { flops: 2 * elements, bytes: 4 * elements }
     }
 
-    /// Workgroups of a dispatch over `rows` images, for training or for evaluation.
-    pub fn grid(&self, kernel: Kernel, rows: u64, train: bool) -> [u32; 3] {
-        self.workgroups(kernel, rows, train).map(|groups| groups as u32)
+    /// Workgroups of a dispatch over `rows` images, for training or for evaluation; `fused` counts for `update` alone.
+    pub fn grid(&self, kernel: Kernel, rows: u64, train: bool, fused: bool) -> [u32; 3] {
+        self.workgroups(kernel, rows, train, fused).map(|groups| groups as u32)
     }
 
-    fn workgroups(&self, kernel: Kernel, rows: u64, train: bool) -> [u64; 3] {
+    fn workgroups(&self, kernel: Kernel, rows: u64, train: bool, fused: bool) -> [u64; 3] {
         let [d, h, c] = [self.job.model.inputs, self.job.model.hidden, self.job.model.classes].map(|size| size as u64);
         let m = self.job.models() as u64;
         // With a batch a model, tiles do not cross models.
@@ -417,7 +425,8 @@ impl Plan {
             }
             Kernel::Head => [rows, m, 1],
             Kernel::Update => {
-                let total = tiles(COLUMNS) * self.slices + m * (h * c + c + h + 1).div_ceil(VALUES);
+                let slices = self.slices.div_ceil(update_slices(fused));
+                let total = tiles(COLUMNS) * slices + m * (h * c + c + h + 1).div_ceil(VALUES);
                 [total.min(UPDATE_ROW), total.div_ceil(UPDATE_ROW), 1]
             }
             Kernel::Tally => [rows.div_ceil(TALLY), m, 1],

@@ -122,12 +122,12 @@ impl Bench {
     }
 
     fn launch(&self, tensors: Vec<super::launch::Tensor>, expected: Vec<super::launch::Expected>) -> Launch {
-        let Case { kernel, train, shape, .. } = self.case;
+        let Case { kernel, train, shape, tuning, .. } = self.case;
         Launch {
             kernel,
-            constants: self.plan.constants(kernel, train, self.plan.tuning.fused),
+            constants: self.plan.constants(kernel, train, tuning.fused),
             step: self.step,
-            grid: self.plan.grid(kernel, shape.b as u64, train),
+            grid: self.plan.grid(kernel, shape.b as u64, train, tuning.fused),
             tensors,
             expected,
         }
