@@ -37,14 +37,15 @@ var<immediate> step: Step;
 var<workgroup> x: array<vec4<f32>, 64u * THREAD_ROWS>;     // [SLICE][2·THREAD_ROWS], four rows each
 var<workgroup> w: array<vec4<f32>, 32u * THREAD_COLUMNS>;  // [SLICE][THREAD_COLUMNS], four columns each
 
-// Four neighbouring inputs of image `b` of the batch; zero outside the batch or the image.
-fn inputs(b: u32, first: u32, quad: u32) -> vec4<f32> {
+// Four neighbouring pixels of image `b` of the batch. Made inputs only later, so that nothing waits for one load before the
+// next is on its way.
+fn word(b: u32, first: u32, quad: u32) -> u32 {
     let quads = (D + 3u) / 4u;
-    if (b >= step.rows || quad >= quads) {
-        return vec4<f32>();
+    var word = 0u;
+    if (b < step.rows && quad < quads) {
+        word = pixels[(first + b) * quads + quad];
     }
-    let bytes = (vec4<u32>(pixels[(first + b) * quads + quad]) >> SHIFTS) & vec4<u32>(255u);
-    return (vec4<f32>(bytes) - standardisation[quad]) * standardisation[quads + quad];
+    return word;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -58,31 +59,45 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let my_rows = thread / THREAD_COLUMNS * 2u;
     let my_column = thread % THREAD_COLUMNS;
     let row = first_row + 4u * my_rows;
+    let column = first_column + 4u * my_column;
+    let quads = (D + 3u) / 4u;
 
     var sums = array<vec4<f32>, 8>();
     for (var slice = group.z * GROUP; slice < min((D + SLICE - 1u) / SLICE, (group.z + 1u) * GROUP); slice++) {
         // 4 rows × 4 inputs at a time, turned in registers: every write to workgroup memory is a whole vec4.
         for (var i = thread; i < 16u * THREAD_ROWS; i += WORKGROUP) {
             let rows = i % (2u * THREAD_ROWS);
-            let quad = i / (2u * THREAD_ROWS);
+            let quad = slice * 8u + i / (2u * THREAD_ROWS);
             let b = first_row + 4u * rows;
-            let r0 = inputs(b, batch_row, slice * 8u + quad);
-            let r1 = inputs(b + 1u, batch_row, slice * 8u + quad);
-            let r2 = inputs(b + 2u, batch_row, slice * 8u + quad);
-            let r3 = inputs(b + 3u, batch_row, slice * 8u + quad);
-            let to = quad * 8u * THREAD_ROWS + rows;
-            x[to] = vec4<f32>(r0.x, r1.x, r2.x, r3.x);
-            x[to + 2u * THREAD_ROWS] = vec4<f32>(r0.y, r1.y, r2.y, r3.y);
-            x[to + 4u * THREAD_ROWS] = vec4<f32>(r0.z, r1.z, r2.z, r3.z);
-            x[to + 6u * THREAD_ROWS] = vec4<f32>(r0.w, r1.w, r2.w, r3.w);
-        }
-        for (var i = thread; i < 32u * THREAD_COLUMNS; i += WORKGROUP) {
-            let d = slice * SLICE + i / THREAD_COLUMNS;
-            let n = first_column + i % THREAD_COLUMNS * 4u;
-            w[i] = vec4<f32>();
-            if (d < D && n < end_column) {
-                w[i] = w1[(d * N + n) / 4u];
+            var words = array<u32, 4>();
+            for (var k = 0u; k < 4u; k++) {
+                words[k] = word(b + k, batch_row, quad);
             }
+            var mean = vec4<f32>();
+            var scale = vec4<f32>();
+            if (quad < quads) {
+                mean = standardisation[quad];
+                scale = standardisation[quads + quad];
+            }
+            // Zero outside the batch or the image.
+            var r = array<vec4<f32>, 4>();
+            for (var k = 0u; k < 4u; k++) {
+                let bytes = (vec4<u32>(words[k]) >> SHIFTS) & vec4<u32>(255u);
+                r[k] = select(vec4<f32>(), (vec4<f32>(bytes) - mean) * scale, b + k < step.rows);
+            }
+            let to = i / (2u * THREAD_ROWS) * 8u * THREAD_ROWS + rows;
+            x[to] = vec4<f32>(r[0].x, r[1].x, r[2].x, r[3].x);
+            x[to + 2u * THREAD_ROWS] = vec4<f32>(r[0].y, r[1].y, r[2].y, r[3].y);
+            x[to + 4u * THREAD_ROWS] = vec4<f32>(r[0].z, r[1].z, r[2].z, r[3].z);
+            x[to + 6u * THREAD_ROWS] = vec4<f32>(r[0].w, r[1].w, r[2].w, r[3].w);
+        }
+        for (var k = thread / THREAD_COLUMNS; k < SLICE; k += THREAD_ROWS) {
+            let d = slice * SLICE + k;
+            var weights = vec4<f32>();
+            if (d < D && column < end_column) {
+                weights = w1[(d * N + column) / 4u];
+            }
+            w[k * THREAD_COLUMNS + my_column] = weights;
         }
         workgroupBarrier();
         // Of 100 rows, the last 28 of two tiles are none: one warp in eight has nothing to do.
@@ -108,7 +123,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
 
-    let column = first_column + 4u * my_column;
     if (column < end_column) {
         for (var i = 0u; i < 8u; i++) {
             if (row + i < step.rows) {

@@ -15,8 +15,11 @@ override GROUP: u32 = 16u;     // partial sums of a group
 override GROUPS: u32 = 6u;     // ⌈PARTIALS / GROUP⌉
 override SHUFFLES: u32 = 1u;   // 1, or M when every model has its own batch
 override TRAIN: bool = true;   // false: the scores only
+override BLOCK: u32 = 52u;     // hidden units summed at a time: HP, 64 at most
+// One image of one model waits for memory, so all groups of a block should be summed at once: 6 · 52 invocations. Many models
+// fill a GPU anyway.
+override WORKGROUP: u32 = 320u;
 
-const WORKGROUP = 128u;
 const LANES = 8u;  // invocations that share the sum of a logit
 
 struct Step {
@@ -29,7 +32,7 @@ struct Step {
 }
 
 var<immediate> step: Step;
-@group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;        // [PARTIALS][B][M·HP/4]
+@group(0) @binding(0) var<storage, read> partials: array<f32>;              // [PARTIALS][B][M·HP]
 @group(0) @binding(1) var<storage, read> small: array<f32>;                 // [M][H·C + C + H]: W2, b2, b1
 @group(0) @binding(2) var<storage, read> labels: array<u32>;                // [rows of the chunk]
 @group(0) @binding(3) var<storage, read_write> hidden: array<f32>;          // [B][M·HP]
@@ -37,8 +40,8 @@ var<immediate> step: Step;
 @group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;         // [B][M·(C+1)], the loss last
 @group(0) @binding(6) var<storage, read_write> scores: array<vec2<f32>>;    // [B][M], (loss, 1 if right else 0)
 
-var<workgroup> group_sums: array<vec4<f32>, 16u * GROUPS>;
-var<workgroup> active_units: array<vec4<f32>, HP / 4u>;
+var<workgroup> group_sums: array<f32, BLOCK * GROUPS>;
+var<workgroup> active_units: array<f32, HP>;
 var<workgroup> sums: array<f32, WORKGROUP>;
 var<workgroup> logits: array<f32, C>;
 var<workgroup> gradients: array<f32, C>;
@@ -50,34 +53,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let w2 = m * (H * C + C + H);
     let b2 = w2 + H * C;
     let b1 = b2 + C;
-    let units = (b * M + m) * (HP / 4u);
+    let units = (b * M + m) * HP;
+    // Asked for now, needed much later.
+    let label = labels[step.row + select(0u, m, SHUFFLES > 1u) * step.rows + b];
 
-    // 16 vec4 of hidden units at a time: an invocation sums a group of partials, then one in six or so sums the groups.
-    for (var first = 0u; first < HP / 4u; first += 16u) {
-        for (var i = thread; i < 16u * GROUPS; i += WORKGROUP) {
-            let unit = first + i % 16u;
-            var sum = vec4<f32>();
-            if (unit < HP / 4u) {
-                for (var p = i / 16u * GROUP; p < min(PARTIALS, (i / 16u + 1u) * GROUP); p++) {
-                    sum += partials[p * step.rows * M * (HP / 4u) + units + unit];
+    // An invocation sums a group of partials of one unit, then one sums the unit's groups. The inner loop's length is a
+    // constant and its values are single numbers: that way a compiler sends out all 16 loads before it adds.
+    for (var first = 0u; first < HP; first += BLOCK) {
+        for (var i = thread; i < BLOCK * GROUPS; i += WORKGROUP) {
+            let unit = first + i % BLOCK;
+            var sum = 0.0;
+            if (unit < HP) {
+                for (var j = 0u; j < GROUP; j++) {
+                    let p = i / BLOCK * GROUP + j;
+                    if (PARTIALS % GROUP == 0u || p < PARTIALS) {
+                        sum += partials[p * step.rows * M * HP + units + unit];
+                    }
                 }
             }
             group_sums[i] = sum;
         }
         workgroupBarrier();
-        let unit = first + thread;
-        if (thread < 16u && unit < HP / 4u) {
-            var z = vec4<f32>();
+        for (var i = thread; i < min(BLOCK, HP - first); i += WORKGROUP) {
+            let unit = first + i;
+            var z = 0.0;
             for (var g = 0u; g < GROUPS; g++) {
-                z += group_sums[16u * g + thread];
+                z += group_sums[g * BLOCK + i];
             }
-            for (var i = 0u; i < 4u; i++) {
-                if (4u * unit + i < H) {
-                    z[i] += small[b1 + 4u * unit + i];
-                }
+            if (unit < H) {
+                z += small[b1 + unit];
             }
             // Not max(z, 0): that would turn a NaN into 0 and hide it.
-            active_units[unit] = select(z, vec4<f32>(), z <= vec4<f32>());
+            active_units[unit] = select(z, 0.0, z <= 0.0);
         }
         workgroupBarrier();
     }
@@ -88,8 +95,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let c = first + thread / LANES;
         var sum = 0.0;
         if (c < C) {
-            for (var h = lane; h < H; h += LANES) {
-                sum += active_units[h / 4u][h % 4u] * small[w2 + h * C + c];
+            for (var i = 0u; i < (H + LANES - 1u) / LANES; i++) {
+                let h = i * LANES + lane;
+                if (h < H) {
+                    sum += active_units[h] * small[w2 + h * C + c];
+                }
             }
         }
         sums[thread] = sum;
@@ -105,17 +115,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 
     var best = 0u;
+    var largest = logits[0];
     for (var c = 1u; c < C; c++) {
-        if (logits[c] > logits[best]) {
+        if (logits[c] > largest) {
             best = c;
+            largest = logits[c];
         }
     }
-    let largest = logits[best];
     var total = 0.0;
     for (var c = 0u; c < C; c++) {
         total += exp(logits[c] - largest);
     }
-    let label = labels[step.row + select(0u, m, SHUFFLES > 1u) * step.rows + b];
     let loss = log(total) - (logits[label] - largest);
     if (thread == 0u) {
         scores[b * M + m] = vec2<f32>(loss, select(0.0, 1.0, best == label));
@@ -134,14 +144,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         for (var h = thread; h < HP; h += WORKGROUP) {
             var gradient = 0.0;
-            let unit = active_units[h / 4u][h % 4u];
+            let unit = active_units[h];
             if (h < H && !(unit <= 0.0)) {
                 for (var c = 0u; c < C; c++) {
                     gradient += gradients[c] * small[w2 + h * C + c];
                 }
             }
-            hidden[4u * units + h] = unit;
-            dhidden[4u * units + h] = gradient;
+            hidden[units + h] = unit;
+            dhidden[units + h] = gradient;
         }
     }
 }

@@ -45,13 +45,32 @@ var<immediate> step: Step;
 
 var<workgroup> tile: array<vec4<f32>, 1024>;
 
-fn load(row: u32, inside: bool, quad: u32) -> vec4<f32> {
+// Four neighbouring pixels of an image of the chunk. Made inputs only later, so that nothing waits for one load before the
+// next is on its way.
+fn word(row: u32, inside: bool, quad: u32) -> u32 {
     let quads = (D + 3u) / 4u;
-    if (!inside || quad >= quads) {
-        return vec4<f32>();
+    var word = 0u;
+    if (inside && quad < quads) {
+        word = pixels[row * quads + quad];
     }
-    let bytes = (vec4<u32>(pixels[row * quads + quad]) >> SHIFTS) & vec4<u32>(255u);
-    return (vec4<f32>(bytes) - standardisation[quad]) * standardisation[quads + quad];
+    return word;
+}
+
+// Mean and scale of four inputs; zero past the last.
+fn statistics(quad: u32) -> array<vec4<f32>, 2> {
+    let quads = (D + 3u) / 4u;
+    var standard = array<vec4<f32>, 2>();
+    if (quad < quads) {
+        standard[0] = standardisation[quad];
+        standard[1] = standardisation[quads + quad];
+    }
+    return standard;
+}
+
+// Inputs from pixels; zero where there is no image.
+fn inputs(word: u32, inside: bool, standard: array<vec4<f32>, 2>) -> vec4<f32> {
+    let bytes = (vec4<u32>(word) >> SHIFTS) & vec4<u32>(255u);
+    return select(vec4<f32>(), (vec4<f32>(bytes) - standard[0]) * standard[1], inside);
 }
 
 fn gradient(b: u32, column: u32, end_column: u32) -> vec4<f32> {
@@ -68,22 +87,25 @@ fn small_values(m: u32, first: u32, thread: u32) {
     let b1 = b2 + C;
     let loss = b1 + H;
     var sum = 0.0;
-    for (var b = lane; b < step.rows && m < M; b += 8u) {
-        let logits = (b * M + m) * (C + 1u);
-        if (value < b2) {
-            sum += hidden[(b * M + m) * HP + value / C] * dlogits[logits + value % C];
-        } else if (value < b1) {
-            sum += dlogits[logits + value - b2];
-        } else if (value < loss) {
-            let i = (b * M + m) * HP + value - b1;
-            sum += dhidden[i / 4u][i % 4u];
-        } else if (value == loss) {
-            sum += dlogits[logits + C];
+    // A loop each, not cases in one: that way a compiler sends out several images' loads together.
+    if (value < b2) {
+        for (var b = lane; b < step.rows; b += 8u) {
+            sum += hidden[(b * M + m) * HP + value / C] * dlogits[(b * M + m) * (C + 1u) + value % C];
+        }
+    } else if (value >= b1 && value < loss) {
+        let unit = value - b1;
+        for (var b = lane; b < step.rows; b += 8u) {
+            sum += dhidden[((b * M + m) * HP + unit) / 4u][unit % 4u];
+        }
+    } else if (value <= loss) {
+        let column = min(value - b2, C);
+        for (var b = lane; b < step.rows; b += 8u) {
+            sum += dlogits[(b * M + m) * (C + 1u) + column];
         }
     }
     tile[thread].x = sum;
     workgroupBarrier();
-    if (lane == 0u && value <= loss && m < M) {
+    if (lane == 0u && value <= loss) {
         var total = 0.0;
         for (var i = 0u; i < 8u; i++) {
             total += tile[thread + i].x;
@@ -105,12 +127,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let batch_tiles = (BATCH_COLUMNS + 63u) / 64u;
     let tiles = batch_tiles * (M * HP / BATCH_COLUMNS);
     let slices = (D + SLICES * SLICE - 1u) / (SLICES * SLICE);
+    // The small values come first: they take as long as the others, and would be all that still runs at the end.
+    let parts = (H * C + C + H + 1u + 31u) / 32u;
     // A dimension of the grid ends at 65,535 workgroups.
-    let index = group.y * 32768u + group.x;
+    var index = group.y * 32768u + group.x;
+    if (index < M * parts) {
+        small_values(index / parts, index % parts * 32u, thread);
+        return;
+    }
+    index -= M * parts;
     if (index >= tiles * slices) {
-        let parts = (H * C + C + H + 1u + 31u) / 32u;
-        let part = index - tiles * slices;
-        small_values(part / parts, part % parts * 32u, thread);
         return;
     }
     let batch = index % tiles / batch_tiles;
@@ -121,10 +147,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let next_row = step.next_row + batch * step.next_rows;
 
     // This invocation's part of the gradient: inputs 4·quad … of a slice, its column, images of its parity; of the weights:
-    // two inputs of a slice.
+    // two inputs of a slice. Neighbours take one column and two quads by turns, which a multiprocessor's memory serves at
+    // once, and 32 of them 8 columns × 4 quads.
     let parity = thread / 128u;
-    let quad = thread % 128u / 16u;
-    let column = first_column + thread % 16u * 4u;
+    let across = thread / 32u % 2u * 8u + thread % 16u / 2u;
+    let quad = thread % 128u / 64u * 4u + thread % 32u / 16u * 2u + thread % 2u;
+    let column = first_column + across * 4u;
     let first_d = slice * SLICE + 4u * quad + 2u * parity;
     var w = array<vec4<f32>, 4>();
     for (var i = 0u; i < 2u * SLICES; i++) {
@@ -133,37 +161,50 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             w[i] = w1[(d * M * HP + column) / 4u];
         }
     }
-    // The next batch's inputs, 4 images of the first 64 × 4 inputs an invocation.
+    let rate = rates[step.rate * M + min(column, end_column - 1u) / HP];
+    // What this invocation brings for all: pixels of image thread / 8, gradients of images thread / 16 and 16 further, and
+    // the next batch's pixels of 4 images, of which 128 invocations bring 64 images × 32 inputs.
+    let image = thread / 8u;
+    var x = array<u32, 2>();
+    var standard = array<array<vec4<f32>, 2>, 2>();
+    for (var s = 0u; s < SLICES; s++) {
+        let x_quad = (slice + s) * 8u + thread % 8u;
+        x[s] = word(batch_row + image, image < step.rows, x_quad);
+        standard[s] = statistics(x_quad);
+    }
+    let g_column = first_column + thread % 16u * 4u;
+    var g = array<vec4<f32>, 2>();
+    for (var i = 0u; i < 2u; i++) {
+        g[i] = gradient(thread / 16u + 16u * i, g_column, end_column);
+    }
     let next_quad = slice * 8u + thread / 16u;
-    var next = array<vec4<f32>, 4>();
+    let next_image = thread % 16u * 4u;
+    let next_standard = statistics(next_quad);
+    var next = array<u32, 4>();
     for (var i = 0u; i < 4u; i++) {
-        let b = thread % 16u * 4u + i;
-        next[i] = load(next_row + b, FUSED && thread < 128u && b < step.next_rows, next_quad);
+        let b = next_image + i;
+        next[i] = word(next_row + b, FUSED && thread < 128u && b < step.next_rows, next_quad);
     }
 
-    var x = array<vec4<f32>, 2>();
-    for (var s = 0u; s < SLICES; s++) {
-        x[s] = load(batch_row + thread / 8u, thread / 8u < step.rows, (slice + s) * 8u + thread % 8u);
-    }
-    var g = array<vec4<f32>, 2>(gradient(thread / 16u, column, end_column), gradient(thread / 16u + 16u, column, end_column));
     var sums = array<vec4<f32>, 8>();
     for (var block = 0u; block < step.rows; block += 32u) {
         for (var s = 0u; s < SLICES; s++) {
-            tile[256u * s + thread] = x[s];
+            tile[256u * s + thread] = inputs(x[s], block + image < step.rows, standard[s]);
         }
         tile[512u + thread] = g[0];
         tile[768u + thread] = g[1];
         workgroupBarrier();
-        let b = block + 32u + thread / 8u;
+        let b = block + 32u + image;
         for (var s = 0u; s < SLICES; s++) {
-            x[s] = load(batch_row + b, b < step.rows, (slice + s) * 8u + thread % 8u);
+            x[s] = word(batch_row + b, b < step.rows, (slice + s) * 8u + thread % 8u);
         }
-        g[0] = gradient(block + 32u + thread / 16u, column, end_column);
-        g[1] = gradient(block + 48u + thread / 16u, column, end_column);
+        for (var i = 0u; i < 2u; i++) {
+            g[i] = gradient(block + 32u + thread / 16u + 16u * i, g_column, end_column);
+        }
         // Whole eights, so that a compiler unrolls the four of a parity: 100 images take 104, not the 128 of four blocks.
         for (var eight = parity; eight < min(32u, step.rows - block); eight += 8u) {
             for (var k = eight; k < eight + 8u; k += 2u) {
-                let c = tile[512u + k * 16u + thread % 16u];
+                let c = tile[512u + k * 16u + across];
                 for (var s = 0u; s < SLICES; s++) {
                     let a = tile[256u * s + k * 8u + quad];
                     sums[4u * s] += a.x * c;
@@ -178,15 +219,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     // Each parity keeps two inputs of a slice and hands the others to its partner.
     let even = parity == 0u;
-    for (var s = 0u; s < SLICES; s++) {
-        tile[512u * s + 2u * thread] = select(sums[4u * s], sums[4u * s + 2u], even);
-        tile[512u * s + 2u * thread + 1u] = select(sums[4u * s + 1u], sums[4u * s + 3u], even);
-    }
-    workgroupBarrier();
-    let rate = rates[step.rate * M + min(column, end_column - 1u) / HP];
     for (var i = 0u; i < 2u * SLICES; i++) {
         let mine = i / 2u * 4u + i % 2u;
-        let sum = select(sums[mine + 2u], sums[mine], even) + tile[512u * (i / 2u) + 2u * (thread ^ 128u) + i % 2u];
+        tile[256u * i + thread] = select(sums[mine], sums[mine + 2u], even);
+    }
+    workgroupBarrier();
+    for (var i = 0u; i < 2u * SLICES; i++) {
+        let mine = i / 2u * 4u + i % 2u;
+        let sum = select(sums[mine + 2u], sums[mine], even) + tile[256u * i + (thread ^ 128u)];
         w[i] -= rate.x * (sum + rate.y * w[i]);
         let d = first_d + i / 2u * SLICE + i % 2u;
         if (d < D && column < end_column) {
@@ -195,30 +235,35 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 
     if (FUSED) {
+        let below = thread / 64u * 4u + thread % 32u / 16u * 2u + thread % 2u;
         workgroupBarrier();
         for (var i = 0u; i < 2u; i++) {
-            tile[(4u * quad + 2u * parity + i) * 16u + thread % 16u] = w[i];
+            tile[(4u * quad + 2u * parity + i) * 16u + across] = w[i];
         }
         for (var first_row = 0u; first_row < step.next_rows; first_row += 64u) {
             if (thread < 128u) {
+                var r = array<vec4<f32>, 4>();
+                for (var i = 0u; i < 4u; i++) {
+                    r[i] = inputs(next[i], first_row + next_image + i < step.next_rows, next_standard);
+                }
                 let to = 512u + thread / 16u * 64u + thread % 16u;
-                tile[to] = vec4<f32>(next[0].x, next[1].x, next[2].x, next[3].x);
-                tile[to + 16u] = vec4<f32>(next[0].y, next[1].y, next[2].y, next[3].y);
-                tile[to + 32u] = vec4<f32>(next[0].z, next[1].z, next[2].z, next[3].z);
-                tile[to + 48u] = vec4<f32>(next[0].w, next[1].w, next[2].w, next[3].w);
+                tile[to] = vec4<f32>(r[0].x, r[1].x, r[2].x, r[3].x);
+                tile[to + 16u] = vec4<f32>(r[0].y, r[1].y, r[2].y, r[3].y);
+                tile[to + 32u] = vec4<f32>(r[0].z, r[1].z, r[2].z, r[3].z);
+                tile[to + 48u] = vec4<f32>(r[0].w, r[1].w, r[2].w, r[3].w);
             }
             workgroupBarrier();
             for (var i = 0u; i < 4u; i++) {
-                let b = first_row + 64u + thread % 16u * 4u + i;
-                next[i] = load(next_row + b, thread < 128u && b < step.next_rows, next_quad);
+                let b = first_row + 64u + next_image + i;
+                next[i] = word(next_row + b, thread < 128u && b < step.next_rows, next_quad);
             }
             var partial = array<vec4<f32>, 4>();
-            let row = first_row + thread / 16u * 4u;
-            // Of 100 images, the last 28 of two blocks are none: 3 of 16 warps have nothing to do.
+            let row = first_row + below * 4u;
+            // Of 100 images, the last 28 of two blocks are none: a warp in eight has nothing to do.
             if (row < step.next_rows) {
                 for (var k = 0u; k < SLICE; k++) {
-                    let a = tile[512u + k * 16u + thread / 16u];
-                    let c = tile[k * 16u + thread % 16u];
+                    let a = tile[512u + k * 16u + below];
+                    let c = tile[k * 16u + across];
                     partial[0] += a.x * c;
                     partial[1] += a.y * c;
                     partial[2] += a.z * c;

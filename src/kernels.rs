@@ -140,6 +140,11 @@ impl Shaders {
         self
     }
 
+    /// Whether `kernel` has its built-in source.
+    pub fn are_built_in(&self, kernel: Kernel) -> bool {
+        self.source(kernel) == kernel.source()
+    }
+
     /// The source of `kernel`.
     pub fn source(&self, kernel: Kernel) -> &str {
         self.replaced.iter().rev().find(|(of, _)| *of == kernel).map_or(kernel.source(), |(_, source)| source)

@@ -16,6 +16,11 @@ mod tuning;
 pub const SLICE: u64 = 32;
 /// Slices of a group. Slices, groups and their order depend on `D` alone, never on `M`, `H` or `B`.
 pub const GROUP: u64 = 16;
+/// Most hidden units that `head` sums at a time.
+const HEAD_BLOCK: u64 = 64;
+/// Invocations of a workgroup of `head`: many models, which fill a GPU in any case; few, where 52 units in 6 groups are then
+/// summed at once.
+const HEAD_THREADS: (u32, u32) = (128, 320);
 /// Columns of a workgroup of `update`.
 const COLUMNS: u64 = 64;
 /// Slices of a workgroup of `update`, as [`Plan::constants`] has it.
@@ -37,8 +42,9 @@ const EVALUATION_PARTIALS: u64 = 32 << 20;
 const CHUNK_BYTES: u64 = 16 << 20;
 /// Most rows of a chunk: a dimension of `gather`'s grid.
 const CHUNK_ROWS: u64 = 65_535;
-/// Most arithmetic of a submission. Windows resets a driver after 2 s; at 100 GFLOP/s, a weak GPU, this takes 0.1 s.
-const CHUNK_FLOPS: u64 = 10_000_000_000;
+/// Most arithmetic of a submission: 21 steps of thirty models. Windows resets a driver after 2 s; at 100 GFLOP/s, a weak GPU,
+/// this takes 0.4 s.
+const CHUNK_FLOPS: u64 = 40_000_000_000;
 /// The same for a software adapter: llvmpipe takes 26 ms a step of the report's network on 2 idle cores (2.4 GFLOP/s), some
 /// 150 ms on busy ones; chunks of three steps keep either under half a second.
 const CHUNK_FLOPS_SOFTWARE: u64 = 200_000_000;
@@ -110,6 +116,8 @@ pub struct Plan {
     pub columns: u64,
     /// Slices of the inputs.
     pub slices: u64,
+    /// Invocations of a workgroup of `head`.
+    pub head_threads: u32,
     /// Images of an evaluated batch, a multiple of [`TALLY`].
     pub evaluation_rows: u64,
     /// Steps of a chunk.
@@ -137,7 +145,10 @@ impl Plan {
                 job.batch_size
             ))
         };
-        let plan = Self::sized(job, software, tuning).ok_or_else(overflow)?;
+        let mut plan = Self::sized(job, software, tuning).ok_or_else(overflow)?;
+        if tuning.fused && limits.max_compute_invocations_per_workgroup >= HEAD_THREADS.1 {
+            plan.head_threads = HEAD_THREADS.1;
+        }
         plan.check(limits)?;
         Ok(plan)
     }
@@ -181,7 +192,8 @@ impl Plan {
             squares: product(&[m, product(&[d.max(c), h])?.div_ceil(PART), 4])?,
         };
         let job = job.clone();
-        Some(Self { job, tuning, padded, columns, slices, evaluation_rows, chunk_steps, chunk_rows, sizes })
+        let head_threads = HEAD_THREADS.0;
+        Some(Self { job, tuning, padded, columns, slices, head_threads, evaluation_rows, chunk_steps, chunk_rows, sizes })
     }
 
     fn check(&self, limits: &Limits) -> Result<()> {
@@ -240,6 +252,11 @@ impl Plan {
         Ok(())
     }
 
+    /// Hidden units that `head` sums at a time.
+    fn head_block(&self) -> u64 {
+        self.padded.min(HEAD_BLOCK)
+    }
+
     /// Groups of slices.
     fn groups(&self) -> u64 {
         self.slices.div_ceil(GROUP)
@@ -264,7 +281,7 @@ impl Plan {
     fn workgroup(&self, kernel: Kernel) -> u32 {
         match kernel {
             Kernel::Forward => self.tuning.threads.0 * self.tuning.threads.1,
-            Kernel::Head => 128,
+            Kernel::Head => self.head_threads,
             Kernel::Tally => TALLY as u32,
             Kernel::Update | Kernel::Squares | Kernel::Gather => 256,
         }
@@ -275,7 +292,10 @@ impl Plan {
         let (rows, columns) = self.tuning.threads;
         match kernel {
             Kernel::Forward => (64 * u64::from(rows) + 32 * u64::from(columns)) * 16,
-            Kernel::Head => 16 * self.groups() * 16 + (self.padded + 128 + 2 * self.job.model.classes as u64) * 4,
+            Kernel::Head => {
+                let classes = self.job.model.classes as u64;
+                4 * (self.head_block() * self.groups() + self.padded + u64::from(self.head_threads) + 2 * classes)
+            }
             Kernel::Update => 1024 * 16,
             Kernel::Squares => 256 * 4,
             Kernel::Tally => TALLY * 8,
@@ -294,9 +314,10 @@ impl Plan {
                 GROUP * (1 + loads + SLICE + 8) + 8
             }
             Kernel::Head => {
-                let groups = self.groups();
-                let sums = self.padded.div_ceil(64) * (1 + (16 * groups).div_ceil(threads) * (1 + GROUP) + groups + 4);
-                let logits = c.div_ceil(16) * (1 + self.padded.div_ceil(8) + 8);
+                let (groups, block) = (self.groups(), self.head_block());
+                let loads = (block * groups).div_ceil(threads) * (1 + GROUP);
+                let sums = self.padded.div_ceil(block) * (1 + loads + block.div_ceil(threads) * (1 + groups));
+                let logits = c.div_ceil(threads / 8) * (1 + self.padded.div_ceil(8) + 8);
                 sums + logits + 3 * c + self.padded.div_ceil(threads) * (1 + c)
             }
             Kernel::Update => {
@@ -338,6 +359,8 @@ impl Plan {
                 ("GROUPS", self.groups() as f64),
                 ("SHUFFLES", if own { self.job.shuffles } else { 1 } as f64),
                 ("TRAIN", f64::from(u8::from(train))),
+                ("BLOCK", self.head_block() as f64),
+                ("WORKGROUP", self.head_threads.into()),
             ],
             Kernel::Update => {
                 let slices = ("SLICES", update_slices(fused) as f64);

@@ -27,8 +27,8 @@ const fn mutant(kernel: Kernel, name: &'static str, from: &'static str, to: &'st
 
 /// Every mutant.
 pub const MUTANTS: &[Mutant] = &[
-    mutant(Kernel::Forward, "mean not subtracted", "- standardisation[quad])", "- 0.0 * standardisation[quad])"),
-    mutant(Kernel::Forward, "means for scales", "* standardisation[quads + quad]", "* standardisation[quad]"),
+    mutant(Kernel::Forward, "mean not subtracted", "- mean)", "- 0.0 * mean)"),
+    mutant(Kernel::Forward, "means for scales", "scale = standardisation[quads + quad]", "scale = standardisation[quad]"),
     mutant(Kernel::Forward, "bytes in the wrong order", "vec4<u32>(0u, 8u, 16u, 24u)", "vec4<u32>(24u, 16u, 8u, 0u)"),
     mutant(
         Kernel::Forward,
@@ -46,15 +46,15 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Forward,
         "transposed tile",
-        "vec4<f32>(r0.y, r1.y, r2.y, r3.y)",
-        "vec4<f32>(r1.x, r1.y, r2.y, r3.y)",
+        "vec4<f32>(r[0].y, r[1].y",
+        "vec4<f32>(r[1].x, r[1].y",
     ),
-    mutant(Kernel::Forward, "weights of the next input", "w1[(d * N + n) / 4u]", "w1[((d + 1u) * N + n) / 4u]"),
+    mutant(Kernel::Forward, "weights of the next input", "w1[(d * N + column) / 4u]", "w1[((d + 1u) * N + column) / 4u]"),
     mutant(
         Kernel::Forward,
         "padding of the last input block not zeroed",
-        "if (d < D && n < end_column)",
-        "if (n < end_column)",
+        "if (d < D && column < end_column)",
+        "if (column < end_column)",
     ),
     mutant(
         Kernel::Forward,
@@ -79,18 +79,18 @@ pub const MUTANTS: &[Mutant] = &[
         "let a = quantizeToF16(x[d * 2u * THREAD_ROWS + my_rows]);",
     ),
     mutant(Kernel::Forward, "rows past the batch written", "if (row + i < step.rows)", "if (row + i <= step.rows)"),
-    mutant(Kernel::Forward, "columns past the models written", "if (column < end_column)", "if (column <= end_column)"),
-    mutant(Kernel::Head, "last partial of a group missing", "p < min(PARTIALS,", "p + 1u < min(PARTIALS,"),
-    mutant(Kernel::Head, "first bias dropped", "z[i] += small[b1 + 4u * unit + i];", "z[i] += 0.0;"),
-    mutant(Kernel::Head, "ReLU left out", "select(z, vec4<f32>(), z <= vec4<f32>())", "z"),
-    mutant(Kernel::Head, "ReLU inverted", "z <= vec4<f32>()", "z >= vec4<f32>()"),
+    mutant(Kernel::Forward, "columns past the models written", "    if (column < end_column) {\n        for", "    if (column <= end_column) {\n        for"),
+    mutant(Kernel::Head, "last partial of a group missing", "j < GROUP; j++", "j + 1u < GROUP; j++"),
+    mutant(Kernel::Head, "first bias dropped", "z += small[b1 + unit];", "z += 0.0;"),
+    mutant(Kernel::Head, "ReLU left out", "select(z, 0.0, z <= 0.0)", "z"),
+    mutant(Kernel::Head, "ReLU inverted", "z <= 0.0", "z >= 0.0"),
     mutant(Kernel::Head, "ReLU mask inverted", "!(unit <= 0.0)", "unit <= 0.0"),
     mutant(Kernel::Head, "ReLU mask left out", "h < H && !(unit <= 0.0)", "h < H"),
     mutant(
         Kernel::Head,
         "W2 transposed",
-        "active_units[h / 4u][h % 4u] * small[w2 + h * C + c]",
-        "active_units[h / 4u][h % 4u] * small[w2 + c * H + h]",
+        "active_units[h] * small[w2 + h * C + c]",
+        "active_units[h] * small[w2 + c * H + h]",
     ),
     mutant(
         Kernel::Head,
@@ -118,7 +118,7 @@ pub const MUTANTS: &[Mutant] = &[
         "        workgroupBarrier();\n    }\n\n    // Eight lanes",
         "    }\n\n    // Eight lanes",
     ),
-    mutant(Kernel::Head, "softmax not shifted", "let largest = logits[best];", "let largest = 0.0;"),
+    mutant(Kernel::Head, "softmax not shifted", "exp(logits[c] - largest);\n    }", "exp(logits[c]);\n    }"),
     mutant(
         Kernel::Head,
         "last class missing from the softmax",
@@ -138,7 +138,7 @@ pub const MUTANTS: &[Mutant] = &[
         "0u * step.rows",
     ),
     mutant(Kernel::Head, "sum instead of mean", "/ f32(step.rows);", "/ 1.0;"),
-    mutant(Kernel::Head, "last of equal logits", "if (logits[c] > logits[best])", "if (logits[c] < logits[best])"),
+    mutant(Kernel::Head, "last of equal logits", "if (logits[c] > largest)", "if (logits[c] >= largest)"),
     mutant(Kernel::Head, "scores one image further", "scores[b * M + m] = ", "scores[(b + 1u) * M + m] = "),
     mutant(
         Kernel::Head,
@@ -154,8 +154,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "last image missing",
-        "x[s] = load(batch_row + b, b < step.rows,",
-        "x[s] = load(batch_row + b, b + 1u < step.rows,",
+        "inputs(x[s], block + image < step.rows,",
+        "inputs(x[s], block + image + 1u < step.rows,",
     ),
     mutant(
         Kernel::Update,
@@ -179,15 +179,15 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "this step's images for the next product",
-        "next[i] = load(next_row + b, thread",
-        "next[i] = load(batch_row + b, thread",
+        "next[i] = word(next_row + b, FUSED",
+        "next[i] = word(batch_row + b, FUSED",
     ),
-    mutant(Kernel::Update, "odd images left out", "+ tile[512u * (i / 2u)", "+ 0.0 * tile[512u * (i / 2u)"),
+    mutant(Kernel::Update, "odd images left out", "+ tile[256u * i", "+ 0.0 * tile[256u * i"),
     mutant(
         Kernel::Update,
         "partner's inputs swapped",
-        "select(sums[4u * s], sums[4u * s + 2u], even)",
-        "select(sums[4u * s + 2u], sums[4u * s], even)",
+        "select(sums[mine], sums[mine + 2u], even)",
+        "select(sums[mine + 2u], sums[mine], even)",
     ),
     mutant(
         Kernel::Update,
@@ -204,8 +204,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "sums taken before the partner has left them",
-        "even);\n    }\n    workgroupBarrier();\n    let rate",
-        "even);\n    }\n    let rate",
+        "even);\n    }\n    workgroupBarrier();",
+        "even);\n    }",
     ),
     mutant(
         Kernel::Update,
@@ -216,8 +216,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "gradients cut to f16",
-        "let c = tile[512u + k * 16u + thread % 16u];",
-        "let c = quantizeToF16(tile[512u + k * 16u + thread % 16u]);",
+        "let c = tile[512u + k * 16u + across];",
+        "let c = quantizeToF16(tile[512u + k * 16u + across]);",
     ),
     mutant(Kernel::Update, "first slice's inputs for both", "tile[256u * s + k * 8u", "tile[k * 8u"),
     mutant(
@@ -229,14 +229,14 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "weights written over sums that the partner still reads",
-        "if (FUSED) {\n        workgroupBarrier();",
-        "if (FUSED) {",
+        "        workgroupBarrier();\n        for (var i = 0u; i < 2u; i++) {\n            tile",
+        "        for (var i = 0u; i < 2u; i++) {\n            tile",
     ),
     mutant(
         Kernel::Update,
         "next product with the old weights",
-        "tile[(4u * quad + 2u * parity + i) * 16u + thread % 16u] = w[i];",
-        "tile[(4u * quad + 2u * parity + i) * 16u + thread % 16u] = w[i] + rate.x;",
+        "tile[(4u * quad + 2u * parity + i) * 16u + across] = w[i];",
+        "tile[(4u * quad + 2u * parity + i) * 16u + across] = w[i] + rate.x;",
     ),
     mutant(
         Kernel::Update,
@@ -246,7 +246,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         Kernel::Update,
-        "next product's last slice missing",
+        "next product's slices by this step's length",
         "partials[((slice * step.next_rows",
         "partials[((slice * step.rows",
     ),
@@ -259,8 +259,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "W2's gradient transposed",
-        "HP + value / C] * dlogits[logits + value % C]",
-        "HP + value % H] * dlogits[logits + value / H]",
+        "HP + value / C] * dlogits[(b * M + m) * (C + 1u) + value % C]",
+        "HP + value % H] * dlogits[(b * M + m) * (C + 1u) + value / H]",
     ),
     mutant(
         Kernel::Update,
@@ -277,8 +277,16 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "b1 not updated",
-        "} else if (value < loss) {\n            let i",
-        "} else if (value < b1) {\n            let i",
+        "} else if (value >= b1 && value < loss) {",
+        "} else if (value >= b1 && value < b1) {",
+    ),
+    mutant(Kernel::Update, "loss of another column", "min(value - b2, C)", "min(value - b2, C - 1u)"),
+    mutant(Kernel::Update, "small values of the first model for all", "small_values(index / parts,", "small_values(0u,"),
+    mutant(
+        Kernel::Update,
+        "inputs past the last not zeroed",
+        "if (quad < quads) {\n        standard[0]",
+        "if (quad <= quads) {\n        standard[0]",
     ),
     mutant(Kernel::Update, "loss of the first step overwritten", "losses[step.loss * M + m]", "losses[m]"),
     mutant(Kernel::Update, "loss not averaged", "total / f32(step.rows);", "total;"),
