@@ -27,9 +27,7 @@ fn module(device: &wgpu::Device, label: Option<&str>, source: &str, built_in: bo
     // every divisor is a constant of at least 1. Indices of the built-in shaders depend on the invocation, on constants and
     // on sizes that `plan::Plan` checks, never on data but a label, which is below C wherever images are read; `verify` runs
     // every shape's edges between sentinels, and again with all checks on in each mutant.
-    unsafe {
-        device.create_shader_module_trusted(wgpu::ShaderModuleDescriptor { label, source }, checks(built_in))
-    }
+    unsafe { device.create_shader_module_trusted(wgpu::ShaderModuleDescriptor { label, source }, checks(built_in)) }
 }
 
 /// A compute pipeline with everything constant folded in.

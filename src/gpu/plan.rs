@@ -193,7 +193,18 @@ impl Plan {
         };
         let job = job.clone();
         let head_threads = HEAD_THREADS.0;
-        Some(Self { job, tuning, padded, columns, slices, head_threads, evaluation_rows, chunk_steps, chunk_rows, sizes })
+        Some(Self {
+            job,
+            tuning,
+            padded,
+            columns,
+            slices,
+            head_threads,
+            evaluation_rows,
+            chunk_steps,
+            chunk_rows,
+            sizes,
+        })
     }
 
     fn check(&self, limits: &Limits) -> Result<()> {

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
 use super::cache;
 use super::context::Gpu;
 use super::plan::{Plan, Tuning};
@@ -16,6 +18,7 @@ use super::{GpuEngine, Options};
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
+use crate::kernels::Kernel;
 use crate::params::Params;
 use crate::spec::Feed;
 
@@ -48,12 +51,14 @@ pub fn tuning(gpu: &Arc<Gpu>, job: &Job) -> Result<Option<Tuning>> {
     Ok(Some(best))
 }
 
-/// Everything that a tuning may depend on.
+/// Everything that a tuning may depend on, the shaders' text too: one measured with other kernels means nothing.
 fn key(gpu: &Gpu, job: &Job) -> String {
+    let shaders = Kernel::ALL.into_iter().fold(Sha256::new(), |hash, kernel| hash.chain_update(kernel.source()));
+    let shaders: String = shaders.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let super::AdapterInfo { name, backend, driver, .. } = &gpu.info;
     let Job { model, batch_size, shuffles, .. } = job;
     let shape = [model.inputs, model.hidden, model.classes, job.models(), *batch_size, *shuffles];
-    format!("{} {name} {backend} {driver} {shape:?}", env!("CARGO_PKG_VERSION"))
+    format!("{} {shaders} {name} {backend} {driver} {shape:?}", env!("CARGO_PKG_VERSION"))
 }
 
 /// A damaged or missing file knows nothing.

@@ -28,7 +28,12 @@ const fn mutant(kernel: Kernel, name: &'static str, from: &'static str, to: &'st
 /// Every mutant.
 pub const MUTANTS: &[Mutant] = &[
     mutant(Kernel::Forward, "mean not subtracted", "- mean)", "- 0.0 * mean)"),
-    mutant(Kernel::Forward, "means for scales", "scale = standardisation[quads + quad]", "scale = standardisation[quad]"),
+    mutant(
+        Kernel::Forward,
+        "means for scales",
+        "scale = standardisation[quads + quad]",
+        "scale = standardisation[quad]",
+    ),
     mutant(Kernel::Forward, "bytes in the wrong order", "vec4<u32>(0u, 8u, 16u, 24u)", "vec4<u32>(24u, 16u, 8u, 0u)"),
     mutant(
         Kernel::Forward,
@@ -43,13 +48,13 @@ pub const MUTANTS: &[Mutant] = &[
         "batch * step.rows",
     ),
     mutant(Kernel::Forward, "every model on the first batch", "step.row + batch * step.rows", "step.row"),
+    mutant(Kernel::Forward, "transposed tile", "vec4<f32>(r[0].y, r[1].y", "vec4<f32>(r[1].x, r[1].y"),
     mutant(
         Kernel::Forward,
-        "transposed tile",
-        "vec4<f32>(r[0].y, r[1].y",
-        "vec4<f32>(r[1].x, r[1].y",
+        "weights of the next input",
+        "w1[(d * N + column) / 4u]",
+        "w1[((d + 1u) * N + column) / 4u]",
     ),
-    mutant(Kernel::Forward, "weights of the next input", "w1[(d * N + column) / 4u]", "w1[((d + 1u) * N + column) / 4u]"),
     mutant(
         Kernel::Forward,
         "padding of the last input block not zeroed",
@@ -79,7 +84,12 @@ pub const MUTANTS: &[Mutant] = &[
         "let a = quantizeToF16(x[d * 2u * THREAD_ROWS + my_rows]);",
     ),
     mutant(Kernel::Forward, "rows past the batch written", "if (row + i < step.rows)", "if (row + i <= step.rows)"),
-    mutant(Kernel::Forward, "columns past the models written", "    if (column < end_column) {\n        for", "    if (column <= end_column) {\n        for"),
+    mutant(
+        Kernel::Forward,
+        "columns past the models written",
+        "    if (column < end_column) {\n        for",
+        "    if (column <= end_column) {\n        for",
+    ),
     mutant(Kernel::Head, "last partial of a group missing", "j < GROUP; j++", "j + 1u < GROUP; j++"),
     mutant(Kernel::Head, "first bias dropped", "z += small[b1 + unit];", "z += 0.0;"),
     mutant(Kernel::Head, "ReLU left out", "select(z, 0.0, z <= 0.0)", "z"),
@@ -281,7 +291,12 @@ pub const MUTANTS: &[Mutant] = &[
         "} else if (value >= b1 && value < b1) {",
     ),
     mutant(Kernel::Update, "loss of another column", "min(value - b2, C)", "min(value - b2, C - 1u)"),
-    mutant(Kernel::Update, "small values of the first model for all", "small_values(index / parts,", "small_values(0u,"),
+    mutant(
+        Kernel::Update,
+        "small values of the first model for all",
+        "small_values(index / parts,",
+        "small_values(0u,",
+    ),
     mutant(
         Kernel::Update,
         "inputs past the last not zeroed",
