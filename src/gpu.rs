@@ -6,7 +6,7 @@
 //! is read back until somebody asks for losses, sums or weights.
 //!
 //! **Not yet measured on a GPU.** Predicted for an H100 (132 multiprocessors at 1.75 GHz, a dependent dispatch 2.4 µs, a round
-//! trip to its L2 cache 330 cycles) from what NVIDIA's compiler makes of a transliteration to CUDA (sm_90; registers, order
+//! trip to its L2 cache 330 cycles) from what NVIDIA's compiler makes of a transliteration to CUDA (`sm_90`; registers, order
 //! of loads and instructions are real, cycles are counted on paper):
 //!
 //! | version, 2026-11 | M = 1, two stages | M = 30, three stages |

@@ -109,25 +109,29 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
             if !used {
                 continue;
             }
-            let grid = plan.grid(kernel, rows, train);
-            let most = limits.max_compute_workgroups_per_dimension;
-            prop_assert!(grid.iter().all(|groups| (1..=most).contains(groups)), "{kernel:?} {grid:?}");
-            let [x, y, z] = grid.map(u64::from);
-            let covered = match kernel {
-                Kernel::Forward => {
-                    let [height, width] = [8 * plan.tuning.threads.0, 4 * plan.tuning.threads.1].map(u64::from);
-                    x * width >= plan.columns && y * height >= rows && z == plan.partials(train)
-                }
-                Kernel::Head => x == rows && y == m,
-                // Tiles of 64 columns in every slice of W1, and every model's small values and loss by 32.
-                Kernel::Update => {
-                    x * y >= plan.columns.div_ceil(64) * plan.slices + m * (h * c + c + h + 1).div_ceil(32)
-                }
-                Kernel::Gather => x == rows && y * 256 * 4 >= d,
-                Kernel::Tally => x * TALLY >= rows && y == m,
-                Kernel::Squares => true,
-            };
-            prop_assert!(covered, "{kernel:?} over {rows} rows: {grid:?}");
+            // A step's `update` has the next step's product in it or, at a chunk's end, has not.
+            for fused in [false, plan.tuning.fused] {
+                let grid = plan.grid(kernel, rows, train, fused);
+                let most = limits.max_compute_workgroups_per_dimension;
+                prop_assert!(grid.iter().all(|groups| (1..=most).contains(groups)), "{kernel:?} {grid:?}");
+                let [x, y, z] = grid.map(u64::from);
+                let covered = match kernel {
+                    Kernel::Forward => {
+                        let [height, width] = [8 * plan.tuning.threads.0, 4 * plan.tuning.threads.1].map(u64::from);
+                        x * width >= plan.columns && y * height >= rows && z == plan.partials(train)
+                    }
+                    Kernel::Head => x == rows && y == m,
+                    // Tiles of 64 columns in every slice of W1, or in two at once; every model's small values and loss by 32.
+                    Kernel::Update => {
+                        let slices = if fused { plan.slices } else { plan.slices.div_ceil(2) };
+                        x * y >= plan.columns.div_ceil(64) * slices + m * (h * c + c + h + 1).div_ceil(32)
+                    }
+                    Kernel::Gather => x == rows && y * 256 * 4 >= d,
+                    Kernel::Tally => x * TALLY >= rows && y == m,
+                    Kernel::Squares => true,
+                };
+                prop_assert!(covered, "{kernel:?} over {rows} rows: {grid:?}");
+            }
         }
     }
     let most = u64::from(limits.max_compute_workgroups_per_dimension);

@@ -9,7 +9,7 @@ use crate::kernels::{Access, Kernel, Shaders, Step};
 
 /// wgpu would count every loop's iterations and guard every division, which keeps drivers from unrolling loops (a
 /// hundredfold slowdown has been seen). It would also clamp every index of workgroup memory, which NVIDIA's compiler does not
-/// prove away (seen in sm_90 code of a transliteration: 88 instructions instead of 74 in two rounds of `forward`'s inner
+/// prove away (seen in `sm_90` code of a transliteration: 88 instructions instead of 74 in two rounds of `forward`'s inner
 /// loop). Buffers stay guarded by the driver's own checks, and a wrong shader, a mutant or one of a user's, by all of them.
 const fn checks(built_in: bool) -> wgpu::ShaderRuntimeChecks {
     wgpu::ShaderRuntimeChecks {

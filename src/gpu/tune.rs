@@ -15,7 +15,7 @@ use super::cache;
 use super::context::Gpu;
 use super::plan::{Plan, Tuning};
 use super::{GpuEngine, Options};
-use crate::data::{Dataset, Standardisation};
+use crate::data::{Dataset, Standardisation, hex};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::kernels::Kernel;
@@ -54,7 +54,7 @@ pub fn tuning(gpu: &Arc<Gpu>, job: &Job) -> Result<Option<Tuning>> {
 /// Everything that a tuning may depend on, the shaders' text too: one measured with other kernels means nothing.
 fn key(gpu: &Gpu, job: &Job) -> String {
     let shaders = Kernel::ALL.into_iter().fold(Sha256::new(), |hash, kernel| hash.chain_update(kernel.source()));
-    let shaders: String = shaders.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let shaders: String = hex(&shaders.finalize()[..8]);
     let super::AdapterInfo { name, backend, driver, .. } = &gpu.info;
     let Job { model, batch_size, shuffles, .. } = job;
     let shape = [model.inputs, model.hidden, model.classes, job.models(), *batch_size, *shuffles];
