@@ -17,18 +17,7 @@ override THREAD_COLUMNS: u32 = 16u;
 override WORKGROUP: u32 = 128u;      // THREAD_ROWS · THREAD_COLUMNS
 
 const SLICE = 32u;
-const SHIFTS = vec4<u32>(0u, 8u, 16u, 24u);
 
-struct Step {
-    row: u32,        // first row of the step in the chunk
-    rows: u32,       // B of this step
-    rate: u32,       // the step's place in the table of learning rates
-    loss: u32,       // the step's place in the table of losses
-    next_row: u32,   // first row of the next step
-    next_rows: u32,  // B of the next step
-}
-
-var<immediate> step: Step;
 @group(0) @binding(0) var<storage, read> pixels: array<u32>;                 // [rows of the chunk][⌈D/4⌉], 4 pixels each
 @group(0) @binding(1) var<storage, read> standardisation: array<vec4<f32>>;  // [2][⌈D/4⌉]: means, scales
 @group(0) @binding(2) var<storage, read> w1: array<vec4<f32>>;               // [D][N/4]
@@ -36,17 +25,6 @@ var<immediate> step: Step;
 
 var<workgroup> x: array<vec4<f32>, 64u * THREAD_ROWS>;     // [SLICE][2·THREAD_ROWS], four rows each
 var<workgroup> w: array<vec4<f32>, 32u * THREAD_COLUMNS>;  // [SLICE][THREAD_COLUMNS], four columns each
-
-// Four neighbouring pixels of image `b` of the batch. Made inputs only later, so that nothing waits for one load before the
-// next is on its way.
-fn word(b: u32, first: u32, quad: u32) -> u32 {
-    let quads = (D + 3u) / 4u;
-    var word = 0u;
-    if (b < step.rows && quad < quads) {
-        word = pixels[(first + b) * quads + quad];
-    }
-    return word;
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -60,7 +38,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let my_column = thread % THREAD_COLUMNS;
     let row = first_row + 4u * my_rows;
     let column = first_column + 4u * my_column;
-    let quads = (D + 3u) / 4u;
 
     var sums = array<vec4<f32>, 8>();
     for (var slice = group.z * GROUP; slice < min((D + SLICE - 1u) / SLICE, (group.z + 1u) * GROUP); slice++) {
@@ -71,25 +48,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let b = first_row + 4u * rows;
             var words = array<u32, 4>();
             for (var k = 0u; k < 4u; k++) {
-                words[k] = word(b + k, batch_row, quad);
+                words[k] = word(batch_row + b + k, b + k < step.rows, quad);
             }
-            var mean = vec4<f32>();
-            var scale = vec4<f32>();
-            if (quad < quads) {
-                mean = standardisation[quad];
-                scale = standardisation[quads + quad];
-            }
-            // Zero outside the batch or the image.
-            var r = array<vec4<f32>, 4>();
-            for (var k = 0u; k < 4u; k++) {
-                let bytes = (vec4<u32>(words[k]) >> SHIFTS) & vec4<u32>(255u);
-                r[k] = select(vec4<f32>(), (vec4<f32>(bytes) - mean) * scale, b + k < step.rows);
-            }
+            let four = turned(words, b, step.rows, statistics(quad));
             let to = i / (2u * THREAD_ROWS) * 8u * THREAD_ROWS + rows;
-            x[to] = vec4<f32>(r[0].x, r[1].x, r[2].x, r[3].x);
-            x[to + 2u * THREAD_ROWS] = vec4<f32>(r[0].y, r[1].y, r[2].y, r[3].y);
-            x[to + 4u * THREAD_ROWS] = vec4<f32>(r[0].z, r[1].z, r[2].z, r[3].z);
-            x[to + 6u * THREAD_ROWS] = vec4<f32>(r[0].w, r[1].w, r[2].w, r[3].w);
+            for (var k = 0u; k < 4u; k++) {
+                x[to + k * 2u * THREAD_ROWS] = four[k];
+            }
         }
         for (var k = thread / THREAD_COLUMNS; k < SLICE; k += THREAD_ROWS) {
             let d = slice * SLICE + k;

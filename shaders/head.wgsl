@@ -22,16 +22,6 @@ override WORKGROUP: u32 = 320u;
 
 const LANES = 8u;  // invocations that share the sum of a logit
 
-struct Step {
-    row: u32,
-    rows: u32,
-    rate: u32,
-    loss: u32,
-    next_row: u32,
-    next_rows: u32,
-}
-
-var<immediate> step: Step;
 @group(0) @binding(0) var<storage, read> partials: array<f32>;              // [PARTIALS][B][M·HP]
 @group(0) @binding(1) var<storage, read> small: array<f32>;                 // [M][H·C + C + H]: W2, b2, b1
 @group(0) @binding(2) var<storage, read> labels: array<u32>;                // [rows of the chunk]

@@ -7,16 +7,6 @@ override M: u32 = 1u;  // models
 
 const IMAGES = 64u;
 
-struct Step {
-    row: u32,
-    rows: u32,
-    rate: u32,
-    loss: u32,  // here: the batch's first group in the table of tallies
-    next_row: u32,
-    next_rows: u32,
-}
-
-var<immediate> step: Step;
 @group(0) @binding(0) var<storage, read> scores: array<vec2<f32>>;         // [B][M], (loss, 1 if right else 0)
 @group(0) @binding(1) var<storage, read_write> tallies: array<vec2<f32>>;  // [groups][M]
 

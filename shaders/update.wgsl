@@ -20,18 +20,7 @@ override FUSED: bool = false;
 override SLICES: u32 = 2u;          // 1 if FUSED, else 2
 
 const SLICE = 32u;
-const SHIFTS = vec4<u32>(0u, 8u, 16u, 24u);
 
-struct Step {
-    row: u32,
-    rows: u32,
-    rate: u32,
-    loss: u32,
-    next_row: u32,
-    next_rows: u32,
-}
-
-var<immediate> step: Step;
 @group(0) @binding(0) var<storage, read> pixels: array<u32>;                 // [rows of the chunk][⌈D/4⌉], 4 pixels each
 @group(0) @binding(1) var<storage, read> standardisation: array<vec4<f32>>;  // [2][⌈D/4⌉]: means, scales
 @group(0) @binding(2) var<storage, read> hidden: array<f32>;                 // [B][M·HP]
@@ -45,81 +34,11 @@ var<immediate> step: Step;
 
 var<workgroup> tile: array<vec4<f32>, 1024>;
 
-// Four neighbouring pixels of an image of the chunk. Made inputs only later, so that nothing waits for one load before the
-// next is on its way.
-fn word(row: u32, inside: bool, quad: u32) -> u32 {
-    let quads = (D + 3u) / 4u;
-    var word = 0u;
-    if (inside && quad < quads) {
-        word = pixels[row * quads + quad];
-    }
-    return word;
-}
-
-// Mean and scale of four inputs; zero past the last.
-fn statistics(quad: u32) -> array<vec4<f32>, 2> {
-    let quads = (D + 3u) / 4u;
-    var standard = array<vec4<f32>, 2>();
-    if (quad < quads) {
-        standard[0] = standardisation[quad];
-        standard[1] = standardisation[quads + quad];
-    }
-    return standard;
-}
-
-// Inputs from pixels; zero where there is no image.
-fn inputs(word: u32, inside: bool, standard: array<vec4<f32>, 2>) -> vec4<f32> {
-    let bytes = (vec4<u32>(word) >> SHIFTS) & vec4<u32>(255u);
-    return select(vec4<f32>(), (vec4<f32>(bytes) - standard[0]) * standard[1], inside);
-}
-
 fn gradient(b: u32, column: u32, end_column: u32) -> vec4<f32> {
     if (b < step.rows && column < end_column) {
         return dhidden[(b * M * HP + column) / 4u];
     }
     return vec4<f32>();
-}
-
-fn small_values(m: u32, first: u32, thread: u32) {
-    let value = first + thread / 8u;
-    let lane = thread % 8u;
-    let b2 = H * C;
-    let b1 = b2 + C;
-    let loss = b1 + H;
-    var sum = 0.0;
-    // A loop each, not cases in one: that way a compiler sends out several images' loads together.
-    if (value < b2) {
-        for (var b = lane; b < step.rows; b += 8u) {
-            sum += hidden[(b * M + m) * HP + value / C] * dlogits[(b * M + m) * (C + 1u) + value % C];
-        }
-    } else if (value >= b1 && value < loss) {
-        let unit = value - b1;
-        for (var b = lane; b < step.rows; b += 8u) {
-            sum += dhidden[((b * M + m) * HP + unit) / 4u][unit % 4u];
-        }
-    } else if (value <= loss) {
-        let column = min(value - b2, C);
-        for (var b = lane; b < step.rows; b += 8u) {
-            sum += dlogits[(b * M + m) * (C + 1u) + column];
-        }
-    }
-    tile[thread].x = sum;
-    workgroupBarrier();
-    if (lane == 0u && value <= loss) {
-        var total = 0.0;
-        for (var i = 0u; i < 8u; i++) {
-            total += tile[thread + i].x;
-        }
-        let rate = rates[step.rate * M + m];
-        let i = m * loss + value;
-        if (value == loss) {
-            losses[step.loss * M + m] = total / f32(step.rows);
-        } else if (value < b2) {
-            small[i] -= rate.x * (total + rate.y * small[i]);
-        } else {
-            small[i] -= rate.x * total;
-        }
-    }
 }
 
 @compute @workgroup_size(256)
@@ -163,7 +82,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let rate = rates[step.rate * M + min(column, end_column - 1u) / HP];
     // What this invocation brings for all: pixels of image thread / 8, gradients of images thread / 16 and 16 further, and
-    // the next batch's pixels of 4 images, of which 128 invocations bring 64 images × 32 inputs.
+    // the next batch's pixels of 4 images.
     let image = thread / 8u;
     var x = array<u32, 2>();
     var standard = array<array<vec4<f32>, 2>, 2>();
@@ -178,13 +97,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         g[i] = gradient(thread / 16u + 16u * i, g_column, end_column);
     }
     let next_quad = slice * 8u + thread / 16u;
-    let next_image = thread % 16u * 4u;
     let next_standard = statistics(next_quad);
-    var next = array<u32, 4>();
-    for (var i = 0u; i < 4u; i++) {
-        let b = next_image + i;
-        next[i] = word(next_row + b, FUSED && thread < 128u && b < step.next_rows, next_quad);
-    }
+    let next = next_words(next_row, thread % 16u * 4u, FUSED && thread < 128u, next_quad);
 
     var sums = array<vec4<f32>, 8>();
     for (var block = 0u; block < step.rows; block += 32u) {
@@ -235,47 +149,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 
     if (FUSED) {
-        let below = thread / 64u * 4u + thread % 32u / 16u * 2u + thread % 2u;
         workgroupBarrier();
         for (var i = 0u; i < 2u; i++) {
             tile[(4u * quad + 2u * parity + i) * 16u + across] = w[i];
         }
-        for (var first_row = 0u; first_row < step.next_rows; first_row += 64u) {
-            if (thread < 128u) {
-                var r = array<vec4<f32>, 4>();
-                for (var i = 0u; i < 4u; i++) {
-                    r[i] = inputs(next[i], first_row + next_image + i < step.next_rows, next_standard);
-                }
-                let to = 512u + thread / 16u * 64u + thread % 16u;
-                tile[to] = vec4<f32>(r[0].x, r[1].x, r[2].x, r[3].x);
-                tile[to + 16u] = vec4<f32>(r[0].y, r[1].y, r[2].y, r[3].y);
-                tile[to + 32u] = vec4<f32>(r[0].z, r[1].z, r[2].z, r[3].z);
-                tile[to + 48u] = vec4<f32>(r[0].w, r[1].w, r[2].w, r[3].w);
-            }
-            workgroupBarrier();
-            for (var i = 0u; i < 4u; i++) {
-                let b = first_row + 64u + next_image + i;
-                next[i] = word(next_row + b, thread < 128u && b < step.next_rows, next_quad);
-            }
-            var partial = array<vec4<f32>, 4>();
-            let row = first_row + below * 4u;
-            // Of 100 images, the last 28 of two blocks are none: a warp in eight has nothing to do.
-            if (row < step.next_rows) {
-                for (var k = 0u; k < SLICE; k++) {
-                    let a = tile[512u + k * 16u + below];
-                    let c = tile[k * 16u + across];
-                    partial[0] += a.x * c;
-                    partial[1] += a.y * c;
-                    partial[2] += a.z * c;
-                    partial[3] += a.w * c;
-                }
-            }
-            for (var i = 0u; i < 4u; i++) {
-                if (row + i < step.next_rows && column < end_column) {
-                    partials[((slice * step.next_rows + row + i) * M * HP + column) / 4u] = partial[i];
-                }
-            }
-            workgroupBarrier();
-        }
+        next_product(thread, slice, next_row, column, end_column, across, next, next_standard);
     }
 }

@@ -2,6 +2,15 @@
 
 use std::borrow::Cow;
 
+/// A file of `shaders/`: its path there, without the ending, and its text.
+pub type File<'a> = (&'static str, &'a str);
+
+macro_rules! file {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../shaders/", $path, ".wgsl")))
+    };
+}
+
 /// A compute shader of `shaders/`, its entry point named `main`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kernel {
@@ -62,15 +71,22 @@ impl Kernel {
         }
     }
 
-    /// The WGSL text.
-    pub fn source(self) -> &'static str {
+    /// The files that its WGSL text is put together from: its own, what it has in common with others, and its parts. WGSL has
+    /// no way to include one, and takes declarations in any order.
+    pub fn files(self) -> &'static [File<'static>] {
         match self {
-            Self::Forward => include_str!("../shaders/forward.wgsl"),
-            Self::Head => include_str!("../shaders/head.wgsl"),
-            Self::Update => include_str!("../shaders/update.wgsl"),
-            Self::Gather => include_str!("../shaders/gather.wgsl"),
-            Self::Tally => include_str!("../shaders/tally.wgsl"),
-            Self::Squares => include_str!("../shaders/squares.wgsl"),
+            Self::Forward => &[file!("forward"), file!("step"), file!("inputs")],
+            Self::Head => &[file!("head"), file!("step")],
+            Self::Update => &[
+                file!("update"),
+                file!("step"),
+                file!("inputs"),
+                file!("update/small_values"),
+                file!("update/next_product"),
+            ],
+            Self::Gather => &[file!("gather")],
+            Self::Tally => &[file!("tally"), file!("step")],
+            Self::Squares => &[file!("squares")],
         }
     }
 
@@ -126,41 +142,56 @@ impl Ceiling {
     }
 }
 
-/// The sources that an engine compiles. The built-in ones, unless a check replaces some by wrong ones.
+/// The files that an engine's kernels are compiled from. The built-in ones, unless a check replaces some by wrong ones.
 #[derive(Clone, Debug, Default)]
 pub struct Shaders {
-    replaced: Vec<(Kernel, Cow<'static, str>)>,
+    replaced: Vec<(&'static str, Cow<'static, str>)>,
 }
 
 impl Shaders {
-    /// The same, but for one kernel's source.
+    /// The same, but for the text of one file, named by its path as in [`Kernel::files`].
     #[must_use]
-    pub fn replacing(mut self, kernel: Kernel, source: impl Into<Cow<'static, str>>) -> Self {
-        self.replaced.push((kernel, source.into()));
+    pub fn replacing(mut self, path: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        self.replaced.push((path, text.into()));
         self
     }
 
-    /// Whether `kernel` has its built-in source.
+    /// Whether all of `kernel` is built in.
     pub fn are_built_in(&self, kernel: Kernel) -> bool {
-        self.source(kernel) == kernel.source()
+        kernel.files().iter().all(|(path, _)| self.replacement(path).is_none())
     }
 
-    /// The source of `kernel`.
-    pub fn source(&self, kernel: Kernel) -> &str {
-        self.replaced.iter().rev().find(|(of, _)| *of == kernel).map_or(kernel.source(), |(_, source)| source)
+    /// The files of `kernel`.
+    pub fn files(&self, kernel: Kernel) -> Vec<File<'_>> {
+        kernel.files().iter().map(|(path, text)| (*path, self.replacement(path).unwrap_or(text))).collect()
     }
+
+    /// The WGSL text of `kernel`.
+    pub fn source(&self, kernel: Kernel) -> String {
+        source(&self.files(kernel))
+    }
+
+    fn replacement(&self, path: &str) -> Option<&str> {
+        self.replaced.iter().rev().find(|(of, _)| *of == path).map(|(_, text)| text.as_ref())
+    }
+}
+
+/// One text of several files.
+pub fn source(files: &[File<'_>]) -> String {
+    files.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{BTreeSet, HashMap};
+    use std::path::Path;
 
     use wgpu::naga::{self, AddressSpace, StorageAccess, TypeInner};
 
     use super::*;
 
     fn parsed(kernel: Kernel) -> (naga::Module, naga::valid::ModuleInfo) {
-        parsed_source(kernel.name(), kernel.source())
+        parsed_source(kernel.name(), &Shaders::default().source(kernel))
     }
 
     fn parsed_source(name: &str, source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
@@ -173,21 +204,41 @@ mod tests {
         (module, info)
     }
 
+    /// Every `.wgsl` file below `folder`, by its path from `shaders` and without the ending.
+    fn files_below(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files_below(&path, root, found);
+            } else {
+                let name = path.strip_prefix(root).unwrap().with_extension("");
+                found.insert(name.to_str().unwrap().replace('\\', "/"));
+            }
+        }
+    }
+
     #[test]
-    fn every_file_in_shaders_is_a_kernel_and_valid_by_itself() {
-        let mut files: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        files.sort();
-        let sources = Kernel::ALL.iter().map(|kernel| (kernel.name(), kernel.source()));
-        let mut sources: Vec<_> =
-            sources.chain(Ceiling::ALL.iter().map(|ceiling| (ceiling.name(), ceiling.source()))).collect();
-        sources.sort_unstable();
-        assert_eq!(files, sources.iter().map(|(name, _)| format!("{name}.wgsl")).collect::<Vec<_>>());
-        for (name, source) in sources {
-            let (module, _) = parsed_source(name, source);
+    fn every_file_in_shaders_is_a_kernels_and_every_kernel_is_valid() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders"));
+        let mut files = BTreeSet::new();
+        files_below(root, root, &mut files);
+        let used = Kernel::ALL.into_iter().flat_map(|kernel| kernel.files().iter().map(|(path, _)| *path));
+        let used: BTreeSet<_> = used.chain(Ceiling::ALL.map(Ceiling::name)).map(str::to_owned).collect();
+        assert_eq!(files, used);
+        let kernels = Kernel::ALL.map(|kernel| (kernel.name(), Shaders::default().source(kernel)));
+        for (name, source) in kernels.into_iter().chain(Ceiling::ALL.map(|it| (it.name(), it.source().to_owned()))) {
+            let (module, _) = parsed_source(name, &source);
             assert_eq!(module.entry_points.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["main"]);
+        }
+    }
+
+    #[test]
+    fn a_replaced_file_is_in_every_kernel_that_has_it_and_in_no_other() {
+        let shaders = Shaders::default().replacing("inputs", "// mine");
+        for kernel in Kernel::ALL {
+            let has = matches!(kernel, Kernel::Forward | Kernel::Update);
+            assert_eq!(shaders.source(kernel).contains("// mine"), has, "{}", kernel.name());
+            assert_eq!(shaders.are_built_in(kernel), !has, "{}", kernel.name());
         }
     }
 
@@ -196,7 +247,7 @@ mod tests {
         // What `gather` does on the GPU, `Dataset::gather` does on the host.
         for kernel in Kernel::ALL.into_iter().filter(|kernel| *kernel != Kernel::Gather) {
             let twin = format!("{}/src/cpu/{}.rs", env!("CARGO_MANIFEST_DIR"), kernel.name());
-            assert!(std::path::Path::new(&twin).is_file(), "{twin} is missing");
+            assert!(Path::new(&twin).is_file(), "{twin} is missing");
         }
     }
 

@@ -139,8 +139,10 @@ fn verify(folder: &Path, arguments: &[&str], code: i32) -> (String, String) {
 fn broken(kernel: Kernel) -> TempDir {
     let folder = tempdir().unwrap();
     let mutant = MUTANTS.iter().find(|mutant| mutant.kernel == kernel).unwrap();
-    fs::create_dir(folder.path().join("shaders")).unwrap();
-    fs::write(folder.path().join(format!("shaders/{}.wgsl", kernel.name())), mutant.source().unwrap()).unwrap();
+    let (path, text) = mutant.file().unwrap();
+    let file = folder.path().join(format!("shaders/{path}.wgsl"));
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, text).unwrap();
     folder
 }
 
@@ -208,8 +210,8 @@ fn names_and_shaders_that_make_no_sense_are_wrong_usage() {
     let (_, err) = verify(folder.path(), &["--shaders", "."], 2);
     assert!(err.contains("head.wgsl:1:10"), "{err}");
     // Valid, but for other buffers than the kernel's.
-    let source = Kernel::Head.source().replace("@binding(0)", "@binding(12)");
-    fs::write(folder.path().join("head.wgsl"), source).unwrap();
+    let text = Kernel::Head.files()[0].1.replace("@binding(0)", "@binding(12)");
+    fs::write(folder.path().join("head.wgsl"), text).unwrap();
     let (_, err) = verify(folder.path(), &["--shaders", ".", "--case", "head/D37"], 2);
     assert!(err.contains("--shaders .") && err.contains("binding: 12"), "{err}");
 }

@@ -87,7 +87,7 @@ impl Pipeline {
                     bind_group_layouts: &[Some(&layout)],
                     immediate_size: kernel.immediates(),
                 })),
-                module: &module(device, label, shaders.source(kernel), shaders.are_built_in(kernel)),
+                module: &module(device, label, &shaders.source(kernel), shaders.are_built_in(kernel)),
                 entry_point: Some("main"),
                 compilation_options: wgpu::PipelineCompilationOptions {
                     constants,

@@ -53,8 +53,8 @@ pub fn tuning(gpu: &Arc<Gpu>, job: &Job) -> Result<Option<Tuning>> {
 
 /// Everything that a tuning may depend on, the shaders' text too: one measured with other kernels means nothing.
 fn key(gpu: &Gpu, job: &Job) -> String {
-    let shaders = Kernel::ALL.into_iter().fold(Sha256::new(), |hash, kernel| hash.chain_update(kernel.source()));
-    let shaders: String = hex(&shaders.finalize()[..8]);
+    let files = Kernel::ALL.into_iter().flat_map(Kernel::files);
+    let shaders = hex(&files.fold(Sha256::new(), |hash, (_, text)| hash.chain_update(text)).finalize()[..8]);
     let super::AdapterInfo { name, backend, driver, .. } = &gpu.info;
     let Job { model, batch_size, shuffles, .. } = job;
     let shape = [model.inputs, model.hidden, model.classes, job.models(), *batch_size, *shuffles];

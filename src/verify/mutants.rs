@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::kernels::{Kernel, Shaders};
 
-/// A wrong edit: `from`, which stands once in the shader, becomes `to`.
+/// A wrong edit: `from`, which stands once in the kernel's files, becomes `to`.
 #[derive(Clone, Copy, Debug)]
 pub struct Mutant {
     /// What is wrong, for people.
@@ -27,12 +27,12 @@ const fn mutant(kernel: Kernel, name: &'static str, from: &'static str, to: &'st
 
 /// Every mutant.
 pub const MUTANTS: &[Mutant] = &[
-    mutant(Kernel::Forward, "mean not subtracted", "- mean)", "- 0.0 * mean)"),
+    mutant(Kernel::Forward, "mean not subtracted", "- standard[0])", "- 0.0 * standard[0])"),
     mutant(
         Kernel::Forward,
         "means for scales",
-        "scale = standardisation[quads + quad]",
-        "scale = standardisation[quad]",
+        "standard[1] = standardisation[quads + quad]",
+        "standard[1] = standardisation[quad]",
     ),
     mutant(Kernel::Forward, "bytes in the wrong order", "vec4<u32>(0u, 8u, 16u, 24u)", "vec4<u32>(24u, 16u, 8u, 0u)"),
     mutant(
@@ -48,7 +48,7 @@ pub const MUTANTS: &[Mutant] = &[
         "batch * step.rows",
     ),
     mutant(Kernel::Forward, "every model on the first batch", "step.row + batch * step.rows", "step.row"),
-    mutant(Kernel::Forward, "transposed tile", "vec4<f32>(r[0].y, r[1].y", "vec4<f32>(r[1].x, r[1].y"),
+    mutant(Kernel::Forward, "transposed tile", "return transpose(x);", "return x;"),
     mutant(
         Kernel::Forward,
         "weights of the next input",
@@ -189,8 +189,16 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "this step's images for the next product",
-        "next[i] = word(next_row + b, FUSED",
-        "next[i] = word(batch_row + b, FUSED",
+        "next_words(next_row, thread",
+        "next_words(batch_row, thread",
+    ),
+    mutant(Kernel::Update, "mean not subtracted", "- standard[0])", "- 0.0 * standard[0])"),
+    mutant(Kernel::Update, "next tile transposed", "return transpose(x);", "return x;"),
+    mutant(
+        Kernel::Update,
+        "next tile overwritten while it is read",
+        "sums[i];\n            }\n        }\n        workgroupBarrier();",
+        "sums[i];\n            }\n        }",
     ),
     mutant(Kernel::Update, "odd images left out", "+ tile[256u * i", "+ 0.0 * tile[256u * i"),
     mutant(
@@ -263,8 +271,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         Kernel::Update,
         "next tile read before it is written",
-        "            workgroupBarrier();\n            for (var i = 0u; i < 4u; i++) {\n                let b",
-        "            for (var i = 0u; i < 4u; i++) {\n                let b",
+        "        workgroupBarrier();\n        words = next_words",
+        "        words = next_words",
     ),
     mutant(
         Kernel::Update,
@@ -349,32 +357,33 @@ impl Mutant {
         barriers(self.to) < barriers(self.from)
     }
 
-    /// The wrong source.
+    /// The wrong file: its path as in [`Kernel::files`], and its text.
     ///
     /// # Errors
     ///
     /// [`Error::Internal`] if the shader has changed so that the edit no longer applies exactly once.
-    pub fn source(&self) -> Result<String> {
-        let source = self.kernel.source();
-        let found = source.matches(self.from).count();
-        if found != 1 {
-            return Err(Error::Internal(format!(
-                "mutant `{}`: {:?} stands {found} times in {}.wgsl, expected once",
+    pub fn file(&self) -> Result<(&'static str, String)> {
+        let files = self.kernel.files();
+        let found: usize = files.iter().map(|(_, text)| text.matches(self.from).count()).sum();
+        match files.iter().find(|(_, text)| text.contains(self.from)) {
+            Some((path, text)) if found == 1 => Ok((path, text.replacen(self.from, self.to, 1))),
+            _ => Err(Error::Internal(format!(
+                "mutant `{}`: {:?} stands {found} times in kernel {}, expected once",
                 self.name,
                 self.from,
                 self.kernel.name()
-            )));
+            ))),
         }
-        Ok(source.replacen(self.from, self.to, 1))
     }
 
     /// Runs the kernel's cases on the wrong shader until one fails; `None` if it survives them all.
     ///
     /// # Errors
     ///
-    /// Those of [`Self::source`], and what a driver can do.
+    /// Those of [`Self::file`], and what a driver can do.
     pub fn hunt(&self, gpu: &Gpu) -> Result<Option<Caught>> {
-        let shaders = Shaders::default().replacing(self.kernel, self.source()?);
+        let (path, text) = self.file()?;
+        let shaders = Shaders::default().replacing(path, text);
         for case in cases(false).into_iter().filter(|case| case.kernel == self.kernel) {
             let launched = case.launch(&gpu.limits)?.run(gpu, &shaders)?;
             if let Some((what, outcome)) = launched.outcomes.iter().find(|(_, outcome)| !outcome.passed()) {
@@ -395,7 +404,9 @@ mod tests {
             assert!(MUTANTS.iter().any(|mutant| mutant.kernel == kernel), "{}", kernel.name());
         }
         for mutant in MUTANTS {
-            assert_ne!(mutant.source().unwrap(), mutant.kernel.source(), "{}", mutant.name);
+            let (path, text) = mutant.file().unwrap();
+            let built_in = mutant.kernel.files().iter().find(|(of, _)| *of == path).unwrap().1;
+            assert_ne!(text, built_in, "{}", mutant.name);
         }
     }
 }

@@ -1,60 +1,97 @@
 //! Shaders to try without building anew: a folder's files in the place of the built-in ones.
 
-use std::fs;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use wgpu::naga;
 
 use crate::error::{Error, Result};
-use crate::kernels::{Kernel, Shaders};
+use crate::kernels::{File, Kernel, Shaders, source};
 
-/// The built-in shaders, but for every `NAME.wgsl` of `folder`, which takes the place of the kernel `NAME`; and those
-/// kernels.
+/// The built-in shaders, but for every file of `folder` that is called like one of [`Kernel::files`], `update.wgsl` or
+/// `update/small_values.wgsl`, which takes its place; and the kernels that have one of those.
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] for a folder without shaders, a name that no kernel has, and a file that is not valid WGSL.
+/// [`Error::Usage`] for a folder without shaders, a name that no file of a kernel has, and kernels that are not valid WGSL.
 pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
     let usage = |what: String| Error::Usage(format!("--shaders {}: {what}", folder.display()));
-    let names = || Kernel::ALL.map(|kernel| format!("{}.wgsl", kernel.name())).join(", ");
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|error| usage(error.to_string()))? {
-        let path = entry.map_err(|error| usage(error.to_string()))?.path();
-        if path.extension().is_some_and(|extension| extension == "wgsl") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    if files.is_empty() {
+    let known: BTreeSet<_> = Kernel::ALL.into_iter().flat_map(Kernel::files).map(|(path, _)| *path).collect();
+    let names = || known.iter().map(|path| format!("{path}.wgsl")).collect::<Vec<_>>().join(", ");
+    let mut found = Vec::new();
+    find(folder, &mut found).map_err(|error| usage(error.to_string()))?;
+    found.sort();
+    if found.is_empty() {
         return Err(usage(format!("there is no shader: expected some of {}", names())));
     }
-    let (mut shaders, mut replaced) = (Shaders::default(), Vec::new());
-    for path in files {
-        let stem = path.file_stem().unwrap_or_default();
-        let Some(kernel) = Kernel::ALL.into_iter().find(|kernel| stem == kernel.name()) else {
-            return Err(usage(format!("no kernel is called {}: expected some of {}", stem.display(), names())));
+    let mut shaders = Shaders::default();
+    for file in found {
+        let name = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
+        let Some(path) = known.iter().find(|path| name == Path::new(path)) else {
+            return Err(usage(format!("no kernel has a file {}: expected some of {}", name.display(), names())));
         };
-        let source = fs::read_to_string(&path).map_err(|error| usage(format!("{}: {error}", path.display())))?;
-        check(&source, &path)?;
-        shaders = shaders.replacing(kernel, source);
-        replaced.push(kernel);
+        let text = fs::read_to_string(&file).map_err(|error| usage(format!("{}: {error}", file.display())))?;
+        shaders = shaders.replacing(path, text);
+    }
+    let replaced: Vec<_> = Kernel::ALL.into_iter().filter(|kernel| !shaders.are_built_in(*kernel)).collect();
+    for kernel in &replaced {
+        check(&shaders, *kernel, folder)?;
     }
     Ok((shaders, replaced))
 }
 
-/// What naga says against a source, with the file and the line.
-fn check(source: &str, path: &Path) -> Result<()> {
-    let file = path.display().to_string();
-    let refused = |message: String| Error::Usage(message.trim_end().trim_start_matches("error: ").to_owned());
-    let module =
-        naga::front::wgsl::parse_str(source).map_err(|error| refused(error.emit_to_string_with_path(source, &file)))?;
+/// Every `.wgsl` file of `folder` and of the folders in it.
+fn find(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            find(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "wgsl") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What naga says against a kernel, with the file and the line.
+fn check(shaders: &Shaders, kernel: Kernel, folder: &Path) -> Result<()> {
+    let mut files = shaders.files(kernel);
+    let mut result = Ok(());
+    // naga counts lines from the start of the text, so each file comes first once, until the error is found in the first one
+    // or where it ends.
+    for next in 0..files.len() {
+        files[..=next].rotate_right(1);
+        let (path, text) = files[0];
+        let built_in = kernel.files().contains(&files[0]);
+        let file =
+            if built_in { format!("built-in {path}.wgsl") } else { folder.join(path).display().to_string() + ".wgsl" };
+        let Err((at, message)) = parse(&files, &file) else { continue };
+        result = Err(Error::Usage(message));
+        if at <= text.len() + 1 {
+            break;
+        }
+    }
+    result
+}
+
+/// The offset of an error in the text of `files`, and a message that takes all of it for `file`.
+fn parse(files: &[File<'_>], file: &str) -> std::result::Result<(), (usize, String)> {
+    let source = source(files);
+    let refused = |location: Option<naga::SourceLocation>, message: String| {
+        let message = message.trim_end().trim_start_matches("error: ").to_owned();
+        (location.map_or(0, |location| location.offset as usize), message)
+    };
+    let module = naga::front::wgsl::parse_str(&source)
+        .map_err(|error| refused(error.location(&source), error.emit_to_string_with_path(&source, file)))?;
     naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::IMMEDIATES)
         .validate(&module)
-        .map_err(|error| refused(error.emit_to_string_with_path(source, &file)))?;
+        .map_err(|error| refused(error.location(&source), error.emit_to_string_with_path(&source, file)))?;
     if module.entry_points.iter().any(|entry| entry.name == "main" && entry.stage == naga::ShaderStage::Compute) {
         return Ok(());
     }
-    Err(Error::Usage(format!("{file}: no compute entry point `main`")))
+    Err((0, format!("{file}: no compute entry point `main`")))
 }
 
 #[cfg(test)]
@@ -72,13 +109,13 @@ mod tests {
     #[test]
     fn a_file_takes_the_place_of_its_kernel_and_of_no_other() {
         let folder = tempfile::tempdir().unwrap();
-        let source = format!("// mine\n{}", Kernel::Tally.source());
-        fs::write(folder.path().join("tally.wgsl"), &source).unwrap();
+        let text = format!("// mine\n{}", Kernel::Tally.files()[0].1);
+        fs::write(folder.path().join("tally.wgsl"), &text).unwrap();
         fs::write(folder.path().join("notes.txt"), "not a shader").unwrap();
         let (shaders, replaced) = read(folder.path()).unwrap();
         assert_eq!(replaced, [Kernel::Tally]);
-        assert_eq!(shaders.source(Kernel::Tally), source);
-        assert_eq!(shaders.source(Kernel::Head), Kernel::Head.source());
+        assert_eq!(shaders.files(Kernel::Tally)[0], ("tally", text.as_str()));
+        assert!(shaders.are_built_in(Kernel::Head));
     }
 
     #[test]
@@ -88,8 +125,11 @@ mod tests {
         assert!(message.contains("forward.wgsl:1:"), "{message}");
         let message = refused("forward.wgsl", "@compute @workgroup_size(1) fn main() { let a: u32 = 1.5; }");
         assert!(message.contains("forward.wgsl:1:"), "{message}");
-        let message = refused("forward.wgsl", "fn other() {}");
+        let message = refused("gather.wgsl", "fn other() {}");
         assert!(message.contains("entry point `main`"), "{message}");
+        // A file of two kernels: the line is that of the file, not of the kernel's whole text.
+        let message = refused("inputs.wgsl", "// mine\nfn word( {");
+        assert!(message.contains("inputs.wgsl:2:"), "{message}");
         let empty = tempfile::tempdir().unwrap();
         assert!(read(empty.path()).is_err(), "an empty folder");
         assert!(read(&empty.path().join("missing")).is_err());

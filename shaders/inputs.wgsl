@@ -1,0 +1,42 @@
+// Inputs from pixels, for kernels that have D, `pixels` and `standardisation`:
+//
+//   x[b][d] = (pixel[b][d] − mean[d]) · scale[d]
+
+const SHIFTS = vec4<u32>(0u, 8u, 16u, 24u);
+
+// Four neighbouring pixels of an image of the chunk. Made inputs only later, so that nothing waits for one load before the
+// next is on its way.
+fn word(row: u32, inside: bool, quad: u32) -> u32 {
+    let quads = (D + 3u) / 4u;
+    var word = 0u;
+    if (inside && quad < quads) {
+        word = pixels[row * quads + quad];
+    }
+    return word;
+}
+
+// Mean and scale of four inputs; zero past the last.
+fn statistics(quad: u32) -> array<vec4<f32>, 2> {
+    let quads = (D + 3u) / 4u;
+    var standard = array<vec4<f32>, 2>();
+    if (quad < quads) {
+        standard[0] = standardisation[quad];
+        standard[1] = standardisation[quads + quad];
+    }
+    return standard;
+}
+
+// Inputs from pixels; zero where there is no image.
+fn inputs(word: u32, inside: bool, standard: array<vec4<f32>, 2>) -> vec4<f32> {
+    let bytes = (vec4<u32>(word) >> SHIFTS) & vec4<u32>(255u);
+    return select(vec4<f32>(), (vec4<f32>(bytes) - standard[0]) * standard[1], inside);
+}
+
+// Four inputs of the four images from `b` on, of `rows`, turned: a column an input.
+fn turned(words: array<u32, 4>, b: u32, rows: u32, standard: array<vec4<f32>, 2>) -> mat4x4<f32> {
+    var x = mat4x4<f32>();
+    for (var k = 0u; k < 4u; k++) {
+        x[k] = inputs(words[k], b + k < rows, standard);
+    }
+    return transpose(x);
+}
