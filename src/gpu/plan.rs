@@ -5,12 +5,14 @@ use wgpu::Limits;
 use crate::engine::Job;
 use crate::error::{Error, Result};
 use crate::kernels::Kernel;
-use crate::params::{W1, tensors};
 use crate::spec::{ModelSpec, bytes, grouped};
 
 pub use tuning::Tuning;
+pub use work::Work;
 
+mod dispatch;
 mod tuning;
+mod work;
 
 /// Inputs of a slice, whose products are summed one after another.
 pub const SLICE: u64 = 32;
@@ -21,17 +23,6 @@ const HEAD_BLOCK: u64 = 64;
 /// Invocations of a workgroup of `head`: many models, which fill a GPU in any case; few, where 52 units in 6 groups are then
 /// summed at once.
 const HEAD_THREADS: (u32, u32) = (128, 320);
-/// Columns of a workgroup of `update`.
-const COLUMNS: u64 = 64;
-/// Slices of a workgroup of `update`, as [`Plan::constants`] has it.
-const fn update_slices(fused: bool) -> u64 {
-    if fused { 1 } else { 2 }
-}
-
-/// Small values of a workgroup of `update`.
-const VALUES: u64 = 32;
-/// Workgroups in the first dimension of `update`'s grid.
-const UPDATE_ROW: u64 = 32_768;
 /// Images of a workgroup of `tally`.
 pub const TALLY: u64 = 64;
 /// Elements of a workgroup of `squares`.
@@ -92,15 +83,6 @@ impl Sizes {
             ("squares", self.squares),
         ]
     }
-}
-
-/// What a dispatch has to do at least: padding and what is done again count nothing, a tensor is read or written once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Work {
-    /// Additions and multiplications, each for one; a maximum, an exponential or a logarithm too.
-    pub flops: u64,
-    /// Bytes between the GPU's memory (or its caches) and its registers.
-    pub bytes: u64,
 }
 
 /// How a job runs on an adapter.
@@ -288,184 +270,8 @@ impl Plan {
         train && self.job.shuffles > 1
     }
 
-    /// Invocations of a workgroup.
-    fn workgroup(&self, kernel: Kernel) -> u32 {
-        match kernel {
-            Kernel::Forward => self.tuning.threads.0 * self.tuning.threads.1,
-            Kernel::Head => self.head_threads,
-            Kernel::Tally => TALLY as u32,
-            Kernel::Update | Kernel::Squares | Kernel::Gather => 256,
-        }
-    }
-
-    /// Bytes of workgroup memory, as declared in the shader.
-    pub fn workgroup_memory(&self, kernel: Kernel) -> u64 {
-        let (rows, columns) = self.tuning.threads;
-        match kernel {
-            Kernel::Forward => (64 * u64::from(rows) + 32 * u64::from(columns)) * 16,
-            Kernel::Head => {
-                let classes = self.job.model.classes as u64;
-                4 * (self.head_block() * self.groups() + self.padded + u64::from(self.head_threads) + 2 * classes)
-            }
-            Kernel::Update => 1024 * 16,
-            Kernel::Squares => 256 * 4,
-            Kernel::Tally => TALLY * 8,
-            Kernel::Gather => 0,
-        }
-    }
-
-    /// Iterations of one invocation, all its loops together.
-    fn trips(&self, kernel: Kernel) -> u64 {
-        let (b, c) = (self.job.batch_size as u64, self.job.model.classes as u64);
-        let threads = u64::from(self.workgroup(kernel));
-        match kernel {
-            Kernel::Forward => {
-                let (rows, columns) = (u64::from(self.tuning.threads.0), u64::from(self.tuning.threads.1));
-                let loads = (16 * rows).div_ceil(threads) + (32 * columns).div_ceil(threads);
-                GROUP * (1 + loads + SLICE + 8) + 8
-            }
-            Kernel::Head => {
-                let (groups, block) = (self.groups(), self.head_block());
-                let loads = (block * groups).div_ceil(threads) * (1 + GROUP);
-                let sums = self.padded.div_ceil(block) * (1 + loads + block.div_ceil(threads) * (1 + groups));
-                let logits = c.div_ceil(threads / 8) * (1 + self.padded.div_ceil(8) + 8);
-                sums + logits + 3 * c + self.padded.div_ceil(threads) * (1 + c)
-            }
-            Kernel::Update => {
-                let weights = 32 + b.div_ceil(32) * (1 + 4 + 16 * (1 + 2) + 4) + b.div_ceil(64) * (1 + SLICE + 8);
-                weights.max(b.div_ceil(8) + 8)
-            }
-            Kernel::Tally => 6,
-            Kernel::Squares => PART / 256 + 8,
-            Kernel::Gather => 0,
-        }
-    }
-
-    /// `override` constants of a kernel, for training or for evaluation; `fused` counts for `update` alone.
-    pub fn constants(&self, kernel: Kernel, train: bool, fused: bool) -> Vec<(&'static str, f64)> {
-        let ModelSpec { inputs: d, hidden: h, classes: c } = self.job.model;
-        let (d, h, c) = (("D", d as f64), ("H", h as f64), ("C", c as f64));
-        let m = ("M", self.job.models() as f64);
-        let padded = ("HP", self.padded as f64);
-        let own = self.own_batches(train);
-        let batch_columns = ("BATCH_COLUMNS", if own { self.padded } else { self.columns } as f64);
-        let group = self.slices_of_a_partial(train);
-        match kernel {
-            Kernel::Forward => vec![
-                d,
-                ("N", self.columns as f64),
-                batch_columns,
-                ("GROUP", group as f64),
-                ("THREAD_ROWS", self.tuning.threads.0.into()),
-                ("THREAD_COLUMNS", self.tuning.threads.1.into()),
-                ("WORKGROUP", self.workgroup(kernel).into()),
-            ],
-            Kernel::Head => vec![
-                h,
-                padded,
-                c,
-                m,
-                ("PARTIALS", self.partials(train) as f64),
-                ("GROUP", (GROUP / group) as f64),
-                ("GROUPS", self.groups() as f64),
-                ("SHUFFLES", if own { self.job.shuffles } else { 1 } as f64),
-                ("TRAIN", f64::from(u8::from(train))),
-                ("BLOCK", self.head_block() as f64),
-                ("WORKGROUP", self.head_threads.into()),
-            ],
-            Kernel::Update => {
-                let slices = ("SLICES", update_slices(fused) as f64);
-                vec![d, h, padded, c, m, batch_columns, ("FUSED", f64::from(u8::from(fused))), slices]
-            }
-            Kernel::Tally => vec![m],
-            Kernel::Squares | Kernel::Gather => vec![],
-        }
-    }
-
-    /// Constants of `squares` for the weights at `place` in the table of tensors: `W1` or `W2`.
-    pub fn squares_constants(&self, place: usize) -> [(&'static str, f64); 4] {
-        let ModelSpec { inputs: d, hidden: h, classes: c } = self.job.model;
-        let [width, height, stride, step] =
-            if place == W1 { [h, d, self.columns as usize, self.padded as usize] } else { [c, h, c, h * c + c + h] };
-        [("WIDTH", width as f64), ("HEIGHT", height as f64), ("STRIDE", stride as f64), ("STEP", step as f64)]
-    }
-
-    /// Workgroups of `squares` for a model's weights at `place`.
-    pub fn squares_parts(&self, place: usize) -> u64 {
-        let tensor = tensors(&self.job.model)[place];
-        (tensor.len() as u64).div_ceil(PART)
-    }
-
     /// Words of an image, four pixels each.
     pub fn words(&self) -> u64 {
         (self.job.model.inputs as u64).div_ceil(4)
-    }
-
-    /// What a dispatch over `rows` images has to do; `next` are the images of the next step's product, if `update` has it.
-    pub fn work(&self, kernel: Kernel, rows: u64, train: bool, next: u64) -> Work {
-        let [d, h, c] = [self.job.model.inputs, self.job.model.hidden, self.job.model.classes].map(|size| size as u64);
-        let m = self.job.models() as u64;
-        let batches = if train { self.job.shuffles as u64 } else { 1 };
-        let learning = u64::from(train);
-        // Bytes of the tensors, and operations of a matrix product over the images of all models.
-        let images = |rows: u64| batches * rows * d;
-        let (w1, small) = (4 * m * d * h, 4 * m * (h * c + c + h));
-        let partials = |rows: u64| 4 * m * self.partials(train) * rows * h;
-        let (hidden, logits, scores) = (4 * m * rows * h, 4 * m * rows * c, 2 * 4 * m * rows);
-        let first = |rows: u64| 2 * m * rows * d * h;
-        let second = 2 * m * rows * h * c;
-        let (flops, bytes) = match kernel {
-            Kernel::Gather => (0, 2 * rows * 4 * self.words()),
-            Kernel::Forward => (first(rows), images(rows) + 2 * 4 * d + w1 + partials(rows)),
-            Kernel::Head => (
-                m * rows * (self.partials(train) + 1) * h + second + 5 * m * rows * c + learning * second,
-                partials(rows) + small + 4 * batches * rows + scores + learning * (2 * hidden + logits),
-            ),
-            Kernel::Update => (
-                first(rows) + 4 * m * d * h + first(next) + second + m * rows * (c + h) + 4 * m * (h * c + c + h),
-                images(rows + next) + 2 * 4 * d + 2 * w1 + 2 * hidden + logits + scores + 2 * small + {
-                    if next > 0 { partials(next) } else { 0 }
-                },
-            ),
-            Kernel::Tally => (2 * m * rows, scores),
-            Kernel::Squares => return self.squares_work(W1),
-        };
-        Work { flops, bytes }
-    }
-
-    /// The same for `squares` of the weights at `place`.
-    pub fn squares_work(&self, place: usize) -> Work {
-        let elements = self.job.models() as u64 * tensors(&self.job.model)[place].len() as u64;
-        Work { flops: 2 * elements, bytes: 4 * elements }
-    }
-
-    /// Workgroups of a dispatch over `rows` images, for training or for evaluation; `fused` counts for `update` alone.
-    pub fn grid(&self, kernel: Kernel, rows: u64, train: bool, fused: bool) -> [u32; 3] {
-        self.workgroups(kernel, rows, train, fused).map(|groups| groups as u32)
-    }
-
-    fn workgroups(&self, kernel: Kernel, rows: u64, train: bool, fused: bool) -> [u64; 3] {
-        let [d, h, c] = [self.job.model.inputs, self.job.model.hidden, self.job.model.classes].map(|size| size as u64);
-        let m = self.job.models() as u64;
-        // With a batch a model, tiles do not cross models.
-        let tiles = |width: u64| {
-            if self.own_batches(train) { m * self.padded.div_ceil(width) } else { self.columns.div_ceil(width) }
-        };
-        match kernel {
-            Kernel::Forward => {
-                let (thread_rows, thread_columns) = self.tuning.threads;
-                let (height, width) = (8 * u64::from(thread_rows), 4 * u64::from(thread_columns));
-                [tiles(width), rows.div_ceil(height), self.partials(train)]
-            }
-            Kernel::Head => [rows, m, 1],
-            Kernel::Update => {
-                let slices = self.slices.div_ceil(update_slices(fused));
-                let total = tiles(COLUMNS) * slices + m * (h * c + c + h + 1).div_ceil(VALUES);
-                [total.min(UPDATE_ROW), total.div_ceil(UPDATE_ROW), 1]
-            }
-            Kernel::Tally => [rows.div_ceil(TALLY), m, 1],
-            Kernel::Squares => [(d * h).div_ceil(PART), m, 1],
-            Kernel::Gather => [rows, self.words().div_ceil(256), 1],
-        }
     }
 }
