@@ -29,7 +29,7 @@ pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
     for file in found {
         let name = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
         let Some(path) = known.iter().find(|path| name == Path::new(path)) else {
-            return Err(usage(format!("no kernel has a file {}: expected some of {}", name.display(), names())));
+            return Err(usage(format!("no kernel has a file {}.wgsl: expected some of {}", name.display(), names())));
         };
         let text = fs::read_to_string(&file).map_err(|error| usage(format!("{}: {error}", file.display())))?;
         shaders = shaders.replacing(path, text);
