@@ -311,3 +311,21 @@ fn percent(share: f64) -> String {
 fn rounded(value: f64) -> String {
     HumanCount(value.round() as u64).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_as_a_shell_reads_it() {
+        for (path, typed) in [
+            ("runs/a-1", "runs/a-1"),
+            ("-dash", "./-dash"),
+            ("a folder", "'a folder'"),
+            ("it's", r"'it'\''s'"),
+            ("it's\n\u{1b}[2J\u{9b}1", r"$'it\'s\012\033[2J\302\2331'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), typed);
+        }
+    }
+}

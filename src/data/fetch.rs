@@ -103,8 +103,8 @@ pub fn install(
     if fs::symlink_metadata(&destination).is_ok() {
         return cifar::open(&destination).map(|_| (destination, false));
     }
-    fs::create_dir_all(folder).map_err(|fault| Error::output(folder, fault.to_string()))?;
     let unpacked = (FILES.len() * cifar::BATCH * RECORD) as u64;
+    fs::create_dir_all(folder).map_err(|fault| full(folder, archive.bytes + unpacked, &fault))?;
     let given = mirror.filter(|mirror| !mirror.contains("://")).map(Path::new);
     let kept = folder.join(archive.name);
     let dataset = if let Some(file) = given.or(kept.is_file().then_some(&kept)) {
@@ -335,9 +335,10 @@ fn need_space(folder: &Path, needed: u64) -> Result<()> {
 }
 
 fn full(path: &Path, needed: u64, fault: &io::Error) -> Error {
-    let free = path.parent().and_then(|folder| fs4::available_space(folder).ok());
-    let space = free.map_or(String::new(), |free| format!("; {}", too_little(needed, free)));
-    Error::output(path, format!("cannot be written: {fault}{space}"))
+    let is_full = matches!(fault.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    let free = path.parent().filter(|_| is_full).and_then(|folder| fs4::available_space(folder).ok());
+    let help = free.map_or("name another folder with --dest".into(), |free| too_little(needed, free));
+    Error::output(path, format!("cannot be written: {fault}; {help}"))
 }
 
 fn too_little(needed: u64, free: u64) -> String {

@@ -65,8 +65,8 @@ pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
     let orientation = decoder.orientation().map_err(|fault| failed(fault.to_string()))?;
     let turn = (decoded > LARGE).then(|| ONE_AT_A_TIME.lock());
     if turn.is_some() {
-        // A Vec that gets no memory ends the process.
-        reserve(&mut Vec::new(), decoded as usize)?;
+        // As it is decoded, and as RGB. A Vec that gets no memory ends the process.
+        reserve(&mut Vec::new(), decoded as usize + 3 * width as usize * height as usize)?;
     }
     let mut image = DynamicImage::from_decoder(decoder).map_err(|fault| failed(fault.to_string()))?.into_rgb8();
     let side = SIDE as u32;
@@ -99,3 +99,6 @@ pub fn from_planes(planes: &[u8]) -> RgbImage {
         Rgb([0, 1, 2].map(|channel| planes[channel * PLANE + at]))
     })
 }
+
+#[cfg(test)]
+mod tests;
