@@ -198,6 +198,7 @@ fn an_imported_folder_is_the_folder_it_was_made_of() {
     refused(folder.path(), &["data", "import", "images", "imported"], 2, "not empty");
     refused(folder.path(), &["data", "import", "nothing", "other"], 3, "nothing");
     assert!(!folder.path().join("other").exists());
+    refused(folder.path(), &["data", "import", "nothing", "missing/.."], 2, "expected the name of a new folder");
     refused(
         folder.path(),
         &["data", "import", "nothing", "imported"],
@@ -269,6 +270,7 @@ fn lr_find_refuses_what_means_nothing_to_it() {
     fs::write(folder.path().join("mine.svg"), "mine").unwrap();
     refused(&["--chart", "mine.svg"], "--chart mine.svg: it is there, and nothing is overwritten");
     assert_eq!(fs::read_to_string(folder.path().join("mine.svg")).unwrap(), "mine");
+    refused(&["--from", "3", "--to", "2", "--data", "nothing"], "--from 3 --to 2");
     let output = lr_find(folder.path(), &["--chart", "no/such/chart.svg"]);
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(4), ""));
 }

@@ -19,7 +19,7 @@ pub struct PredictArgs {
     /// Which network of a run of several, from 0
     #[arg(long, value_name = "M")]
     pub model: Option<usize>,
-    /// PNG or JPEG pictures of any size, or folders of them
+    /// PNG or JPEG pictures, of up to 16,384 pixels a side, or folders of them
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
     /// How many classes to name, the likeliest first

@@ -26,6 +26,8 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     let config = args.config()?;
     let chart_ending = args.chart.as_ref().map(|path| ending(path, "--chart", &["svg", "png"])).transpose()?;
     args.chart.iter().try_for_each(|path| check_new(path, "--chart"))?;
+    // Both ends before the images are read; the steps may depend on those.
+    Sweep { from: args.from, to: args.to, steps: config.steps.unwrap_or(u64::MAX) }.check()?;
     let mut display = Display::new(args.json);
     let (mut device, dataset) = device_and_images(&config.device, Place::ALONE, &config.data.source, &display)?;
     device.feed = config.feed;

@@ -3,6 +3,7 @@
 //! The official files say neither how many records they should have nor what the classes are called. A set that is not
 //! CIFAR-10 says both in [`ABOUT`], beside its files, and the set's digest too.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::ops::Range;
@@ -78,8 +79,13 @@ pub fn check_new(destination: &Path) -> Result<()> {
             Err(Error::Usage(format!("{shown}: the folder is there and not empty: name another one")))
         }
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(unwritable(destination, &fault)),
-        _ => Ok(()),
+        _ => name(destination).map(drop),
     }
+}
+
+fn name(destination: &Path) -> Result<&OsStr> {
+    let nameless = || Error::Usage(format!("{}: expected the name of a new folder", escaped(destination.display())));
+    destination.file_name().ok_or_else(nameless)
 }
 
 fn unwritable(path: &Path, fault: &io::Error) -> Error {
@@ -92,10 +98,7 @@ fn publish(destination: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result
     check_new(destination)?;
     let parent = destination.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(failed)?;
-    let name = destination.file_name().ok_or_else(|| {
-        Error::Usage(format!("{}: expected the name of a new folder", escaped(destination.display())))
-    })?;
-    let partial = parent.join(format!(".{}.part-{}", name.to_string_lossy(), std::process::id()));
+    let partial = parent.join(format!(".{}.part-{}", name(destination)?.to_string_lossy(), std::process::id()));
     fs::create_dir(&partial).map_err(failed)?;
     let filled = fill(&partial).and_then(|()| fs::rename(&partial, destination).map_err(failed));
     if filled.is_err() {

@@ -9,12 +9,12 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 
 use super::cifar::{PLANE, SIDE};
 use super::reserve;
 use crate::error::{Error, Result};
-use crate::spec::{bytes, grouped};
+use crate::spec::grouped;
 
 /// Largest width and height of a picture, checked before its pixels are decoded: a phone of 200 megapixels has 16,320.
 const MAX_SIDE: u32 = 16_384;
@@ -34,41 +34,48 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// [`Error::Data`], naming the file, for anything but a whole PNG or JPEG of at most 16,384 pixels a side and 1 GiB.
 /// [`Error::Resources`] where there is no memory for a large one.
 pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
-    let failed = |fault: String| Error::data(path, format!("{fault}; expected a PNG or JPEG image"));
+    let refused = |what: String| Error::data(path, what);
+    let unreadable = |fault: std::io::Error| refused(format!("{fault}; expected a PNG or JPEG image"));
+    let damaged = |fault: ImageError| refused(format!("{fault}; expected a PNG or JPEG image"));
     // Asked before it is opened: reading a pipe or a device might never end.
-    let metadata = fs::metadata(path).map_err(|fault| failed(fault.to_string()))?;
+    let metadata = fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(failed("not a regular file".into()));
+        return Err(refused("not a regular file, expected a PNG or JPEG image".into()));
     }
+    let [length, most] = [metadata.len(), MAX_BYTES].map(grouped);
     if metadata.len() > MAX_BYTES {
-        return Err(failed(format!("{} bytes, expected {} at most", grouped(metadata.len()), grouped(MAX_BYTES))));
+        return Err(refused(format!("{length} bytes, expected {most} at most")));
     }
-    let file = File::open(path).map_err(|fault| failed(fault.to_string()))?;
-    let mut reader =
-        ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|fault| failed(fault.to_string()))?;
-    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
-        return Err(failed("neither PNG nor JPEG by its first bytes".into()));
+    let file = File::open(path).map_err(unreadable)?;
+    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(unreadable)?;
+    match reader.format() {
+        Some(ImageFormat::Png) => {}
+        Some(ImageFormat::Jpeg) if has_end(&fs::read(path).map_err(unreadable)?) => {}
+        Some(ImageFormat::Jpeg) => {
+            return Err(refused(format!("cut: {length} bytes, and the JPEG image does not end")));
+        }
+        _ => return Err(refused("neither PNG nor JPEG by its first bytes: convert it".into())),
     }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|fault| failed(fault.to_string()))?;
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
     let ((width, height), decoded) = (decoder.dimensions(), decoder.total_bytes());
     if width.max(height) > MAX_SIDE || decoded > MAX_BYTES {
-        let [width, height, most] = [width, height, MAX_SIDE].map(|side| grouped(side.into()));
-        let [decoded, all] = [decoded, MAX_BYTES].map(|n| bytes(n.into()));
-        let what = format!(
-            "{width} x {height} pixels, {decoded} decoded: expected {most} pixels a side and {all} at most; make it smaller"
-        );
-        return Err(Error::data(path, what));
+        let [width, height, side] = [width, height, MAX_SIDE].map(|side| grouped(side.into()));
+        return Err(refused(format!(
+            "{width} x {height} pixels, {} bytes decoded: expected {side} pixels a side and {most} bytes at most; make it \
+             smaller",
+            grouped(decoded)
+        )));
     }
-    let orientation = decoder.orientation().map_err(|fault| failed(fault.to_string()))?;
+    let orientation = decoder.orientation().map_err(damaged)?;
     let turn = (decoded > LARGE).then(|| ONE_AT_A_TIME.lock());
     if turn.is_some() {
         // As it is decoded, and as RGB. A Vec that gets no memory ends the process.
         reserve(&mut Vec::new(), decoded as usize + 3 * width as usize * height as usize)?;
     }
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|fault| failed(fault.to_string()))?.into_rgb8();
+    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?.into_rgb8();
     let side = SIDE as u32;
     let needs_resizing = image.dimensions() != (side, side);
     if needs_resizing {
@@ -81,6 +88,21 @@ pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
     image.apply_orientation(orientation);
     to_planes(&image.into_rgb8(), pixels);
     Ok(needs_resizing)
+}
+
+/// Whether a JPEG has the marker of its end behind the beginning of its data (ITU-T T.81, annex B). The decoder makes grey
+/// of what is missing, and says nothing.
+fn has_end(jpeg: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
+    let mut at = 2;
+    // What stands before the data says how long it is; a thumbnail in it has an end of its own.
+    while let Some(&[0xff, marker, high, low]) = jpeg.get(at..at + 4)
+        && marker != START_OF_SCAN
+    {
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    jpeg.get(at..).is_some_and(|data| data.windows(2).any(|marker| marker == END_OF_IMAGE))
 }
 
 /// Red, green and blue of each pixel, to all the red, all the green, all the blue.

@@ -80,3 +80,27 @@ fn a_file_of_more_than_a_gibibyte_is_not_read() {
     let error = read(&path, &mut vec![0; INPUTS]).unwrap_err();
     assert!(error.to_string().contains("1,073,741,825 bytes, expected 1,073,741,824 at most"), "{error}");
 }
+
+#[test]
+fn a_jpeg_cut_anywhere_is_refused_though_its_thumbnail_is_whole() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("cut.jpg");
+    // Noise, so that most of the file is the image's data.
+    let noise = RgbImage::from_fn(64, 64, |x, y| Rgb([0, 1, 2].map(|c| (x * 31 + y * 17 + c * x * y).pow(2) as u8)));
+    let mut thumbnail = Vec::new();
+    JpegEncoder::new(&mut thumbnail).encode_image(&noise).unwrap();
+    let mut whole = Vec::new();
+    let mut encoder = JpegEncoder::new(&mut whole);
+    encoder.set_exif_metadata([exif(1), thumbnail].concat()).unwrap();
+    encoder.encode_image(&noise).unwrap();
+    let mut pixels = vec![0; INPUTS];
+    for length in (0..whole.len()).step_by(97).chain([whole.len() - 1]) {
+        fs::write(&path, &whole[..length]).unwrap();
+        assert_eq!(read(&path, &mut pixels).unwrap_err().exit_code(), 3, "{length} of {} bytes", whole.len());
+    }
+    // Cameras append what they like.
+    for end in [&b""[..], b"\0\0\0", b"SEFT"] {
+        fs::write(&path, [&whole, end].concat()).unwrap();
+        read(&path, &mut pixels).unwrap();
+    }
+}
