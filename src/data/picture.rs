@@ -35,8 +35,10 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// [`Error::Resources`] where there is no memory for a large one.
 pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
     let refused = |what: String| Error::data(path, what);
-    let unreadable = |fault: std::io::Error| refused(format!("{fault}; expected a PNG or JPEG image"));
-    let damaged = |fault: ImageError| refused(format!("{fault}; expected a PNG or JPEG image"));
+    // A decoder's message may end with a line break.
+    let damaged =
+        |fault: ImageError| refused(format!("{}; expected a PNG or JPEG image", fault.to_string().trim_end()));
+    let unreadable = |fault| damaged(ImageError::IoError(fault));
     // Asked before it is opened: reading a pipe or a device might never end.
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
