@@ -78,7 +78,9 @@ pub fn quoted(path: &Path) -> String {
             match c {
                 '\'' | '\\' => typed.extend(['\\', c]),
                 c if c.is_control() => {
-                    c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| typed.push_str(&format!("\\{byte:03o}")));
+                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                        let _ = write!(typed, "\\{byte:03o}");
+                    }
                 }
                 c => typed.push(c),
             }
