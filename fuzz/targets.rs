@@ -101,7 +101,7 @@ pub fn picture(bytes: &[u8]) {
     let folder = scratch();
     let path = folder.path().join("picture");
     fs::write(&path, bytes).unwrap();
-    refused(picture::read(&path, &mut vec![0; INPUTS]), &[3]);
+    refused(picture::read(&path, &mut vec![0; INPUTS]), &[3, 10]);
 }
 
 /// The shape of the networks here.

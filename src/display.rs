@@ -10,6 +10,7 @@ use std::path::Path;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Error, Result};
+use crate::spec::escaped;
 use crate::statistics::Spread;
 use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
 
@@ -39,18 +40,10 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Prints to standard error; nothing could be said about a failure there. What would steer a terminal, in a file's name
-/// say, is shown escaped.
+/// Prints lines to standard error, escaped; nothing could be said about a failure there.
 fn remark(text: &str) {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() && character != '\n' {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    let _ = writeln!(io::stderr(), "{shown}");
+    let lines: Vec<_> = text.split('\n').map(escaped).collect();
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// Columns of the terminal, or 100 where there is none.
@@ -73,11 +66,26 @@ pub fn advice(text: &str) {
     remark(&format!("note: {text}"));
 }
 
-/// A path as it is typed in a shell.
+/// A path as it is typed in a shell; control characters as POSIX.1-2024, section 2.2.4, has them: `$'two\012lines'`.
 pub fn quoted(path: &Path) -> String {
     let mut text = path.display().to_string();
     if text.starts_with('-') {
         text.insert_str(0, "./");
+    }
+    if text.contains(char::is_control) {
+        let mut typed = String::from("$'");
+        for c in text.chars() {
+            match c {
+                '\'' | '\\' => typed.extend(['\\', c]),
+                c if c.is_control() => {
+                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                        let _ = write!(typed, "\\{byte:03o}");
+                    }
+                }
+                c => typed.push(c),
+            }
+        }
+        return typed + "'";
     }
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
@@ -264,7 +272,7 @@ fn table(outcome: &Outcome, records: &Path) -> String {
         rounded(timing.images_per_second()),
         timing.evaluation.as_secs_f64(),
     );
-    let _ = writeln!(text, "records in {}", records.display());
+    let _ = writeln!(text, "records in {}", escaped(records.display()));
     text
 }
 
@@ -304,4 +312,22 @@ fn percent(share: f64) -> String {
 
 fn rounded(value: f64) -> String {
     HumanCount(value.round() as u64).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_as_a_shell_reads_it() {
+        for (path, typed) in [
+            ("runs/a-1", "runs/a-1"),
+            ("-dash", "./-dash"),
+            ("a folder", "'a folder'"),
+            ("it's", r"'it'\''s'"),
+            ("it's\n\u{1b}[2J\u{9b}1", r"$'it\'s\012\033[2J\302\2331'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), typed);
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::spec::escaped;
+
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -16,7 +18,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// Exit code 3: the images cannot be used.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {what}", escaped(path.display()))]
     Data {
         /// The file or folder.
         path: PathBuf,
@@ -24,7 +26,7 @@ pub enum Error {
         what: String,
     },
     /// Exit code 4: a record cannot be written.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {what}", escaped(path.display()))]
     Output {
         /// The file or folder.
         path: PathBuf,
@@ -38,7 +40,7 @@ pub enum Error {
     #[error("{0}")]
     Diverged(String),
     /// Exit code 7: an archive is damaged or is not the expected one.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {what}", escaped(path.display()))]
     Archive {
         /// The archive.
         path: PathBuf,
@@ -46,7 +48,7 @@ pub enum Error {
         what: String,
     },
     /// Exit code 7: a download failed, or brought something else than was asked for.
-    #[error("{url}: {what}")]
+    #[error("{}: {what}", escaped(url))]
     Download {
         /// What was asked for.
         url: String,
@@ -54,7 +56,7 @@ pub enum Error {
         what: String,
     },
     /// Exit code 8: a checkpoint is damaged, or is not of the run that was asked for.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {what}", escaped(path.display()))]
     Checkpoint {
         /// The checkpoint, or the run's folder.
         path: PathBuf,
@@ -62,7 +64,7 @@ pub enum Error {
         what: String,
     },
     /// Exit code 9: another process trains in the folder, or downloads into it.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {what}", escaped(path.display()))]
     Busy {
         /// The folder, or the file.
         path: PathBuf,

@@ -17,7 +17,7 @@ pub enum Format {
     Safetensors,
     /// The whole network: `pixels` u8 [N, 3, 32, 32] to `logits` and `probabilities` [N, C]
     Onnx,
-    /// The tensors as `NumPy` arrays, the classes' names with them
+    /// The tensors as NumPy arrays, the classes' names with them
     Npz,
 }
 

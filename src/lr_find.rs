@@ -13,8 +13,6 @@
 //! rises. Twelve epochs with 4.2e-2, 7.0e-2, 1.2e-1 and 2.0e-1 at most validate at 51.0, 52.3, 52.9 and 52.6 % (means of two
 //! seeds).
 
-use std::fmt;
-
 use serde::Serialize;
 
 use crate::data::batches::Batches;
@@ -30,6 +28,10 @@ const HORIZON: f64 = 25.0;
 const DIVERGED: f64 = 4.0;
 /// Accuracies measured in a test.
 const ACCURACIES: u64 = 50;
+/// A loss that diverges below so many times the first rate had the first ones too large, not too few steps between.
+const NEAR: f64 = 10.0;
+/// A smoothed loss so many times the first has risen: single batches of 100 differ by 3 % before anything is learnt.
+const RISEN: f64 = 1.2;
 /// Standard errors of an accuracy that count as a change: 19 of 20 unchanged ones are nearer than that.
 const ERRORS: f64 = 2.0;
 
@@ -88,7 +90,7 @@ pub struct Point {
 /// What a test found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
-    /// Every step, the last one perhaps that of a divergence.
+    /// Every step before the loss diverged; one at least.
     pub points: Vec<Point>,
     /// Whether the test ended early because the loss grew far above its least.
     pub diverged: bool,
@@ -109,17 +111,43 @@ pub struct Suggestion {
     pub falls: bool,
 }
 
-impl fmt::Display for Suggestion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { min, max, accuracy, falls } = *self;
-        let best = accuracy * 100.0;
-        write!(f, "--lr-min {min:.1e} --lr-max {max:.1e}\nThe accuracy begins to rise at {min:.1e}, ")?;
-        if falls {
-            write!(f, "reaches {best:.1} %, and falls after {max:.1e}. ")?;
+impl Found {
+    /// The range to train with, and how sure its ends are; without one, what may find it.
+    pub fn advice(&self) -> String {
+        let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else { return String::new() };
+        let Some(Suggestion { min, max, accuracy, falls }) = self.suggestion else {
+            let why = if self.diverged && last.rate < NEAR * first.rate {
+                format!("the loss diverges at {:.1e} already: try a smaller --from", last.rate)
+            } else if self.diverged {
+                format!("the accuracy hardly rises before the loss diverges at {:.1e}: try more --steps", last.rate)
+            } else if last.smoothed > RISEN * first.smoothed {
+                "the loss rises, and the accuracy hardly does: try a smaller --from".into()
+            } else {
+                format!("the accuracy hardly rises up to {:.1e}: try a larger --to, or more --steps", last.rate)
+            };
+            return format!("No suggestion: {why}.");
+        };
+        let mut scored = self.points.iter().filter(|point| point.accuracy.is_some());
+        let begins = if scored.nth(1).is_some_and(|second| second.rate >= min) {
+            "rises from the first steps on (a smaller --from may show a smaller --lr-min)".into()
         } else {
-            write!(f, "and is still {best:.1} % at {max:.1e}, the end: try a larger --to. ")?;
-        }
-        f.write_str("Slower rates waste steps; faster ones undo what earlier steps have learnt.")
+            format!("begins to rise at {min:.1e}")
+        };
+        let best = format!("{:.1} %", accuracy * 100.0);
+        let ends = if falls {
+            format!("reaches {best}, and falls after {max:.1e}")
+        } else if self.diverged {
+            format!(
+                "and is still {best} at {max:.1e}, just before the loss diverges: take a smaller --lr-max, or find the end with \
+                 more --steps"
+            )
+        } else {
+            format!("and is still {best} at {max:.1e}, the end: try a larger --to")
+        };
+        format!(
+            "--lr-min {min:.1e} --lr-max {max:.1e}\nThe accuracy {begins}, {ends}. Slower rates waste steps; faster ones undo \
+             what earlier steps have learnt."
+        )
     }
 }
 
@@ -246,6 +274,19 @@ mod tests {
         (0..sweep.steps).map(point).collect()
     }
 
+    /// What is found in these points, the accuracies being those of 2,000 images.
+    fn found(points: Vec<Point>, diverged: bool) -> Found {
+        let suggestion = suggest(&points, 2000);
+        Found { points, diverged, suggestion }
+    }
+
+    #[track_caller]
+    fn says(found: &Found, part: &str, strangers: &[&str]) {
+        let advice = found.advice();
+        assert!(advice.contains(part), "{part:?} in {advice}");
+        assert!(!strangers.iter().any(|stranger| advice.contains(stranger)), "{strangers:?} in {advice}");
+    }
+
     const SWEEP: Sweep = Sweep { from: 1e-5, to: 1.0, steps: 1001 };
 
     #[test]
@@ -258,19 +299,50 @@ mod tests {
     #[test]
     fn the_suggested_range_is_where_the_accuracy_rises_and_has_not_yet_fallen() {
         // 200 steps are a power of ten, ten accuracies. Two standard errors of 2,000 images are 1.3 % of 10 %, 2.2 % of 40 %.
-        let suggestion = suggest(&points(&SWEEP, 0.3), 2000).unwrap();
-        let Suggestion { min, max, accuracy, falls } = suggestion;
+        let found = found(points(&SWEEP, 0.3), false);
+        let Suggestion { min, max, accuracy, falls } = found.suggestion.unwrap();
         assert!((1e-3..1.5e-3).contains(&min), "{min}");
         assert!((0.9e-1..1.3e-1).contains(&max), "{max}");
         assert!((0.39..0.41).contains(&accuracy) && falls);
-        assert!(suggestion.to_string().contains("falls after"));
+        assert!(found.advice().contains("begins to rise at") && found.advice().contains("falls after"));
     }
 
     #[test]
     fn a_test_that_ends_before_the_accuracy_falls_says_so() {
         let short = points(&Sweep { to: 1e-1, ..SWEEP }, 0.3);
-        let suggestion = suggest(&short, 2000).unwrap();
-        assert!(!suggestion.falls && suggestion.to_string().contains("--to"), "{suggestion}");
+        let whole = found(short.clone(), false);
+        assert!(!whole.suggestion.unwrap().falls);
+        says(&whole, "the end: try a larger --to", &["diverges", "--from"]);
+        // The same accuracies where a larger --to would be no help.
+        says(&found(short, true), "just before the loss diverges: take a smaller --lr-max", &["--to"]);
+    }
+
+    #[test]
+    fn an_accuracy_that_rises_at_once_may_have_risen_before() {
+        // Between two accuracies the rate grows by 3.5, and the accuracy by 16 % at first.
+        let late = points(&Sweep { from: 2e-3, steps: 101, ..SWEEP }, 0.3);
+        says(&found(late, false), "rises from the first steps on (a smaller --from", &["begins"]);
+    }
+
+    #[test]
+    fn without_a_range_the_advice_fits_what_was_seen() {
+        let flat = |from: f64, to: f64| points(&Sweep { from, to, ..SWEEP }, 0.0);
+        says(
+            &found(flat(1e-6, 1e-4), false),
+            "up to 1.0e-4: try a larger --to, or more --steps",
+            &["diverges", "--from"],
+        );
+        says(
+            &found(flat(1e2, 2e2), true),
+            "the loss diverges at 2.0e2 already: try a smaller --from",
+            &["--to", "--steps"],
+        );
+        says(&found(flat(1e-5, 1e1), true), "diverges at 1.0e1: try more --steps", &["--from", "--to"]);
+        let mut risen = flat(1.0, 2.0);
+        risen[1000].smoothed = 5.0;
+        says(&found(risen, false), "the loss rises, and the accuracy hardly does: try a smaller --from", &["--to"]);
+        // The first loss after an update was no number.
+        says(&found(flat(1e2, 1e3)[..1].to_vec(), true), "diverges at 1.0e2 already", &["--to"]);
     }
 
     #[test]

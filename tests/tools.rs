@@ -116,6 +116,54 @@ fn predict_names_what_it_cannot_use() {
 }
 
 #[test]
+fn one_bad_picture_stops_no_others() {
+    let folder = trained(&[]);
+    let at = |name: &str| folder.path().join(name);
+    picture(&at("a.png"), 32, 32, ImageFormat::Png);
+    picture(&at("z.png"), 32, 32, ImageFormat::Png);
+    fs::write(at("page.png"), "<html>").unwrap();
+    fs::create_dir(at("empty")).unwrap();
+    let pictures = ["predict", "run", "a.png", "page.png", "none.png", "empty", "z.png", "--top", "1"];
+    let output = cyclone(folder.path(), &pictures);
+    let (answers, faults) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(3), "{faults}");
+    assert_eq!(answers.lines().step_by(2).collect::<Vec<_>>(), ["a.png", "z.png"]);
+    assert_eq!(faults.lines().count(), 3, "{faults}");
+    for part in ["error: page.png: neither PNG nor JPEG", "error: none.png: No such file", "error: empty: no pictures"]
+    {
+        assert!(faults.contains(part), "{part} in {faults}");
+    }
+    let output = cyclone(folder.path(), &[&pictures[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(3));
+    let entries: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let paths: Vec<_> = entries.as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["a.png", "page.png", "none.png", "empty", "z.png"]);
+    let has = |key: &str| paths.iter().zip(0..).map(|(_, place)| entries[place].get(key).is_some()).collect::<Vec<_>>();
+    assert_eq!(has("classes"), [true, false, false, false, true]);
+    assert_eq!(has("error"), [false, true, true, true, false]);
+    assert_eq!(entries[0]["classes"], entries[4]["classes"], "the same colour");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_of_a_picture_steers_no_terminal_and_begins_no_line() {
+    let folder = trained(&[]);
+    let name = "a\n  99.99%  forged\u{1b}[2J.png";
+    picture(&folder.path().join(name), 32, 32, ImageFormat::Png);
+    let words = done(folder.path(), &["predict", "run", name, "--top", "1"]);
+    assert_eq!(words.lines().next(), Some(r"a\n  99.99%  forged\u{1b}[2J.png"));
+    assert_eq!(words.lines().count(), 2, "{words}");
+    let entries: Value = serde_json::from_str(&done(folder.path(), &["predict", "run", name, "--json"])).unwrap();
+    assert_eq!(entries[0]["path"], name);
+    let output = cyclone(folder.path(), &["predict", "run", "gone\nerror: forged.png"]);
+    let message = text(&output.stderr);
+    assert!(
+        message.starts_with(r"error: gone\nerror: forged.png: No such") && message.lines().count() == 1,
+        "{message}"
+    );
+}
+
+#[test]
 fn the_same_run_is_exported_to_the_same_bytes_and_nothing_is_overwritten() {
     let folder = trained(&[]);
     for format in ["safetensors", "onnx", "npz"] {
@@ -130,6 +178,7 @@ fn the_same_run_is_exported_to_the_same_bytes_and_nothing_is_overwritten() {
         refused(folder.path(), &again.each_ref().map(String::as_str), 2, "nothing is overwritten");
     }
     refused(folder.path(), &["export", "run", "--format", "npz", "--out", "no/such/x.npz"], 4, "no/such/x.npz");
+    refused(folder.path(), &["export", "run", "--format", "npz", "--out", "run"], 2, "--out run: a folder");
 }
 
 #[test]
@@ -149,6 +198,13 @@ fn an_imported_folder_is_the_folder_it_was_made_of() {
     refused(folder.path(), &["data", "import", "images", "imported"], 2, "not empty");
     refused(folder.path(), &["data", "import", "nothing", "other"], 3, "nothing");
     assert!(!folder.path().join("other").exists());
+    refused(folder.path(), &["data", "import", "nothing", "missing/.."], 2, "expected the name of a new folder");
+    refused(
+        folder.path(),
+        &["data", "import", "nothing", "imported"],
+        2,
+        "imported: the folder is there and not empty",
+    );
 }
 
 #[test]
@@ -162,6 +218,8 @@ fn info_counts_classes_and_draws_a_contact_sheet() {
     // A column of means, half an image of room, 16 columns; a row for all and one a class; gaps of 2.
     assert_eq!((sheet.width(), sheet.height()), (17 * 34 + 2 + 16, 4 * 34 + 2));
     refused(folder.path(), &arguments, 2, "--contact-sheet sheet.png");
+    let other = ["data", "info", "images", "--contact-sheet", "sheet.jpg"];
+    refused(folder.path(), &other, 2, "--contact-sheet sheet.jpg: expected a name that ends with .png");
 }
 
 fn lr_find(folder: &Path, more: &[&str]) -> Output {
@@ -196,14 +254,50 @@ fn lr_find_refuses_what_means_nothing_to_it() {
     let refused = |more: &[&str], part: &str| {
         let output = lr_find(folder.path(), more);
         assert_eq!(output.status.code(), Some(2), "{more:?}");
+        assert!(output.stdout.is_empty(), "before any training: {}", text(&output.stdout));
         assert!(text(&output.stderr).contains(part), "{part} in {}", text(&output.stderr));
     };
     refused(&["--lr-max", "1"], "--lr-max");
     refused(&["--cycles", "2"], "--cycles");
+    refused(&["--repeats", "3"], "--repeats: not for lr-find");
+    refused(&["--checkpoint-every", "9"], "--checkpoint-every: not for lr-find");
     refused(&["--overfit-one-batch"], "--overfit-one-batch");
     refused(&["--from", "1", "--to", "0.1"], "--from 1 --to 0.1");
     refused(&["--from", "0"], "--from 0");
     refused(&["--steps", "3"], "--steps 3");
+    refused(&["--chart", "chart.jpg"], "--chart chart.jpg: expected a name that ends with .svg or .png");
+    refused(&["--chart", "chart"], "--chart chart: expected a name");
+    fs::write(folder.path().join("mine.svg"), "mine").unwrap();
+    refused(&["--chart", "mine.svg"], "--chart mine.svg: it is there, and nothing is overwritten");
+    assert_eq!(fs::read_to_string(folder.path().join("mine.svg")).unwrap(), "mine");
+    refused(&["--from", "3", "--to", "2", "--data", "nothing"], "--from 3 --to 2");
+    let output = lr_find(folder.path(), &["--chart", "no/such/chart.svg"]);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(4), ""));
+}
+
+#[test]
+fn a_chart_is_drawn_as_its_name_says() {
+    let folder = tempdir().unwrap();
+    for (name, start) in [("chart.PNG", &b"\x89PNG\r\n"[..]), ("chart.svg", b"<svg")] {
+        let output = lr_find(folder.path(), &["--steps", "20", "--chart", name]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(fs::read(folder.path().join(name)).unwrap().starts_with(start), "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_chart_that_cannot_be_written_loses_nothing_of_what_was_found() {
+    let folder = tempdir().unwrap();
+    // No file may become longer than a block; the name itself can be made.
+    let script = format!("trap '' XFSZ; ulimit -f 1; \"$0\" lr-find {SHORT} --steps 20 --chart chart.svg");
+    let mut shell = Command::new("sh");
+    shell.current_dir(folder.path()).args(["-c", &script, env!("CARGO_BIN_EXE_cyclone")]);
+    let output = shell.output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("chart.svg: cannot be written: File too large"), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("accuracy"), "{}", text(&output.stdout));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing half done is left");
 }
 
 #[test]

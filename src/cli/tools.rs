@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, value_parser};
+use toml::Table;
 
 use crate::config::{Config, Settings};
 use crate::device::Choice;
@@ -18,7 +19,7 @@ pub struct PredictArgs {
     /// Which network of a run of several, from 0
     #[arg(long, value_name = "M")]
     pub model: Option<usize>,
-    /// PNG or JPEG pictures of any size, or folders of them
+    /// PNG or JPEG pictures, of up to 16,384 pixels a side, or folders of them
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
     /// How many classes to name, the likeliest first
@@ -27,7 +28,7 @@ pub struct PredictArgs {
     /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
     #[arg(long, default_value = "cpu")]
     pub device: Choice,
-    /// Print JSON: a list with an object for each picture
+    /// Print JSON: a list with an object for each picture, with `classes` or an `error`
     #[arg(long)]
     pub json: bool,
 }
@@ -99,7 +100,7 @@ pub struct InfoArgs {
     /// auto, synthetic, or a path: folder or archive of the binary version, or an image folder
     #[arg(default_value_t = Source::Auto)]
     pub source: Source,
-    /// Draw the mean images and the first images of every class into a new PNG file
+    /// Draw the mean images and the first images of every class into a new file, NAME.png
     #[arg(long, value_name = "FILE")]
     pub contact_sheet: Option<PathBuf>,
     /// Print JSON
@@ -119,7 +120,7 @@ pub struct LrFindArgs {
     /// The last learning rate
     #[arg(long, help_heading = "Range test", value_name = "ETA", default_value_t = 10.0)]
     pub to: f64,
-    /// Draw loss and accuracy over the rate into a new SVG file
+    /// Draw loss and accuracy over the rate into a new file, NAME.svg or NAME.png
     #[arg(long, help_heading = "Output", value_name = "FILE")]
     pub chart: Option<PathBuf>,
     /// Print JSON
@@ -128,9 +129,18 @@ pub struct LrFindArgs {
 }
 
 impl LrFindArgs {
-    /// The settings that have no meaning here, where the rate only rises and nothing is kept.
-    pub const FOREIGN: [&str; 7] =
-        ["lr_min", "lr_max", "half_cycle", "cycles", "epochs", "evals_per_cycle", "overfit_one_batch"];
+    /// The settings that have no meaning here, where one network is trained while the rate rises, and nothing is kept.
+    pub const FOREIGN: [&str; 9] = [
+        "lr_min",
+        "lr_max",
+        "half_cycle",
+        "cycles",
+        "epochs",
+        "repeats",
+        "evals_per_cycle",
+        "checkpoint_every",
+        "overfit_one_batch",
+    ];
 
     /// The defaults of `train`, with the flags over them.
     ///
@@ -138,21 +148,12 @@ impl LrFindArgs {
     ///
     /// [`Error::Usage`] for a setting out of its range or without a meaning here.
     pub fn config(&self) -> Result<Config> {
-        let Settings { lr_min, lr_max, half_cycle, cycles, epochs, evals_per_cycle, overfit_one_batch, .. } =
-            self.settings;
-        let given = [
-            lr_min.is_some(),
-            lr_max.is_some(),
-            half_cycle.is_some(),
-            cycles.is_some(),
-            epochs.is_some(),
-            evals_per_cycle.is_some(),
-            overfit_one_batch,
-        ];
-        if let Some((name, _)) = Self::FOREIGN.iter().zip(given).find(|(_, given)| *given) {
-            let name = name.replace('_', "-");
+        let given = Table::try_from(&self.settings).map_err(|error| Error::Internal(format!("lr-find: {error}")))?;
+        let foreign = Self::FOREIGN.map(|name| name.replace('_', "-"));
+        if let Some(name) = foreign.iter().find(|name| given.contains_key(*name)) {
             return Err(Error::Usage(format!(
-                "--{name}: not for lr-find, whose rate only rises: see --from, --to, --steps"
+                "--{name}: not for lr-find, which trains one network while the rate rises and keeps nothing: see --from, --to, \
+                 --steps"
             )));
         }
         let mut config = Config::default();

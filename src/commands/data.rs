@@ -10,9 +10,9 @@ use crate::data::info::{self, Info};
 use crate::data::{Dataset, binary};
 use crate::display::{self, Display};
 use crate::error::{Error, Result};
-use crate::spec::{Source, grouped};
+use crate::spec::{Source, escaped, grouped};
 
-use super::output::write_new;
+use super::output::{check_new, ending, write_new};
 
 mod fetch;
 
@@ -26,35 +26,42 @@ pub fn run(command: &DataCommand) -> Result<()> {
 }
 
 fn import(args: &ImportArgs) -> Result<()> {
+    binary::check_new(&args.destination)?;
     let dataset = Dataset::open(&Source::Path(args.folder.clone()))?;
     dataset.notice.iter().for_each(|notice| Display::new(false).note(notice));
     binary::import(&dataset, &args.destination)?;
     let [train, test] = [dataset.train, dataset.labels.len() - dataset.train].map(|n| grouped(n as u64));
-    let (path, typed) = (args.destination.display(), display::quoted(&args.destination));
+    let (path, typed) = (escaped(args.destination.display()), display::quoted(&args.destination));
     display::print(&format!("{train} training and {test} test images in {path}: train on them with --data {typed}\n"))
 }
 
 fn info(args: &InfoArgs) -> Result<()> {
+    if let Some(path) = &args.contact_sheet {
+        ending(path, "--contact-sheet", &["png"])?;
+        check_new(path, "--contact-sheet")?;
+    }
     let dataset = Dataset::open(&args.source)?;
     dataset.notice.iter().for_each(|notice| Display::new(false).note(notice));
     let info = Info::of(&dataset);
+    if args.json {
+        let text = serde_json::to_string_pretty(&info).map_err(|error| Error::Internal(format!("info: {error}")))?;
+        display::print(&format!("{text}\n"))?;
+    } else {
+        display::print(&text(&info))?;
+    }
     if let Some(path) = &args.contact_sheet {
         let mut bytes = Cursor::new(Vec::new());
         let drawn = info::contact_sheet(&dataset).write_to(&mut bytes, ImageFormat::Png);
         drawn.map_err(|error| Error::Internal(format!("contact sheet: {error}")))?;
         write_new(path, "--contact-sheet", bytes.get_ref())?;
     }
-    if args.json {
-        let text = serde_json::to_string_pretty(&info).map_err(|error| Error::Internal(format!("info: {error}")))?;
-        return display::print(&format!("{text}\n"));
-    }
-    display::print(&text(&info))
+    Ok(())
 }
 
 fn text(info: &Info) -> String {
     let count = |n: usize| grouped(n as u64);
     let mut text = String::new();
-    let _ = writeln!(text, "{}\n", info.name);
+    let _ = writeln!(text, "{}\n", escaped(&info.name));
     let _ = writeln!(text, "{:<12}{} training, {} test", "images", count(info.train), count(info.test));
     if !info.batches.is_empty() {
         let batches: Vec<_> = info.batches.iter().map(|&n| count(n)).collect();
@@ -65,9 +72,11 @@ fn text(info: &Info) -> String {
     }
     let _ = writeln!(text, "{:<12}{} of the test images are training images too", "repeated", count(info.in_both));
     let _ = writeln!(text, "{:<12}{}", "sha256", info.sha256);
-    let _ = writeln!(text, "\n{:>5}  {:<12}{:>10}{:>8}", "label", "class", "training", "test");
-    for (label, class) in info.classes.iter().enumerate() {
-        let _ = writeln!(text, "{label:>5}  {:<12}{:>10}{:>8}", class.name, count(class.train), count(class.test));
+    let names: Vec<_> = info.classes.iter().map(|class| escaped(&class.name)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(12);
+    let _ = writeln!(text, "\n{:>5}  {:<width$}{:>10}{:>8}", "label", "class", "training", "test");
+    for (label, (name, class)) in names.iter().zip(&info.classes).enumerate() {
+        let _ = writeln!(text, "{label:>5}  {name:<width$}{:>10}{:>8}", count(class.train), count(class.test));
     }
     text
 }

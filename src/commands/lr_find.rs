@@ -14,7 +14,7 @@ use crate::ranks::Place;
 use crate::spec::{ModelSpec, grouped};
 
 use super::open::device_and_images;
-use super::output::write_new;
+use super::output::{check_new, ending, write_new};
 
 /// Images that an accuracy is measured on: 2,000 tell 50 % to 1.1 %, and cost little beside the steps.
 const SCORED: usize = 2_000;
@@ -24,8 +24,13 @@ const LINES: usize = 20;
 /// Runs the range test.
 pub fn run(args: &LrFindArgs) -> Result<()> {
     let config = args.config()?;
+    let chart_ending = args.chart.as_ref().map(|path| ending(path, "--chart", &["svg", "png"])).transpose()?;
+    args.chart.iter().try_for_each(|path| check_new(path, "--chart"))?;
+    // Both ends before the images are read; the steps may depend on those.
+    Sweep { from: args.from, to: args.to, steps: config.steps.unwrap_or(u64::MAX) }.check()?;
     let mut display = Display::new(args.json);
-    let (device, dataset) = device_and_images(&config.device, Place::ALONE, &config.data.source, &display)?;
+    let (mut device, dataset) = device_and_images(&config.device, Place::ALONE, &config.data.source, &display)?;
+    device.feed = config.feed;
     let mut split = Split::new(&dataset, &config.data)?;
     // Without images to validate on, those trained on will do: the test sees each of them once or twice.
     let mut scored =
@@ -55,15 +60,20 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     })?;
     drop(display);
 
-    if let Some(path) = &args.chart {
-        write_new(path, "--chart", chart::chart(&found).svg().as_bytes())?;
-    }
     if args.json {
         let text =
             serde_json::to_string_pretty(&found).map_err(|error| Error::Internal(format!("lr-find: {error}")))?;
-        return display::print(&format!("{text}\n"));
+        display::print(&format!("{text}\n"))?;
+    } else {
+        display::print(&text(&found))?;
     }
-    display::print(&text(&found))
+    // Last: whatever happens to it, what was found is known.
+    if let Some(path) = &args.chart {
+        let chart = chart::chart(&found);
+        let bytes = if chart_ending == Some("png") { chart.png()? } else { chart.svg().into_bytes() };
+        write_new(path, "--chart", &bytes)?;
+    }
+    Ok(())
 }
 
 fn text(found: &Found) -> String {
@@ -83,13 +93,6 @@ fn text(found: &Found) -> String {
     if let (true, Some(last)) = (found.diverged, found.points.last()) {
         let _ = writeln!(text, "stopped after step {}, at rate {:.3e}: the loss diverges", last.step, last.rate);
     }
-    match &found.suggestion {
-        Some(suggestion) => {
-            let _ = writeln!(text, "\n{suggestion}");
-        }
-        None => text.push_str(
-            "\nNo suggestion: the accuracy hardly rises. Try other ends with --from and --to, or more --steps.\n",
-        ),
-    }
+    let _ = writeln!(text, "\n{}", found.advice());
     text
 }

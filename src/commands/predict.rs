@@ -6,27 +6,36 @@ use crate::cli::PredictArgs;
 use crate::device::Device;
 use crate::display::{self, Display};
 use crate::error::{Error, Result};
-use crate::predict;
+use crate::predict::{self, Answer};
+use crate::spec::escaped;
 use crate::trained::Trained;
 
-/// Classifies pictures.
+/// Classifies pictures. Those that cannot be used are named after the others, and end the command with exit code 3.
 pub fn run(args: &PredictArgs) -> Result<()> {
     let trained = Trained::open(&args.run, args.model)?;
-    let files = predict::pictures(&args.images)?;
     let device = Device::open(&args.device)?;
     device.notice.iter().for_each(|notice| Display::new(false).note(notice));
-    let predictions = predict::classify(&trained, &device, &files, args.top.into())?;
-    if args.json {
-        let text = serde_json::to_string_pretty(&predictions)
-            .map_err(|error| Error::Internal(format!("predictions: {error}")))?;
-        return display::print(&format!("{text}\n"));
-    }
+    let predictions = predict::classify(&trained, &device, &args.images, args.top.into())?;
     let mut text = String::new();
+    let mut faults = Vec::new();
     for prediction in &predictions {
-        let _ = writeln!(text, "{}", prediction.path.display());
-        for likelihood in &prediction.classes {
-            let _ = writeln!(text, "{:>8.2}%  {}", likelihood.probability * 100.0, likelihood.class);
+        match &prediction.answer {
+            Answer::Classes { classes, .. } => {
+                let _ = writeln!(text, "{}", escaped(prediction.path.display()));
+                for likelihood in classes {
+                    let _ = writeln!(text, "{:>8.2}%  {}", likelihood.probability * 100.0, escaped(&likelihood.class));
+                }
+            }
+            Answer::Unusable { error } => faults.push(Error::data(&prediction.path, error)),
         }
     }
-    display::print(&text)
+    if args.json {
+        text = serde_json::to_string_pretty(&predictions)
+            .map_err(|error| Error::Internal(format!("predictions: {error}")))?;
+        text.push('\n');
+    }
+    display::print(&text)?;
+    let last = faults.pop();
+    faults.iter().for_each(display::error);
+    last.map_or(Ok(()), Err)
 }

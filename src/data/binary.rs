@@ -3,6 +3,7 @@
 //! The official files say neither how many records they should have nor what the classes are called. A set that is not
 //! CIFAR-10 says both in [`ABOUT`], beside its files, and the set's digest too.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::ops::Range;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::cifar::{FILES, INPUTS, RECORD};
 use super::{Dataset, reserve};
 use crate::error::{Error, Result};
-use crate::spec::grouped;
+use crate::spec::{escaped, grouped};
 
 /// The file that describes an imported set.
 pub const ABOUT: &str = "dataset.toml";
@@ -66,22 +67,38 @@ pub fn write_official(dataset: &Dataset, destination: &Path) -> Result<()> {
     publish(destination, |folder| write_files(dataset, &ranges, folder))
 }
 
-/// Fills a folder beside `destination` and gives it that name when it is whole.
-fn publish(destination: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let failed = |fault: io::Error| Error::output(destination, format!("cannot be written: {fault}"));
-    let parent = destination.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(failed)?;
+/// Demands that `destination` be a folder that is not there, or is empty.
+///
+/// # Errors
+///
+/// As [`import`].
+pub fn check_new(destination: &Path) -> Result<()> {
     match fs::read_dir(destination).map(|mut entries| entries.next().is_some()) {
         Ok(true) => {
-            let what = format!("{}: the folder is there and not empty: name another one", destination.display());
-            return Err(Error::Usage(what));
+            let shown = escaped(destination.display());
+            Err(Error::Usage(format!("{shown}: the folder is there and not empty: name another one")))
         }
-        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(failed(fault)),
-        _ => {}
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(unwritable(destination, &fault)),
+        _ => name(destination).map(drop),
     }
-    let name =
-        destination.file_name().ok_or_else(|| Error::output(destination, "expected the name of a new folder"))?;
-    let partial = parent.join(format!(".{}.part-{}", name.to_string_lossy(), std::process::id()));
+}
+
+fn name(destination: &Path) -> Result<&OsStr> {
+    let nameless = || Error::Usage(format!("{}: expected the name of a new folder", escaped(destination.display())));
+    destination.file_name().ok_or_else(nameless)
+}
+
+fn unwritable(path: &Path, fault: &io::Error) -> Error {
+    Error::output(path, format!("cannot be written: {fault}"))
+}
+
+/// Fills a folder beside `destination` and gives it that name when it is whole.
+fn publish(destination: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let failed = |fault: io::Error| unwritable(destination, &fault);
+    check_new(destination)?;
+    let parent = destination.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(failed)?;
+    let partial = parent.join(format!(".{}.part-{}", name(destination)?.to_string_lossy(), std::process::id()));
     fs::create_dir(&partial).map_err(failed)?;
     let filled = fill(&partial).and_then(|()| fs::rename(&partial, destination).map_err(failed));
     if filled.is_err() {
@@ -111,7 +128,7 @@ fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resul
         write(&mut file)?;
         file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     });
-    written.map_err(|fault| Error::output(path, format!("cannot be written: {fault}")))
+    written.map_err(|fault| unwritable(path, &fault))
 }
 
 /// Reads a folder that [`import`] wrote. Exit code 3 if it is not as it was written.

@@ -4,8 +4,7 @@
 //! later attempt asks for the rest of that very version (`Range` with `If-Range`, RFC 9110, section 13.1.5) and starts
 //! anew where the server has another one. Length and MD5 must be the published ones before the file gets its name.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,7 +16,11 @@ use ureq::{Agent, Body};
 use super::cifar::{self, FILES, FOLDER, RECORD};
 use super::{archive, binary, hex};
 use crate::error::{Error, Result};
-use crate::spec::{bytes, grouped};
+use crate::spec::{bytes, escaped, grouped};
+
+mod part;
+
+use part::{Lock, Part};
 
 /// A file to download, and how to know it.
 #[derive(Clone, Copy, Debug)]
@@ -100,13 +103,22 @@ pub fn install(
     if fs::symlink_metadata(&destination).is_ok() {
         return cifar::open(&destination).map(|_| (destination, false));
     }
-    fs::create_dir_all(folder).map_err(|fault| Error::output(folder, fault.to_string()))?;
     let unpacked = (FILES.len() * cifar::BATCH * RECORD) as u64;
+    fs::create_dir_all(folder).map_err(|fault| full(folder, archive.bytes + unpacked, &fault))?;
     let given = mirror.filter(|mirror| !mirror.contains("://")).map(Path::new);
     let kept = folder.join(archive.name);
     let dataset = if let Some(file) = given.or(kept.is_file().then_some(&kept)) {
         need_space(folder, unpacked)?;
-        check(file, archive).map_err(|what| Error::archive(file, what))?;
+        check(file, archive).map_err(|what| {
+            let help = if given.is_none() {
+                "; remove it, and it is downloaded"
+            } else if file.exists() {
+                ""
+            } else {
+                "; expected the archive, or an address that begins with https://"
+            };
+            Error::archive(file, what + help)
+        })?;
         archive::open(file)?
     } else {
         need_space(folder, archive.bytes + unpacked)?;
@@ -130,89 +142,32 @@ pub fn install(
 pub fn download(published: &Published<'_>, folder: &Path, patience: &Patience, watch: &mut dyn Watch) -> Result<()> {
     let end = Instant::now() + patience.overall;
     let _lock = Lock::take(folder, published)?;
-    let partial = Partial::new(folder, published.name);
+    let part = Part::new(folder, published.name);
     let mut fruitless = 0_u32;
     loop {
-        let before = partial.length();
-        let reason = match attempt(published, &partial, patience, end, watch) {
+        let before = part.length();
+        let reason = match attempt(published, &part, patience, end, watch) {
             Ok(()) => break,
             Err(Fault::Final(error)) => return Err(error),
             Err(Fault::Passing(reason)) => reason,
         };
-        fruitless = if partial.length() > before { 0 } else { fruitless + 1 };
+        fruitless = if part.length() > before { 0 } else { fruitless + 1 };
         let wait = patience.wait.saturating_mul(1 << fruitless.saturating_sub(1).min(16)).min(patience.longest_wait);
         let late = Instant::now() + wait >= end;
         if fruitless >= patience.attempts || late {
             let why = if late { "the time for it is over" } else { "it did not get better" };
-            return Err(failed(published, folder, &format!("{reason}, and {why}")));
+            return Err(failed(published, folder, &format!("{reason}, and {why}"), true));
         }
         watch.note(&format!("{reason}; trying again in {:.0} s", wait.as_secs_f64()));
         std::thread::sleep(wait);
     }
-    if let Err(what) = check(&partial.path, published) {
-        partial.remove();
-        return Err(failed(published, folder, &what));
+    if let Err(what) = check(&part.path, published) {
+        part.remove();
+        return Err(failed(published, folder, &what, false));
     }
     let path = folder.join(published.name);
-    let _ = fs::remove_file(&partial.tag);
-    fs::rename(&partial.path, &path).map_err(|fault| Error::output(&path, fault.to_string()))
-}
-
-/// Two processes that write to one partial file would make a file of neither.
-struct Lock {
-    path: PathBuf,
-    _file: File,
-}
-
-impl Lock {
-    fn take(folder: &Path, published: &Published<'_>) -> Result<Self> {
-        let path = folder.join(format!("{}.part.lock", published.name));
-        let file = File::create(&path).map_err(|fault| full(&path, published.bytes, &fault))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { path, _file: file }),
-            Err(TryLockError::WouldBlock) => {
-                let what = "another process downloads this file: wait for it, or name another folder with --dest";
-                Err(Error::Busy { path: folder.join(published.name), what: what.into() })
-            }
-            Err(TryLockError::Error(fault)) => Err(Error::output(&path, fault.to_string())),
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// What is there of a download.
-struct Partial {
-    path: PathBuf,
-    /// Holds the server's `ETag`, or else its `Last-Modified`.
-    tag: PathBuf,
-}
-
-impl Partial {
-    fn new(folder: &Path, name: &str) -> Self {
-        let with = |end: &str| folder.join([OsString::from(name), end.into()].into_iter().collect::<OsString>());
-        Self { path: with(".part"), tag: with(".part.tag") }
-    }
-
-    fn length(&self) -> u64 {
-        fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
-    }
-
-    /// Where to go on, and of which version; none for a start from the beginning.
-    fn place(&self) -> Option<(u64, String)> {
-        let tag = fs::read_to_string(&self.tag).ok().filter(|tag| !tag.is_empty())?;
-        Some((self.length(), tag)).filter(|(length, _)| *length > 0)
-    }
-
-    /// Forgets it. What cannot be removed now is overwritten later.
-    fn remove(&self) {
-        let _ = fs::remove_file(&self.tag);
-        let _ = fs::remove_file(&self.path);
-    }
+    let _ = fs::remove_file(&part.tag);
+    fs::rename(&part.path, &path).map_err(|fault| Error::output(&path, fault.to_string()))
 }
 
 /// Why an attempt ended early.
@@ -226,25 +181,25 @@ enum Fault {
 /// Brings the partial file to its full length.
 fn attempt(
     published: &Published<'_>,
-    partial: &Partial,
+    part: &Part,
     patience: &Patience,
     end: Instant,
     watch: &mut dyn Watch,
 ) -> Result<(), Fault> {
-    let folder = partial.path.parent().unwrap_or(Path::new("."));
-    let give_up = |what: &str| Fault::Final(failed(published, folder, what));
-    let unwritten = |fault: io::Error| Fault::Final(full(&partial.path, published.bytes, &fault));
-    if partial.length() == published.bytes {
+    let folder = part.path.parent().unwrap_or(Path::new("."));
+    let give_up = |what: &str| Fault::Final(failed(published, folder, what, false));
+    let unwritten = |fault: io::Error| Fault::Final(full(&part.path, published.bytes, &fault));
+    if part.length() == published.bytes {
         return Ok(());
     }
-    let place = partial.place().filter(|(length, _)| *length < published.bytes);
+    let place = part.place().filter(|(length, _)| *length < published.bytes);
     let mut response = ask(published.url, place.as_ref(), patience, end).map_err(|error| refusal(&error, &give_up))?;
     let status = response.status();
     let start = match (status, &place) {
         (StatusCode::PARTIAL_CONTENT, Some((length, _))) if begins_at(&response, *length) => *length,
         (StatusCode::OK, _) => 0,
         (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE, _) => {
-            partial.remove();
+            part.remove();
             return Err(Fault::Passing(format!("the server sent another part than was asked for ({status})")));
         }
         _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
@@ -258,8 +213,8 @@ fn attempt(
         let [found, expected] = [start.saturating_add(length), published.bytes].map(grouped);
         return Err(give_up(&format!("the server has {found} bytes, expected {expected}: that is another file")));
     }
-    fs::write(&partial.tag, version(&response)).map_err(unwritten)?;
-    let opened = OpenOptions::new().create(true).append(start > 0).write(true).truncate(start == 0).open(&partial.path);
+    fs::write(&part.tag, version(&response)).map_err(unwritten)?;
+    let opened = OpenOptions::new().create(true).append(start > 0).write(true).truncate(start == 0).open(&part.path);
     let mut file = opened.map_err(unwritten)?;
 
     let mut body = response.body_mut().as_reader();
@@ -275,7 +230,7 @@ fn attempt(
         };
         length += count as u64;
         if length > published.bytes {
-            partial.remove();
+            part.remove();
             return Err(give_up(&format!(
                 "the server sends more than the {} bytes expected",
                 grouped(published.bytes)
@@ -380,9 +335,10 @@ fn need_space(folder: &Path, needed: u64) -> Result<()> {
 }
 
 fn full(path: &Path, needed: u64, fault: &io::Error) -> Error {
-    let free = path.parent().and_then(|folder| fs4::available_space(folder).ok());
-    let space = free.map_or(String::new(), |free| format!("; {}", too_little(needed, free)));
-    Error::output(path, format!("cannot be written: {fault}{space}"))
+    let is_full = matches!(fault.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    let free = path.parent().filter(|_| is_full).and_then(|folder| fs4::available_space(folder).ok());
+    let help = free.map_or("name another folder with --dest".into(), |free| too_little(needed, free));
+    Error::output(path, format!("cannot be written: {fault}; {help}"))
 }
 
 fn too_little(needed: u64, free: u64) -> String {
@@ -390,14 +346,17 @@ fn too_little(needed: u64, free: u64) -> String {
     format!("{needed} are needed in all and {free} are free here: free some, or name another folder with --dest")
 }
 
-/// The end of a download, with what can be done by hand.
-fn failed(published: &Published<'_>, folder: &Path, what: &str) -> Error {
+/// The end of a download, with what can be done. What passes may be gone by another time.
+fn failed(published: &Published<'_>, folder: &Path, what: &str, passes: bool) -> Error {
     let Published { name, url, .. } = published;
-    let place = folder.join(name);
+    let again = match Part::new(folder, name).place() {
+        Some((length, _)) if passes => format!("Run it again to go on after {} bytes, try", grouped(length)),
+        None if passes => "Run it again later, try".into(),
+        _ => "Try".into(),
+    };
     let what = format!(
-        "{what}. Run it again to go on from there, try another address with --mirror URL, or get {name} by other means, \
-         put it at {} and run it again",
-        place.display()
+        "{what}. {again} another address with --mirror URL, or get {name} by other means, put it at {} and run it again",
+        escaped(folder.join(name).display())
     );
     Error::Download { url: (*url).into(), what }
 }

@@ -16,7 +16,7 @@ use super::{Dataset, room};
 use super::{info, picture};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, stream};
-use crate::spec::grouped;
+use crate::spec::{escaped, grouped};
 
 /// Reads `folder/train` and `folder/test`. Exit code 3, naming the file or folder, for anything unexpected.
 ///
@@ -27,7 +27,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     let tested = class_names(&test)?;
     if let Some(odd) = classes.symmetric_difference(&tested).next() {
         let (with, without) = if tested.contains(odd) { ("test", "train") } else { ("train", "test") };
-        let what = format!("class {} is in {with} but not in {without}; both need the same", odd.display());
+        let what = format!("class {} is in {with} but not in {without}; both need the same", escaped(odd.display()));
         return Err(Error::data(folder, what));
     }
     if !(2..=256).contains(&classes.len()) {

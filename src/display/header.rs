@@ -6,7 +6,7 @@ use std::path::Path;
 use indicatif::{HumanCount, HumanFloatCount};
 
 use crate::config::Config;
-use crate::spec::{Length, ModelSpec, Penalty};
+use crate::spec::{Length, ModelSpec, Penalty, escaped};
 use crate::train::Training;
 
 /// A line a setting, labels and values aligned.
@@ -28,7 +28,7 @@ pub struct Header<'a> {
 impl fmt::Display for Header<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "cyclone {}\n", env!("CARGO_PKG_VERSION"))?;
-        self.rows().iter().try_for_each(|(label, value)| writeln!(f, "{label:<12}{value}"))
+        self.rows().iter().try_for_each(|(label, value)| writeln!(f, "{label:<12}{}", escaped(value)))
     }
 }
 

@@ -12,17 +12,13 @@ pub fn chart(found: &Found) -> Chart {
     let smoothed = found.points.iter().map(|point| Point::new(point.rate, point.smoothed.min(top)));
     let accuracies = found.points.iter().filter_map(|point| Some(Point::new(point.rate, point.accuracy?)));
     let range = found.suggestion.map(|suggestion| [suggestion.min, suggestion.max]);
-    let description = match found.suggestion {
-        Some(suggestion) => suggestion.to_string(),
-        None => "The loss hardly falls, so no range is suggested.".into(),
-    };
     Chart {
         name: "lr-find".into(),
         title: match range {
             Some(_) => "Range test; shaded: the range to train with".into(),
             None => "Range test".into(),
         },
-        description,
+        description: found.advice(),
         x: Axis::log("learning rate"),
         panels: vec![
             Panel::new(

@@ -150,13 +150,15 @@ fn what_is_no_image_is_named() {
 
 #[test]
 fn a_damaged_image_is_named() {
-    for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+    for (format, expected) in
+        [(ImageFormat::Png, "expected a PNG or JPEG image"), (ImageFormat::Jpeg, "the JPEG image does not end")]
+    {
         let folder = with("cut", |path| {
             image(0, 32, 32).save_with_format(path, format).unwrap();
             let bytes = fs::read(path).unwrap();
             fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
         });
-        refuses(&folder, "train/ant/cut", "expected a PNG or JPEG image");
+        refuses(&folder, "train/ant/cut", expected);
     }
 }
 
@@ -172,7 +174,11 @@ fn a_bomb_is_refused_by_its_header() {
         bytes[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
         fs::write(path, bytes).unwrap();
     });
-    refuses(&folder, "train/ant/bomb.png", "limit");
+    refuses(
+        &folder,
+        "train/ant/bomb.png",
+        "65,535 x 65,535 pixels, 12,884,508,675 bytes decoded: expected 16,384 pixels a side",
+    );
 }
 
 #[test]
@@ -220,4 +226,19 @@ fn links_to_folders_are_not_followed() {
     let folder = sample();
     std::os::unix::fs::symlink("..", folder.path().join("train/ant/up")).unwrap();
     refuses(&folder, "train/ant/up", "not searched");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_to_itself_is_named_and_so_is_a_line_in_a_name() {
+    let folder = sample();
+    std::os::unix::fs::symlink("loop.png", folder.path().join("train/ant/loop.png")).unwrap();
+    refuses(&folder, "train/ant/loop.png", "symbolic links");
+    let folder = sample();
+    fs::create_dir(folder.path().join("train/two\nlines")).unwrap();
+    let message = open(folder.path()).unwrap_err().to_string();
+    assert!(
+        message.contains(r"class two\nlines is in train but not in test") && message.lines().count() == 1,
+        "{message}"
+    );
 }

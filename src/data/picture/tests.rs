@@ -1,0 +1,106 @@
+use std::fs::File;
+
+use image::ImageEncoder;
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use tempfile::TempDir;
+
+use super::super::cifar::INPUTS;
+use super::*;
+
+/// EXIF that says an orientation and nothing else: TIFF's header, and a directory of one entry.
+fn exif(orientation: u8) -> Vec<u8> {
+    [b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]].concat()
+}
+
+/// Where a picture that is stored with red on its lower left, and nothing elsewhere, has the red: of 2 x 2 quarters, row
+/// by row.
+fn red_quarter<E: ImageEncoder>(orientation: u8, width: u32, height: u32, encoder: impl FnOnce(File) -> E) -> usize {
+    let stored = RgbImage::from_fn(width, height, |x, y| Rgb([255 * u8::from(x < width / 2 && y >= height / 2), 0, 0]));
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("picture");
+    let mut encoder = encoder(File::create(&path).unwrap());
+    encoder.set_exif_metadata(exif(orientation)).unwrap();
+    encoder.write_image(&stored, width, height, image::ExtendedColorType::Rgb8).unwrap();
+    let mut pixels = vec![0; INPUTS];
+    assert_eq!(read(&path, &mut pixels).unwrap(), (width, height) != (32, 32));
+    let quarters = [(8, 8), (24, 8), (8, 24), (24, 24)].map(|(x, y)| pixels[y * SIDE + x] > 128);
+    assert_eq!(quarters.iter().filter(|red| **red).count(), 1, "{quarters:?}");
+    quarters.iter().position(|red| *red).unwrap()
+}
+
+/// EXIF 2.32, section 4.6.4: which side of the picture the first row and the first column are.
+#[test]
+fn a_picture_is_turned_as_its_exif_orientation_says() {
+    let [upper_left, upper_right, lower_left, lower_right] = [0, 1, 2, 3];
+    // 6: the stored first row is the right side, so the camera was turned, and the stored left side is on top.
+    for (orientation, expected) in [
+        (1, lower_left),
+        (2, lower_right),
+        (3, upper_right),
+        (4, upper_left),
+        (5, upper_right),
+        (6, upper_left),
+        (7, lower_left),
+        (8, lower_right),
+        (9, lower_left),
+    ] {
+        for (width, height) in [(32, 32), (96, 48)] {
+            let jpeg = red_quarter(orientation, width, height, |file| JpegEncoder::new_with_quality(file, 95));
+            let png = red_quarter(orientation, width, height, PngEncoder::new);
+            assert_eq!((jpeg, png), (expected, expected), "orientation {orientation}, {width} x {height}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_may_have_16384_pixels_a_side_and_a_larger_one_is_refused_by_its_size() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("wide.png");
+    let mut pixels = vec![0; INPUTS];
+    RgbImage::from_pixel(16_384, 1, Rgb([7, 8, 9])).save(&path).unwrap();
+    assert!(read(&path, &mut pixels).unwrap());
+    assert_eq!(pixels, [[7; PLANE], [8; PLANE], [9; PLANE]].concat());
+    RgbImage::new(1, 16_385).save(&path).unwrap();
+    let error = read(&path, &mut pixels).unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    assert!(
+        error.to_string().contains("1 x 16,385 pixels") && error.to_string().contains("16,384 pixels a side"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_of_more_than_a_gibibyte_is_not_read() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("long.jpg");
+    RgbImage::new(32, 32).save(&path).unwrap();
+    // A hole, which takes no room on the disk.
+    File::options().write(true).open(&path).unwrap().set_len((1 << 30) + 1).unwrap();
+    let error = read(&path, &mut vec![0; INPUTS]).unwrap_err();
+    assert!(error.to_string().contains("1,073,741,825 bytes, expected 1,073,741,824 at most"), "{error}");
+}
+
+#[test]
+fn a_jpeg_cut_anywhere_is_refused_though_its_thumbnail_is_whole() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("cut.jpg");
+    // Noise, so that most of the file is the image's data.
+    let noise = RgbImage::from_fn(64, 64, |x, y| Rgb([0, 1, 2].map(|c| (x * 31 + y * 17 + c * x * y).pow(2) as u8)));
+    let mut thumbnail = Vec::new();
+    JpegEncoder::new(&mut thumbnail).encode_image(&noise).unwrap();
+    let mut whole = Vec::new();
+    let mut encoder = JpegEncoder::new(&mut whole);
+    encoder.set_exif_metadata([exif(1), thumbnail].concat()).unwrap();
+    encoder.encode_image(&noise).unwrap();
+    let mut pixels = vec![0; INPUTS];
+    for length in (0..whole.len()).step_by(97).chain([whole.len() - 1]) {
+        fs::write(&path, &whole[..length]).unwrap();
+        assert_eq!(read(&path, &mut pixels).unwrap_err().exit_code(), 3, "{length} of {} bytes", whole.len());
+    }
+    // Cameras append what they like.
+    for end in [&b""[..], b"\0\0\0", b"SEFT"] {
+        fs::write(&path, [&whole, end].concat()).unwrap();
+        read(&path, &mut pixels).unwrap();
+    }
+}
