@@ -25,14 +25,14 @@ pub mod own_run;
 pub mod profile;
 mod progress;
 
-/// Prints to standard output, where a closed pipe is no error.
+/// Prints lines to standard output, escaped, where a closed pipe is no error.
 ///
 /// # Errors
 ///
 /// [`Error::Output`] if it cannot be written to, a full disk say.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(shown(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Error::output(Path::new("standard output"), error.to_string()))
         }
@@ -42,8 +42,12 @@ pub fn print(text: &str) -> Result<()> {
 
 /// Prints lines to standard error, escaped; nothing could be said about a failure there.
 fn remark(text: &str) {
-    let lines: Vec<_> = text.split('\n').map(escaped).collect();
-    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+    let _ = writeln!(io::stderr(), "{}", shown(text));
+}
+
+/// What would steer a terminal, in a file's name say, is escaped in every line.
+fn shown(text: &str) -> String {
+    text.split('\n').map(escaped).collect::<Vec<_>>().join("\n")
 }
 
 /// Columns of the terminal, or 100 where there is none.
