@@ -174,7 +174,7 @@ impl Axis {
     }
 
     /// A value as text, for reading it exactly.
-    fn text(&self, value: f64) -> String {
+    pub fn text(&self, value: f64) -> String {
         match &self.form {
             Form::Plain => number(value, 5),
             Form::Count => grouped(value.round().max(0.0) as u64),

@@ -39,9 +39,8 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Prints to standard error; nothing could be said about a failure there. What would steer a terminal, in a file's name
-/// say, is shown escaped.
-fn remark(text: &str) {
+/// A text in which what would steer a terminal, in a file's name say, is shown escaped.
+pub fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() && character != '\n' {
@@ -50,7 +49,12 @@ fn remark(text: &str) {
             shown.push(character);
         }
     }
-    let _ = writeln!(io::stderr(), "{shown}");
+    shown
+}
+
+/// Prints to standard error; nothing could be said about a failure there.
+fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", escaped(text));
 }
 
 /// Columns of the terminal, or 100 where there is none.

@@ -332,7 +332,8 @@ mod tests {
 
     #[test]
     fn bars_stand_at_their_names_with_value_and_share() {
-        let bars = vec![("forward <1>".to_owned(), 12.5), ("a name as long as no kernel has ever had".to_owned(), 37.5)];
+        let bars =
+            vec![("forward <1>".to_owned(), 12.5), ("a name as long as no kernel has ever had".to_owned(), 37.5)];
         let panel = Panel::bars("kernels", 0, bars, Some(50.0));
         let x = Axis { holds: vec![0.0], ..Axis::new("µs") };
         let chart = Chart::new("a-step", "A step", "", x, vec![panel]);

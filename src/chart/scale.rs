@@ -89,8 +89,9 @@ impl Scale {
     pub(super) fn fitting(&self, most: usize, size: f64, width: f64) -> Vec<(f64, String)> {
         /// Between two texts.
         const GAP: f64 = 8.0;
-        let fits =
-            |ticks: &Vec<(f64, String)>| ticks.iter().map(|tick| text::width(&tick.1, size) + GAP).sum::<f64>() <= width;
+        let fits = |ticks: &Vec<(f64, String)>| {
+            ticks.iter().map(|tick| text::width(&tick.1, size) + GAP).sum::<f64>() <= width
+        };
         (2..=most).rev().map(|about| self.ticks(about)).find(fits).unwrap_or_else(|| self.ticks(1))
     }
 

@@ -3,7 +3,8 @@
 for (const figure of document.querySelectorAll('figure')) {
   const plot = figure.querySelector('.plot');
   const svg = plot.querySelector('svg');
-  const rows = [...figure.querySelectorAll('tbody tr')];
+  const rows = [...figure.querySelectorAll('tr[data-x]')];
+  // Bars have their values beside them.
   if (!rows.length) continue;
   const names = [...figure.querySelectorAll('thead th')];
   const make = (name, parent, attributes) => {
@@ -90,6 +91,18 @@ for (const figure of document.querySelectorAll('figure')) {
     show(to);
   });
 }
+// Who goes through the page by keyboard stops only at what scrolls.
+const scrolls = document.querySelectorAll('.scroll');
+const stops = () => {
+  for (const one of scrolls) {
+    if (one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight) one.tabIndex = 0;
+    else one.removeAttribute('tabindex');
+  }
+};
+stops();
+addEventListener('resize', stops);
+addEventListener('toggle', stops, true);
+
 for (const hint of document.querySelectorAll('.hint')) hint.hidden = false;
 
 const button = document.querySelector('button.theme');
