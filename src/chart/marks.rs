@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::draw::{Layout, Place, Tenth, tenth};
 use super::{Chart, Mark, Point, Series, number};
+use crate::spec::grouped;
 
 pub(super) fn drawn(series: &Series, place: &Place<'_>, layout: &Layout<'_>) -> Markup {
     let at = |point: &Point| [layout.x(point.x), tenth(place.y.at(point.y))];
@@ -79,7 +80,7 @@ pub(super) fn shape(look: usize, x: f64, y: f64) -> Markup {
 
 /// What stands beside a bar.
 fn value(of: f64, whole: Option<f64>) -> String {
-    let text = number(of, 3);
+    let text = if of >= 1e3 { grouped(of.round() as u64) } else { number(of, 3) };
     whole.map_or_else(|| text.clone(), |whole| format!("{text} ({})", share(of, whole)))
 }
 

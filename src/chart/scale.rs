@@ -106,6 +106,7 @@ impl Scale {
             Form::Count => grouped(value.round().max(0.0) as u64),
             _ if largest >= LARGE => scientific(value, digits),
             _ if decimals > 3 => number(value, digits),
+            _ if value >= 1e3 && decimals == 0 => grouped(value.round() as u64),
             _ => format!("{value:.decimals$}"),
         };
         ticks.into_iter().map(|value| (value, text(value))).collect()
@@ -187,6 +188,7 @@ mod tests {
         let plain = Axis::new("");
         assert_eq!(ticks(&plain, 0.0, 2.4e6, 5), ["0", "5e5", "1e6", "1.5e6", "2e6"]);
         assert_eq!(ticks(&plain, 123_400.0, 123_900.0, 3), ["1.234e5", "1.236e5", "1.238e5"]);
+        assert_eq!(ticks(&plain, 0.0, 25e3, 3), ["0", "10,000", "20,000"]);
         assert_eq!(ticks(&plain, 0.0, 3e38, 3), ["0", "1e38", "2e38", "3e38"]);
         assert_eq!(ticks(&plain, 0.010_01, 0.010_03, 2), ["0.01001", "0.01002", "0.01003"]);
         assert_eq!(ticks(&Axis::log(""), 1.0, 1e6, 8), ["1", "10", "100", "1000", "10000", "1e5", "1e6"]);

@@ -111,7 +111,7 @@ fn notices(run: &Run) -> Vec<String> {
 fn cards(runs: &[Run]) -> Vec<Card> {
     let [run] = runs else {
         return if runs.len() <= SHOWN {
-            runs.iter().map(|run| outcome(run, &run.name)).collect()
+            runs.iter().map(|run| outcome(run, &format!("{}, test accuracy", run.name))).collect()
         } else {
             range(runs)
         };

@@ -8,6 +8,8 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+#[cfg(unix)]
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -138,6 +140,16 @@ fn the_same_records_give_the_same_bytes_and_only_a_report_is_overwritten() {
     fs::create_dir_all(folder.path().join("three/charts")).unwrap();
     fs::write(folder.path().join("three/charts/run-cost.png"), "mine").unwrap();
     refused(folder.path(), "report run --out three", 2, &["run-cost.png"]);
+    // A chart that its owner has edited is no longer an earlier report's, though the page beside it is.
+    for (name, mine) in [("run-cost.svg", &b"<?xml version=\"1.0\"?><svg>mine</svg>"[..]), ("run-loss.png", b"mine")] {
+        let path = folder.path().join("two/charts").join(name);
+        let before = fs::read(&path).unwrap();
+        fs::write(&path, mine).unwrap();
+        refused(folder.path(), "report run --out two", 2, &[name, "not of an earlier report"]);
+        assert_eq!(fs::read(&path).unwrap(), mine);
+        fs::write(&path, before).unwrap();
+    }
+    done(folder.path(), "report run --out two");
     refused(folder.path(), "report run --out run/config.toml", 4, &["config.toml"]);
     assert!(!folder.path().join("three/report.html").exists());
 }
@@ -178,6 +190,48 @@ fn runs_are_overlaid_and_repeats_have_bands() {
     assert_eq!(charts(&drawn), names.concat());
     done(folder.path(), "report one two --out pair");
     assert!(!fs::read_to_string(folder.path().join("pair/report.html")).unwrap().contains("class=\"band\""));
+}
+
+#[test]
+fn settings_that_differ_stand_side_by_side_and_folders_of_one_name_are_told_apart() {
+    let folder = trained(&["a/run", "b/run"]);
+    done(folder.path(), &format!("train {SHORT} --lambda 0.25 --out wide"));
+    done(folder.path(), "report a/run b/run wide --out drawn");
+    let page = page(&folder.path().join("drawn"));
+    let table = page.split("Settings that differ</h3>").nth(1).unwrap().split("</table>").next().unwrap();
+    says(
+        table,
+        &[
+            "<th scope=\"col\">lambda</th>",
+            "<th scope=\"col\">seed</th>",
+            "<td>0.25</td>",
+            ">a/run</th>",
+            ">b/run</th>",
+        ],
+    );
+    assert!(!table.contains("half-cycle"), "{table}");
+    done(folder.path(), "report wide wide --out twice");
+    says(&self::page(&folder.path().join("twice")), &["All have the same settings."]);
+}
+
+#[test]
+fn many_runs_make_a_page_that_opens() {
+    let folder = trained(&["r0"]);
+    let names: Vec<_> = (0..40).map(|run| format!("r{run}")).collect();
+    for name in &names[1..] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        for file in fs::read_dir(folder.path().join("r0")).unwrap().map(|entry| entry.unwrap()) {
+            if file.path().is_file() {
+                fs::copy(file.path(), folder.path().join(name).join(file.file_name())).unwrap();
+            }
+        }
+    }
+    let arguments: Vec<_> = ["report", "--out", "drawn"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    exits(&finish(&mut cyclone(folder.path(), &arguments)), 0);
+    let page = page(&folder.path().join("drawn"));
+    says(&page, &["<h1>40 runs</h1>", "Highest test accuracy", "and 20 more", "first 6 runs"]);
+    assert_eq!(page.matches(">Answers to the test images: ").count(), 2 * 6, "a heading, and its place in the list");
+    assert!(page.len() < 4_000_000, "{} bytes", page.len());
 }
 
 #[test]
@@ -224,6 +278,30 @@ fn a_run_that_has_not_ended_is_drawn_as_far_as_it_went() {
     assert!(!page.contains("Confusion"));
     fs::remove_file(at("metrics.jsonl")).unwrap();
     done(folder.path(), "report run");
+}
+
+#[test]
+fn metrics_that_were_lost_or_cut_are_told_on_the_page_and_on_the_terminal() {
+    let folder = trained(&["run"]);
+    let path = folder.path().join("run/metrics.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    let told = |lines: &str, notice: &str| {
+        fs::write(&path, lines).unwrap();
+        let output = finish(&mut cyclone(folder.path(), &["report", "run"]));
+        says(&exits(&output, 0), &[notice]);
+        says(&page(&folder.path().join("run")), &["class=\"warning\"", notice]);
+    };
+    let part = |from: usize, to: usize| -> String {
+        whole.lines().take(to).skip(from).flat_map(|line| [line, "\n"]).collect()
+    };
+    told("", "metrics.jsonl has no records, though the run finished");
+    told(&part(0, 4), "metrics.jsonl ends after step 6 of 12, though the run finished");
+    told(&part(2, 9), "metrics.jsonl begins at step 4, not at 0");
+    told(&(part(0, 3) + &part(2, 9)), "at step 4 metrics.jsonl has 2 records, expected one for each of 1 networks");
+    fs::write(&path, &whole).unwrap();
+    let output = finish(&mut cyclone(folder.path(), &["report", "run"]));
+    assert!(!exits(&output, 0).contains("metrics.jsonl"));
+    assert!(!page(&folder.path().join("run")).contains("class=\"warning\""));
 }
 
 #[test]
@@ -291,7 +369,13 @@ fn a_search_is_drawn_over_what_it_searched() {
     let trials = found.join("trials.jsonl");
     let text = fs::read_to_string(&trials).unwrap();
     fs::write(&trials, text.replacen("\n{", "\n{{", 1)).unwrap();
-    refused(folder.path(), "report found", 3, &["trials.jsonl: line 2"]);
+    refused(folder.path(), "report found", 8, &["trials.jsonl: line 2: not a trial's record", "Remove the line"]);
+    let without: String = text.lines().skip(1).flat_map(|line| [line, "\n"]).collect();
+    fs::write(&trials, without).unwrap();
+    let output = finish(&mut cyclone(folder.path(), &["report", "found"]));
+    let cut = "trials.jsonl has records of 3 of 4 trials";
+    says(&exits(&output, 0), &[cut]);
+    says(&self::page(&found), &[cut]);
 }
 
 #[test]
@@ -355,5 +439,88 @@ fn profiles_and_verifications_are_drawn_from_what_they_print() {
         ],
     );
     let names = charts(&folder.path().join("drawn"));
-    assert!(names.contains(&"both-json-losses".to_owned()), "{names:?}");
+    assert_eq!(names, ["both-json-losses", "both-json-weights", "profile-json-step"]);
+}
+
+/// What `profile --json` prints where there is a GPU with a clock.
+fn profile_of_a_gpu() -> Value {
+    let part = |name: &str, of: &str, seconds: f64, share: f64| {
+        serde_json::json!({
+            name: of, "seconds": seconds, "share": share, "median_seconds": seconds / 100.0, "of_flops": 0.25, "of_bytes": 0.5
+        })
+    };
+    let device = |record: Value, seconds_a_step: f64| {
+        serde_json::json!({
+            "name": "a device", "device": record,
+            "throughput": {
+                "steps": 100, "spread": 0.01, "seconds_a_step": seconds_a_step, "images_per_second": 100.0 / seconds_a_step,
+                "flops_per_second": 1e12
+            },
+            "evaluation": { "images": 10_000, "seconds": 0.01 },
+            "ceilings": { "flops_per_second": 4e12 },
+            "start_up": {
+                "before": 0.01, "data": [0.1, 0.02], "open": 0.3, "engine": 0.05, "weights": 0.001, "first_step": 0.002
+            },
+        })
+    };
+    let mut gpu = device(
+        serde_json::json!({ "kind": "gpu", "adapter": "GPU <1>", "adapter_type": "discrete", "backend": "vulkan", "driver": "d" }),
+        42e-6,
+    );
+    gpu["step"] = serde_json::json!({
+        "steps": 100, "busy_seconds": 0.003, "span_seconds": 0.004,
+        "kernels": [part("kernel", "forward", 0.001, 1.0 / 3.0), part("kernel", "update <b>", 0.002, 2.0 / 3.0)]
+    });
+    gpu["host"] = serde_json::json!([part("phase", "encode", 0.0005, 0.125), part("phase", "other", 0.0035, 0.875)]);
+    serde_json::json!({
+        "version": "0", "data": "images", "images": 45_000, "batch_size": 100, "models": 1,
+        "model": { "inputs": 3072, "hidden": 50, "classes": 10 },
+        "devices": [gpu, device(serde_json::json!({ "kind": "cpu", "threads": 2 }), 900e-6)],
+        "sweeps": [{ "axis": "batch", "points": [
+            { "value": 100.0, "seconds": [4e-5, 1e-3] }, { "value": 10.0, "seconds": [2e-5, null] }, { "value": 0.0, "seconds": [0.0, 1.0] }
+        ] }],
+        "warnings": ["a <warning>"]
+    })
+}
+
+#[test]
+fn a_profile_in_a_runs_folder_is_a_picture_of_where_a_steps_time_goes() {
+    let folder = trained(&["run"]);
+    let run = folder.path().join("run");
+    fs::write(run.join("profile.json"), profile_of_a_gpu().to_string()).unwrap();
+    let output = finish(&mut cyclone(folder.path(), &["report", "run"]));
+    says(&exits(&output, 0), &["a <warning>"]);
+    let page = page(&run);
+    needs_nothing_else(&page);
+    says(&page, &["Where a step's time goes", "a &lt;warning&gt;", "device, meanwhile", "GPU &lt;1&gt;"]);
+    let names = charts(&run);
+    for name in ["profile-json-step", "profile-json-step-gpu-1", "profile-json-batch"] {
+        assert!(names.contains(&name.to_owned()), "{name} in {names:?}");
+        assert!(image::open(run.join("charts").join(format!("{name}.png"))).unwrap().width() == 840);
+    }
+    let svg = fs::read_to_string(run.join("charts/profile-json-step-gpu-1.svg")).unwrap();
+    // Of 40 µs 10 and 20 in kernels and 10 without; of the host's 40, 5 and 35.
+    for bar in ["10 (25.0", "20 (50.0", "5 (12.5", "35 (87.5"] {
+        assert!(svg.contains(&format!(">{bar}\u{a0}%)<")), "{bar} in {svg}");
+    }
+    says(&svg, &["forward", "update &lt;b&gt;", "no kernel", "encode"]);
+    let svg = fs::read_to_string(run.join("charts/profile-json-step.svg")).unwrap();
+    says(&svg, &["GPU &lt;1&gt;", "CPU, 2 threads", ">42<", ">900<"]);
+    assert!(!fs::read_to_string(run.join("charts/profile-json-batch.svg")).unwrap().contains("NaN"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_command_prints_may_come_through_a_pipe() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("profile.json"), profile_of_a_gpu().to_string()).unwrap();
+    let shell = ["-c", "cat profile.json | \"$0\" report /dev/stdin --out drawn", env!("CARGO_BIN_EXE_cyclone")];
+    exits(&finish(Command::new("sh").args(shell).current_dir(folder.path())), 0);
+    says(&page(&folder.path().join("drawn")), &["Where a step's time goes"]);
+    // A pipe where a record should be is not waited for.
+    let run = trained(&["run"]);
+    fs::remove_file(run.path().join("run/summary.json")).unwrap();
+    let made = Command::new("mkfifo").arg(run.path().join("run/summary.json")).status().unwrap();
+    assert!(made.success());
+    refused(run.path(), "report run", 8, &["summary.json: expected a regular file"]);
 }
