@@ -240,7 +240,9 @@ impl Chart {
 
     /// Its SVG as a file of its own, in light colours.
     pub fn svg(&self) -> String {
-        draw::svg(self, Some(&theme::style())).into_string() + "\n"
+        // Characters that no XML may have, from an adapter's name say.
+        let forbidden = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{fffe}' | '\u{ffff}');
+        draw::svg(self, Some(&theme::style())).into_string().replace(forbidden, "\u{fffd}") + "\n"
     }
 
     /// That file as a PNG of twice its size.

@@ -10,6 +10,7 @@ use std::path::Path;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Error, Result};
+use crate::spec::escaped;
 use crate::statistics::Spread;
 use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
 
@@ -39,22 +40,10 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// A text in which what would steer a terminal, in a file's name say, is shown escaped.
-pub fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() && character != '\n' {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
-/// Prints to standard error; nothing could be said about a failure there.
+/// Prints lines to standard error, escaped; nothing could be said about a failure there.
 fn remark(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", escaped(text));
+    let lines: Vec<_> = text.split('\n').map(escaped).collect();
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// Columns of the terminal, or 100 where there is none.

@@ -38,6 +38,7 @@ use serde_json::Value;
 use crate::chart::{Chart, SOFTWARE, number};
 use crate::error::{Error, Result};
 use crate::run_dir::Records;
+use crate::spec::escaped;
 use crate::statistics::Spread;
 use runs::{Run, Runs};
 
@@ -201,7 +202,7 @@ fn printed(path: &Path) -> Result<Box<dyn Subject>> {
 /// What people call a folder or a file.
 fn name(path: &Path) -> String {
     let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    whole.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    whole.file_name().map_or_else(|| escaped(path.display()), |name| escaped(name.display()))
 }
 
 /// The charts of a page.

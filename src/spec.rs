@@ -163,6 +163,20 @@ pub fn bytes(n: u128) -> String {
     if unit == 0 { format!("{n} bytes") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
+/// `text`, a file's name say, with its control characters escaped: one that would steer a terminal or begin a line of its
+/// own is seen and does nothing.
+pub fn escaped(text: impl fmt::Display) -> String {
+    let mut shown = String::new();
+    for character in text.to_string().chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// Where the images come from: `auto`, `synthetic`, or a path. A path of one of these names is written `./auto`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

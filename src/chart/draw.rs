@@ -357,6 +357,10 @@ mod tests {
         for part in ["A &lt; B", "both &amp; none", "&lt;b&gt;", "class=\"band\"", "class=\"mark\""] {
             assert!(svg.contains(part), "{part} in {svg}");
         }
+        // What XML forbids is replaced, or no program could read the file.
+        let chart = self::chart(&["a\u{1b}b\u{ffff}"]);
+        assert!(chart.svg().contains(">a\u{fffd}b\u{fffd}<"), "{}", chart.svg());
+        assert!(chart.png().is_ok());
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cli::ReportArgs;
-use crate::display::{Display, escaped};
+use crate::display::Display;
 use crate::error::{Error, Result};
 use crate::report::{Report, is_reports};
 use crate::run_dir::{failed, write};
-use crate::spec::bytes;
+use crate::spec::{bytes, escaped};
 
 /// The page's file.
 const PAGE: &str = "report.html";
@@ -37,8 +37,8 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     }
     report.notices.iter().for_each(|notice| display.note(notice));
     let size = bytes(report.page.len() as u128);
-    display.show(&format!("{} ({size})\n", escaped(&folder.join(PAGE).display().to_string())))?;
-    let charts = escaped(&charts.display().to_string());
+    display.show(&format!("{} ({size})\n", escaped(folder.join(PAGE).display())))?;
+    let charts = escaped(charts.display());
     match report.charts.len() {
         0 => Ok(()),
         1 => display.show(&format!("{charts}: 1 chart, as SVG and PNG\n")),

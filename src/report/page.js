@@ -31,6 +31,8 @@ for (const figure of document.querySelectorAll('figure')) {
   // The browser's own hint would cover the readout; its text is the label now.
   svg.querySelector('title').remove();
 
+  // More would not fit beside the chart; all stand in the table.
+  const most = 14;
   let at = -1;
   const show = (next) => {
     at = Math.max(0, Math.min(rows.length - 1, next));
@@ -44,7 +46,7 @@ for (const figure of document.querySelectorAll('figure')) {
     const head = box.appendChild(document.createElement('strong'));
     head.textContent = said[0];
     cells.slice(1).forEach((cell, column) => {
-      if (!cell.textContent) return;
+      if (!cell.textContent || said.length > most) return;
       const name = names[column + 1];
       make('circle', dots, { cx: x, cy: cell.dataset.y, r: 4.5, class: name.className });
       const entry = box.appendChild(document.createElement('span'));
@@ -54,6 +56,11 @@ for (const figure of document.querySelectorAll('figure')) {
       entry.appendChild(document.createElement('b')).textContent = cell.textContent;
       said.push(name.textContent + ' ' + cell.textContent);
     });
+    const more = cells.slice(1).filter((cell) => cell.textContent).length + 1 - said.length;
+    if (more > 0) {
+      said.push('and ' + more + ' more');
+      box.appendChild(document.createElement('span')).textContent = said.at(-1);
+    }
     plot.setAttribute('aria-valuenow', at + 1);
     plot.setAttribute('aria-valuetext', said.join(', '));
     layer.setAttribute('visibility', 'visible');

@@ -10,7 +10,7 @@ use crate::chart::number;
 use crate::device::Record;
 use crate::error::Result;
 use crate::run_dir::{Final, Records, Summary};
-use crate::spec::grouped;
+use crate::spec::{escaped, grouped};
 use crate::statistics::Spread;
 use crate::train::Score;
 
@@ -37,7 +37,7 @@ impl Runs {
         let names: Vec<_> = runs.iter().map(|run| run.name.clone()).collect();
         for run in &mut runs {
             if names.iter().filter(|name| **name == run.name).count() > 1 {
-                run.name = run.path.display().to_string();
+                run.name = escaped(run.path.display());
             }
         }
         Self(runs)
