@@ -306,18 +306,17 @@ mod tests {
 
     #[test]
     fn no_text_reaches_over_the_right_edge() {
-        let right = |labels: &[&str], step: f64| {
-            let mut chart = chart(labels);
-            chart.panels[0].series[0].points[1].x = step;
-            let layout = Layout::new(&chart);
-            let last = layout.ticks.last().unwrap();
-            let tick = layout.x(last.0) + width(&last.1, TICK) / 2.0;
-            let name = labels.iter().map(|label| width(label, NAME)).fold(0.0, f64::max);
-            (tick, if layout.names_below { 0.0 } else { layout.right + 8.0 + name })
-        };
-        for labels in [&["one"][..], &["WWWWWWW"], &["MMMMMMMMMMMM"], &["四四四四四"]] {
-            let (tick, name) = right(labels, 100_000.0);
-            assert!(tick <= WIDTH && name <= WIDTH, "{labels:?}: {tick} {name}");
+        let long = "n".repeat(99);
+        // Beside their lines; too wide for that; below; and without names, where the last tick stands at the edge.
+        for label in ["one", "WWWWWWW", "@@@@@@", "MMMMMMMMMMMM", &long] {
+            for mark in [Mark::Line, Mark::Dots] {
+                let mut chart = chart(&[label]);
+                chart.panels[0].series[0].points[1].x = 100_000.0;
+                chart.panels[0].series[0].mark = mark;
+                let png = image::load_from_memory(&chart.png().unwrap()).unwrap().into_rgb8();
+                let edge = png.enumerate_pixels().filter(|(x, ..)| x + 2 >= png.width());
+                assert!(edge.into_iter().all(|(.., pixel)| pixel.0 == [255; 3]), "{label}, {mark:?}");
+            }
         }
     }
 
