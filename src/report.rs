@@ -157,10 +157,11 @@ impl Found {
     fn read(&mut self, path: &Path) -> Result<()> {
         let metadata = fs::metadata(path).map_err(|error| unknown(path, &error.to_string()))?;
         if !metadata.is_dir() {
-            self.others.push(printed(path)?);
+            self.others.push(printed(name(path), path)?);
             return Ok(());
         }
         let name = name(path);
+        let files = PRINTED.map(|file| (format!("{name}/{file}"), path.join(file)));
         let before = self.runs.len() + self.others.len();
         if path.join("search.toml").is_file() {
             self.others.push(Box::new(search::Searched::read(name, path)?));
@@ -169,8 +170,8 @@ impl Found {
         } else if let Some(all) = reproduction::Reproduction::read(name, path)? {
             self.others.push(Box::new(all));
         }
-        for file in PRINTED.map(|file| path.join(file)).iter().filter(|file| file.is_file()) {
-            self.others.push(printed(file)?);
+        for (name, file) in files.into_iter().filter(|(_, file)| file.is_file()) {
+            self.others.push(printed(name, &file)?);
         }
         if self.runs.len() + self.others.len() > before {
             return Ok(());
@@ -185,16 +186,16 @@ impl Found {
 }
 
 /// What a command has printed.
-fn printed(path: &Path) -> Result<Box<dyn Subject>> {
+fn printed(name: String, path: &Path) -> Result<Box<dyn Subject>> {
     let failed = |what: &dyn std::fmt::Display| unknown(path, &what.to_string());
     let mut text = String::new();
     File::open(path).and_then(|file| file.take(MOST).read_to_string(&mut text)).map_err(|error| failed(&error))?;
     let value: Value = serde_json::from_str(&text).map_err(|error| failed(&format!("no JSON: {error}")))?;
     if value.get("devices").is_some() {
-        return Ok(Box::new(profile::Profile::read(name(path), path, value)?));
+        return Ok(Box::new(profile::Profile::read(name, path, value)?));
     }
     if ["checks", "mutants", "comparison"].iter().any(|key| value.get(key).is_some()) {
-        return Ok(Box::new(verification::Verification::read(name(path), path, value)?));
+        return Ok(Box::new(verification::Verification::read(name, path, value)?));
     }
     Err(failed(&"other JSON than these commands print"))
 }

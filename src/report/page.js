@@ -124,4 +124,9 @@ button.addEventListener('click', () => {
   label();
 });
 // What is folded would be missing on paper.
-addEventListener('beforeprint', () => { for (const fold of document.querySelectorAll('details.more')) fold.open = true; });
+let unfolded = [];
+addEventListener('beforeprint', () => {
+  unfolded = [...document.querySelectorAll('details:not([open])')].filter((fold) => !fold.closest('figure'));
+  for (const fold of unfolded) fold.open = true;
+});
+addEventListener('afterprint', () => { for (const fold of unfolded) fold.open = false; });

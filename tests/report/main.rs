@@ -492,21 +492,24 @@ fn a_profile_in_a_runs_folder_is_a_picture_of_where_a_steps_time_goes() {
     says(&exits(&output, 0), &["a <warning>"]);
     let page = page(&run);
     needs_nothing_else(&page);
-    says(&page, &["Where a step's time goes", "a &lt;warning&gt;", "device, meanwhile", "GPU &lt;1&gt;"]);
+    says(
+        &page,
+        &["Where a step's time goes: run/profile.json", "a &lt;warning&gt;", "device, meanwhile", "GPU &lt;1&gt;"],
+    );
     let names = charts(&run);
-    for name in ["profile-json-step", "profile-json-step-gpu-1", "profile-json-batch"] {
+    for name in ["run-profile-json-step", "run-profile-json-step-gpu-1", "run-profile-json-batch"] {
         assert!(names.contains(&name.to_owned()), "{name} in {names:?}");
         assert!(image::open(run.join("charts").join(format!("{name}.png"))).unwrap().width() == 840);
     }
-    let svg = fs::read_to_string(run.join("charts/profile-json-step-gpu-1.svg")).unwrap();
+    let svg = fs::read_to_string(run.join("charts/run-profile-json-step-gpu-1.svg")).unwrap();
     // Of 40 µs 10 and 20 in kernels and 10 without; of the host's 40, 5 and 35.
     for bar in ["10 (25.0", "20 (50.0", "5 (12.5", "35 (87.5"] {
         assert!(svg.contains(&format!(">{bar}\u{a0}%)<")), "{bar} in {svg}");
     }
     says(&svg, &["forward", "update &lt;b&gt;", "no kernel", "encode"]);
-    let svg = fs::read_to_string(run.join("charts/profile-json-step.svg")).unwrap();
+    let svg = fs::read_to_string(run.join("charts/run-profile-json-step.svg")).unwrap();
     says(&svg, &["GPU &lt;1&gt;", "CPU, 2 threads", ">42<", ">900<"]);
-    assert!(!fs::read_to_string(run.join("charts/profile-json-batch.svg")).unwrap().contains("NaN"));
+    assert!(!fs::read_to_string(run.join("charts/run-profile-json-batch.svg")).unwrap().contains("NaN"));
 }
 
 #[cfg(unix)]
