@@ -54,12 +54,9 @@ pub(super) struct Layout<'a> {
 impl<'a> Layout<'a> {
     pub(super) fn new(chart: &'a Chart) -> Self {
         let mut top = 8.0 + LINE;
-        let mut places: Vec<_> = chart.panels.iter().map(|panel| Place::new(panel, &mut top)).collect();
+        let places: Vec<_> = chart.panels.iter().map(|panel| Place::new(panel, &mut top)).collect();
         let ticks = places.iter().flat_map(|place| &place.ticks);
         let left = ticks.map(|tick| width(&tick.1, TICK) + 8.0).fold(LEFT, f64::max).ceil();
-        for name in places.iter_mut().filter(|place| place.panel.has_names()).flat_map(|place| &mut place.ticks) {
-            name.1 = shortened(&name.1, TICK, left - 8.0);
-        }
 
         let longest = |texts: &mut dyn Iterator<Item = f64>| texts.fold(0.0, f64::max);
         let named = longest(&mut chart.named().map(|series| width(&series.label, NAME)));
@@ -106,7 +103,9 @@ impl<'a> Place<'a> {
         let y = y.over([bottom, upper]);
         let mut ticks = y.ticks(if panel.height > 100.0 { 6 } else { 2 });
         if panel.has_names() {
-            ticks.iter_mut().for_each(|name| name.1 = shortened(&name.1, TICK, BAR));
+            for (_, name) in &mut ticks {
+                *name = shortened(name, TICK, BAR);
+            }
         }
         Self { panel, top: upper, bottom, y, ticks }
     }
@@ -357,7 +356,7 @@ mod tests {
             assert!(svg.contains(part), "{part} in {svg}");
         }
         // What XML forbids is replaced, or no program could read the file.
-        let chart = self::chart(&["a\u{1b}b\u{ffff}"]);
+        let chart = chart(&["a\u{1b}b\u{ffff}"]);
         assert!(chart.svg().contains(">a\u{fffd}b\u{fffd}<"), "{}", chart.svg());
         assert!(chart.png().is_ok());
     }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use skrifa::instance::{LocationRef, Size};
 use skrifa::{FontRef, MetadataProvider};
 
-/// A page is drawn in the reader's own font: of those that systems have, DejaVu Sans is widest, by so much.
+/// A page is drawn in the reader's own font; the widest that is usual, on Linux, is wider than ours by so much.
 const WIDER: f64 = 1.13;
 
 /// The font of the charts' PNGs.
