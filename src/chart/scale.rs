@@ -6,6 +6,9 @@ use crate::spec::grouped;
 /// From here on a tick is written as 1e5: more digits than these would take the plot's room.
 const LARGE: f64 = 1e5;
 
+/// The largest value that is told apart: a range of both signs, and some room, are still finite numbers.
+const LARGEST: f64 = f64::MAX / 4.0;
+
 /// An axis laid over some pixels.
 pub(super) struct Scale {
     kind: Kind,
@@ -116,7 +119,7 @@ impl Scale {
 /// What is laid out in proportion: a value, or its logarithm.
 fn along(kind: Kind, value: f64) -> f64 {
     match kind {
-        Kind::Linear => value,
+        Kind::Linear => value.clamp(-LARGEST, LARGEST),
         Kind::Log => value.log10(),
     }
 }
@@ -192,6 +195,13 @@ mod tests {
         assert_eq!(ticks(&plain, 0.0, 3e38, 3), ["0", "1e38", "2e38", "3e38"]);
         assert_eq!(ticks(&plain, 0.010_01, 0.010_03, 2), ["0.01001", "0.01002", "0.01003"]);
         assert_eq!(ticks(&Axis::log(""), 1.0, 1e6, 8), ["1", "10", "100", "1000", "10000", "1e5", "1e6"]);
+    }
+
+    #[test]
+    fn the_largest_numbers_that_there_are_have_a_place() {
+        let scale = Scale::new(&Axis::new(""), [f64::MIN, f64::MAX].into_iter(), 0.04);
+        assert!(scale.at(f64::MIN) < 0.1 && scale.at(f64::MAX) > 0.9);
+        assert!(scale.ticks(5).iter().all(|tick| scale.at(tick.0).is_finite()), "{:?}", scale.ticks(5));
     }
 
     #[test]
