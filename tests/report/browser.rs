@@ -13,7 +13,8 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use super::common::{cyclone, exits, finish};
-use super::{SHORT, done, profile_of_a_gpu, trained};
+use super::printed::profile_of_a_gpu;
+use super::{SHORT, done, trained};
 
 /// Chromium by its names on various systems; none if there is none.
 fn chromium() -> Option<PathBuf> {

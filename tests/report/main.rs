@@ -5,11 +5,11 @@
 mod browser;
 #[path = "../common/mod.rs"]
 mod common;
+mod overlaid;
+mod printed;
 
 use std::fs;
 use std::path::Path;
-#[cfg(unix)]
-use std::process::Command;
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -174,64 +174,6 @@ fn names_from_records_are_text_and_never_markup() {
     assert_eq!(page.matches("<script>").count(), 1, "its own");
     says(&page, &["&lt;img src=x onerror=alert(1)&gt;", "&lt;script&gt;alert(1)&lt;"]);
     assert_eq!(charts(&at("drawn")), ["script-alert-1-accuracy", "script-alert-1-cost", "script-alert-1-loss"]);
-}
-
-#[test]
-fn runs_are_overlaid_and_repeats_have_bands() {
-    let folder = trained(&["one", "two"]);
-    done(folder.path(), &format!("train {SHORT} --repeats 3 --out many"));
-    done(folder.path(), "report one two many --out drawn");
-    let drawn = folder.path().join("drawn");
-    let page = page(&drawn);
-    needs_nothing_else(&page);
-    says(&page, &["<h1>3 runs</h1>", "from the lowest to the highest", "mean ± deviation", "class=\"band\""]);
-    let names =
-        ["accuracy", "cost", "loss"].map(|kind| ["training", "validation"].map(|of| format!("runs-{kind}-{of}")));
-    assert_eq!(charts(&drawn), names.concat());
-    done(folder.path(), "report one two --out pair");
-    assert!(!fs::read_to_string(folder.path().join("pair/report.html")).unwrap().contains("class=\"band\""));
-}
-
-#[test]
-fn settings_that_differ_stand_side_by_side_and_folders_of_one_name_are_told_apart() {
-    let folder = trained(&["a/run", "b/run"]);
-    done(folder.path(), &format!("train {SHORT} --lambda 0.25 --out wide"));
-    done(folder.path(), "report a/run b/run wide --out drawn");
-    let page = page(&folder.path().join("drawn"));
-    let table = page.split("Settings that differ</h3>").nth(1).unwrap().split("</table>").next().unwrap();
-    says(
-        table,
-        &[
-            "<th scope=\"col\">lambda</th>",
-            "<th scope=\"col\">seed</th>",
-            "<td>0.25</td>",
-            ">a/run</th>",
-            ">b/run</th>",
-        ],
-    );
-    assert!(!table.contains("half-cycle"), "{table}");
-    done(folder.path(), "report wide wide --out twice");
-    says(&self::page(&folder.path().join("twice")), &["All have the same settings."]);
-}
-
-#[test]
-fn many_runs_make_a_page_that_opens() {
-    let folder = trained(&["r0"]);
-    let names: Vec<_> = (0..40).map(|run| format!("r{run}")).collect();
-    for name in &names[1..] {
-        fs::create_dir(folder.path().join(name)).unwrap();
-        for file in fs::read_dir(folder.path().join("r0")).unwrap().map(|entry| entry.unwrap()) {
-            if file.path().is_file() {
-                fs::copy(file.path(), folder.path().join(name).join(file.file_name())).unwrap();
-            }
-        }
-    }
-    let arguments: Vec<_> = ["report", "--out", "drawn"].into_iter().chain(names.iter().map(String::as_str)).collect();
-    exits(&finish(&mut cyclone(folder.path(), &arguments)), 0);
-    let page = page(&folder.path().join("drawn"));
-    says(&page, &["<h1>40 runs</h1>", "Highest test accuracy", "and 20 more", "first 6 runs"]);
-    assert_eq!(page.matches(">Answers to the test images: ").count(), 2 * 6, "a heading, and its place in the list");
-    assert!(page.len() < 4_000_000, "{} bytes", page.len());
 }
 
 #[test]
@@ -409,121 +351,4 @@ fn a_reproduction_stands_beside_the_published_numbers() {
     says(&self::page(&all), &["has not finished", "Figure 1: one cycle"]);
     fs::write(all.join("comparison.jsonl"), "\nno\n").unwrap();
     refused(folder.path(), "report all", 8, &["comparison.jsonl: line 2"]);
-}
-
-#[test]
-fn profiles_and_verifications_are_drawn_from_what_they_print() {
-    let folder = trained(&["run"]);
-    let save =
-        |name: &str, arguments: &str| fs::write(folder.path().join(name), done(folder.path(), arguments)).unwrap();
-    save(
-        "profile.json",
-        "profile --device cpu --data synthetic --hidden 5 --batch-size 7 --steps 2 --repeats 1 --json",
-    );
-    save("checks.json", "verify --case forward/D37-H5 --json");
-    save("both.json", "verify --run run --steps 4 --json");
-    done(folder.path(), "report profile.json checks.json both.json --out drawn");
-    let page = page(&folder.path().join("drawn"));
-    needs_nothing_else(&page);
-    says(
-        &page,
-        &[
-            "Speed: profile.json",
-            "images/s",
-            "Start-up to the first step",
-            "GPU against CPU: checks.json",
-            "Checks passed",
-            "partial sums",
-            "GPU against CPU: both.json",
-            "Same answers on GPU and CPU",
-        ],
-    );
-    let names = charts(&folder.path().join("drawn"));
-    assert_eq!(names, ["both-json-losses", "both-json-weights", "profile-json-step"]);
-}
-
-/// What `profile --json` prints where there is a GPU with a clock.
-fn profile_of_a_gpu() -> Value {
-    let part = |name: &str, of: &str, seconds: f64, share: f64| {
-        serde_json::json!({
-            name: of, "seconds": seconds, "share": share, "median_seconds": seconds / 100.0, "of_flops": 0.25, "of_bytes": 0.5
-        })
-    };
-    let device = |record: Value, seconds_a_step: f64| {
-        serde_json::json!({
-            "name": "a device", "device": record,
-            "throughput": {
-                "steps": 100, "spread": 0.01, "seconds_a_step": seconds_a_step, "images_per_second": 100.0 / seconds_a_step,
-                "flops_per_second": 1e12
-            },
-            "evaluation": { "images": 10_000, "seconds": 0.01 },
-            "ceilings": { "flops_per_second": 4e12 },
-            "start_up": {
-                "before": 0.01, "data": [0.1, 0.02], "open": 0.3, "engine": 0.05, "weights": 0.001, "first_step": 0.002
-            },
-        })
-    };
-    let mut gpu = device(
-        serde_json::json!({ "kind": "gpu", "adapter": "GPU <1>", "adapter_type": "discrete", "backend": "vulkan", "driver": "d" }),
-        42e-6,
-    );
-    gpu["step"] = serde_json::json!({
-        "steps": 100, "busy_seconds": 0.003, "span_seconds": 0.004,
-        "kernels": [part("kernel", "forward", 0.001, 1.0 / 3.0), part("kernel", "update <b>", 0.002, 2.0 / 3.0)]
-    });
-    gpu["host"] = serde_json::json!([part("phase", "encode", 0.0005, 0.125), part("phase", "other", 0.0035, 0.875)]);
-    serde_json::json!({
-        "version": "0", "data": "images", "images": 45_000, "batch_size": 100, "models": 1,
-        "model": { "inputs": 3072, "hidden": 50, "classes": 10 },
-        "devices": [gpu, device(serde_json::json!({ "kind": "cpu", "threads": 2 }), 900e-6)],
-        "sweeps": [{ "axis": "batch", "points": [
-            { "value": 100.0, "seconds": [4e-5, 1e-3] }, { "value": 10.0, "seconds": [2e-5, null] }, { "value": 0.0, "seconds": [0.0, 1.0] }
-        ] }],
-        "warnings": ["a <warning>"]
-    })
-}
-
-#[test]
-fn a_profile_in_a_runs_folder_is_a_picture_of_where_a_steps_time_goes() {
-    let folder = trained(&["run"]);
-    let run = folder.path().join("run");
-    fs::write(run.join("profile.json"), profile_of_a_gpu().to_string()).unwrap();
-    let output = finish(&mut cyclone(folder.path(), &["report", "run"]));
-    says(&exits(&output, 0), &["a <warning>"]);
-    let page = page(&run);
-    needs_nothing_else(&page);
-    says(
-        &page,
-        &["Where a step's time goes: run/profile.json", "a &lt;warning&gt;", "device, meanwhile", "GPU &lt;1&gt;"],
-    );
-    let names = charts(&run);
-    for name in ["run-profile-json-step", "run-profile-json-step-gpu-1", "run-profile-json-batch"] {
-        assert!(names.contains(&name.to_owned()), "{name} in {names:?}");
-        assert!(image::open(run.join("charts").join(format!("{name}.png"))).unwrap().width() == 840);
-    }
-    let svg = fs::read_to_string(run.join("charts/run-profile-json-step-gpu-1.svg")).unwrap();
-    // Of 40 µs 10 and 20 in kernels and 10 without; of the host's 40, 5 and 35.
-    for bar in ["10 (25.0", "20 (50.0", "5 (12.5", "35 (87.5"] {
-        assert!(svg.contains(&format!(">{bar}\u{a0}%)<")), "{bar} in {svg}");
-    }
-    says(&svg, &["forward", "update &lt;b&gt;", "no kernel", "encode"]);
-    let svg = fs::read_to_string(run.join("charts/run-profile-json-step.svg")).unwrap();
-    says(&svg, &["GPU &lt;1&gt;", "CPU, 2 threads", ">42<", ">900<"]);
-    assert!(!fs::read_to_string(run.join("charts/run-profile-json-batch.svg")).unwrap().contains("NaN"));
-}
-
-#[cfg(unix)]
-#[test]
-fn what_a_command_prints_may_come_through_a_pipe() {
-    let folder = tempdir().unwrap();
-    fs::write(folder.path().join("profile.json"), profile_of_a_gpu().to_string()).unwrap();
-    let shell = ["-c", "cat profile.json | \"$0\" report /dev/stdin --out drawn", env!("CARGO_BIN_EXE_cyclone")];
-    exits(&finish(Command::new("sh").args(shell).current_dir(folder.path())), 0);
-    says(&page(&folder.path().join("drawn")), &["Where a step's time goes"]);
-    // A pipe where a record should be is not waited for.
-    let run = trained(&["run"]);
-    fs::remove_file(run.path().join("run/summary.json")).unwrap();
-    let made = Command::new("mkfifo").arg(run.path().join("run/summary.json")).status().unwrap();
-    assert!(made.success());
-    refused(run.path(), "report run", 8, &["summary.json: expected a regular file"]);
 }
