@@ -1,4 +1,4 @@
-//! Charts: curves, bands and points over one horizontal axis, in panels one above the other.
+//! Charts: curves, bands, points and bars over one horizontal axis, in panels one above the other.
 //!
 //! A [`Chart`] is plain data. [`Chart::figure`] is its SVG inside a page, [`Chart::svg`] the same drawing as a file,
 //! [`Chart::png`] that file in pixels, [`Chart::table`] its values. Nothing in the drawing says a colour: every mark has a
@@ -6,15 +6,19 @@
 //! That, and marks that differ in dashes and shapes too, is why this is not a plotting library's work.
 
 mod draw;
+mod marks;
 mod png;
 mod scale;
 mod table;
+mod text;
 pub mod theme;
 
 use maud::Markup;
 
 use crate::error::Result;
+use crate::spec::grouped;
 
+pub use png::SOFTWARE;
 pub use scale::number;
 
 /// A chart.
@@ -70,7 +74,7 @@ pub enum Kind {
 }
 
 /// How values become text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A number.
     Plain,
@@ -78,6 +82,8 @@ pub enum Form {
     Count,
     /// A share of 1, in percent.
     Percent,
+    /// Each value is the place of a name, 0 that of the first; the axis runs downwards.
+    Names(Vec<String>),
 }
 
 /// Values of one thing.
@@ -89,12 +95,12 @@ pub struct Series {
     pub look: usize,
     /// How it is drawn.
     pub mark: Mark,
-    /// In ascending order of `x`, all finite.
+    /// In ascending order of `x`, bars in that of `y`; all finite.
     pub points: Vec<Point>,
 }
 
 /// How a series is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mark {
     /// A line through its points, over a band from `low` to `high`.
     Line,
@@ -106,6 +112,11 @@ pub enum Mark {
     Joined,
     /// A small faint dot at each point.
     Dust,
+    /// A bar from 0 to `x` at each name `y`, with its value beside it, and with its share of a `whole`.
+    Bars {
+        /// What all bars are parts of.
+        whole: Option<f64>,
+    },
 }
 
 /// A value of a series.
@@ -163,11 +174,12 @@ impl Axis {
     }
 
     /// A value as text, for reading it exactly.
-    fn text(&self, value: f64) -> String {
-        match self.form {
+    pub fn text(&self, value: f64) -> String {
+        match &self.form {
             Form::Plain => number(value, 5),
-            Form::Count => crate::spec::grouped(value.round().max(0.0) as u64),
+            Form::Count => grouped(value.round().max(0.0) as u64),
             Form::Percent => format!("{:.2} %", value * 100.0),
+            Form::Names(names) => names.get(value as usize).cloned().unwrap_or_default(),
         }
     }
 }
@@ -182,9 +194,35 @@ impl Panel {
     pub fn strip(y: Axis, series: Vec<Series>) -> Self {
         Self { y, height: 44.0, series }
     }
+
+    /// A bar for each name, from the top: under `label`, in the look of number `look`, with shares of a `whole`.
+    pub fn bars(label: &str, look: usize, bars: Vec<(String, f64)>, whole: Option<f64>) -> Self {
+        let points = bars.iter().enumerate().map(|(place, bar)| Point::new(bar.1, place as f64)).collect();
+        let height = 8.0 + 19.0 * bars.len() as f64;
+        let names = bars.into_iter().map(|bar| bar.0).collect();
+        let series = vec![Series { label: label.to_owned(), look, mark: Mark::Bars { whole }, points }];
+        Self { y: Axis { form: Form::Names(names), ..Axis::new(label) }, height, series }
+    }
+
+    /// Whether names stand at its vertical axis.
+    fn has_names(&self) -> bool {
+        matches!(self.y.form, Form::Names(_))
+    }
 }
 
 impl Chart {
+    /// A chart without uprights and ranges.
+    pub fn new(
+        name: impl Into<String>,
+        title: impl Into<String>,
+        description: impl Into<String>,
+        x: Axis,
+        panels: Vec<Panel>,
+    ) -> Self {
+        let [name, title, description] = [name.into(), title.into(), description.into()];
+        Self { name, title, description, x, panels, marks: Vec::new(), range: None }
+    }
+
     /// Whether anything is there to be drawn.
     pub fn is_empty(&self) -> bool {
         self.panels.iter().all(|panel| panel.series.iter().all(|series| series.points.is_empty()))
@@ -202,7 +240,9 @@ impl Chart {
 
     /// Its SVG as a file of its own, in light colours.
     pub fn svg(&self) -> String {
-        draw::svg(self, Some(&theme::style())).into_string() + "\n"
+        // Characters that no XML may have, from an adapter's name say.
+        let forbidden = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{fffe}' | '\u{ffff}');
+        draw::svg(self, Some(&theme::style())).into_string().replace(forbidden, "\u{fffd}") + "\n"
     }
 
     /// That file as a PNG of twice its size.

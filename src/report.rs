@@ -11,12 +11,15 @@
 //! | a profile | what `profile --json` prints | `profile` |
 //! | a verification | what `verify --json` prints | `verification` |
 //!
+//! The last two are files, named for themselves, or found as `profile.json` and `verify.json` in a folder of the others.
+//!
 //! A name in a record may be anybody's: [`maud`] escapes every value, and the page's policy lets no script run but its
 //! own, nor anything be loaded.
 
 mod answers;
 mod beside;
 mod curves;
+mod made;
 mod network;
 mod page;
 mod profile;
@@ -25,22 +28,34 @@ mod runs;
 mod search;
 mod verification;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use maud::{Markup, html};
+use serde_json::Value;
 
-use crate::chart::{Chart, number};
+use crate::chart::{Chart, SOFTWARE, number};
 use crate::error::{Error, Result};
 use crate::run_dir::Records;
+use crate::spec::escaped;
 use crate::statistics::Spread;
+use runs::{Run, Runs};
 
-pub use page::MARK;
+/// Files of a folder that are reported on with it.
+const PRINTED: [&str; 2] = ["profile.json", "verify.json"];
+/// The largest such file that is read, 256 MiB: a thorough verification prints some hundred kB.
+const MOST: u64 = 1 << 28;
+/// Bytes of a file that this program made in which it says so.
+const HEAD: u64 = 128;
 
 /// Something to report on.
 trait Subject {
     /// What kind of thing it is, and its name.
     fn title(&self) -> String;
+
+    /// What is to be known before any figure is believed: what is missing in the records, or was amiss.
+    fn notices(&self) -> Vec<String>;
 
     /// What a reader looks for first.
     fn cards(&self) -> Vec<Card>;
@@ -49,12 +64,13 @@ trait Subject {
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>>;
 }
 
-/// What a path has.
-enum Found {
-    /// A run, to be overlaid with others.
-    Run(Box<runs::Run>),
+/// What the paths have.
+#[derive(Default)]
+struct Found {
+    /// Runs, to be overlaid.
+    runs: Vec<Run>,
     /// What stands for itself.
-    Other(Box<dyn Subject>),
+    others: Vec<Box<dyn Subject>>,
 }
 
 /// A page with its charts.
@@ -63,6 +79,8 @@ pub struct Report {
     pub page: String,
     /// The charts in it, each with a name of its own.
     pub charts: Vec<Chart>,
+    /// What is to be known before any figure is believed; it stands on the page too.
+    pub notices: Vec<String>,
 }
 
 /// A part of the page with a heading.
@@ -97,15 +115,13 @@ impl Report {
     /// [`Error::Usage`] for a path that has no records, and for damaged ones what reads them: [`Error::Checkpoint`] or
     /// [`Error::Data`], naming the file and the line.
     pub fn of(paths: &[PathBuf]) -> Result<Self> {
-        let (mut runs, mut subjects) = (Vec::new(), Vec::<Box<dyn Subject>>::new());
+        let mut found = Found::default();
         for path in paths {
-            match read(path)? {
-                Found::Run(run) => runs.push(*run),
-                Found::Other(subject) => subjects.push(subject),
-            }
+            found.read(path)?;
         }
+        let Found { runs, others: mut subjects } = found;
         if !runs.is_empty() {
-            subjects.insert(0, Box::new(runs::Runs(runs)));
+            subjects.insert(0, Box::new(Runs::new(runs)));
         }
         let mut charts = Charts::default();
         let (mut cards, mut sections) = (Vec::new(), Vec::new());
@@ -114,51 +130,80 @@ impl Report {
             sections.extend(subject.sections(&mut charts)?);
         }
         let titles: Vec<_> = subjects.iter().map(|subject| subject.title()).collect();
-        let page = page::page(&titles.join(", "), &cards, &sections);
-        Ok(Self { page, charts: charts.drawn })
+        let notices: Vec<_> = subjects.iter().flat_map(|subject| subject.notices()).collect();
+        let page = page::page(&titles.join(", "), &notices, &cards, &sections);
+        Ok(Self { page, charts: charts.drawn, notices })
     }
 }
 
-/// Finds out what a path has.
-fn read(path: &Path) -> Result<Found> {
-    const EXPECTED: &str = "expected the folder of a run, a search or a reproduction, or a file with what \
-                            `cyclone profile --json` or `cyclone verify --json` printed";
-    let usage = |what: &str| Error::Usage(format!("{}: {what}; {EXPECTED}", path.display()));
-    let metadata = fs::metadata(path).map_err(|error| usage(&error.to_string()))?;
-    let name = name(path);
-    if metadata.is_file() {
-        let text = fs::read_to_string(path).map_err(|error| usage(&error.to_string()))?;
-        let value: serde_json::Value =
-            serde_json::from_str(&text).map_err(|error| usage(&format!("no JSON: {error}")))?;
-        if value.get("devices").is_some() {
-            return Ok(Found::Other(Box::new(profile::Profile::read(name, path, value)?)));
+/// Whether a file is an earlier report's page or chart, by what stands at its beginning.
+pub fn is_reports(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    read.is_ok() && head.windows(SOFTWARE.len()).any(|part| part == SOFTWARE.as_bytes())
+}
+
+/// What `report` does not know what to do with.
+fn unknown(path: &Path, what: &str) -> Error {
+    Error::Usage(format!(
+        "{}: {what}; expected the folder of a run, a search or a reproduction, or a file with what `cyclone profile \
+         --json` or `cyclone verify --json` printed",
+        path.display()
+    ))
+}
+
+impl Found {
+    /// Finds out what a path has.
+    fn read(&mut self, path: &Path) -> Result<()> {
+        let metadata = fs::metadata(path).map_err(|error| unknown(path, &error.to_string()))?;
+        if !metadata.is_dir() {
+            self.others.push(printed(name(path), path)?);
+            return Ok(());
         }
-        if ["checks", "mutants", "comparison"].iter().any(|key| value.get(key).is_some()) {
-            return Ok(Found::Other(Box::new(verification::Verification::read(name, path, value)?)));
+        let name = name(path);
+        let files = PRINTED.map(|file| (format!("{name}/{file}"), path.join(file)));
+        let before = self.runs.len() + self.others.len();
+        if path.join("search.toml").is_file() {
+            self.others.push(Box::new(search::Searched::read(name, path)?));
+        } else if path.join("config.toml").is_file() {
+            self.runs.push(Run { name, path: path.to_owned(), records: Records::read(path)? });
+        } else if let Some(all) = reproduction::Reproduction::read(name, path)? {
+            self.others.push(Box::new(all));
         }
-        return Err(usage("other JSON than these commands print"));
+        for (name, file) in files.into_iter().filter(|(_, file)| file.is_file()) {
+            self.others.push(printed(name, &file)?);
+        }
+        if self.runs.len() + self.others.len() > before {
+            return Ok(());
+        }
+        if !crate::search::folder::shards(path)?.is_empty() {
+            let merge =
+                format!("only shards of a search: bring them together by cyclone search merge {}", path.display());
+            return Err(unknown(path, &merge));
+        }
+        Err(unknown(path, "no records"))
     }
-    if path.join("search.toml").is_file() {
-        return Ok(Found::Other(Box::new(search::Searched::read(name, path)?)));
+}
+
+/// What a command has printed.
+fn printed(name: String, path: &Path) -> Result<Box<dyn Subject>> {
+    let failed = |what: &dyn std::fmt::Display| unknown(path, &what.to_string());
+    let mut text = String::new();
+    File::open(path).and_then(|file| file.take(MOST).read_to_string(&mut text)).map_err(|error| failed(&error))?;
+    let value: Value = serde_json::from_str(&text).map_err(|error| failed(&format!("no JSON: {error}")))?;
+    if value.get("devices").is_some() {
+        return Ok(Box::new(profile::Profile::read(name, path, value)?));
     }
-    if path.join("config.toml").is_file() {
-        let records = Records::read(path)?;
-        return Ok(Found::Run(Box::new(runs::Run { name, path: path.to_owned(), records })));
+    if ["checks", "mutants", "comparison"].iter().any(|key| value.get(key).is_some()) {
+        return Ok(Box::new(verification::Verification::read(name, path, value)?));
     }
-    if let Some(all) = reproduction::Reproduction::read(name, path)? {
-        return Ok(Found::Other(Box::new(all)));
-    }
-    if !crate::search::folder::shards(path)?.is_empty() {
-        let path = path.display();
-        return Err(usage(&format!("only shards of a search: bring them together by cyclone search merge {path}")));
-    }
-    Err(usage("no records"))
+    Err(failed(&"other JSON than these commands print"))
 }
 
 /// What people call a folder or a file.
 fn name(path: &Path) -> String {
     let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    whole.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    whole.file_name().map_or_else(|| escaped(path.display()), |name| escaped(name.display()))
 }
 
 /// The charts of a page.
@@ -179,7 +224,7 @@ impl Charts {
                 div.plot { (chart.figure()) }
                 details {
                     summary { "Values" span.unseen { " of " (chart.title) } }
-                    div.scroll tabindex="0" { (chart.table()) }
+                    (scroll(&format!("Values of {}", chart.title), &chart.table()))
                 }
             }
         };
@@ -202,14 +247,32 @@ impl Charts {
     }
 }
 
-/// Letters, digits and single hyphens, 60 at most.
+/// What may be wider than the page, and scrolls by itself then, by keyboard too.
+fn scroll(of: &str, body: &Markup) -> Markup {
+    html! { div.scroll role="group" aria-label=(of) tabindex="0" { (body) } }
+}
+
+/// A table with its rows, and what it is of.
+fn table(of: &str, class: Option<&str>, rows: &Markup) -> Markup {
+    scroll(of, &html! { table class=[class] { caption.unseen { (of) } (rows) } })
+}
+
+/// A row of column headings; the first column's is of the row's names.
+fn heads(heads: &[&str]) -> Markup {
+    html! { thead { tr { @for head in heads { th scope="col" { (head) } } } } }
+}
+
+/// Letters, digits and single hyphens, 60 at most: of a longer text its beginning and its end.
 fn slug(text: &str) -> String {
     let plain: String =
         text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let parts: Vec<_> = plain.split('-').filter(|part| !part.is_empty()).collect();
-    let mut slug = parts.join("-");
-    slug.truncate(60);
-    if slug.is_empty() { "chart".into() } else { slug }
+    let slug = parts.join("-");
+    match slug.len() {
+        0 => "chart".into(),
+        1..=60 => slug,
+        length => format!("{}-{}", slug[..39].trim_end_matches('-'), slug[length - 20..].trim_start_matches('-')),
+    }
 }
 
 /// A share as people read it; the number and its sign stay together.
@@ -251,5 +314,24 @@ fn facts(facts: &[(&str, String)]) -> Markup {
                 div { dt { (name) } dd { (value) } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_keeps_both_ends() {
+        assert_eq!(slug("Run <1> — Cost"), "run-1-cost");
+        assert_eq!(slug("—"), "chart");
+        let long = slug(&format!("{}-accuracy-validation", "run ".repeat(30)));
+        assert!(long.len() <= 60 && long.starts_with("run-run") && long.ends_with("-accuracy-validation"), "{long}");
+    }
+
+    #[test]
+    fn times_have_three_digits_and_the_nearest_unit() {
+        let texts = [2.5e-7, 0.012_34, 12.34, 1234.0, 9000.0].map(duration);
+        assert_eq!(texts, ["0.25 µs", "12.3 ms", "12.3 s", "21 min", "2.5 h"]);
     }
 }

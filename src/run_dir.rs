@@ -27,7 +27,7 @@ use crate::weights;
 
 pub use csv::Csv;
 pub use read::Records;
-pub(crate) use read::optional;
+pub(crate) use read::{json, optional};
 pub use tensorboard::TensorBoard;
 
 mod csv;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Faults in the table.
-const FAULTS: usize = 70;
+const FAULTS: usize = 72;
 
 /// What stands between backticks.
 fn quoted(cell: &str) -> Vec<&str> {

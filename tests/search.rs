@@ -173,6 +173,19 @@ fn a_finished_trial_is_not_trained_again() {
 }
 
 #[test]
+fn a_record_that_is_none_is_named_with_its_line() {
+    let search = search(Sample::List, &["lambda=0,0.1"], None);
+    let folder = tempdir().unwrap();
+    run(&search, &runner(1), folder.path(), Shard::WHOLE);
+    let damaged = lines(folder.path()).replacen("\n{", "\n{{", 1);
+    fs::write(folder.path().join("trials.jsonl"), damaged).unwrap();
+    let plan = Plan::new(&search, &runner(1).dataset, &runner(1).split).unwrap();
+    let Err(error) = Folder::open(folder.path(), &plan) else { panic!("read") };
+    assert_eq!(error.exit_code(), 8);
+    assert!(error.to_string().contains("trials.jsonl: line 2: not a trial's record"), "{error}");
+}
+
+#[test]
 fn another_search_is_never_mixed_in() {
     let folder = tempdir().unwrap();
     run(&search(Sample::List, &["lambda=0,0.1"], None), &runner(1), folder.path(), Shard::WHOLE);

@@ -52,7 +52,8 @@ pub struct ExportArgs {
 /// Flags of `report`.
 #[derive(Args, Debug)]
 pub struct ReportArgs {
-    /// Folders of runs, which are overlaid, of searches or of reproductions; files of profile --json or verify --json
+    /// Folders of runs, which are overlaid, of searches or of reproductions; files of profile --json or verify --json,
+    /// which are found as profile.json and verify.json in such a folder too
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// The folder for report.html and charts/ [default: the first RUN's]

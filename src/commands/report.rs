@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::ReportArgs;
 use crate::display::Display;
 use crate::error::{Error, Result};
-use crate::report::{MARK, Report};
+use crate::report::{Report, is_reports};
 use crate::run_dir::{failed, write};
-use crate::spec::bytes;
+use crate::spec::{bytes, escaped};
 
 /// The page's file.
 const PAGE: &str = "report.html";
@@ -26,7 +26,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         files.push((charts.clone(), format!("{}.svg", chart.name), chart.svg().into_bytes()));
         files.push((charts.clone(), format!("{}.png", chart.name), chart.png()?));
     }
-    claim(&folder, &files)?;
+    claim(&files)?;
     // The page last: where it is, its charts are.
     if !report.charts.is_empty() {
         fs::create_dir_all(&charts).map_err(failed(&charts))?;
@@ -35,11 +35,14 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     for (folder, name, bytes) in files.iter().rev() {
         write(folder, name, bytes)?;
     }
+    report.notices.iter().for_each(|notice| display.note(notice));
     let size = bytes(report.page.len() as u128);
-    display.show(&format!("{} ({size})\n", folder.join(PAGE).display()))?;
+    display.show(&format!("{} ({size})\n", escaped(folder.join(PAGE).display())))?;
+    let charts = escaped(charts.display());
     match report.charts.len() {
         0 => Ok(()),
-        count => display.show(&format!("{}: {count} charts, each as SVG and PNG\n", charts.display())),
+        1 => display.show(&format!("{charts}: 1 chart, as SVG and PNG\n")),
+        count => display.show(&format!("{charts}: {count} charts, each as SVG and PNG\n")),
     }
 }
 
@@ -48,16 +51,13 @@ fn beside(run: &Path) -> PathBuf {
     if run.is_dir() { run.to_owned() } else { run.parent().unwrap_or(Path::new("")).to_owned() }
 }
 
-/// Refuses to overwrite anything but an earlier report.
-fn claim(folder: &Path, files: &[(PathBuf, String, Vec<u8>)]) -> Result<()> {
-    let page = folder.join(PAGE);
-    if fs::read(&page).is_ok_and(|found| found.starts_with(MARK.as_bytes())) {
-        return Ok(());
-    }
-    match files.iter().map(|(folder, name, _)| folder.join(name)).find(|path| path.exists()) {
+/// Refuses to overwrite anything but an earlier report's files.
+fn claim(files: &[(PathBuf, String, Vec<u8>)]) -> Result<()> {
+    let paths = files.iter().map(|(folder, name, _)| folder.join(name));
+    match paths.filter(|path| fs::symlink_metadata(path).is_ok()).find(|path| !is_reports(path)) {
         None => Ok(()),
         Some(path) => Err(Error::Usage(format!(
-            "{}: it is there, and is not of an earlier report: name another folder with --out",
+            "{}: it is there, and is not of an earlier report: remove it, or name another folder with --out",
             path.display()
         ))),
     }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{bar, percent, tenths};
+use super::{bar, percent, scroll, table, tenths};
 use crate::answers::{Answers, Mistake};
 use crate::spec::grouped;
 
@@ -27,8 +27,8 @@ pub(super) fn body(answers: &Answers) -> Markup {
 
 /// The share of a class's images, its row, that was taken for each class.
 fn matrix(classes: &[String], all: &[Vec<u64>]) -> Markup {
-    html! {
-        div.scroll tabindex="0" { table.confusion {
+    let rows = html! {
+        table.confusion {
             caption { "Percent of a row's images taken for each class" }
             thead { tr {
                 th scope="col" { span.unseen { "is \\ taken for" } }
@@ -36,34 +36,34 @@ fn matrix(classes: &[String], all: &[Vec<u64>]) -> Markup {
             } }
             tbody {
                 @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
-                    @let total = row.iter().sum::<u64>().max(1) as f64;
+                    @let total = row.iter().sum::<u64>();
                     tr {
                         th scope="row" { (class) }
                         @for (answer, &count) in row.iter().enumerate() {
-                            @let share = count as f64 / total;
+                            @let share = count as f64 / total.max(1) as f64;
                             td class=[(label == answer).then_some("right")] style=(format!("--share:{share:.3}"))
-                                title=(format!("{class} taken for {}: {} of {}", classes[answer], grouped(count), total)) {
+                                title=(format!("{class} taken for {}: {} of {}", classes[answer], grouped(count), grouped(total))) {
                                 (format!("{:.0}", share * 100.0))
                             }
                         }
                     }
                 }
             }
-        } }
-    }
+        }
+    };
+    scroll("Confusion matrix", &rows)
 }
 
 /// Of each class how many were recognised, of what was taken for it how much was it, and what it is confused with most.
 fn by_class(classes: &[String], all: &[Vec<u64>]) -> Markup {
     let column = |answer: usize| all.iter().map(|row| row[answer]).sum::<u64>();
-    html! {
-        div.scroll tabindex="0" { table.bars {
-            thead { tr {
-                th scope="col" { "class" }
-                th scope="col" { "recognised" }
-                th scope="col" { "right when named" }
-                th.word scope="col" { "taken for" }
-            } }
+    let rows = html! {
+        thead { tr {
+            th scope="col" { "class" }
+            th scope="col" { "recognised" }
+            th scope="col" { "right when named" }
+            th.word scope="col" { "taken for" }
+        } }
             tbody {
                 @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
                     @let share = row[label] as f64 / row.iter().sum::<u64>().max(1) as f64;
@@ -78,8 +78,8 @@ fn by_class(classes: &[String], all: &[Vec<u64>]) -> Markup {
                     }
                 }
             }
-        } }
-    }
+    };
+    table("By class", Some("bars"), &rows)
 }
 
 fn picture(classes: &[String], mistake: &Mistake) -> Markup {

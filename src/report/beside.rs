@@ -30,8 +30,7 @@ pub(super) fn overview(rows: &[Vec<&Number>]) -> Markup {
         .fold(1.0, f64::max)
         * 1.05;
     let reach = (reach * 2.0).ceil() / 2.0;
-    html! {
-        div.scroll tabindex="0" { table.overview {
+    let rows = html! {
             thead { tr {
                 th scope="col" { "experiment" }
                 th.word scope="col" { "of" }
@@ -65,8 +64,8 @@ pub(super) fn overview(rows: &[Vec<&Number>]) -> Markup {
                     }
                 }
             }
-        } }
-    }
+    };
+    super::table("Differences from the published numbers", Some("overview"), &rows)
 }
 
 /// Dots between −`reach` and `reach` points.
@@ -114,8 +113,7 @@ pub(super) fn table(numbers: &[&Number]) -> Markup {
     }
     let has_lambda = numbers.iter().any(|number| number.lambda.is_some());
     let band = |kind: Of| numbers.iter().find(|number| number.images == kind).map_or(0.0, |number| number.band);
-    html! {
-        div.scroll tabindex="0" { table.beside {
+    let rows = html! {
             thead {
                 tr {
                     @if has_lambda { th scope="col" rowspan="2" { "lambda" } }
@@ -137,8 +135,8 @@ pub(super) fn table(numbers: &[&Number]) -> Markup {
                     }
                 }
             }
-        } }
-    }
+    };
+    super::table(&format!("{}: published and ours", numbers[0].part), None, &rows)
 }
 
 fn cells(number: &Number) -> Markup {

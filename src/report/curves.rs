@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::{Charts, percent};
-use crate::chart::{Axis, Chart, Form, Mark, Panel, Point, Series};
+use crate::chart::{Axis, Chart, Form, Mark, Panel, Point, Series, number};
 use crate::run_dir::Line;
 use crate::schedule::Triangle;
 use crate::spec::grouped;
 
-/// Evaluations drawn at most, of a run with more every so manyth.
-const EVALUATIONS: usize = 600;
+/// Evaluations drawn at most, of all the runs in a chart together; of a run with more every so manyth.
+const EVALUATIONS: usize = 6000;
+/// Of a run at least and at most: fewer would show less than there is, and more could not be seen.
+const OF_A_RUN: [usize; 2] = [60, 600];
 
 /// A value of one model at one evaluation.
 pub(super) type Value = fn(&Line) -> Option<f64>;
@@ -50,10 +52,11 @@ pub(super) const KINDS: [Kind; 3] = [
     },
 ];
 
-/// Lines by evaluation, every so manyth where there are more than can be seen.
-pub(super) fn thinned(lines: &[Line]) -> (Vec<&[Line]>, usize) {
+/// Lines by evaluation, every so manyth where there are more than can be seen, beside those of so many runs.
+pub(super) fn thinned(lines: &[Line], runs: usize) -> (Vec<&[Line]>, usize) {
+    let [least, most] = OF_A_RUN;
     let evaluations: Vec<_> = lines.chunk_by(|a, b| a.step == b.step).collect();
-    let every = evaluations.len().div_ceil(EVALUATIONS).max(1);
+    let every = evaluations.len().div_ceil((EVALUATIONS / runs.max(1)).clamp(least, most)).max(1);
     let last = evaluations.len().saturating_sub(1);
     (
         evaluations
@@ -85,7 +88,7 @@ pub(super) fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, 
             series.label,
             match y.form {
                 Form::Percent => percent(last.y),
-                _ => format!("{:.4}", last.y),
+                _ => number(last.y, 5),
             }
         ))
     });
@@ -103,7 +106,7 @@ pub(super) fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, 
         let rate = Series { label: "learning rate".into(), look: 5, mark: Mark::Thin, points: rate };
         panels.push(Panel::strip(Axis::new("learning rate"), vec![rate]));
     }
-    Chart { name: name.into(), title: title.into(), description, x: Axis::count("step"), panels, marks, range: None }
+    Chart { marks, ..Chart::new(name, title, description, Axis::count("step"), panels) }
 }
 
 /// The steps at which the rate turns, up to the last step.
@@ -133,9 +136,9 @@ pub(super) fn by_step(models: &[Vec<Line>]) -> Vec<Line> {
     steps.into_values().flatten().collect()
 }
 
-/// Cost, loss and accuracy of trainings over their steps.
+/// Cost, loss and accuracy of a training, or of repeats of one, over the steps.
 pub(super) fn figures(name: &str, lines: &[Line], lr: &Triangle, charts: &mut Charts) -> Markup {
-    let (lines, _) = thinned(lines);
+    let (lines, _) = thinned(lines, 1);
     html! {
         div.figures {
             @for Kind { title, axis, train, validation } in KINDS {
@@ -171,17 +174,19 @@ mod tests {
     #[test]
     fn of_many_evaluations_every_so_manyth_is_drawn_and_the_last() {
         let lines: Vec<_> = (0..=1501).map(|step| line(step, 0, 1.0)).collect();
-        let (drawn, every) = thinned(&lines);
+        let (drawn, every) = thinned(&lines, 1);
         assert_eq!((drawn.len(), every), (502, 3));
         assert_eq!([drawn[0][0].step, drawn[1][0].step, drawn[501][0].step], [0, 3, 1501]);
-        assert_eq!(thinned(&lines[..600]).1, 1);
-        assert!(thinned(&[]).0.is_empty());
+        assert_eq!(thinned(&lines[..600], 1).1, 1);
+        assert!(thinned(&[], 1).0.is_empty());
+        // Of many runs fewer, but never too few to see a curve.
+        assert_eq!([20, 1000].map(|runs| thinned(&lines, runs).1), [6, 26]);
     }
 
     #[test]
     fn a_point_is_the_mean_of_the_models_with_their_range() {
         let lines = [line(0, 0, 1.0), line(0, 1, 4.0), line(9, 0, 2.0), line(9, 1, f64::NAN)];
-        let (evaluations, _) = thinned(&lines);
+        let (evaluations, _) = thinned(&lines, 1);
         let points = series("loss", 0, &evaluations, |line| Some(line.train_loss)).points;
         // One that is not a number leaves no mean.
         assert_eq!(points, [Point { x: 0.0, y: 2.5, low: 1.0, high: 4.0 }]);

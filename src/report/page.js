@@ -3,7 +3,8 @@
 for (const figure of document.querySelectorAll('figure')) {
   const plot = figure.querySelector('.plot');
   const svg = plot.querySelector('svg');
-  const rows = [...figure.querySelectorAll('tbody tr')];
+  const rows = [...figure.querySelectorAll('tr[data-x]')];
+  // Bars have their values beside them.
   if (!rows.length) continue;
   const names = [...figure.querySelectorAll('thead th')];
   const make = (name, parent, attributes) => {
@@ -30,6 +31,8 @@ for (const figure of document.querySelectorAll('figure')) {
   // The browser's own hint would cover the readout; its text is the label now.
   svg.querySelector('title').remove();
 
+  // More would not fit beside the chart; all stand in the table.
+  const most = 14;
   let at = -1;
   const show = (next) => {
     at = Math.max(0, Math.min(rows.length - 1, next));
@@ -43,7 +46,7 @@ for (const figure of document.querySelectorAll('figure')) {
     const head = box.appendChild(document.createElement('strong'));
     head.textContent = said[0];
     cells.slice(1).forEach((cell, column) => {
-      if (!cell.textContent) return;
+      if (!cell.textContent || said.length > most) return;
       const name = names[column + 1];
       make('circle', dots, { cx: x, cy: cell.dataset.y, r: 4.5, class: name.className });
       const entry = box.appendChild(document.createElement('span'));
@@ -53,6 +56,11 @@ for (const figure of document.querySelectorAll('figure')) {
       entry.appendChild(document.createElement('b')).textContent = cell.textContent;
       said.push(name.textContent + ' ' + cell.textContent);
     });
+    const more = cells.slice(1).filter((cell) => cell.textContent).length + 1 - said.length;
+    if (more > 0) {
+      said.push('and ' + more + ' more');
+      box.appendChild(document.createElement('span')).textContent = said.at(-1);
+    }
     plot.setAttribute('aria-valuenow', at + 1);
     plot.setAttribute('aria-valuetext', said.join(', '));
     layer.setAttribute('visibility', 'visible');
@@ -90,6 +98,18 @@ for (const figure of document.querySelectorAll('figure')) {
     show(to);
   });
 }
+// Who goes through the page by keyboard stops only at what scrolls.
+const scrolls = document.querySelectorAll('.scroll');
+const stops = () => {
+  for (const one of scrolls) {
+    if (one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight) one.tabIndex = 0;
+    else one.removeAttribute('tabindex');
+  }
+};
+stops();
+addEventListener('resize', stops);
+addEventListener('toggle', stops, true);
+
 for (const hint of document.querySelectorAll('.hint')) hint.hidden = false;
 
 const button = document.querySelector('button.theme');
@@ -104,4 +124,9 @@ button.addEventListener('click', () => {
   label();
 });
 // What is folded would be missing on paper.
-addEventListener('beforeprint', () => { for (const fold of document.querySelectorAll('details.more')) fold.open = true; });
+let unfolded = [];
+addEventListener('beforeprint', () => {
+  unfolded = [...document.querySelectorAll('details:not([open])')].filter((fold) => !fold.closest('figure'));
+  for (const fold of unfolded) fold.open = true;
+});
+addEventListener('afterprint', () => { for (const fold of unfolded) fold.open = false; });

@@ -6,15 +6,12 @@ use maud::{DOCTYPE, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::{Card, Section, slug};
-use crate::chart::theme;
+use crate::chart::{SOFTWARE, theme};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// What every page begins with, by which one is known that may be overwritten.
-pub const MARK: &str = "<!DOCTYPE html><html lang=\"en\" data-by=\"cyclone report\">";
-
-pub(super) fn page(title: &str, cards: &[Card], sections: &[Section]) -> String {
+pub(super) fn page(title: &str, notices: &[String], cards: &[Card], sections: &[Section]) -> String {
     let digest = BASE64_STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
     let policy = format!(
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; \
@@ -31,7 +28,7 @@ pub(super) fn page(title: &str, cards: &[Card], sections: &[Section]) -> String 
     let ids = ids(sections);
     let page = html! {
         (DOCTYPE)
-        html lang="en" data-by="cyclone report" {
+        html lang="en" data-by=(SOFTWARE) {
             head {
                 meta charset="utf-8";
                 meta http-equiv="Content-Security-Policy" content=(policy);
@@ -48,6 +45,7 @@ pub(super) fn page(title: &str, cards: &[Card], sections: &[Section]) -> String 
                         button.theme type="button" hidden { "Dark" }
                     }
                     h1 { (title) }
+                    @for notice in notices { p.warning { (notice) } }
                     dl.cards {
                         @for card in cards {
                             div.card {

@@ -7,11 +7,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::runs::device;
-use super::{Card, Charts, Section, Subject, bar, duration, facts, tenths};
+use super::{Card, Charts, Section, Subject, bar, duration, facts, heads, table, tenths};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::device::Record;
 use crate::error::{Error, Result};
 use crate::spec::{ModelSpec, bytes, grouped};
+
+/// The time in which a GPU runs no kernel, among the names of kernels.
+const GAPS: &str = "no kernel";
 
 /// The part of the document that is shown.
 #[derive(Deserialize)]
@@ -67,6 +70,7 @@ struct Ceilings {
 
 #[derive(Deserialize)]
 struct GpuTime {
+    steps: u64,
     kernels: Vec<KernelTime>,
     busy_seconds: f64,
     span_seconds: f64,
@@ -76,6 +80,7 @@ struct GpuTime {
 struct KernelTime {
     kernel: String,
     median_seconds: f64,
+    seconds: f64,
     share: f64,
     of_flops: f64,
     of_bytes: f64,
@@ -132,6 +137,10 @@ impl Subject for Profile {
         format!("Profile {}", self.name)
     }
 
+    fn notices(&self) -> Vec<String> {
+        self.document.warnings.iter().map(|warning| format!("{}: {warning}", self.name)).collect()
+    }
+
     fn cards(&self) -> Vec<Card> {
         let speed = |device: &Measured| {
             let Throughput { seconds_a_step, images_per_second, .. } = device.throughput;
@@ -145,8 +154,7 @@ impl Subject for Profile {
     }
 
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
-        let Document { version, data, images, model, batch_size, models, peak_memory, warnings, devices, .. } =
-            &self.document;
+        let Document { version, data, images, model, batch_size, models, peak_memory, devices, .. } = &self.document;
         let mut rows = vec![
             ("network", format!("{}-{}-{}", model.inputs, model.hidden, model.classes)),
             ("step", format!("{batch_size} images, {models} model{}", if *models == 1 { "" } else { "s" })),
@@ -156,17 +164,19 @@ impl Subject for Profile {
         rows.extend(
             peak_memory.map(|peak| ("memory", format!("{} at most, of the process on the host", bytes(peak.into())))),
         );
-        let speed = html! {
-            (facts(&rows))
-            @for warning in warnings { p.warning { (warning) } }
-            (self.side_by_side())
-            (self.growth(charts))
-        };
+        let speed = html! { (facts(&rows)) (self.side_by_side()) };
         let mut sections = vec![Section { title: format!("Speed: {}", self.name), body: speed }];
-        sections.extend(devices.iter().map(|device| Section {
-            title: format!("Where the time goes: {}", short(device)),
-            body: breakdown(device),
-        }));
+        sections
+            .push(Section { title: format!("Where a step's time goes: {}", self.name), body: self.picture(charts) });
+        if !self.document.sweeps.is_empty() {
+            sections
+                .push(Section { title: format!("How a step's cost grows: {}", self.name), body: self.growth(charts) });
+        }
+        sections.extend(
+            devices
+                .iter()
+                .map(|device| Section { title: format!("In detail: {}", short(device)), body: breakdown(device) }),
+        );
         Ok(sections)
     }
 }
@@ -179,33 +189,73 @@ impl Profile {
             .iter()
             .find(|device| matches!(device.device, Record::Cpu { .. }))
             .map(|device| device.throughput.seconds_a_step);
-        html! {
-            div.scroll tabindex="0" { table.bars {
-                thead { tr {
-                    th scope="col" { "training" }
-                    th scope="col" { "images/s" }
-                    th scope="col" { "a step" }
-                    th scope="col" { "spread" }
-                    th scope="col" { "GFLOP/s" }
-                    th scope="col" { "of most" }
-                    th scope="col" { "× CPU" }
-                    th scope="col" { "evaluation, images/s" }
-                } }
-                tbody { @for device in devices {
-                    @let Throughput { spread, seconds_a_step, images_per_second, flops_per_second, .. } = device.throughput;
-                    tr {
-                        th scope="row" title=(device.name) { (short(device)) }
-                        (bar(images_per_second / fastest, &grouped(images_per_second as u64)))
-                        td { (duration(seconds_a_step)) }
-                        td { (tenths(spread)) }
-                        td { (number(flops_per_second / 1e9, 3)) }
-                        td { (tenths(flops_per_second / device.ceilings.flops_per_second)) }
-                        td { (cpu.map_or_else(|| "–".to_owned(), |cpu| number(cpu / seconds_a_step, 3))) }
-                        td { (grouped((device.evaluation.images / device.evaluation.seconds) as u64)) }
-                    }
-                } }
+        let rows = html! {
+            (heads(&["training", "images/s", "a step", "spread", "GFLOP/s", "of most", "× CPU", "evaluation, images/s"]))
+            tbody { @for device in devices {
+                @let Throughput { spread, seconds_a_step, images_per_second, flops_per_second, .. } = device.throughput;
+                tr {
+                    th scope="row" title=(device.name) { (short(device)) }
+                    (bar(images_per_second / fastest, &grouped(images_per_second as u64)))
+                    td { (duration(seconds_a_step)) }
+                    td { (tenths(spread)) }
+                    td { (number(flops_per_second / 1e9, 3)) }
+                    td { (tenths(flops_per_second / device.ceilings.flops_per_second)) }
+                    td { (cpu.map_or_else(|| "–".to_owned(), |cpu| number(cpu / seconds_a_step, 3))) }
+                    td { (grouped((device.evaluation.images / device.evaluation.seconds) as u64)) }
+                }
             } }
+        };
+        table("Speed of training", Some("bars"), &rows)
+    }
+
+    /// Bars of all devices, and of each GPU's kernels with what the host does meanwhile.
+    fn picture(&self, charts: &mut Charts) -> Markup {
+        let devices = &self.document.devices;
+        let steps = devices.iter().map(|device| (short(device), device.throughput.seconds_a_step * 1e6));
+        let steps: Vec<_> = steps.collect();
+        let description = steps.iter().map(|(name, time)| format!("{name}: {} µs", number(*time, 3)));
+        let mut drawn = vec![charts.add(Chart::new(
+            format!("{}-step", self.name),
+            "A step on each device",
+            description.collect::<Vec<_>>().join("; "),
+            micros(),
+            vec![Panel::bars("by the host's clock", 0, steps, None)],
+        ))];
+        drawn.extend(devices.iter().filter_map(|device| Some(charts.add(self.parts(device)?))));
+        html! {
+            div.figures { @for figure in drawn { (figure) } }
+            p.about {
+                "Microseconds of one step, and their share of it. A GPU's kernels are timed by its own clock; what it waits "
+                "between them is " code { (GAPS) } ". The host works while the GPU does: its phases are another "
+                "breakdown of the same step, and not to be added to the kernels."
+            }
         }
+    }
+
+    /// A step's kernels on a GPU, and the host's phases; none of a device that tells neither.
+    fn parts(&self, device: &Measured) -> Option<Chart> {
+        let mut panels = Vec::new();
+        if let Some(GpuTime { steps, kernels, busy_seconds, span_seconds }) = &device.step {
+            let each = 1e6 / (*steps).max(1) as f64;
+            let mut bars: Vec<_> = kernels.iter().map(|one| (one.kernel.clone(), one.seconds * each)).collect();
+            bars.push((GAPS.to_owned(), (span_seconds - busy_seconds).max(0.0) * each));
+            let whole = bars.iter().map(|bar| bar.1).sum();
+            panels.push(Panel::bars("kernels, by the GPU's clock", 0, bars, Some(whole)));
+        }
+        if !device.host.is_empty() {
+            let each = 1e6 / device.throughput.steps.max(1) as f64;
+            let bars: Vec<_> = device.host.iter().map(|one| (one.phase.clone(), one.seconds * each)).collect();
+            let whole = bars.iter().map(|bar| bar.1).sum();
+            panels.push(Panel::bars("the host, by its own clock", 1, bars, Some(whole)));
+        }
+        let longest = |panel: &Panel| {
+            let point = panel.series.first()?.points.iter().max_by(|a, b| a.x.total_cmp(&b.x))?;
+            Some(format!("{}: longest is {}", panel.y.label, panel.y.text(point.y)))
+        };
+        let description = panels.iter().filter_map(longest).collect::<Vec<_>>().join("; ");
+        let title = format!("A step on {}", short(device));
+        let name = format!("{}-step-{}", self.name, short(device));
+        (!panels.is_empty()).then(|| Chart::new(name, title, description, micros(), panels))
     }
 
     /// A step's cost over H, B or M.
@@ -213,26 +263,25 @@ impl Profile {
         let devices = &self.document.devices;
         let chart = |sweep: &Sweep| {
             let series = devices.iter().enumerate().map(|(look, device)| {
-                let points = sweep
-                    .points
-                    .iter()
-                    .filter_map(|point| Some(Point::new(point.value, (*point.seconds.get(look)?)? * 1e6)));
-                Series { label: short(device), look, mark: Mark::Joined, points: points.collect() }
+                let cost = |point: &At| Some(Point::new(point.value, (*point.seconds.get(look)?)? * 1e6));
+                // The axes are logarithms.
+                let mut points: Vec<_> =
+                    sweep.points.iter().filter_map(cost).filter(|point| point.x > 0.0 && point.y > 0.0).collect();
+                points.sort_by(|a, b| a.x.total_cmp(&b.x));
+                Series { label: short(device), look, mark: Mark::Joined, points }
             });
             let title = format!("Cost of a step over {}", sweep.axis);
-            Chart {
-                name: format!("{}-{}", self.name, sweep.axis),
-                description: format!("{title}: {} values on {} devices.", sweep.points.len(), devices.len()),
-                title,
-                x: Axis::log(&sweep.axis),
-                panels: vec![Panel::new(Axis::log("µs a step"), series.collect())],
-                marks: Vec::new(),
-                range: None,
-            }
+            let description = format!("{title}: {} values on {} devices.", sweep.points.len(), devices.len());
+            let panels = vec![Panel::new(Axis::log("µs a step"), series.collect())];
+            Chart::new(format!("{}-{}", self.name, sweep.axis), title, description, Axis::log(&sweep.axis), panels)
         };
-        let drawn: Vec<_> = self.document.sweeps.iter().map(|sweep| charts.add(chart(sweep))).collect();
-        html! { @if !drawn.is_empty() { div.figures { @for figure in drawn { (figure) } } } }
+        html! { div.figures { @for sweep in &self.document.sweeps { (charts.add(chart(sweep))) } } }
     }
+}
+
+/// The axis of a step's parts.
+fn micros() -> Axis {
+    Axis { holds: vec![0.0], ..Axis::new("µs a step") }
 }
 
 /// A device in a few words.
@@ -243,66 +292,70 @@ fn short(of: &Measured) -> String {
 fn breakdown(device: &Measured) -> Markup {
     html! {
         p.about { (device.name) }
-        @if let Some(step) = &device.step {
-            h3 { "Kernels of a step" }
-            @let steps = device.throughput.steps.max(1) as f64;
-            p.about {
-                "By the GPU's clock: " (duration(step.busy_seconds / steps)) " a step in kernels, "
-                (duration(step.span_seconds / steps)) " with the gaps between them."
-            }
-            div.scroll tabindex="0" { table.bars {
-                thead { tr {
-                    th scope="col" { "kernel" }
-                    th scope="col" { "share" }
-                    th scope="col" { "median" }
-                    th scope="col" { "of most FLOP/s" }
-                    th scope="col" { "of most bytes/s" }
-                } }
-                tbody { @for kernel in &step.kernels {
-                    tr {
-                        th scope="row" { (kernel.kernel) }
-                        (bar(kernel.share, &tenths(kernel.share)))
-                        td { (duration(kernel.median_seconds)) }
-                        td { (tenths(kernel.of_flops)) }
-                        td { (tenths(kernel.of_bytes)) }
-                    }
-                } }
-            } }
-        }
+        @if let Some(step) = &device.step { (kernels(step)) }
         @if !device.host.is_empty() {
             h3 { "The host while the GPU trains" }
-            (bars("phase", device.host.iter().map(|phase| (phase.phase.clone(), phase.seconds, phase.share)).collect()))
+            @let phases = device.host.iter().map(|phase| (phase.phase.as_str(), phase.seconds, phase.share));
+            (shares("phase", "The host while the GPU trains", phases))
         }
         h3 { "Start-up to the first step" }
-        (bars("part", device.start_up.parts()))
+        p.about { (duration(device.start_up.total())) ", in which the device is opened while the images are read." }
+        @let total = device.start_up.total().max(f64::MIN_POSITIVE);
+        @let parts = device.start_up.parts().into_iter().map(|(name, seconds)| (name, seconds, seconds / total));
+        (shares("part", "Start-up to the first step", parts))
     }
 }
 
-fn bars(what: &str, rows: Vec<(String, f64, f64)>) -> Markup {
-    html! {
-        div.scroll tabindex="0" { table.bars {
-            thead { tr { th scope="col" { (what) } th scope="col" { "share" } th scope="col" { "time" } } }
-            tbody { @for (name, seconds, share) in rows {
-                tr { th scope="row" { (name) } (bar(share, &tenths(share))) td { (duration(seconds)) } }
-            } }
+fn kernels(step: &GpuTime) -> Markup {
+    let steps = step.steps.max(1) as f64;
+    let rows = html! {
+        (heads(&["kernel", "of all kernels", "median", "of most FLOP/s", "of most bytes/s"]))
+        tbody { @for kernel in &step.kernels {
+            tr {
+                th scope="row" { (kernel.kernel) }
+                (bar(kernel.share, &tenths(kernel.share)))
+                td { (duration(kernel.median_seconds)) }
+                td { (tenths(kernel.of_flops)) }
+                td { (tenths(kernel.of_bytes)) }
+            }
         } }
+    };
+    html! {
+        h3 { "Kernels of a step" }
+        p.about {
+            "By the GPU's clock: " (duration(step.busy_seconds / steps)) " a step in kernels, "
+            (duration(step.span_seconds / steps)) " with the gaps between them."
+        }
+        (table("Kernels of a step", Some("bars"), &rows))
     }
+}
+
+/// Parts of a whole, each with its seconds and its share.
+fn shares<'a>(what: &str, of: &str, parts: impl Iterator<Item = (&'a str, f64, f64)>) -> Markup {
+    let rows = html! {
+        (heads(&[what, "share", "time"]))
+        tbody { @for (name, seconds, share) in parts {
+            tr { th scope="row" { (name) } (bar(share, &tenths(share))) td { (duration(seconds)) } }
+        } }
+    };
+    table(of, Some("bars"), &rows)
 }
 
 impl StartUp {
-    /// Each part with its seconds and its share of all.
-    fn parts(&self) -> Vec<(String, f64, f64)> {
-        let [images, statistics] = self.data;
-        let parts = [
+    /// The device is opened while the images are.
+    fn total(&self) -> f64 {
+        self.before + self.open.max(self.data.iter().sum()) + self.engine + self.weights + self.first_step
+    }
+
+    fn parts(&self) -> [(&'static str, f64); 7] {
+        [
             ("process", self.before),
-            ("images", images),
-            ("statistics", statistics),
-            ("device", self.open),
+            ("images", self.data[0]),
+            ("statistics", self.data[1]),
+            ("device, meanwhile", self.open),
             ("engine", self.engine),
             ("weights", self.weights),
             ("first step", self.first_step),
-        ];
-        let total: f64 = parts.iter().map(|part| part.1).sum();
-        parts.map(|(name, seconds)| (name.to_owned(), seconds, seconds / total.max(f64::MIN_POSITIVE))).to_vec()
+        ]
     }
 }

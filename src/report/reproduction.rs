@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::reproduce::comparison::{Counts, Number, Of, POINTS};
 use crate::reproduce::experiment::{Experiment, Part, Published};
 use crate::reproduce::published::Row;
-use crate::run_dir::optional;
+use crate::run_dir::{json, optional};
 use crate::search::parameter::Parameter;
 use crate::statistics::Spread;
 
@@ -76,25 +76,32 @@ impl Reproduction {
             }
         }
         let numbers = numbers(&path.join("comparison.jsonl"))?;
-        let file = path.join("summary.json");
         if parts.is_empty() && numbers.is_empty() {
             return Ok(None);
         }
-        let summary = optional(&file)?.map(|bytes| {
-            serde_json::from_slice(&bytes).map_err(|error| {
-                Error::checkpoint(
-                    &file,
-                    format!("{error}; expected the summary of a reproduction. Remove it, or reproduce again"),
-                )
-            })
-        });
-        Ok(Some(Self { name, summary: summary.transpose()?, numbers, parts }))
+        let expected = "the summary of a reproduction. Remove it, or reproduce again";
+        let summary = json(&path.join("summary.json"), expected)?;
+        Ok(Some(Self { name, summary, numbers, parts }))
     }
 }
 
 impl Subject for Reproduction {
     fn title(&self) -> String {
         format!("Reproduction {}", self.name)
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let mut notices = match &self.summary {
+            None => vec![format!("{} has not finished: the numbers come at its end.", self.name)],
+            Some(summary) => summary.warning.iter().cloned().collect(),
+        };
+        for Done { part, searched, .. } in &self.parts {
+            let (there, all) = (searched.records.len(), part.search.trials().len());
+            if there < all {
+                notices.push(format!("{}: records of {there} of {all} trainings.", part.name));
+            }
+        }
+        notices
     }
 
     fn cards(&self) -> Vec<Card> {
@@ -183,8 +190,6 @@ impl Reproduction {
         }
         let (faithful, fresh): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row[0].faithful);
         html! {
-            @if let Some(Summary { warning: Some(warning), .. }) = &self.summary { p.warning { (warning) } }
-            @if self.summary.is_none() { p.warning { "The reproduction has not finished: the numbers come at its end." } }
             @if !faithful.is_empty() { (beside::overview(&faithful)) }
             p.about {
                 "Each dot is one number: ours less the published one, in points (hundredths of all images). The band is "
@@ -210,7 +215,7 @@ impl Reproduction {
             Published::One(_) => {
                 let lines = searched.records.first().map(|record| lines(record, 0)).unwrap_or_default();
                 let body = html! {
-                    (unfinished(done)) (searched.settings()) (beside::table(&numbers))
+                    (searched.settings()) (beside::table(&numbers))
                     (figures(part.name, &lines, &searched.search.config.train.lr, charts))
                 };
                 Some(Section { title: title(&spoken(part.name)), body })
@@ -219,7 +224,7 @@ impl Reproduction {
                 let models: Vec<_> =
                     searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
                 let body = html! {
-                    (unfinished(done)) (searched.settings()) (beside::table(&numbers))
+                    (searched.settings()) (beside::table(&numbers))
                     (figures(part.name, &by_step(&models), &searched.search.config.train.lr, charts))
                     p.about {
                         "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from the "
@@ -234,7 +239,7 @@ impl Reproduction {
                 let name = part.name.trim_end_matches("-warm");
                 let fresh = self.parts.iter().find(|other| other.part.name == format!("{name}-fresh"));
                 let body = html! {
-                    (unfinished(done)) (searched.settings())
+                    (searched.settings())
                     (over_lambda(name, rows, done, fresh, charts))
                     h3 { "As in the report: one network through the sorted lambdas" }
                     (beside::table(&numbers))
@@ -257,11 +262,6 @@ fn spoken(name: &str) -> String {
     let mut text = name.replace('-', " ");
     text[..1].make_ascii_uppercase();
     text
-}
-
-fn unfinished(done: &Done) -> Markup {
-    let (there, all) = (done.searched.records.len(), done.part.search.trials().len());
-    html! { @if there < all { p.warning { "Not finished: " (there) " of " (all) " trainings." } } }
 }
 
 /// The lines of `comparison.jsonl`; none if it is not there.
@@ -312,15 +312,9 @@ fn over_lambda(name: &str, rows: &[Row], warm: &Done, fresh: Option<&Done>, char
                 "{title}, over lambda: {} published values, ours of one network trained through them, and of fresh networks.",
                 group.len()
             );
-            drawn.push(charts.add(Chart {
-                name: format!("{name}-{of}"),
-                title,
-                description,
-                x: Axis::log("lambda"),
-                panels: vec![Panel::new(Axis::percent("images classified rightly"), series)],
-                marks: Vec::new(),
-                range: None,
-            }));
+            let panels = vec![Panel::new(Axis::percent("images classified rightly"), series)];
+            let chart = Chart::new(format!("{name}-{of}"), title, description, Axis::log("lambda"), panels);
+            drawn.push(charts.add(chart));
         }
     }
     html! { div.figures { @for figure in drawn { (figure) } } }

@@ -1,19 +1,22 @@
-//! Runs, overlaid: what came out, their curves, what their networks answer, and how they were made.
+//! Runs, overlaid: what came out, their curves, what their networks answer.
 
 use std::path::PathBuf;
 
 use maud::{Markup, html};
 
-use super::curves::{KINDS, Kind, over_steps, series, thinned};
-use super::{Card, Charts, Section, Subject, answers, duration, facts, mean, network, percent};
-use crate::config::Config;
+use super::curves::{KINDS, Kind, figures, over_steps, series, thinned};
+use super::{Card, Charts, Section, Subject, answers, duration, heads, made, mean, network, percent, table};
+use crate::chart::number;
 use crate::device::Record;
 use crate::error::Result;
-use crate::run_dir::{Records, Summary};
-use crate::search::parameter::Parameter;
-use crate::spec::{Length, grouped};
+use crate::run_dir::{Final, Records, Summary};
+use crate::spec::{escaped, grouped};
 use crate::statistics::Spread;
 use crate::train::Score;
+
+/// Runs that have a card, and a section for their answers and one for their weights, which take some 300 kB together: of
+/// more runs, the first ones do.
+const SHOWN: usize = 6;
 
 /// A run.
 pub(super) struct Run {
@@ -26,7 +29,20 @@ pub(super) struct Run {
 }
 
 /// Some runs, one at least.
-pub(super) struct Runs(pub Vec<Run>);
+pub(super) struct Runs(Vec<Run>);
+
+impl Runs {
+    /// These, each with a name of its own: if two folders have one, their paths.
+    pub(super) fn new(mut runs: Vec<Run>) -> Self {
+        let names: Vec<_> = runs.iter().map(|run| run.name.clone()).collect();
+        for run in &mut runs {
+            if names.iter().filter(|name| **name == run.name).count() > 1 {
+                run.name = escaped(run.path.display());
+            }
+        }
+        Self(runs)
+    }
+}
 
 impl Subject for Runs {
     fn title(&self) -> String {
@@ -34,6 +50,10 @@ impl Subject for Runs {
             [run] => format!("Run {}", run.name),
             runs => format!("{} runs", runs.len()),
         }
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.0.iter().flat_map(notices).collect()
     }
 
     fn cards(&self) -> Vec<Card> {
@@ -45,10 +65,56 @@ impl Subject for Runs {
     }
 }
 
+/// What a run's records lack.
+fn notices(run: &Run) -> Vec<String> {
+    let Run { name, records: Records { config, lines, has_half_line, summary, .. }, .. } = run;
+    let [first, last] = [lines.first(), lines.last()].map(|line| line.map_or(0, |line| line.step));
+    let mut notices = Vec::new();
+    if summary.is_none() {
+        notices.push(format!(
+            "{name} has not finished: its records end after step {}. What comes at a run's end is missing here.",
+            grouped(last)
+        ));
+    }
+    if *has_half_line {
+        notices
+            .push(format!("{name}: half a line at the end of metrics.jsonl is left out, as a killed run leaves it."));
+    }
+    match summary {
+        Some(_) if lines.is_empty() => notices.push(format!(
+            "{name}: metrics.jsonl has no records, though the run finished: it was lost or emptied. There are no curves."
+        )),
+        Some(summary) if last < summary.steps => notices.push(format!(
+            "{name}: metrics.jsonl ends after step {} of {}, though the run finished: it was cut. So are the curves.",
+            grouped(last),
+            grouped(summary.steps)
+        )),
+        _ => {}
+    }
+    if first > 0 {
+        let first = grouped(first);
+        notices.push(format!("{name}: metrics.jsonl begins at step {first}, not at 0: what came before is lost."));
+    }
+    let whole = |evaluation: &[_]| evaluation.len() == config.repeats;
+    if let Some(part) = lines.chunk_by(|a, b| a.step == b.step).find(|evaluation| !whole(evaluation)) {
+        notices.push(format!(
+            "{name}: at step {} metrics.jsonl has {} records, expected one for each of {} networks.",
+            grouped(part[0].step),
+            part.len(),
+            config.repeats
+        ));
+    }
+    notices
+}
+
 /// What came out, of one run or of each.
 fn cards(runs: &[Run]) -> Vec<Card> {
     let [run] = runs else {
-        return runs.iter().map(|run| outcome(run, &run.name)).collect();
+        return if runs.len() <= SHOWN {
+            runs.iter().map(|run| outcome(run, &format!("{}, test accuracy", run.name))).collect()
+        } else {
+            range(runs)
+        };
     };
     let mut cards = vec![outcome(run, "Test accuracy")];
     if let Some(summary) = &run.records.summary {
@@ -67,13 +133,31 @@ fn cards(runs: &[Run]) -> Vec<Card> {
     cards
 }
 
+/// How many of many runs there are, and the ends of their accuracies.
+fn range(runs: &[Run]) -> Vec<Card> {
+    let unfinished = runs.iter().filter(|run| run.records.summary.is_none()).count();
+    let note = if unfinished == 0 { String::new() } else { format!("{unfinished} of them not finished") };
+    let mut cards = vec![Card::new("Runs", grouped(runs.len() as u64), note)];
+    let test = |run: &Run| {
+        let models = &run.records.summary.as_ref()?.models;
+        Some(Spread::of(&models.iter().filter_map(|model| Some(model.test?.accuracy)).collect::<Vec<_>>())?.mean)
+    };
+    let mut tested: Vec<_> = runs.iter().filter_map(|run| Some((test(run)?, run))).collect();
+    tested.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if let [(low, worst), .., (high, best)] = &tested[..] {
+        cards.push(Card::new("Highest test accuracy", percent(*high), best.name.clone()));
+        cards.push(Card::new("Lowest test accuracy", percent(*low), worst.name.clone()));
+    }
+    cards
+}
+
 /// The final accuracy of a run as a card.
 fn outcome(run: &Run, label: &str) -> Card {
     let Some(summary) = &run.records.summary else {
         let step = run.records.lines.last().map_or(0, |line| line.step);
         return Card::new(label, "–", format!("not finished: {} steps recorded", grouped(step)));
     };
-    let accuracies = |score: &dyn Fn(&crate::run_dir::Final) -> Option<Score>| -> Vec<f64> {
+    let accuracies = |score: &dyn Fn(&Final) -> Option<Score>| -> Vec<f64> {
         summary.models.iter().filter_map(score).map(|score| score.accuracy).collect()
     };
     let models = match summary.models.len() {
@@ -94,7 +178,7 @@ fn cost(summary: &Summary) -> Option<Card> {
     let mean =
         |value: fn(&Score) -> f64| Spread::of(&scores.iter().map(value).collect::<Vec<_>>()).map(|spread| spread.mean);
     let (cost, loss) = (mean(|score| score.cost)?, mean(|score| score.loss)?);
-    Some(Card::new("Cost", format!("{cost:.4}"), format!("loss {loss:.4}, on the {of} images")))
+    Some(Card::new("Cost", number(cost, 5), format!("loss {}, on the {of} images", number(loss, 5))))
 }
 
 /// A mean in percent, with the standard deviation of several.
@@ -119,7 +203,7 @@ fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>> {
     if runs.len() > 1 || runs.iter().any(|run| run.records.config.repeats > 1) {
         sections.push(Section { title: "Final figures".into(), body: finals(runs) });
     }
-    for run in runs {
+    for run in runs.iter().take(SHOWN) {
         let within = |title: &str| if runs.len() == 1 { title.to_owned() } else { format!("{title}: {}", run.name) };
         if let Some(found) = &run.records.answers {
             sections.push(Section { title: within("Answers to the test images"), body: answers::body(found) });
@@ -127,84 +211,56 @@ fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>> {
         if let Some(body) = network_of(run)? {
             sections.push(Section { title: within("First-layer weights"), body });
         }
-        sections.push(Section { title: within("Configuration and environment"), body: made(run)? });
     }
+    sections.push(Section { title: "Configuration and environment".into(), body: made::body(runs)? });
     Ok(sections)
 }
 
 fn curves(runs: &[Run], charts: &mut Charts) -> Markup {
-    let mut figures = Vec::new();
-    if let [run] = runs {
-        for Kind { title, axis, train, validation } in KINDS {
-            let (lines, _) = thinned(&run.records.lines);
-            let series = vec![series("training", 0, &lines, train), series("validation", 1, &lines, validation)];
-            let lr = &run.records.config.train.lr;
-            figures.push(charts.add(over_steps(&slug_of(run, title), title, axis(), series, Some(lr))));
-        }
-    } else {
-        // All share the learning rate's panel only if they share the rate.
-        let first = &runs[0].records.config.train.lr;
-        let lr = runs.iter().all(|run| run.records.config.train.lr == *first).then_some(first);
-        for (of, training) in [("training", true), ("validation", false)] {
-            for Kind { title, axis, train, validation } in KINDS {
-                let value = if training { train } else { validation };
-                let all = runs
-                    .iter()
-                    .enumerate()
-                    .map(|(look, run)| series(&run.name, look, &thinned(&run.records.lines).0, value));
-                let title = format!("{title}, {of}");
-                figures.push(charts.add(over_steps(&format!("runs-{title}"), &title, axis(), all.collect(), lr)));
-            }
-        }
-    }
+    let drawn = match runs {
+        [run] => figures(&run.name, &run.records.lines, &run.records.config.train.lr, charts),
+        _ => overlaid(runs, charts),
+    };
     let repeats = runs.iter().any(|run| run.records.config.repeats > 1);
+    let every = runs.iter().map(|run| thinned(&run.records.lines, runs.len()).1).max().unwrap_or(1);
     html! {
-        @for run in runs { (state(run)) }
-        div.figures { @for figure in figures { (figure) } }
+        (drawn)
         p.about {
             "Scored on all training and validation images between the steps; dotted uprights are the ends of cycles."
             @if repeats { " A line is the mean of a run's networks, its band goes from the lowest to the highest of them." }
+            @if every > 1 { " One of " (every) " evaluations is drawn; all are in metrics.jsonl." }
+            @if runs.len() > SHOWN {
+                " Answers and weights are those of the first " (SHOWN) " runs; " code { "cyclone report" }
+                " of a single run shows its own."
+            }
         }
     }
 }
 
-fn slug_of(run: &Run, title: &str) -> String {
-    format!("{}-{title}", run.name)
-}
-
-/// What a reader should know about how far a run came.
-fn state(run: &Run) -> Markup {
-    let last = run.records.lines.last().map_or(0, |line| line.step);
-    let (_, skipped) = thinned(&run.records.lines);
-    html! {
-        @if run.records.summary.is_none() {
-            p.warning {
-                strong { (run.name) } " has not finished: its records end after step " (grouped(last))
-                ". What comes at a run's end is missing here."
-            }
+/// Each score in a chart of its own, with a line a run.
+fn overlaid(runs: &[Run], charts: &mut Charts) -> Markup {
+    // All share the learning rate's panel only if they share the rate.
+    let first = &runs[0].records.config.train.lr;
+    let lr = runs.iter().all(|run| run.records.config.train.lr == *first).then_some(first);
+    let lines: Vec<_> = runs.iter().map(|run| thinned(&run.records.lines, runs.len()).0).collect();
+    let mut drawn = Vec::new();
+    for (of, training) in [("training", true), ("validation", false)] {
+        for Kind { title, axis, train, validation } in KINDS {
+            let value = if training { train } else { validation };
+            let all = runs.iter().zip(&lines).enumerate();
+            let all = all.map(|(look, (run, lines))| series(&run.name, look, lines, value));
+            let title = format!("{title}, {of}");
+            drawn.push(charts.add(over_steps(&format!("runs-{title}"), &title, axis(), all.collect(), lr)));
         }
-        @if run.records.has_half_line {
-            p.warning {
-                strong { (run.name) } ": half a line at the end of its metrics is left out, as a killed run leaves it."
-            }
-        }
-        @if skipped > 1 { p.about { (run.name) ": every " (skipped) "th evaluation is drawn; all are in metrics.jsonl." } }
     }
+    html! { div.figures { @for figure in drawn { (figure) } } }
 }
 
 /// A row a network.
 fn finals(runs: &[Run]) -> Markup {
     let cell = |score: Option<Score>| score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy));
-    html! {
-        div.scroll tabindex="0" { table {
-            thead { tr {
-                th scope="col" { "run" }
-                th scope="col" { "seed" }
-                th scope="col" { "training" }
-                th scope="col" { "validation" }
-                th scope="col" { "test" }
-                th scope="col" { "test loss" }
-            } }
+    let rows = html! {
+            (heads(&["run", "seed", "training", "validation", "test", "test loss"]))
             @for run in runs {
                 tbody {
                     @if let Some(summary) = &run.records.summary {
@@ -213,7 +269,7 @@ fn finals(runs: &[Run]) -> Markup {
                                 th scope="row" { (run.name) }
                                 td { (seed) }
                                 td { (cell(Some(model.train))) } td { (cell(model.validation)) } td { (cell(model.test)) }
-                                td { (model.test.map_or_else(|| "–".to_owned(), |score| format!("{:.4}", score.loss))) }
+                                td { (model.test.map_or_else(|| "–".to_owned(), |score| number(score.loss, 5))) }
                             }
                         }
                         @if summary.models.len() > 1 {
@@ -230,8 +286,8 @@ fn finals(runs: &[Run]) -> Markup {
                     }
                 }
             }
-        } }
-    }
+    };
+    table("Final figures", None, &rows)
 }
 
 /// The first layer of a run's network, or of the first of several.
@@ -239,69 +295,4 @@ fn network_of(run: &Run) -> Result<Option<Markup>> {
     let Some(summary) = &run.records.summary else { return Ok(None) };
     let name = if summary.models.len() == 1 { "weights.safetensors" } else { "weights-0.safetensors" };
     network::body(&run.path.join(name), &summary.about.data.classes)
-}
-
-/// How a run was made.
-fn made(run: &Run) -> Result<Markup> {
-    let mut rows = vec![("folder", run.path.display().to_string())];
-    if let Some(summary) = &run.records.summary {
-        let about = &summary.about;
-        rows.extend([
-            ("command", about.command.join(" ")),
-            ("started", about.started.clone()),
-            ("device", about.engine.clone()),
-            ("platform", summary.platform.clone()),
-            ("version", format!("cyclone {}", summary.version)),
-            (
-                "images",
-                format!(
-                    "{}: {} training, {} validation, {} test",
-                    about.data.name,
-                    grouped(about.data.train as u64),
-                    grouped(about.data.validation as u64),
-                    grouped(about.data.test as u64)
-                ),
-            ),
-            ("SHA-256", about.data.sha256.clone()),
-            ("parameters", grouped(about.parameters as u64)),
-            (
-                "time",
-                format!(
-                    "training {}, evaluations {}",
-                    duration(summary.seconds.training),
-                    duration(summary.seconds.evaluation)
-                ),
-            ),
-        ]);
-    }
-    let config = &run.records.config;
-    Ok(html! { (settings(config, &[])) (facts(&rows)) (toml(&config.to_toml()?)) })
-}
-
-/// The settings that people compare, but those that were searched.
-pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
-    let train = &config.train;
-    let length = match train.length {
-        Length::Cycles(1) => "1 cycle".to_owned(),
-        Length::Cycles(cycles) => format!("{cycles} cycles"),
-        Length::Epochs(1) => "1 epoch".to_owned(),
-        Length::Epochs(epochs) => format!("{epochs} epochs"),
-    };
-    let all = [
-        (Some(Parameter::Hidden), "hidden units", config.hidden.to_string()),
-        (Some(Parameter::Lambda), "lambda", train.lambda.to_string()),
-        (Some(Parameter::BatchSize), "batch size", train.batch_size.to_string()),
-        (Some(Parameter::LrMin), "lr-min", train.lr.min.to_string()),
-        (Some(Parameter::LrMax), "lr-max", train.lr.max.to_string()),
-        (Some(Parameter::HalfCycle), "half-cycle", format!("{} steps", grouped(train.lr.half_cycle))),
-        (None, "length", length),
-        (Some(Parameter::Seed), "seed", train.seed.to_string()),
-    ];
-    let fixed = all.into_iter().filter(|(of, ..)| of.is_none_or(|of| !searched.contains(&of)));
-    facts(&fixed.map(|(_, name, value)| (name, value)).collect::<Vec<_>>())
-}
-
-/// All settings as they stand in the file.
-pub(super) fn toml(text: &str) -> Markup {
-    html! { details { summary { "All settings" } div.scroll tabindex="0" { pre { (text) } } } }
 }

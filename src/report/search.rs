@@ -6,13 +6,14 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::curves::figures;
-use super::runs::{device, settings, toml};
-use super::{Card, Charts, Section, Subject, duration, facts, percent};
+use super::made::{settings, toml};
+use super::runs::device;
+use super::{Card, Charts, Section, Subject, duration, facts, percent, table};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::device::Record as Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::preset::Preset;
-use crate::run_dir::{Line, optional};
+use crate::run_dir::{Line, json};
 use crate::search::Search;
 use crate::search::folder::{self, Plan};
 use crate::search::parameter::Parameter;
@@ -36,6 +37,8 @@ struct Summary {
     /// None where shards were brought together.
     #[serde(default)]
     device: Option<Device>,
+    /// How many had records at the end.
+    trials: usize,
     seconds: f64,
 }
 
@@ -64,16 +67,7 @@ impl Searched {
         let plan = Plan::read(path)?;
         let search = plan.search(Preset::Table1.config())?;
         let records = if path.join("trials.jsonl").exists() { folder::records(path)? } else { Vec::new() };
-        let file = path.join("summary.json");
-        let summary = optional(&file)?.map(|bytes| {
-            serde_json::from_slice(&bytes).map_err(|error| {
-                Error::checkpoint(
-                    &file,
-                    format!("{error}; expected the summary of a search. Remove it, or search again"),
-                )
-            })
-        });
-        let summary = summary.transpose()?;
+        let summary = json(&path.join("summary.json"), "the summary of a search. Remove it, or search again")?;
         Ok(Self { name, folder: path.display().to_string(), plan, summary, search, records })
     }
 }
@@ -81,6 +75,18 @@ impl Searched {
 impl Subject for Searched {
     fn title(&self) -> String {
         format!("Search {}", self.name)
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let (name, there) = (&self.name, self.records.len());
+        match &self.summary {
+            None => vec![format!("{name} has not finished: {there} of its trials have.")],
+            Some(summary) if there < summary.trials => vec![format!(
+                "{name}: trials.jsonl has records of {there} of {} trials, though the search finished: it was cut.",
+                summary.trials
+            )],
+            Some(_) => Vec::new(),
+        }
     }
 
     fn cards(&self) -> Vec<Card> {
@@ -105,11 +111,7 @@ impl Subject for Searched {
 
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let title = |what: &str| format!("{}: {what}", self.name);
-        let unfinished = html! {
-            @if self.summary.is_none() { p.warning { "The search has not finished: " (self.records.len()) " trials have." } }
-        };
-        let mut sections =
-            vec![Section { title: title("trials"), body: html! { (unfinished) (self.scatter(charts)) } }];
+        let mut sections = vec![Section { title: title("trials"), body: self.scatter(charts) }];
         sections.push(Section { title: title("ranking"), body: self.ranking() });
         if let Some(best) =
             rank(&self.records).first().filter(|best| best.result.is_some() && best.evaluations.len() > 2)
@@ -180,14 +182,13 @@ impl Searched {
         let parameters = self.parameters();
         let ranked = rank(&self.records);
         let cell = |score: Option<Score>| score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy));
-        html! {
-            div.scroll tabindex="0" { table {
-                thead { tr {
-                    th scope="col" { "rank" } th scope="col" { "trial" }
-                    @for parameter in &parameters { th scope="col" { (parameter.name()) } }
-                    th scope="col" { "training" } th scope="col" { "validation" }
-                    @if self.search.with_test { th scope="col" { "test" } }
-                } }
+        let rows = html! {
+            thead { tr {
+                th scope="col" { "rank" } th scope="col" { "trial" }
+                @for parameter in &parameters { th scope="col" { (parameter.name()) } }
+                th scope="col" { "training" } th scope="col" { "validation" }
+                @if self.search.with_test { th scope="col" { "test" } }
+            } }
                 tbody {
                     @for (place, record) in ranked.iter().take(RANKED).enumerate() {
                         tr {
@@ -199,14 +200,16 @@ impl Searched {
                                     td { (cell(Some(scored.train))) } td { (cell(scored.validation)) }
                                     @if self.search.with_test { td { (cell(scored.test)) } }
                                 },
-                                None => td.word colspan="3" {
+                                None => td.word colspan=(if self.search.with_test { 3 } else { 2 }) {
                                     "diverged at step " (record.diverged.as_ref().map_or(0, |diverged| diverged.step))
                                 },
                             }
                         }
                     }
                 }
-            } }
+        };
+        html! {
+            (table("Ranking", None, &rows))
             @if ranked.len() > RANKED { p.about { "The first " (RANKED) " of " (ranked.len()) "; all are in trials.jsonl." } }
         }
     }
@@ -235,15 +238,8 @@ fn over(parameter: Parameter, of: &str, look: usize, records: &[Record], score: 
             number(best.x, 4)
         )
     });
-    Chart {
-        name: String::new(),
-        title: format!("Accuracy, {of}"),
-        description,
-        x: axis,
-        panels: vec![Panel::new(Axis::percent("images classified rightly"), vec![series])],
-        marks: Vec::new(),
-        range: None,
-    }
+    let panels = vec![Panel::new(Axis::percent("images classified rightly"), vec![series])];
+    Chart::new("", format!("Accuracy, {of}"), description, axis, panels)
 }
 
 /// The accuracies of trials that ended well over a parameter.

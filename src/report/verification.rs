@@ -7,11 +7,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::runs::device;
-use super::{Card, Charts, Section, Subject, bar, duration, facts, percent, tenths};
+use super::{Card, Charts, Section, Subject, bar, duration, facts, percent, table, tenths};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::device::Record;
 use crate::error::{Error, Result};
 use crate::spec::grouped;
+
+/// The unit of what must be equal.
+const EQUAL: &str = "equal";
 
 /// Tensors in the order in which a step's weights are compared.
 const TENSORS: [&str; 4] = ["W1", "b1", "W2", "b2"];
@@ -119,6 +122,19 @@ impl Subject for Verification {
         format!("Verification {}", self.name)
     }
 
+    fn notices(&self) -> Vec<String> {
+        let Document { stopped, checks, comparison, .. } = &self.document;
+        let mut notices = Vec::new();
+        if let Some(stopped) = stopped {
+            notices.push(format!("{}: stopped before all checks were done: {stopped}", self.name));
+        }
+        let failed = count(checks, Check::failed) + comparison.iter().filter(|both| both.report.failed()).count();
+        if failed > 0 {
+            notices.push(format!("{}: {failed} checks FAILED.", self.name));
+        }
+        notices
+    }
+
     fn cards(&self) -> Vec<Card> {
         let Document { checks, mutants, seconds, .. } = &self.document;
         let mut cards = Vec::new();
@@ -158,9 +174,6 @@ impl Subject for Verification {
                 ("level", self.document.level.clone().unwrap_or_else(|| "–".into())),
                 ("version", format!("cyclone {}", self.document.version)),
             ]))
-            @if let Some(stopped) = &self.document.stopped {
-                p.warning { "Stopped before all checks were done: " (stopped) }
-            }
         };
         if !checks.is_empty() {
             body = html! { (body) (groups(checks)) };
@@ -185,43 +198,61 @@ fn count(checks: &[Check], of: impl Fn(&Check) -> bool) -> usize {
     checks.iter().filter(|check| of(check)).count()
 }
 
-/// A row for each kind of comparison, with the share of its tolerance that the worst used.
-fn groups(checks: &[Check]) -> Markup {
-    let mut rows: Vec<(&str, &Finding, Vec<&Finding>)> = Vec::new();
-    for check in checks {
-        for finding in &check.findings {
-            let same = |row: &&mut (&str, &Finding, Vec<&Finding>)| {
-                row.0 == check.group && row.1.what == finding.what && row.1.outcome.unit == finding.outcome.unit
-            };
-            match rows.iter_mut().find(same) {
-                Some(row) => row.2.push(finding),
-                None => rows.push((&check.group, finding, vec![finding])),
-            }
+/// Findings of one kind in a group of checks.
+struct Row<'a> {
+    group: &'a str,
+    what: &'a str,
+    unit: &'a str,
+    findings: Vec<&'a Finding>,
+}
+
+fn rows(checks: &[Check]) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for (check, finding) in checks.iter().flat_map(|check| check.findings.iter().map(move |finding| (check, finding))) {
+        let key = (check.group.as_str(), finding.what.as_str(), finding.outcome.unit.as_str());
+        match rows.iter_mut().find(|row| (row.group, row.what, row.unit) == key) {
+            Some(row) => row.findings.push(finding),
+            None => rows.push(Row { group: key.0, what: key.1, unit: key.2, findings: vec![finding] }),
         }
     }
-    html! {
-        div.scroll tabindex="0" { table.bars {
-            thead { tr {
-                th scope="col" { "checks" }
-                th scope="col" { "compared" }
-                th scope="col" { "cases" }
-                th scope="col" { "worst error, of what is allowed" }
-                th scope="col" { "unit" }
-                th scope="col" { "verdict" }
-            } }
+    rows
+}
+
+/// A row for each kind of comparison, with the share of its tolerance that the worst used.
+fn groups(checks: &[Check]) -> Markup {
+    let all = rows(checks);
+    // What is demanded exactly of integers, and only closely of other numbers.
+    let is_exact = |row: &Row<'_>| {
+        row.unit == EQUAL && all.iter().filter(|other| (other.group, other.what) == (row.group, row.what)).count() > 1
+    };
+    let body = html! {
+        thead { tr {
+            th scope="col" { "checks" }
+            th.word scope="col" { "compared" }
+            th scope="col" { "cases" }
+            th scope="col" { "worst error, of what is allowed" }
+            th.word scope="col" { "unit" }
+            th scope="col" { "verdict" }
+        } }
+        @for group in all.chunk_by(|a, b| a.group == b.group) {
             tbody {
-                @for (group, first, findings) in &rows {
-                    @let failed = findings.iter().filter(|finding| finding.outcome.fault.is_some()).count();
-                    @let worst = findings.iter().filter_map(|finding| finding.outcome.share()).fold(0.0, f64::max);
-                    tr {
-                        th scope="row" { (group) } td.word { (first.what) } td { (findings.len()) }
+                @for (place, row) in group.iter().enumerate() {
+                    @let failed = row.findings.iter().filter(|finding| finding.outcome.fault.is_some()).count();
+                    @let worst = row.findings.iter().filter_map(|finding| finding.outcome.share()).fold(0.0, f64::max);
+                    tr.first[place == 0] {
+                        th scope="row" { @if place == 0 { (row.group) } @else { span.unseen { (row.group) } } }
+                        td.word { (row.what) @if is_exact(row) { ", exact" } }
+                        td { (grouped(row.findings.len() as u64)) }
                         (bar(worst, &tenths(worst)))
-                        td.word { (first.outcome.unit) }
+                        td.word { (row.unit) }
                         @if failed == 0 { td.good { "ok" } } @else { td.bad { (failed) " FAILED" } }
                     }
                 }
             }
-        } }
+        }
+    };
+    html! {
+        (table("Comparisons", Some("bars parted"), &body))
         @let skipped = checks.iter().filter(|check| check.skipped.is_some());
         @if count(checks, |check| check.skipped.is_some()) > 0 {
             details {
@@ -253,14 +284,9 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
             .filter(|point| point.y.is_finite())
             .collect(),
     };
-    let chart = |what: &str, title: &str, y: Axis, all: Vec<Series>| Chart {
-        name: format!("{name}-{what}"),
-        title: title.to_owned(),
-        description: format!("{title}, over {} steps.", comparison.steps.len()),
-        x: Axis::count("step"),
-        panels: vec![Panel::new(y, all)],
-        marks: Vec::new(),
-        range: None,
+    let chart = |what: &str, title: &str, y: Axis, all: Vec<Series>| {
+        let description = format!("{title}, over {} steps.", comparison.steps.len());
+        Chart::new(format!("{name}-{what}"), title, description, Axis::count("step"), vec![Panel::new(y, all)])
     };
     let losses =
         vec![series("CPU, f64", 0, &|step| Some(step.cpu_loss)), series("GPU", 1, &|step| Some(step.gpu_loss))];
@@ -284,23 +310,24 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
 }
 
 fn hunted(mutants: &[Hunted]) -> Markup {
+    let rows = html! {
+        thead { tr { th scope="col" { "kernel" } th.word scope="col" { "edit" } th scope="col" { "caught" } } }
+        tbody { @for mutant in mutants {
+            tr {
+                th scope="row" { (mutant.kernel) } td.word { (mutant.mutant) }
+                @if mutant.caught.is_some() {
+                    td.good { "yes" }
+                } @else if mutant.race {
+                    td { "not on this device: a race" }
+                } @else {
+                    td.bad { "SURVIVED" }
+                }
+            }
+        } }
+    };
     html! {
         h3 { "Wrong kernels" }
         p.about { "Each is a shader with one edit that makes it wrong; the checks must catch it." }
-        div.scroll tabindex="0" { table {
-            thead { tr { th scope="col" { "kernel" } th scope="col" { "edit" } th scope="col" { "caught" } } }
-            tbody { @for mutant in mutants {
-                tr {
-                    th scope="row" { (mutant.kernel) } td.word { (mutant.mutant) }
-                    @if mutant.caught.is_some() {
-                        td.good { "yes" }
-                    } @else if mutant.race {
-                        td { "not on this device: a race" }
-                    } @else {
-                        td.bad { "SURVIVED" }
-                    }
-                }
-            } }
-        } }
+        (table("Wrong kernels", None, &rows))
     }
 }

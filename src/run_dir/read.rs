@@ -4,6 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
+
 use super::{Line, Summary};
 use crate::answers::{self, Answers};
 use crate::config::{Config, Settings};
@@ -37,24 +39,28 @@ impl Records {
         let path = run.join("metrics.jsonl");
         let metrics = optional(&path)?.unwrap_or_default();
         let (lines, has_half_line) = lines(&path, &metrics)?;
-        let path = run.join("summary.json");
-        let summary = optional(&path)?.map(|bytes| {
-            serde_json::from_slice(&bytes).map_err(|error| {
-                Error::checkpoint(&path, format!("{error}; expected the summary of a run. Remove it, or train anew"))
-            })
-        });
+        let summary = json(&run.join("summary.json"), "the summary of a run. Remove it, or train anew")?;
         let answers = answers::read(&run.join(answers::FILE))?;
-        Ok(Self { config, lines, has_half_line, summary: summary.transpose()?, answers })
+        Ok(Self { config, lines, has_half_line, summary, answers })
     }
 }
 
 /// A file's bytes; none if it is not there.
 pub(crate) fn optional(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::checkpoint(path, format!("cannot be read: {error}"))),
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        // A pipe would be waited for.
+        Ok(metadata) if !metadata.is_file() => return Err(Error::checkpoint(path, "expected a regular file")),
+        _ => {}
     }
+    fs::read(path).map(Some).map_err(|error| Error::checkpoint(path, format!("cannot be read: {error}")))
+}
+
+/// What a file of JSON says; none if it is not there. `expected` is what it should be, and what to do if it is not.
+pub(crate) fn json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<Option<T>> {
+    let Some(bytes) = optional(path)? else { return Ok(None) };
+    let damaged = |error| Error::checkpoint(path, format!("{error}; expected {expected}"));
+    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
 }
 
 /// The whole lines of a file of records, and whether half a line follows them.

@@ -104,7 +104,7 @@ impl Folder {
     /// # Errors
     ///
     /// [`Error::Usage`] for a folder with anything else in it, [`Error::Busy`] for one that another process writes to,
-    /// [`Error::Output`] for one that cannot be written to, [`Error::Data`] for records that cannot be read.
+    /// [`Error::Output`] for one that cannot be written to, [`Error::Checkpoint`] for records that cannot be read.
     pub fn open(path: &Path, plan: &Plan) -> Result<Self> {
         fs::create_dir_all(path).map_err(failed(path))?;
         if path.join(SEARCH).exists() {
@@ -203,11 +203,11 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if it cannot be read.
+    /// [`Error::Checkpoint`] if it cannot be read.
     pub fn network(&self, shape: &ModelSpec, trial: usize) -> Result<Params> {
         let path = self.path.join(network(trial));
-        let bytes = fs::read(&path).map_err(|error| Error::data(&path, error.to_string()))?;
-        weights::read_network(&bytes, shape).map_err(|what| Error::data(&path, what))
+        let bytes = fs::read(&path).map_err(|error| Error::checkpoint(&path, error.to_string()))?;
+        weights::read_network(&bytes, shape).map_err(|what| Error::checkpoint(&path, what))
     }
 
     /// Brings the lines of `trials.jsonl` into the order of the trials' numbers, which says nothing of who trained what
@@ -226,10 +226,10 @@ impl Folder {
 ///
 /// # Errors
 ///
-/// [`Error::Data`].
+/// [`Error::Checkpoint`], naming the line.
 pub fn records(folder: &Path) -> Result<Vec<Record>> {
     let path = folder.join(TRIALS);
-    let text = fs::read(&path).map_err(|error| Error::data(&path, error.to_string()))?;
+    let text = fs::read(&path).map_err(|error| Error::checkpoint(&path, error.to_string()))?;
     let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
     parse(&path, &text[..whole])
 }
@@ -265,8 +265,11 @@ fn parse(path: &Path, text: &[u8]) -> Result<Vec<Record>> {
     let lines = text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
     lines
         .map(|(number, line)| {
-            serde_json::from_slice(line)
-                .map_err(|error| Error::data(path, format!("line {}: {error}: not a trial's record", number + 1)))
+            serde_json::from_slice(line).map_err(|error| {
+                let line = number + 1;
+                let what = format!("line {line}: not a trial's record: {error}. Remove the line to go on without it");
+                Error::checkpoint(path, what)
+            })
         })
         .collect()
 }

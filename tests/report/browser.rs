@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use super::common::{cyclone, exits, finish};
+use super::printed::profile_of_a_gpu;
 use super::{SHORT, done, trained};
 
 /// Chromium by its names on various systems; none if there is none.
@@ -59,7 +60,7 @@ fn is_good(found: &Value, charts: i64) -> bool {
             view["theme"] == true
                 && number("overflow") <= 0
                 && ["charts", "drawn", "moved"].iter().all(|key| number(key) == charts)
-                && number("broken") == 0
+                && ["broken", "unnamed", "stuck"].iter().all(|key| number(key) == 0)
                 && number("images") > 0
         })
 }
@@ -71,7 +72,9 @@ fn a_browser_opens_pages_without_complaint_on_desktop_and_phone() {
     done(folder.path(), "reproduce figure-1 --device cpu --data synthetic --scale 0.002 --quiet --out all");
     done(folder.path(), "reproduce table-1 --device cpu --data synthetic --scale 0.002 --quiet --out all");
     let names = ["one", "a-run-with-a-name-that-is-much-too-long-to-stand-at-the-end-of-its-line", "many", "all"];
-    for (runs, charts) in [(&names[..1], 3), (&names[..3], 6), (&names[3..], 6)] {
+    // The first run has a profile of a GPU and the CPU, too.
+    fs::write(folder.path().join("one/profile.json"), profile_of_a_gpu().to_string()).unwrap();
+    for (runs, charts) in [(&names[..1], 3 + 3), (&names[..3], 6 + 3), (&names[3..], 6)] {
         let arguments = [&["report", "--out", "drawn"], runs].concat();
         exits(&finish(&mut cyclone(folder.path(), &arguments)), 0);
         let Some((found, said)) = opened(&folder.path().join("drawn/report.html")) else { return };

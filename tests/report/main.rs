@@ -5,6 +5,8 @@
 mod browser;
 #[path = "../common/mod.rs"]
 mod common;
+mod overlaid;
+mod printed;
 
 use std::fs;
 use std::path::Path;
@@ -138,6 +140,16 @@ fn the_same_records_give_the_same_bytes_and_only_a_report_is_overwritten() {
     fs::create_dir_all(folder.path().join("three/charts")).unwrap();
     fs::write(folder.path().join("three/charts/run-cost.png"), "mine").unwrap();
     refused(folder.path(), "report run --out three", 2, &["run-cost.png"]);
+    // A chart that its owner has edited is no longer an earlier report's, though the page beside it is.
+    for (name, mine) in [("run-cost.svg", &b"<?xml version=\"1.0\"?><svg>mine</svg>"[..]), ("run-loss.png", b"mine")] {
+        let path = folder.path().join("two/charts").join(name);
+        let before = fs::read(&path).unwrap();
+        fs::write(&path, mine).unwrap();
+        refused(folder.path(), "report run --out two", 2, &[name, "not of an earlier report"]);
+        assert_eq!(fs::read(&path).unwrap(), mine);
+        fs::write(&path, before).unwrap();
+    }
+    done(folder.path(), "report run --out two");
     refused(folder.path(), "report run --out run/config.toml", 4, &["config.toml"]);
     assert!(!folder.path().join("three/report.html").exists());
 }
@@ -162,22 +174,6 @@ fn names_from_records_are_text_and_never_markup() {
     assert_eq!(page.matches("<script>").count(), 1, "its own");
     says(&page, &["&lt;img src=x onerror=alert(1)&gt;", "&lt;script&gt;alert(1)&lt;"]);
     assert_eq!(charts(&at("drawn")), ["script-alert-1-accuracy", "script-alert-1-cost", "script-alert-1-loss"]);
-}
-
-#[test]
-fn runs_are_overlaid_and_repeats_have_bands() {
-    let folder = trained(&["one", "two"]);
-    done(folder.path(), &format!("train {SHORT} --repeats 3 --out many"));
-    done(folder.path(), "report one two many --out drawn");
-    let drawn = folder.path().join("drawn");
-    let page = page(&drawn);
-    needs_nothing_else(&page);
-    says(&page, &["<h1>3 runs</h1>", "from the lowest to the highest", "mean ± deviation", "class=\"band\""]);
-    let names =
-        ["accuracy", "cost", "loss"].map(|kind| ["training", "validation"].map(|of| format!("runs-{kind}-{of}")));
-    assert_eq!(charts(&drawn), names.concat());
-    done(folder.path(), "report one two --out pair");
-    assert!(!fs::read_to_string(folder.path().join("pair/report.html")).unwrap().contains("class=\"band\""));
 }
 
 #[test]
@@ -224,6 +220,30 @@ fn a_run_that_has_not_ended_is_drawn_as_far_as_it_went() {
     assert!(!page.contains("Confusion"));
     fs::remove_file(at("metrics.jsonl")).unwrap();
     done(folder.path(), "report run");
+}
+
+#[test]
+fn metrics_that_were_lost_or_cut_are_told_on_the_page_and_on_the_terminal() {
+    let folder = trained(&["run"]);
+    let path = folder.path().join("run/metrics.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    let told = |lines: &str, notice: &str| {
+        fs::write(&path, lines).unwrap();
+        let output = finish(&mut cyclone(folder.path(), &["report", "run"]));
+        says(&exits(&output, 0), &[notice]);
+        says(&page(&folder.path().join("run")), &["class=\"warning\"", notice]);
+    };
+    let part = |from: usize, to: usize| -> String {
+        whole.lines().take(to).skip(from).flat_map(|line| [line, "\n"]).collect()
+    };
+    told("", "metrics.jsonl has no records, though the run finished");
+    told(&part(0, 4), "metrics.jsonl ends after step 6 of 12, though the run finished");
+    told(&part(2, 9), "metrics.jsonl begins at step 4, not at 0");
+    told(&(part(0, 3) + &part(2, 9)), "at step 4 metrics.jsonl has 2 records, expected one for each of 1 networks");
+    fs::write(&path, &whole).unwrap();
+    let output = finish(&mut cyclone(folder.path(), &["report", "run"]));
+    assert!(!exits(&output, 0).contains("metrics.jsonl"));
+    assert!(!page(&folder.path().join("run")).contains("class=\"warning\""));
 }
 
 #[test]
@@ -291,7 +311,13 @@ fn a_search_is_drawn_over_what_it_searched() {
     let trials = found.join("trials.jsonl");
     let text = fs::read_to_string(&trials).unwrap();
     fs::write(&trials, text.replacen("\n{", "\n{{", 1)).unwrap();
-    refused(folder.path(), "report found", 3, &["trials.jsonl: line 2"]);
+    refused(folder.path(), "report found", 8, &["trials.jsonl: line 2: not a trial's record", "Remove the line"]);
+    let without: String = text.lines().skip(1).flat_map(|line| [line, "\n"]).collect();
+    fs::write(&trials, without).unwrap();
+    let output = finish(&mut cyclone(folder.path(), &["report", "found"]));
+    let cut = "trials.jsonl has records of 3 of 4 trials";
+    says(&exits(&output, 0), &[cut]);
+    says(&self::page(&found), &[cut]);
 }
 
 #[test]
@@ -325,35 +351,4 @@ fn a_reproduction_stands_beside_the_published_numbers() {
     says(&self::page(&all), &["has not finished", "Figure 1: one cycle"]);
     fs::write(all.join("comparison.jsonl"), "\nno\n").unwrap();
     refused(folder.path(), "report all", 8, &["comparison.jsonl: line 2"]);
-}
-
-#[test]
-fn profiles_and_verifications_are_drawn_from_what_they_print() {
-    let folder = trained(&["run"]);
-    let save =
-        |name: &str, arguments: &str| fs::write(folder.path().join(name), done(folder.path(), arguments)).unwrap();
-    save(
-        "profile.json",
-        "profile --device cpu --data synthetic --hidden 5 --batch-size 7 --steps 2 --repeats 1 --json",
-    );
-    save("checks.json", "verify --case forward/D37-H5 --json");
-    save("both.json", "verify --run run --steps 4 --json");
-    done(folder.path(), "report profile.json checks.json both.json --out drawn");
-    let page = page(&folder.path().join("drawn"));
-    needs_nothing_else(&page);
-    says(
-        &page,
-        &[
-            "Speed: profile.json",
-            "images/s",
-            "Start-up to the first step",
-            "GPU against CPU: checks.json",
-            "Checks passed",
-            "partial sums",
-            "GPU against CPU: both.json",
-            "Same answers on GPU and CPU",
-        ],
-    );
-    let names = charts(&folder.path().join("drawn"));
-    assert!(names.contains(&"both-json-losses".to_owned()), "{names:?}");
 }

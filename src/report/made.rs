@@ -1,0 +1,122 @@
+//! How runs were made: their settings, where they differ, and where they ran.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maud::{Markup, html};
+use toml::Value;
+
+use super::runs::Run;
+use super::{duration, facts, scroll, table};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::search::parameter::Parameter;
+use crate::spec::{Length, grouped};
+
+/// Of a run; of several, what differs between them, and each one's folded.
+pub(super) fn body(runs: &[Run]) -> Result<Markup> {
+    if let [run] = runs {
+        return one(run);
+    }
+    let all: Vec<_> = runs.iter().map(|run| Ok((&run.name, one(run)?))).collect::<Result<_>>()?;
+    Ok(html! {
+        (differences(runs)?)
+        @for (name, body) in all { details.made { summary { (name) } (body) } }
+    })
+}
+
+/// A row a run, a column a setting that is not the same in all.
+fn differences(runs: &[Run]) -> Result<Markup> {
+    let all: Vec<_> = runs.iter().map(|run| flat(&run.records.config)).collect::<Result<_>>()?;
+    let keys: BTreeSet<_> = all.iter().flat_map(BTreeMap::keys).collect();
+    let differ: Vec<_> =
+        keys.into_iter().filter(|key| all.iter().any(|one| one.get(*key) != all[0].get(*key))).collect();
+    if differ.is_empty() {
+        return Ok(html! { p { "All have the same settings." } });
+    }
+    let rows = html! {
+        thead { tr { th scope="col" { "run" } @for key in &differ { th scope="col" { (key) } } } }
+        tbody { @for (run, settings) in runs.iter().zip(&all) {
+            tr {
+                th scope="row" { (run.name) }
+                @for key in &differ { td { (settings.get(*key).map_or("–", String::as_str)) } }
+            }
+        } }
+    };
+    Ok(html! { h3 { "Settings that differ" } (table("Settings that differ", None, &rows)) })
+}
+
+/// A configuration's keys and values.
+fn flat(config: &Config) -> Result<BTreeMap<String, String>> {
+    let settings: toml::Table =
+        toml::from_str(&config.to_toml()?).map_err(|error| Error::Internal(format!("config.toml: {error}")))?;
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    Ok(settings.into_iter().map(|(key, value)| (key, text(value))).collect())
+}
+
+/// A run's settings and surroundings.
+fn one(run: &Run) -> Result<Markup> {
+    let mut rows = vec![("folder", run.path.display().to_string())];
+    if let Some(summary) = &run.records.summary {
+        let about = &summary.about;
+        rows.extend([
+            ("command", about.command.join(" ")),
+            ("started", about.started.clone()),
+            ("device", about.engine.clone()),
+            ("platform", summary.platform.clone()),
+            ("version", format!("cyclone {}", summary.version)),
+            (
+                "images",
+                format!(
+                    "{}: {} training, {} validation, {} test",
+                    about.data.name,
+                    grouped(about.data.train as u64),
+                    grouped(about.data.validation as u64),
+                    grouped(about.data.test as u64)
+                ),
+            ),
+            ("SHA-256", about.data.sha256.clone()),
+            ("parameters", grouped(about.parameters as u64)),
+            (
+                "time",
+                format!(
+                    "training {}, evaluations {}",
+                    duration(summary.seconds.training),
+                    duration(summary.seconds.evaluation)
+                ),
+            ),
+        ]);
+    }
+    let config = &run.records.config;
+    Ok(html! { (settings(config, &[])) (facts(&rows)) (toml(&config.to_toml()?)) })
+}
+
+/// The settings that people compare, but those that were searched.
+pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
+    let train = &config.train;
+    let length = match train.length {
+        Length::Cycles(1) => "1 cycle".to_owned(),
+        Length::Cycles(cycles) => format!("{cycles} cycles"),
+        Length::Epochs(1) => "1 epoch".to_owned(),
+        Length::Epochs(epochs) => format!("{epochs} epochs"),
+    };
+    let all = [
+        (Some(Parameter::Hidden), "hidden units", config.hidden.to_string()),
+        (Some(Parameter::Lambda), "lambda", train.lambda.to_string()),
+        (Some(Parameter::BatchSize), "batch size", train.batch_size.to_string()),
+        (Some(Parameter::LrMin), "lr-min", train.lr.min.to_string()),
+        (Some(Parameter::LrMax), "lr-max", train.lr.max.to_string()),
+        (Some(Parameter::HalfCycle), "half-cycle", format!("{} steps", grouped(train.lr.half_cycle))),
+        (None, "length", length),
+        (Some(Parameter::Seed), "seed", train.seed.to_string()),
+    ];
+    let fixed = all.into_iter().filter(|(of, ..)| of.is_none_or(|of| !searched.contains(&of)));
+    facts(&fixed.map(|(_, name, value)| (name, value)).collect::<Vec<_>>())
+}
+
+/// All settings as they stand in the file.
+pub(super) fn toml(text: &str) -> Markup {
+    html! { details { summary { "All settings" } (scroll("All settings", &html! { pre { (text) } })) } }
+}
