@@ -23,6 +23,7 @@ use crate::train::{BatchLosses, State, Timing};
 use crate::weights;
 
 pub use keep::Checkpoints;
+pub use run::{compare, compare_settings};
 pub use store::Store;
 
 mod json;
@@ -134,7 +135,7 @@ impl Checkpoint {
         let cap = HEADER + shapes.models * 1024;
         let header = read_header(&mut file, length, cap)?;
         let meta = read_meta(&header)?;
-        run::compare(&meta.run, run).map_err(Fault::Mismatch)?;
+        compare(&meta.run, run).map_err(Fault::Mismatch)?;
         if meta.losses.sums.len() != shapes.models || meta.losses.steps > meta.step {
             return Err(Fault::Damaged("the sums of losses fit neither the models nor the step".into()));
         }

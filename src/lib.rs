@@ -53,7 +53,7 @@
 //! | [`verify`] | the referee |
 //! | [`profile`] | where the time goes, on each device, against what the device can do |
 //! | [`run_dir`], [`weights`], [`checkpoint`] | a run's records on disk, and the states that it can go on from |
-//! | [`disk`], [`signals`] | writing that survives a crash; Ctrl-C and SIGTERM |
+//! | [`disk`], [`signals`] | writing that survives a crash; Ctrl-C, SIGTERM and SIGHUP |
 //! | [`ranks`] | the processes of one job that `mpirun` has started |
 //! | [`answers`] | what trained networks take the test images for |
 //! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |

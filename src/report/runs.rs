@@ -247,8 +247,8 @@ fn made(run: &Run) -> Result<Markup> {
     if let Some(summary) = &run.records.summary {
         let about = &summary.about;
         rows.extend([
-            ("command", about.command.join(" ")),
-            ("started", about.started.clone()),
+            ("command", about.start.command.join(" ")),
+            ("started", about.start.started.clone()),
             ("device", about.engine.clone()),
             ("platform", summary.platform.clone()),
             ("version", format!("cyclone {}", summary.version)),
@@ -273,6 +273,10 @@ fn made(run: &Run) -> Result<Markup> {
                 ),
             ),
         ]);
+        rows.extend(about.resumed.iter().map(|start| {
+            let (steps, command) = (grouped(start.after_step), start.command.join(" "));
+            ("resumed", format!("{}, after {steps} steps: {command}", start.started))
+        }));
     }
     let config = &run.records.config;
     Ok(html! { (settings(config, &[])) (facts(&rows)) (toml(&config.to_toml()?)) })
