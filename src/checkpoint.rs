@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::Settings;
+use crate::data::{hex, sha256};
 use crate::error::Result;
 use crate::params::{Params, tensors};
 use crate::spec::{ModelSpec, grouped};
@@ -246,11 +247,7 @@ fn digest_of(params: &[Params]) -> String {
             hash.update(&bytes);
         });
     }
-    crate::data::hex(&hash.finalize())
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    crate::data::hex(&Sha256::digest(bytes))
+    hex(&hash.finalize())
 }
 
 #[cfg(test)]

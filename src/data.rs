@@ -212,6 +212,11 @@ fn reserve(pixels: &mut Vec<u8>, more: usize) -> Result<()> {
     })
 }
 
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// Two lower-case digits a byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use prost::Message;
 
-use super::{Line, Records, failed, metrics};
+use super::{Line, failed, metrics, optional, read};
 use crate::error::{Error, Result};
 use crate::train::{Evaluation, Observer};
 
@@ -58,7 +58,9 @@ impl TensorBoard {
         let event = |step: u64, what| Event { wall_time: seconds(now), step: step.cast_signed(), what: Some(what) };
         let mut events = vec![event(0, What::FileVersion("brain.Event:2".into()))];
         if earlier.is_none() {
-            events.extend(summaries(&Records::read(run)?.lines, now)?);
+            let lines = run.join("metrics.jsonl");
+            let (lines, _) = read::lines(&lines, &optional(&lines)?.unwrap_or_default())?;
+            events.extend(summaries(&lines, now)?);
         } else if let Some(step) = resumed {
             events.push(event(step, What::Session(Session { status: START })));
         }
