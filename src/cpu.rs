@@ -36,6 +36,7 @@ pub mod tally;
 pub mod update;
 
 mod batch;
+mod memory;
 mod model;
 
 use std::fmt::Debug;
@@ -46,6 +47,7 @@ use rayon::prelude::*;
 
 use self::batch::Batch;
 use self::head::Activations;
+pub use self::memory::memory;
 use self::model::Model;
 use self::network::Network;
 use self::real::Real;
@@ -57,6 +59,9 @@ use crate::params::Params;
 /// Images of an evaluation's task: 3 MB of f32, and enough tasks for every thread. Fixed, so that no sum depends on
 /// the threads.
 const EVALUATION_IMAGES: usize = 256;
+
+/// 32 steps of B = 100 are 20 to 40 ms: short enough for a progress bar, long enough that the calls cost nothing.
+const CHUNK_STEPS: usize = 32;
 
 /// Trains and evaluates on the processor, in precision `T`.
 pub struct CpuEngine<T> {
@@ -203,9 +208,8 @@ impl<T: Real> Engine for CpuEngine<T> {
         &self.job
     }
 
-    /// 32 steps of B = 100 are 20 to 40 ms: short enough for a progress bar, long enough that the calls cost nothing.
     fn chunk_steps(&self) -> usize {
-        32
+        CHUNK_STEPS
     }
 
     fn load(&mut self, params: &[Params]) -> Result<()> {

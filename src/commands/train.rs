@@ -125,7 +125,7 @@ fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display:
     let training = training(&config, split)?.on_rank(ranks.rank());
     training.plan().warning().iter().for_each(|warning| display.warn(warning));
     // The digest takes a tenth of a second; meanwhile a GPU's driver compiles.
-    let make = || device.engine(training.job(shape), dataset.clone(), standardisation.clone());
+    let make = || device.trainer(training.job(shape), training.split(), dataset.clone(), standardisation.clone());
     let (digest, engine) = join(|| dataset.digest(), make);
     let engine = engine?;
     let run = Run { settings: Settings::from(&config), data: digest, device: ranks.describe(engine.describe()) };

@@ -44,8 +44,8 @@ impl RunDir {
     /// [`Error::Output`].
     pub fn start(&mut self, start: Start, sha256: &str) -> Result<()> {
         self.starts.push(Entry { start, sha256: sha256.to_owned() });
-        let mut text = serde_json::to_vec_pretty(&self.starts)
-            .map_err(|error| Error::Internal(format!("{FILE}: {error}")))?;
+        let mut text =
+            serde_json::to_vec_pretty(&self.starts).map_err(|error| Error::Internal(format!("{FILE}: {error}")))?;
         text.push(b'\n');
         self.write(FILE, &text)
     }
