@@ -160,10 +160,10 @@ fn serialize(tensors: impl Iterator<Item = Named>, metadata: impl FnOnce(&[u8]) 
     let (header, _) = SafeTensors::read_metadata(&file).map_err(internal)?;
     let (header, values) = file.split_at(LENGTH + header);
     let text = String::from_utf8_lossy(&header[LENGTH + 1..]);
-    let text = format!("{{\"__metadata__\":{},{}", metadata(values), text.trim_end());
-    // Spaces, so that the values begin at a multiple of 8.
-    let padded = text.len().next_multiple_of(8);
-    let begin = [&(padded as u64).to_le_bytes()[..], format!("{text:padded$}").as_bytes()].concat();
+    let mut text = format!("{{\"__metadata__\":{},{}", metadata(values), text.trim_end()).into_bytes();
+    // So that the values begin at a multiple of 8.
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let begin = (text.len() as u64).to_le_bytes().into_iter().chain(text);
     file.splice(..header.len(), begin);
     Ok(file)
 }
@@ -208,6 +208,43 @@ mod tests {
         let error = read_network(&bytes, &other).unwrap_err();
         assert_eq!(error, "fc1.weight: expected F32 [5, 7], found F32 [4, 7]");
         assert!(read_network(&bytes[..bytes.len() - 1], &params.spec).unwrap_err().starts_with("not a network"));
+    }
+
+    #[test]
+    fn a_bit_that_flips_is_noticed_or_changes_no_value() {
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: 4, classes: 3 }, 2);
+        let bytes = network(&params).unwrap();
+        let mut noticed = 0;
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            match read_network(&flipped, &params.spec) {
+                // In the metadata's names, or in a space.
+                Ok(read) => assert_eq!(read, params, "bit {bit}"),
+                Err(what) => noticed += usize::from(what.contains("the SHA-256 that stands beside them")),
+            }
+        }
+        // Each bit of the values, and of the digest where it stays text.
+        assert!(noticed >= 8 * 4 * (7 * 4 + 4 + 4 * 3 + 3), "{noticed}");
+    }
+
+    #[test]
+    fn a_file_without_a_digest_is_read() {
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: 4, classes: 3 }, 2);
+        let bytes = serialize(named("", &params), |_| json!({ "format": "pt" })).unwrap();
+        assert_eq!(read_network(&bytes, &params.spec), Ok(params));
+    }
+
+    #[test]
+    fn a_header_of_any_length_is_written_and_values_begin_at_a_multiple_of_8() {
+        for models in [1, 2, 300] {
+            let params = vec![Params::init(&ModelSpec { inputs: 2, hidden: 1, classes: 2 }, 1); models];
+            let bytes = networks(&params, ("some", "words")).unwrap();
+            let (header, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+            assert!(header.is_multiple_of(8) && (models < 300 || header > 1 << 16), "{header}");
+            assert_eq!(metadata.metadata().as_ref().unwrap()["some"], "words");
+            assert_eq!(SafeTensors::deserialize(&bytes).unwrap().len(), 4 * models);
+        }
     }
 
     #[test]

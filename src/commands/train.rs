@@ -257,7 +257,8 @@ fn begin(
     };
     if resumes {
         if state.step > 0 && records.starts().is_empty() {
-            display.note("starts.json is not there: the summary will not say when and how the run began");
+            let path = records.path().join("starts.json");
+            display.note(&format!("{}: lost; the summary will not say when and how the run began", path.display()));
         }
         records.cut_metrics(state.step)?.iter().for_each(|notice| display.note(notice));
         display.note(&format!("going on after step {} of {}", state.step, training.plan().steps()));

@@ -6,7 +6,7 @@ use crate::data::split::Split;
 use crate::engine::Job;
 
 /// What does not grow with the networks: the program's own tables, and what an allocator keeps between two uses.
-const REST: u128 = 32 << 20;
+const REST: u128 = 64 << 20;
 
 /// The most bytes that a training of `job` in f32 on the CPU engine has at once, but for the images.
 ///
