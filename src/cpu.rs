@@ -83,6 +83,20 @@ impl<T: Real> CpuEngine<T> {
     ///
     /// [`Error::Resources`] when the threads cannot be started; and, as an internal mistake, when the parts do not fit each other.
     pub fn new(job: Job, data: Arc<Dataset>, statistics: Arc<Standardisation>, threads: usize) -> Result<Self> {
+        Self::on(self::threads(threads)?, job, data, statistics)
+    }
+
+    /// As [`Self::new`], on threads that were started.
+    ///
+    /// # Errors
+    ///
+    /// An internal mistake, when the parts do not fit each other.
+    pub fn on(
+        threads: rayon::ThreadPool,
+        job: Job,
+        data: Arc<Dataset>,
+        statistics: Arc<Standardisation>,
+    ) -> Result<Self> {
         let spec = &job.model;
         expect("models", 1.., job.models())?;
         expect("images of a batch", 1.., job.batch_size)?;
@@ -93,13 +107,6 @@ impl<T: Real> CpuEngine<T> {
         expect("classes", spec.classes..=spec.classes, data.classes.len())?;
         expect("means", spec.inputs..=spec.inputs, statistics.mean.len())?;
         expect("scales", spec.inputs..=spec.inputs, statistics.scale.len())?;
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("cpu engine {index}"))
-            .build()
-            .map_err(|error| {
-                Error::Resources(format!("cannot start {threads} threads: {error}; raise the limit (ulimit -u, -v)"))
-            })?;
         let models = job.decay.iter().map(|&decay| Model::new(Network::zeros(spec), decay)).collect();
         let batches = [Batch::new(spec.inputs), Batch::new(spec.inputs)];
         Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
@@ -268,6 +275,19 @@ impl<T: Real> Engine for CpuEngine<T> {
     fn squares(&mut self) -> Result<Vec<f64>> {
         Ok(self.threads.install(|| self.models.par_iter().map(|model| squares::squares(&model.network)).collect()))
     }
+}
+
+/// So many threads for an engine.
+///
+/// # Errors
+///
+/// [`Error::Resources`] when they cannot be started.
+pub fn threads(count: usize) -> Result<rayon::ThreadPool> {
+    let threads =
+        rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("cpu engine {index}")).build();
+    threads.map_err(|error| {
+        Error::Resources(format!("cannot start {count} threads: {error}; raise the limit (ulimit -u, -v)"))
+    })
 }
 
 /// A mistake in this program unless `found` is in `expected`.

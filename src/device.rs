@@ -3,6 +3,7 @@
 //! Beside the referee, this is the one place that names both engines.
 
 use std::fmt;
+use std::hint::black_box;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::thread;
@@ -175,7 +176,11 @@ impl Device {
             };
             let (hidden, batch) = (grouped(job.model.hidden as u64), grouped(job.batch_size as u64));
             let of = format!("{networks} of {hidden} hidden units (--hidden), in batches of {batch} (--batch-size)");
+            let pool = cpu::threads(threads)?;
+            // First: at a thread's first allocation glibc reserves 64 MiB of addresses for it, which a limit counts.
+            pool.broadcast(|_| drop(black_box(Box::new(0))));
             memory::expect(cpu::memory(&job, split, threads), &of)?;
+            return Ok(Box::new(CpuEngine::<f32>::on(pool, job, dataset, standardisation)?));
         }
         self.engine(job, dataset, standardisation)
     }
