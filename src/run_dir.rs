@@ -4,8 +4,8 @@
 //! `weights.safetensors`, `standardisation.safetensors` and `summary.json`. A file is there whole or not at all, but for
 //! `metrics.jsonl`, of which a killed run leaves all lines written so far. The same numbers come as `metrics.csv` and as
 //! TensorBoard's event files where they are asked for. `starts.json` says when and by which command each process began
-//! that trained here. `answers.json` is what the network takes the test images for, see
-//! [`crate::answers`]. [`Records`] reads back what stands there.
+//! that trained here. `answers.json` is what the network takes the test images for, see [`crate::answers`]. [`Records`] reads
+//! back what stands there.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

@@ -9,7 +9,7 @@ use super::{Card, Charts, Section, Subject, answers, duration, facts, mean, netw
 use crate::config::Config;
 use crate::device::Record;
 use crate::error::Result;
-use crate::run_dir::{Records, Summary};
+use crate::run_dir::{Records, Start, Summary};
 use crate::search::parameter::Parameter;
 use crate::spec::{Length, grouped};
 use crate::statistics::Spread;
@@ -248,7 +248,7 @@ fn made(run: &Run) -> Result<Markup> {
         let about = &summary.about;
         rows.extend([
             ("command", about.start.command.join(" ")),
-            ("started", about.start.started.clone()),
+            ("started", since(&about.start)),
             ("device", about.engine.clone()),
             ("platform", summary.platform.clone()),
             ("version", format!("cyclone {}", summary.version)),
@@ -274,12 +274,20 @@ fn made(run: &Run) -> Result<Markup> {
             ),
         ]);
         rows.extend(about.resumed.iter().map(|start| {
-            let (steps, command) = (grouped(start.after_step), start.command.join(" "));
-            ("resumed", format!("{}, after {steps} steps: {command}", start.started))
+            let command = start.command.join(" ");
+            ("resumed", format!("{}: {command}", since(start)))
         }));
     }
     let config = &run.records.config;
     Ok(html! { (settings(config, &[])) (facts(&rows)) (toml(&config.to_toml()?)) })
+}
+
+/// When a process began to train, and after how much of it.
+fn since(start: &Start) -> String {
+    match start.after_step {
+        0 => start.started.clone(),
+        steps => format!("{}, after {} steps", start.started, grouped(steps)),
+    }
 }
 
 /// The settings that people compare, but those that were searched.
