@@ -288,7 +288,8 @@ fn memory_that_is_too_small_for_the_networks_ends_the_run_with_10_before_it_begi
     for flags in ["--hidden 2000", "--repeats 40"] {
         let mut codes = Vec::new();
         for limit in (250_000..850_000).step_by(50_000) {
-            let output = shell(folder.path(), &format!("ulimit -v {limit}; taskset -c 0 $RUN --steps 12 {flags} --out {limit}"));
+            let output =
+                shell(folder.path(), &format!("ulimit -v {limit}; taskset -c 0 $RUN --steps 12 {flags} --out {limit}"));
             codes.push(output.status.code());
             let _ = fs::remove_dir_all(folder.path().join(limit.to_string()));
         }

@@ -95,14 +95,10 @@ impl<D: Disk> Store<D> {
             match load(&path, run, shapes) {
                 Ok(checkpoint) if step.is_none_or(|step| checkpoint.state.step == step) => {
                     let found = checkpoint.state.step;
-                    match step {
-                        None => {
-                            notice(&format!("continuing from the best checkpoint, of step {found}: no other is whole"))
-                        }
-                        Some(_) if damaged.is_some() => {
-                            notice(&format!("continuing from the checkpoint before it, of step {found}"));
-                        }
-                        Some(_) => {}
+                    if step.is_none() {
+                        notice(&format!("continuing from the best checkpoint, of step {found}: no other is whole"));
+                    } else if damaged.is_some() {
+                        notice(&format!("continuing from the checkpoint before it, of step {found}"));
                     }
                     return Ok(Some(checkpoint));
                 }
