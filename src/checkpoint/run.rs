@@ -11,8 +11,8 @@ use crate::config::Settings;
 /// Settings that decide no bit of the weights, or whose part in them is told by the images' digest.
 const FREE: [&str; 4] = ["data", "device", "feed", "checkpoint-every"];
 
-/// Demands that the run of a record be the run `now`, but for [`FREE`] settings and the device. Else a table of the
-/// differences.
+/// Demands that the run of a record be the run `now`, but for where its images are, its device, how they reach that, and
+/// how often it saves. Else a table of the differences.
 pub fn compare(recorded: &Run, now: &Run) -> Result<(), String> {
     let [recorded, now] = [recorded, now].map(|run| {
         let mut values = values(&run.settings);
