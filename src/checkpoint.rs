@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::Settings;
+use crate::data::{hex, sha256};
 use crate::error::Result;
 use crate::params::{Params, tensors};
 use crate::spec::{ModelSpec, grouped};
@@ -23,6 +24,7 @@ use crate::train::{BatchLosses, State, Timing};
 use crate::weights;
 
 pub use keep::Checkpoints;
+pub use run::{compare, compare_settings};
 pub use store::Store;
 
 mod json;
@@ -134,7 +136,7 @@ impl Checkpoint {
         let cap = HEADER + shapes.models * 1024;
         let header = read_header(&mut file, length, cap)?;
         let meta = read_meta(&header)?;
-        run::compare(&meta.run, run).map_err(Fault::Mismatch)?;
+        compare(&meta.run, run).map_err(Fault::Mismatch)?;
         if meta.losses.sums.len() != shapes.models || meta.losses.steps > meta.step {
             return Err(Fault::Damaged("the sums of losses fit neither the models nor the step".into()));
         }
@@ -245,11 +247,7 @@ fn digest_of(params: &[Params]) -> String {
             hash.update(&bytes);
         });
     }
-    crate::data::hex(&hash.finalize())
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    crate::data::hex(&Sha256::digest(bytes))
+    hex(&hash.finalize())
 }
 
 #[cfg(test)]

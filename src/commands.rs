@@ -47,10 +47,18 @@ pub fn run() -> u8 {
                 error.exit_code()
             }
         },
-        Err(help) => {
-            // Help, the version, or a usage error. A reader that has gone away changes nothing.
-            let _ = help.print();
-            help.exit_code() as u8
+        // Help or the version, to standard output.
+        Err(help) if !help.use_stderr() => match display::written(help.print()) {
+            Ok(()) => 0,
+            Err(error) => {
+                display::error(&error);
+                error.exit_code()
+            }
+        },
+        Err(usage) => {
+            // Nothing could be said about a failure there.
+            let _ = usage.print();
+            usage.exit_code() as u8
         }
     }
 }

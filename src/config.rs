@@ -49,6 +49,10 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Most networks trained at once: their batches, of 100 images each, would take 400 GB. The device's own limits and the machine's
+    /// memory are checked later.
+    pub const MAX_REPEATS: usize = 1 << 17;
+
     /// Rejects values outside their range, naming the flag; the data and the device are checked when they are opened.
     ///
     /// # Errors
@@ -58,8 +62,9 @@ impl Config {
         if self.steps == Some(0) {
             return Err(Error::Usage("--steps 0: expected 1 or more".into()));
         }
-        if self.repeats == 0 {
-            return Err(Error::Usage("--repeats 0: expected 1 or more".into()));
+        if !(1..=Self::MAX_REPEATS).contains(&self.repeats) {
+            let most = grouped(Self::MAX_REPEATS as u64);
+            return Err(Error::Usage(format!("--repeats {}: expected 1 to {most}", self.repeats)));
         }
         if self.checkpoint_every == Some(0) {
             return Err(Error::Usage("--checkpoint-every 0: expected 1 or more".into()));

@@ -36,6 +36,7 @@ pub mod tally;
 pub mod update;
 
 mod batch;
+mod memory;
 mod model;
 
 use std::fmt::Debug;
@@ -46,6 +47,7 @@ use rayon::prelude::*;
 
 use self::batch::Batch;
 use self::head::Activations;
+pub use self::memory::memory;
 use self::model::Model;
 use self::network::Network;
 use self::real::Real;
@@ -57,6 +59,9 @@ use crate::params::Params;
 /// Images of an evaluation's task: 3 MB of f32, and enough tasks for every thread. Fixed, so that no sum depends on
 /// the threads.
 const EVALUATION_IMAGES: usize = 256;
+
+/// 32 steps of B = 100 are 20 to 40 ms: short enough for a progress bar, long enough that the calls cost nothing.
+const CHUNK_STEPS: usize = 32;
 
 /// Trains and evaluates on the processor, in precision `T`.
 pub struct CpuEngine<T> {
@@ -78,6 +83,20 @@ impl<T: Real> CpuEngine<T> {
     ///
     /// [`Error::Resources`] when the threads cannot be started; and, as an internal mistake, when the parts do not fit each other.
     pub fn new(job: Job, data: Arc<Dataset>, statistics: Arc<Standardisation>, threads: usize) -> Result<Self> {
+        Self::on(self::threads(threads)?, job, data, statistics)
+    }
+
+    /// As [`Self::new`], on threads that were started.
+    ///
+    /// # Errors
+    ///
+    /// An internal mistake, when the parts do not fit each other.
+    pub fn on(
+        threads: rayon::ThreadPool,
+        job: Job,
+        data: Arc<Dataset>,
+        statistics: Arc<Standardisation>,
+    ) -> Result<Self> {
         let spec = &job.model;
         expect("models", 1.., job.models())?;
         expect("images of a batch", 1.., job.batch_size)?;
@@ -88,13 +107,6 @@ impl<T: Real> CpuEngine<T> {
         expect("classes", spec.classes..=spec.classes, data.classes.len())?;
         expect("means", spec.inputs..=spec.inputs, statistics.mean.len())?;
         expect("scales", spec.inputs..=spec.inputs, statistics.scale.len())?;
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("cpu engine {index}"))
-            .build()
-            .map_err(|error| {
-                Error::Resources(format!("cannot start {threads} threads: {error}; raise the limit (ulimit -u, -v)"))
-            })?;
         let models = job.decay.iter().map(|&decay| Model::new(Network::zeros(spec), decay)).collect();
         let batches = [Batch::new(spec.inputs), Batch::new(spec.inputs)];
         Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
@@ -203,9 +215,8 @@ impl<T: Real> Engine for CpuEngine<T> {
         &self.job
     }
 
-    /// 32 steps of B = 100 are 20 to 40 ms: short enough for a progress bar, long enough that the calls cost nothing.
     fn chunk_steps(&self) -> usize {
-        32
+        CHUNK_STEPS
     }
 
     fn load(&mut self, params: &[Params]) -> Result<()> {
@@ -264,6 +275,19 @@ impl<T: Real> Engine for CpuEngine<T> {
     fn squares(&mut self) -> Result<Vec<f64>> {
         Ok(self.threads.install(|| self.models.par_iter().map(|model| squares::squares(&model.network)).collect()))
     }
+}
+
+/// So many threads for an engine.
+///
+/// # Errors
+///
+/// [`Error::Resources`] when they cannot be started.
+pub fn threads(count: usize) -> Result<rayon::ThreadPool> {
+    let threads =
+        rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("cpu engine {index}")).build();
+    threads.map_err(|error| {
+        Error::Resources(format!("cannot start {count} threads: {error}; raise the limit (ulimit -u, -v)"))
+    })
 }
 
 /// A mistake in this program unless `found` is in `expected`.

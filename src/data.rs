@@ -194,22 +194,12 @@ pub fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.filter(|path| !path.is_dir()).collect())
 }
 
-/// Room for so many bytes of pixels, all 0.
-fn room(bytes: usize) -> Result<Vec<u8>> {
-    // Asked for and given back: `vec!` gets pages that cost nothing until they are written, but aborts where it gets none.
-    reserve(&mut Vec::new(), bytes)?;
-    Ok(vec![0; bytes])
-}
+/// What lacks where the system does not give the memory for the pixels.
+const PIXELS: &str = "the images";
 
-/// Makes room for so many bytes more.
-fn reserve(pixels: &mut Vec<u8>, more: usize) -> Result<()> {
-    pixels.try_reserve_exact(more).map_err(|_| {
-        let needed = crate::spec::bytes(more as u128);
-        Error::Resources(format!(
-            "{needed} of memory are needed for the images, and the system does not give them: end other programs, or raise \
-             the limit (ulimit -v)"
-        ))
-    })
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Two lower-case digits a byte.

@@ -3,21 +3,24 @@
 //! Beside the referee, this is the one place that names both engines.
 
 use std::fmt;
+use std::hint::black_box;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::CpuEngine;
+use crate::cpu::{self, CpuEngine};
+use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::tune::tuning;
 use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
+use crate::memory;
 use crate::ranks::Place;
-use crate::spec::Feed;
+use crate::spec::{Feed, grouped};
 
 /// What `--device` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +154,35 @@ impl Device {
             format!("{} is a software adapter: good for checks, too slow for training; see --device cpu", gpu.info.name)
         });
         Self { kind: Kind::Gpu(gpu), notice, feed: Feed::Auto }
+    }
+
+    /// An engine for a training, on a machine that has the memory for all of it. Of a GPU the engine itself plans the
+    /// memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Resources`], and as [`Self::engine`].
+    pub fn trainer(
+        &self,
+        job: Job,
+        split: &Split,
+        dataset: Arc<Dataset>,
+        standardisation: Arc<Standardisation>,
+    ) -> Result<Box<dyn Engine>> {
+        if let Kind::Cpu { threads } = self.kind {
+            let networks = match job.models() {
+                1 => "a network".to_owned(),
+                models => format!("{} networks (--repeats)", grouped(models as u64)),
+            };
+            let (hidden, batch) = (grouped(job.model.hidden as u64), grouped(job.batch_size as u64));
+            let of = format!("{networks} of {hidden} hidden units (--hidden), in batches of {batch} (--batch-size)");
+            let pool = cpu::threads(threads)?;
+            // First: at a thread's first allocation glibc reserves 64 MiB of addresses for it, which a limit counts.
+            pool.broadcast(|_| drop(black_box(Box::new(0))));
+            memory::expect(cpu::memory(&job, split, threads), &of)?;
+            return Ok(Box::new(CpuEngine::<f32>::on(pool, job, dataset, standardisation)?));
+        }
+        self.engine(job, dataset, standardisation)
     }
 
     /// An engine on it; on a GPU whose limits are too small for so many models, one that trains them in waves.

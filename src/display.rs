@@ -31,8 +31,16 @@ mod progress;
 ///
 /// [`Error::Output`] if it cannot be written to, a full disk say.
 pub fn print(text: &str) -> Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(shown(text).as_bytes()).and_then(|()| out.flush()) {
+    written(io::stdout().write_all(shown(text).as_bytes()))
+}
+
+/// What came of writing to standard output, to its last byte.
+///
+/// # Errors
+///
+/// As [`print()`].
+pub fn written(result: io::Result<()>) -> Result<()> {
+    match result.and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Error::output(Path::new("standard output"), error.to_string()))
         }

@@ -77,9 +77,9 @@ pub enum Error {
     /// Exit code 128 + number, as shells have it: a signal ended the command, and what was done so far is kept.
     #[error("stopped by {name} after {after}")]
     Interrupted {
-        /// `SIGINT` or `SIGTERM`.
+        /// `SIGINT`, `SIGTERM` or `SIGHUP`.
         name: &'static str,
-        /// The signal's number: 2 or 15.
+        /// The signal's number: 2, 15 or 1.
         number: u8,
         /// What was done by then: `step 96`, `5 of 20 trials`.
         after: String,

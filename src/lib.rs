@@ -54,7 +54,7 @@
 //! | [`verify`] | the referee |
 //! | [`profile`] | where the time goes, on each device, against what the device can do |
 //! | [`run_dir`], [`weights`], [`checkpoint`] | a run's records on disk, and the states that it can go on from |
-//! | [`disk`], [`signals`] | writing that survives a crash; Ctrl-C and SIGTERM |
+//! | [`disk`], [`memory`], [`signals`] | writing that survives a crash; memory asked for before it is needed; Ctrl-C, SIGTERM and SIGHUP |
 //! | [`ranks`] | the processes of one job that `mpirun` has started |
 //! | [`answers`] | what trained networks take the test images for |
 //! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |
@@ -87,6 +87,7 @@ pub mod export;
 pub mod gpu;
 pub mod kernels;
 pub mod lr_find;
+pub mod memory;
 pub mod params;
 pub mod predict;
 pub mod preset;

@@ -3,8 +3,9 @@
 //! `config.toml` says what is trained, `metrics.jsonl` grows by a line a model at every evaluation, and the end adds
 //! `weights.safetensors`, `standardisation.safetensors` and `summary.json`. A file is there whole or not at all, but for
 //! `metrics.jsonl`, of which a killed run leaves all lines written so far. The same numbers come as `metrics.csv` and as
-//! TensorBoard's event files where they are asked for. `answers.json` is what the network takes the test images for, see
-//! [`crate::answers`]. [`Records`] reads back what stands there.
+//! TensorBoard's event files where they are asked for. `starts.json` says when and by which command each process began
+//! that trained here. `answers.json` is what the network takes the test images for, see [`crate::answers`]. [`Records`] reads
+//! back what stands there.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -28,12 +29,14 @@ use crate::weights;
 pub use csv::Csv;
 pub use read::Records;
 pub(crate) use read::{json, optional};
+pub use starts::Start;
 pub use tensorboard::TensorBoard;
 
 mod csv;
 pub(crate) mod lock;
 mod read;
 mod reopen;
+mod starts;
 mod tensorboard;
 
 /// The folder of default names.
@@ -43,6 +46,7 @@ const RUNS: &str = "runs";
 pub struct RunDir {
     path: PathBuf,
     metrics: File,
+    starts: Vec<starts::Entry>,
     /// Held as long as this process trains here.
     _lock: File,
 }
@@ -66,7 +70,7 @@ impl RunDir {
         let lock = lock::take(&path)?;
         let metrics = path.join("metrics.jsonl");
         let metrics = OpenOptions::new().append(true).create(true).open(&metrics).map_err(failed(&metrics))?;
-        let run = Self { path, metrics, _lock: lock };
+        let run = Self { path, metrics, starts: Vec::new(), _lock: lock };
         // Last: where it is, there is a run that can be resumed.
         run.write("config.toml", config.to_toml()?.as_bytes())?;
         Ok(run)
@@ -248,10 +252,12 @@ fn metrics(evaluation: &Evaluation) -> impl Iterator<Item = Line> {
 /// What a summary says beside the outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
-    /// The command line.
-    pub command: Vec<String>,
-    /// When training began, in the local time zone.
-    pub started: String,
+    /// How it began.
+    #[serde(flatten)]
+    pub start: Start,
+    /// How it was gone on with, each time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Start>,
     /// What ran it.
     pub device: device::Record,
     /// The same in the engine's words.

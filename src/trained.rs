@@ -48,7 +48,8 @@ impl Trained {
     /// # Errors
     ///
     /// [`Error::Usage`] for a network that the run has not. [`Error::Checkpoint`], naming the file and the tensor, for
-    /// anything missing or damaged: a name, a type or a shape that is not the expected one, or a number that is not finite.
+    /// anything missing or damaged: values that are not those of the file's digest, a name, a type or a shape that is not
+    /// the expected one, or a number that is not finite.
     pub fn open(run: &Path, model: Option<usize>) -> Result<Self> {
         let path = run.join("summary.json");
         let summary: Summary = serde_json::from_slice(&read(&path)?)
@@ -123,7 +124,7 @@ struct Tensors<'a> {
 impl<'a> Tensors<'a> {
     fn parse(path: &'a Path, bytes: &'a [u8], names: &[&str]) -> Result<Self> {
         let damaged = |what: String| Error::checkpoint(path, format!("{what}; train it anew"));
-        let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(error.to_string()))?;
+        let file = weights::parse(bytes).map_err(damaged)?;
         let mut found = file.names();
         let mut expected = names.to_vec();
         found.sort_unstable();

@@ -2,13 +2,14 @@
 //!
 //! `load_state_dict` of `fc1 = Linear(D, H)`, `fc2 = Linear(H, C)` takes a [`network`] file strictly. What happens to the
 //! pixels before that is not part of such a module, so it has its own file, [`standardisation`].
-
-use std::collections::HashMap;
+//!
+//! Each file's metadata has the SHA-256 of all that follows the header, so a bit that flips in the values is noticed.
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value, json};
 
-use crate::data::Standardisation;
+use crate::data::{Standardisation, sha256};
 use crate::error::{Error, Result};
 use crate::params::{Params, Tensor, tensors};
 use crate::spec::ModelSpec;
@@ -22,7 +23,7 @@ pub type Named = (String, Vec<usize>, Vec<f32>);
 ///
 /// [`Error::Internal`] if lengths and shapes disagree.
 pub fn network(params: &Params) -> Result<Vec<u8>> {
-    serialize(named("", params), FORMAT)
+    serialize(named("", params), digest)
 }
 
 /// As [`network`] for several models, the names of model 3 beginning with `3.`, with one entry of metadata.
@@ -32,6 +33,7 @@ pub fn network(params: &Params) -> Result<Vec<u8>> {
 /// As [`network`].
 pub(crate) fn networks(params: &[Params], metadata: (&str, &str)) -> Result<Vec<u8>> {
     let prefixes: Vec<_> = (0..params.len()).map(|model| prefix(model, params.len())).collect();
+    let metadata = |_: &[u8]| json!({ metadata.0: metadata.1 });
     serialize(prefixes.iter().zip(params).flat_map(|(prefix, params)| named(prefix, params)), metadata)
 }
 
@@ -64,7 +66,7 @@ fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = Named>
 ///
 /// When it is no such file, or of another shape, or has a value that is not finite.
 pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| format!("not a network: {error}"))?;
+    let file = parse(bytes).map_err(|what| format!("not a network: {what}"))?;
     let mut params = Params { spec: *spec, values: Default::default() };
     for (tensor, values) in tensors(spec).iter().zip(&mut params.values) {
         let found = file.tensor(tensor.name).map_err(|error| format!("{}: {error}", tensor.name))?;
@@ -79,13 +81,27 @@ pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
     if params.is_finite() { Ok(params) } else { Err("a weight is not a finite number".into()) }
 }
 
+/// The tensors of a file written here, or of one without a digest. An error is a sentence without the file's name.
+///
+/// # Errors
+///
+/// When it is no safetensors file, or its values are not those that its digest was taken of.
+pub fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
+    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let expected = metadata.metadata().as_ref().and_then(|entries| entries.get(DIGEST));
+    if expected.is_some_and(|expected| *expected != sha256(&bytes[LENGTH + header..])) {
+        return Err("damaged: the values do not have the SHA-256 that stands beside them".into());
+    }
+    SafeTensors::deserialize(bytes).map_err(|error| error.to_string())
+}
+
 /// `mean [D]` and `scale [D]`, f32: an input is `(pixel − mean) · scale`, the pixel being 0 to 255.
 ///
 /// # Errors
 ///
 /// As [`network`].
 pub fn standardisation(standardisation: &Standardisation) -> Result<Vec<u8>> {
-    serialize(standardisation_tensors(standardisation), FORMAT)
+    serialize(standardisation_tensors(standardisation), digest)
 }
 
 /// Both in one file, for a module that has `mean` and `scale` as buffers beside its two layers.
@@ -94,7 +110,7 @@ pub fn standardisation(standardisation: &Standardisation) -> Result<Vec<u8>> {
 ///
 /// As [`network`].
 pub fn module(params: &Params, standardisation: &Standardisation) -> Result<Vec<u8>> {
-    serialize(module_tensors(params, standardisation), FORMAT)
+    serialize(module_tensors(params, standardisation), digest)
 }
 
 /// The tensors of a [`module`].
@@ -114,15 +130,23 @@ pub fn little_endian(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// Readers of the field ask for this key. With one key only, a file's bytes are the same every time.
-const FORMAT: (&str, &str) = ("format", "pt");
+/// Bytes before a file's header: its length, the lowest first.
+const LENGTH: usize = 8;
+/// The key of the digest.
+const DIGEST: &str = "sha256";
+
+/// The metadata of a file of such values. Readers of the field ask for `format`.
+fn digest(values: &[u8]) -> Value {
+    json!({ "format": "pt", DIGEST: sha256(values) })
+}
 
 /// `[rows, columns]` as `[columns, rows]`; of a bias, one row, the same values.
 fn transposed(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
     (0..tensor.columns).flat_map(|column| values[column..].iter().step_by(tensor.columns).copied()).collect()
 }
 
-fn serialize(tensors: impl Iterator<Item = Named>, (key, value): (&str, &str)) -> Result<Vec<u8>> {
+/// A file of these tensors, and of what `metadata` says of their bytes.
+fn serialize(tensors: impl Iterator<Item = Named>, metadata: impl FnOnce(&[u8]) -> Value) -> Result<Vec<u8>> {
     let internal = |error| Error::Internal(format!("safetensors: {error}"));
     let tensors: Vec<_> = tensors.map(|(name, shape, values)| (name, shape, little_endian(&values))).collect();
     let views = tensors
@@ -130,7 +154,18 @@ fn serialize(tensors: impl Iterator<Item = Named>, (key, value): (&str, &str)) -
         .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(internal)?;
-    safetensors::serialize(views, Some(HashMap::from([(key.to_owned(), value.to_owned())]))).map_err(internal)
+    let mut file = safetensors::serialize(views, None).map_err(internal)?;
+    drop(tensors);
+    // Put in here, because the library writes several entries in another order every time.
+    let (header, _) = SafeTensors::read_metadata(&file).map_err(internal)?;
+    let (header, values) = file.split_at(LENGTH + header);
+    let text = String::from_utf8_lossy(&header[LENGTH + 1..]);
+    let mut text = format!("{{\"__metadata__\":{},{}", metadata(values), text.trim_end()).into_bytes();
+    // So that the values begin at a multiple of 8.
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let begin = (text.len() as u64).to_le_bytes().into_iter().chain(text);
+    file.splice(..header.len(), begin);
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -173,6 +208,43 @@ mod tests {
         let error = read_network(&bytes, &other).unwrap_err();
         assert_eq!(error, "fc1.weight: expected F32 [5, 7], found F32 [4, 7]");
         assert!(read_network(&bytes[..bytes.len() - 1], &params.spec).unwrap_err().starts_with("not a network"));
+    }
+
+    #[test]
+    fn a_bit_that_flips_is_noticed_or_changes_no_value() {
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: 4, classes: 3 }, 2);
+        let bytes = network(&params).unwrap();
+        let mut noticed = 0;
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            match read_network(&flipped, &params.spec) {
+                // In the metadata's names, or in a space.
+                Ok(read) => assert_eq!(read, params, "bit {bit}"),
+                Err(what) => noticed += usize::from(what.contains("the SHA-256 that stands beside them")),
+            }
+        }
+        // Each bit of the values, and of the digest where it stays text.
+        assert!(noticed >= 8 * 4 * (7 * 4 + 4 + 4 * 3 + 3), "{noticed}");
+    }
+
+    #[test]
+    fn a_file_without_a_digest_is_read() {
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: 4, classes: 3 }, 2);
+        let bytes = serialize(named("", &params), |_| json!({ "format": "pt" })).unwrap();
+        assert_eq!(read_network(&bytes, &params.spec), Ok(params));
+    }
+
+    #[test]
+    fn a_header_of_any_length_is_written_and_values_begin_at_a_multiple_of_8() {
+        for models in [1, 2, 300] {
+            let params = vec![Params::init(&ModelSpec { inputs: 2, hidden: 1, classes: 2 }, 1); models];
+            let bytes = networks(&params, ("some", "words")).unwrap();
+            let (header, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+            assert!(header.is_multiple_of(8) && (models < 300 || header > 1 << 16), "{header}");
+            assert_eq!(metadata.metadata().as_ref().unwrap()["some"], "words");
+            assert_eq!(SafeTensors::deserialize(&bytes).unwrap().len(), 4 * models);
+        }
     }
 
     #[test]

@@ -186,6 +186,7 @@ fn records_parse_and_are_complete() {
         "config.toml",
         "metrics.jsonl",
         "standardisation.safetensors",
+        "starts.json",
         "summary.json",
         "weights.safetensors",
     ];

@@ -173,6 +173,16 @@ fn standard_output_that_is_full_ends_the_run_with_4_and_it_can_be_resumed() {
 }
 
 #[test]
+fn help_that_cannot_be_written_is_4_and_a_reader_that_goes_away_is_0() {
+    let folder = workplace();
+    for words in ["--help", "train --help", "--version", "help"] {
+        let output = shell(folder.path(), &format!("$CYCLONE {words} > /dev/full"));
+        says(&exits(&output, 4), &["standard output: No space left on device"]);
+        exits(&shell(folder.path(), &format!("set -o pipefail; $CYCLONE {words} | head -0; $CYCLONE {words} >&-")), 0);
+    }
+}
+
+#[test]
 fn standard_error_that_is_full_or_closed_stops_nothing() {
     let folder = workplace();
     let output =
@@ -259,6 +269,70 @@ fn memory_that_is_too_small_for_the_images_ends_the_run_with_10_before_it_begins
         let output = shell(folder.path(), &format!("ulimit -v {limit}; $RUN --data synthetic --out run"));
         says(&exits(&output, 10), &["175.8 MiB of memory are needed for the images", "ulimit -v"]);
         assert!(!folder.path().join("run").exists() && output.stdout.is_empty(), "training had begun");
+    }
+}
+
+#[test]
+fn memory_that_is_too_small_for_the_networks_ends_the_run_with_10_before_it_begins() {
+    let folder = workplace();
+    for (flags, of) in [
+        ("--repeats 100000", "100,000 networks (--repeats) of 41 hidden units"),
+        ("--hidden 200000", "a network of 200,000 hidden units (--hidden)"),
+    ] {
+        let output = shell(folder.path(), &format!("ulimit -v 2000000; $RUN {flags} --out run"));
+        says(&exits(&output, 10), &["GiB of memory are needed for", of, "and the system gives", "ulimit -v"]);
+        assert!(!folder.path().join("run").exists() && output.stdout.is_empty(), "training had begun");
+    }
+    // With as much as is asked for, and hardly more, it comes to its end: what is needed was not guessed too low. On one
+    // processor, so that the limits mean the same on every machine.
+    for flags in ["--hidden 2000", "--repeats 40"] {
+        let mut codes = Vec::new();
+        for limit in (250_000..850_000).step_by(50_000) {
+            let output =
+                shell(folder.path(), &format!("ulimit -v {limit}; taskset -c 0 $RUN --steps 12 {flags} --out {limit}"));
+            codes.push(output.status.code());
+            let _ = fs::remove_dir_all(folder.path().join(limit.to_string()));
+        }
+        let refused = codes.iter().take_while(|code| **code == Some(10)).count();
+        assert!(refused > 0 && refused < codes.len(), "{flags}: {codes:?}");
+        assert!(codes[refused..].iter().all(|code| *code == Some(0)), "{flags}: {codes:?}");
+    }
+}
+
+#[test]
+fn a_terminal_that_closes_saves_the_state_and_nohup_goes_on() {
+    let folder = workplace();
+    exits(&finish(&mut run(folder.path(), &["--out", "whole", "--cycles", "40"])), 0);
+    // What these tests were started with is passed on to what they start: here it is said.
+    for (how, code) in [("default", 129), ("ignore", 0)] {
+        let child = Command::new("env")
+            .args([&format!("--{how}-signal=HUP"), env!("CARGO_BIN_EXE_cyclone")])
+            .args(RUN.split_whitespace())
+            .args(["--out", how, "--cycles", "40"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let start = std::time::Instant::now();
+        // The first line of metrics is written once signals are caught.
+        while fs::metadata(folder.path().join(how).join("metrics.jsonl")).map_or(true, |file| file.len() == 0) {
+            assert!(start.elapsed() < common::HANGS);
+        }
+        // From the shell and from the kernel.
+        for _ in 0..2 {
+            assert!(Command::new("kill").args(["-s", "HUP", &child.id().to_string()]).status().unwrap().success());
+        }
+        let message = exits(&common::wait(child), code);
+        if code == 129 {
+            says(
+                &message,
+                &["error: stopped by SIGHUP after step", "is kept; go on with: cyclone train --resume default"],
+            );
+            exits(&finish(&mut cyclone(folder.path(), &["train", "--resume", how])), 0);
+        }
+        same_bits(&folder.path().join(how), &folder.path().join("whole"));
     }
 }
 

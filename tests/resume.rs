@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use common::{HANGS, cyclone, exits, finish, metrics, pictures, same_bits, says, wait};
 use cyclone::random::{Purpose, stream};
 use rand::RngExt;
+use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 /// Two cycles of 300 steps, evaluated three times each, on pictures; about half a second.
@@ -64,8 +65,12 @@ fn whole() -> TempDir {
 
 /// A run that a signal stopped after its first checkpoint.
 fn stopped(name: &str, code: i32) -> (TempDir, String) {
+    stopped_with(&[], name, code)
+}
+
+fn stopped_with(more: &[&str], name: &str, code: i32) -> (TempDir, String) {
     let folder = workplace();
-    let child = spawn(&mut run(folder.path(), &[]));
+    let child = spawn(&mut run(folder.path(), more));
     until(|| folder.path().join("run/checkpoints/step-37.safetensors").exists());
     signal(&child, name);
     let message = exits(&wait(child), code);
@@ -101,6 +106,14 @@ fn a_signal_saves_the_state_and_the_resumed_run_has_the_same_bits() {
         let message = exits(&finish(&mut resume(folder.path())), 0);
         says(&message, &[&format!("going on after step {step} of 1200")]);
         same_bits(&folder.path().join("run"), &whole.path().join("run"));
+        let summary = fs::read(folder.path().join("run/summary.json")).unwrap();
+        let summary: Value = serde_json::from_slice(&summary).unwrap();
+        let has = |start: &Value, flag: &str| start["command"].as_array().unwrap().contains(&flag.into());
+        assert!(has(&summary, "--hidden") && !has(&summary, "--resume"), "how it began: {summary}");
+        let [resumed] = &summary["resumed"].as_array().unwrap()[..] else { panic!("once: {summary}") };
+        assert!(has(resumed, "--resume"), "{resumed}");
+        assert_eq!(resumed["after_step"], step);
+        assert!(summary["started"].as_str().unwrap() < resumed["started"].as_str().unwrap(), "{summary}");
     }
 }
 
@@ -179,6 +192,94 @@ fn a_complete_run_has_nothing_to_do() {
     exits(&output, 0);
     says(&String::from_utf8_lossy(&output.stdout), &["run: the run is complete, there is nothing to do"]);
     assert_eq!(fs::read(folder.path().join("run/metrics.jsonl")).unwrap(), before);
+    says(&exits(&finish(resume(folder.path()).args(["--seed", "3", "--csv"])), 8), &["run/config.toml", "seed"]);
+    assert!(!folder.path().join("run/metrics.csv").exists());
+}
+
+/// Rows of `metrics.csv` below its head, and names of event files, in their order.
+fn tables(folder: &Path) -> (usize, Vec<String>) {
+    let rows = fs::read_to_string(folder.join("run/metrics.csv")).unwrap().lines().count() - 1;
+    let names =
+        fs::read_dir(folder.join("run")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut events: Vec<_> = names.filter(|name| name.contains("tfevents")).collect();
+    events.sort();
+    (rows, events)
+}
+
+/// Evaluations in an event file.
+fn events(folder: &Path, name: &str) -> usize {
+    let bytes = fs::read(folder.join("run").join(name)).unwrap();
+    bytes.windows(b"train/loss".len()).filter(|window| window == b"train/loss").count()
+}
+
+#[test]
+fn tables_of_a_complete_run_are_written_from_its_metrics() {
+    let whole = whole();
+    for _ in 0..2 {
+        exits(&finish(resume(whole.path()).args(["--csv", "--tensorboard"])), 0);
+        let (rows, names) = tables(whole.path());
+        assert_eq!((rows, names.len()), (7, 1));
+        assert_eq!(events(whole.path(), &names[0]), 7);
+    }
+}
+
+#[test]
+fn tables_that_were_begun_are_gone_on_with() {
+    let (folder, _) = stopped_with(&["--csv", "--tensorboard"], "INT", 130);
+    exits(&finish(&mut resume(folder.path())), 0);
+    let (rows, names) = tables(folder.path());
+    assert_eq!((rows, names.len()), (7, 2));
+    assert!(events(folder.path(), &names[1]) > 0);
+
+    // Asked for at the resume alone they have what was before all the same.
+    let (folder, _) = stopped("INT", 130);
+    exits(&finish(resume(folder.path()).args(["--csv", "--tensorboard"])), 0);
+    let (rows, names) = tables(folder.path());
+    assert_eq!((rows, names.len(), events(folder.path(), &names[0])), (7, 1, 7));
+}
+
+#[test]
+fn a_run_without_any_checkpoint_is_resumed_with_its_own_settings_and_images_alone() {
+    let whole = whole();
+    let run = whole.path().join("run");
+    let weights = fs::read(run.join("weights.safetensors")).unwrap();
+    for name in ["summary.json", "weights.safetensors"] {
+        fs::remove_file(run.join(name)).unwrap();
+    }
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    let before = fs::read(run.join("metrics.jsonl")).unwrap();
+    let message = exits(&finish(resume(whole.path()).args(["--hidden", "9"])), 8);
+    says(&message, &["run/config.toml: of another training", "setting", "recorded", "asked for", "hidden"]);
+
+    let picture = whole.path().join("pictures/train/class-1/1.png");
+    let own = fs::read(&picture).unwrap();
+    fs::copy(picture.with_file_name("0.png"), &picture).unwrap();
+    says(&exits(&finish(&mut resume(whole.path())), 8), &["run/starts.json: of another training", "images' SHA-256"]);
+    assert_eq!(fs::read(run.join("metrics.jsonl")).unwrap(), before);
+
+    fs::write(&picture, own).unwrap();
+    exits(&finish(&mut resume(whole.path())), 0);
+    assert_eq!(fs::read(run.join("weights.safetensors")).unwrap(), weights);
+}
+
+#[test]
+fn records_that_were_lost_are_missed_with_a_notice() {
+    let (folder, _) = stopped("INT", 130);
+    for name in ["metrics.jsonl", "starts.json"] {
+        fs::remove_file(folder.path().join("run").join(name)).unwrap();
+    }
+    let step = steps(folder.path())[0];
+    let message = exits(&finish(&mut resume(folder.path())), 0);
+    says(
+        &message,
+        &[&format!("note: run/metrics.jsonl: the records before step {step} are lost"), "note: run/starts.json: lost"],
+    );
+    let summary: Value = serde_json::from_slice(&fs::read(folder.path().join("run/summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["after_step"], step, "not how it began");
+
+    let (folder, _) = stopped("INT", 130);
+    fs::write(folder.path().join("run/starts.json"), "[{}]").unwrap();
+    says(&exits(&finish(&mut resume(folder.path())), 8), &["run/starts.json", "missing field"]);
 }
 
 #[test]
@@ -237,10 +338,27 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_with_a_notice() {
 }
 
 #[test]
-fn without_any_whole_checkpoint_a_resume_is_refused_and_changes_nothing() {
-    let (folder, _) = stopped("INT", 130);
+fn without_another_whole_checkpoint_the_best_one_serves_with_a_notice() {
+    let whole = whole();
+    let folder = workplace();
+    let child = spawn(&mut run(folder.path(), &[]));
+    // The best one is there from the first checkpoint after the evaluation that is better than none.
+    until(|| folder.path().join("run/checkpoints/best.safetensors").exists());
+    signal(&child, "INT");
+    exits(&wait(child), 130);
     for step in steps(folder.path()) {
         fs::write(folder.path().join(format!("run/checkpoints/step-{step}.safetensors")), "").unwrap();
+    }
+    let message = exits(&finish(&mut resume(folder.path())), 0);
+    says(&message, &["note: continuing from the best checkpoint, of step"]);
+    same_bits(&folder.path().join("run"), &whole.path().join("run"));
+}
+
+#[test]
+fn without_any_whole_checkpoint_a_resume_is_refused_and_changes_nothing() {
+    let (folder, _) = stopped("INT", 130);
+    for entry in fs::read_dir(folder.path().join("run/checkpoints")).unwrap() {
+        fs::write(entry.unwrap().path(), "").unwrap();
     }
     let before = fs::read(folder.path().join("run/metrics.jsonl")).unwrap();
     let message = exits(&finish(&mut resume(folder.path())), 8);
@@ -252,7 +370,7 @@ fn without_any_whole_checkpoint_a_resume_is_refused_and_changes_nothing() {
 fn other_settings_or_images_are_a_table_of_differences() {
     let (folder, _) = stopped("INT", 130);
     let message = exits(&finish(resume(folder.path()).args(["--hidden", "9", "--lambda", "0.5", "--seed", "3"])), 8);
-    says(&message, &["setting", "checkpoint", "asked for"]);
+    says(&message, &["setting", "recorded", "asked for"]);
     let rows: Vec<_> = message.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     for row in ["hidden 41 9", "lambda 0.00895 0.5", "seed 0 3"] {
         assert!(rows.iter().any(|found| found == row), "{row} in {message}");
@@ -276,7 +394,7 @@ fn the_images_may_have_moved_and_checkpoints_come_as_often_as_is_asked_now() {
     let (folder, _) = stopped("TERM", 143);
     fs::rename(folder.path().join("pictures"), folder.path().join("moved")).unwrap();
     says(&exits(&finish(&mut resume(folder.path())), 3), &["pictures"]);
-    exits(&finish(resume(folder.path()).args(["--data", "moved", "--checkpoint-every", "3"])), 0);
+    exits(&finish(resume(folder.path()).args(["--data", "moved", "--checkpoint-every", "3", "--feed", "stream"])), 0);
     same_bits(&folder.path().join("run"), &whole.path().join("run"));
 }
 

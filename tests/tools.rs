@@ -164,6 +164,29 @@ fn a_name_of_a_picture_steers_no_terminal_and_begins_no_line() {
 }
 
 #[test]
+fn a_bit_that_flips_in_the_weights_of_a_run_is_noticed_by_all_that_read_them() {
+    let folder = trained(&[]);
+    picture(&folder.path().join("small.png"), 32, 32, ImageFormat::Png);
+    for name in ["weights.safetensors", "standardisation.safetensors"] {
+        let path = folder.path().join("run").join(name);
+        let whole = fs::read(&path).unwrap();
+        let mut bytes = whole.clone();
+        // The lowest bit of the last value: a number as good as the one before.
+        let last = bytes.len() - 4;
+        bytes[last] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let what = format!("run/{name}: damaged: the values do not have the SHA-256 that stands beside them");
+        refused(folder.path(), &["predict", "run", "small.png"], 8, &what);
+        refused(folder.path(), &["export", "run", "--format", "npz"], 8, &what);
+        if name == "weights.safetensors" {
+            refused(folder.path(), &["report", "run"], 8, &what);
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    done(folder.path(), &["predict", "run", "small.png"]);
+}
+
+#[test]
 fn the_same_run_is_exported_to_the_same_bytes_and_nothing_is_overwritten() {
     let folder = trained(&[]);
     for format in ["safetensors", "onnx", "npz"] {

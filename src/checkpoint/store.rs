@@ -60,7 +60,11 @@ impl<D: Disk> Store<D> {
     ///
     /// As [`Self::save`].
     pub fn save_best(&self, checkpoint: &Checkpoint) -> Result<()> {
-        self.write(&self.folder.join("best.safetensors"), checkpoint)
+        self.write(&self.best(), checkpoint)
+    }
+
+    fn best(&self) -> PathBuf {
+        self.folder.join("best.safetensors")
     }
 
     fn write(&self, path: &Path, checkpoint: &Checkpoint) -> Result<()> {
@@ -76,24 +80,30 @@ impl<D: Disk> Store<D> {
         Ok(self.steps()?.first().map(|(step, _)| *step))
     }
 
-    /// The last checkpoint of `run`, or the one before if that is damaged, which `notice` is told; none if nothing was
-    /// saved yet.
+    /// The last checkpoint of `run`; the one before if that is damaged, and the best one if no other is whole, which
+    /// `notice` is told; none if nothing was saved yet. All of them are whole states, so a training goes on from each to
+    /// the same bits.
     ///
     /// # Errors
     ///
     /// [`Error::Checkpoint`] if all are damaged, or the last one is of another run or format.
     pub fn last(&self, run: &Run, shapes: &Shapes, mut notice: impl FnMut(&str)) -> Result<Option<Checkpoint>> {
         let mut damaged = None;
-        for (step, path) in self.steps()? {
+        let best = self.best();
+        let best = best.is_file().then_some((None, best));
+        for (step, path) in self.steps()?.into_iter().map(|(step, path)| (Some(step), path)).chain(best) {
             match load(&path, run, shapes) {
-                Ok(checkpoint) if checkpoint.state.step == step => {
-                    if damaged.is_some() {
-                        notice(&format!("continuing from the checkpoint before it, of step {step}"));
+                Ok(checkpoint) if step.is_none_or(|step| checkpoint.state.step == step) => {
+                    let found = checkpoint.state.step;
+                    if step.is_none() {
+                        notice(&format!("continuing from the best checkpoint, of step {found}: no other is whole"));
+                    } else if damaged.is_some() {
+                        notice(&format!("continuing from the checkpoint before it, of step {found}"));
                     }
                     return Ok(Some(checkpoint));
                 }
                 Ok(checkpoint) => {
-                    let what = format!("it is of step {}, its name says {step}", checkpoint.state.step);
+                    let what = format!("it is of step {}, which its name does not say", checkpoint.state.step);
                     notice(&format!("{}: {what}", path.display()));
                     damaged.get_or_insert(Error::checkpoint(&path, what));
                 }

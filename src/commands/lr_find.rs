@@ -45,7 +45,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
     let decay = vec![spec.penalty.gradient(spec.lambda) as f32];
     let job = Job { model: shape, decay, batch_size, shuffles: 1 };
-    let mut engine = device.engine(job, dataset.clone(), standardisation)?;
+    let mut engine = device.trainer(job, &split, dataset.clone(), standardisation)?;
 
     let steps = grouped(sweep.steps);
     display.show(&format!(

@@ -8,7 +8,7 @@ use jiff::Zoned;
 use rayon::join;
 
 use crate::answers::Answers;
-use crate::checkpoint::{Checkpoints, Run, Shapes, Store};
+use crate::checkpoint::{self, Checkpoints, Run, Shapes, Store};
 use crate::cli::TrainArgs;
 use crate::config::{Config, Settings};
 use crate::data::split::Split;
@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::params::Params;
 use crate::ranks::{Ranks, Together};
-use crate::run_dir::{About, Csv, DataRecord, RunDir, TensorBoard};
+use crate::run_dir::{About, Csv, DataRecord, RunDir, Start, TensorBoard};
 use crate::signals::Signals;
 use crate::spec::ModelSpec;
 use crate::train::{Evaluation, Observer, State, Training};
@@ -52,11 +52,12 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
     let (reopened, settings) = match &args.resume {
         None => (None, None),
         Some(path) => {
-            let (run, config) = ranks.first(|| RunDir::reopen(path))?.unzip();
+            let (run, settings) = ranks.first(|| reopen(path, args))?.unzip();
             if ranks.tell(run.as_ref().is_some_and(RunDir::is_complete))? {
+                ranks.first(|| tables(args, path))?;
                 return display.show(&format!("{}: the run is complete, there is nothing to do\n", path.display()));
             }
-            (run, ranks.tell(config.as_ref().map(Settings::from))?)
+            (run, ranks.tell(settings)?)
         }
     };
     let prepared = prepare(args, settings, ranks, &display);
@@ -74,15 +75,36 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
     }
 }
 
-/// What the flags ask for, over the `settings` of a run that is gone on with, with this rank's device and images.
+/// The run of a folder, and its settings with the flags over them, which must be those of the same training.
+fn reopen(path: &Path, args: &TrainArgs) -> Result<(RunDir, Settings)> {
+    let (run, mut config) = RunDir::reopen(path)?;
+    let recorded = Settings::from(&config);
+    args.settings.clone().apply(&mut config)?;
+    config.check()?;
+    let settings = Settings::from(&config);
+    checkpoint::compare_settings(&recorded, &settings)
+        .map_err(|what| Error::checkpoint(&path.join("config.toml"), what))?;
+    Ok((run, settings))
+}
+
+/// Writes what the flags ask for of the metrics of a run that is complete.
+fn tables(args: &TrainArgs, run: &Path) -> Result<()> {
+    if args.csv {
+        Csv::create(run)?;
+    }
+    if args.tensorboard && !TensorBoard::is_in(run)? {
+        TensorBoard::create(run, None)?;
+    }
+    Ok(())
+}
+
+/// What the flags ask for, or the `settings` of a run that is gone on with, with this rank's device and images.
 fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display: &Display) -> Result<Prepared> {
     let config = match settings {
         None => args.config()?,
         Some(settings) => {
             let mut config = Config::default();
             settings.apply(&mut config)?;
-            args.settings.clone().apply(&mut config)?;
-            config.check()?;
             config
         }
     };
@@ -103,7 +125,7 @@ fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display:
     let training = training(&config, split)?.on_rank(ranks.rank());
     training.plan().warning().iter().for_each(|warning| display.warn(warning));
     // The digest takes a tenth of a second; meanwhile a GPU's driver compiles.
-    let make = || device.engine(training.job(shape), dataset.clone(), standardisation.clone());
+    let make = || device.trainer(training.job(shape), training.split(), dataset.clone(), standardisation.clone());
     let (digest, engine) = join(|| dataset.digest(), make);
     let engine = engine?;
     let run = Run { settings: Settings::from(&config), data: digest, device: ranks.describe(engine.describe()) };
@@ -113,8 +135,11 @@ fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display:
 /// Trains, keeps the records and shows the progress.
 fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDir, mut display: Display) -> Result<()> {
     let Prepared { config, device, dataset, standardisation, shape, training, mut engine, run } = prepared;
-    let started = Zoned::now();
-    let (mut state, mut checkpoints) = begin(records, &training, shape, run.clone(), args.resume.is_some(), &display)?;
+    let started = Zoned::now().to_string();
+    let resumes = args.resume.is_some();
+    let (mut state, mut checkpoints) = begin(records, &training, shape, run.clone(), resumes, &display)?;
+    let command = env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    records.start(Start { command, started, after_step: state.step }, &run.data)?;
     let header = Header {
         device: &run.device,
         data: &dataset.name,
@@ -123,11 +148,13 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         shape,
         records: records.path(),
     };
-    let resumed = args.resume.is_some().then_some(state.step);
     display.show(&header.to_string())?;
     display.start(training.plan().steps());
-    let mut csv = args.csv.then(|| Csv::create(records.path())).transpose()?;
-    let mut board = args.tensorboard.then(|| TensorBoard::create(records.path(), resumed)).transpose()?;
+    // A run that is gone on with goes on with them.
+    let mut csv = (args.csv || Csv::is_in(records.path())).then(|| Csv::create(records.path())).transpose()?;
+    let board = args.tensorboard || TensorBoard::is_in(records.path())?;
+    let resumed = resumes.then_some(state.step);
+    let mut board = board.then(|| TensorBoard::create(records.path(), resumed)).transpose()?;
     let mut watching: Vec<&mut dyn Observer> = vec![&mut display, records];
     watching.extend(csv.as_mut().map(|csv| csv as &mut dyn Observer));
     watching.extend(board.as_mut().map(|board| board as &mut dyn Observer));
@@ -148,14 +175,17 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         }
     };
 
+    // Its memory and its threads serve the answers.
+    drop(engine);
     records.save_weights(&outcome.params, &standardisation)?;
     let split = training.split();
     if let Some(answers) = Answers::of(&outcome.params, &dataset, &standardisation, &split.test)? {
         records.save_answers(&answers)?;
     }
+    let mut starts = records.starts();
     let about = About {
-        command: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
-        started: started.to_string(),
+        start: starts.remove(0),
+        resumed: starts,
         device: device.record(),
         engine: run.device,
         data: DataRecord {
@@ -207,6 +237,10 @@ fn begin(
     resumes: bool,
     display: &Display,
 ) -> Result<(State, Checkpoints)> {
+    if let Some((path, data)) = records.images() {
+        let began = Run { data: data.to_owned(), ..run.clone() };
+        checkpoint::compare(&began, &run).map_err(|what| Error::checkpoint(&path, what))?;
+    }
     let store = Store::new(records.path(), System);
     store.prepare()?;
     let shapes = Shapes { model: shape, models: training.models().len() };
@@ -224,6 +258,10 @@ fn begin(
         None => (fresh(training, shape), None),
     };
     if resumes {
+        if state.step > 0 && records.starts().is_empty() {
+            let path = records.path().join("starts.json");
+            display.note(&format!("{}: lost; the summary will not say when and how the run began", path.display()));
+        }
         records.cut_metrics(state.step)?.iter().for_each(|notice| display.note(notice));
         display.note(&format!("going on after step {} of {}", state.step, training.plan().steps()));
     }

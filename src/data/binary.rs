@@ -12,8 +12,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::cifar::{FILES, INPUTS, RECORD};
-use super::{Dataset, reserve};
+use super::{Dataset, PIXELS};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::spec::{escaped, grouped};
 
 /// The file that describes an imported set.
@@ -153,7 +154,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
         let expected = (records as u64).saturating_mul(RECORD as u64);
         let mut file = regular(&path, expected..=expected)?;
         let first = labels.len();
-        reserve(&mut pixels, records * INPUTS)?;
+        memory::reserve(&mut pixels, records * INPUTS, PIXELS)?;
         let mut record = [0; RECORD];
         for place in 0..records {
             file.read_exact(&mut record).map_err(|fault| Error::data(&path, fault.to_string()))?;

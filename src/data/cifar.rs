@@ -10,8 +10,9 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{Dataset, room};
+use super::{Dataset, PIXELS};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::spec::grouped;
 
 /// Width and height of an image, in pixels.
@@ -148,7 +149,7 @@ pub(super) struct FileImages<'a> {
 impl Images {
     pub(super) fn new(records: usize) -> Result<Self> {
         let images = FILES.len() * records;
-        Ok(Self { records, pixels: room(images * INPUTS)?, labels: vec![0; images] })
+        Ok(Self { records, pixels: memory::zeros(images * INPUTS, PIXELS)?, labels: vec![0; images] })
     }
 
     /// One part for each of [`FILES`].

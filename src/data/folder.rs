@@ -12,9 +12,10 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::cifar::{INPUTS, SIDE};
-use super::{Dataset, room};
+use super::{Dataset, PIXELS};
 use super::{info, picture};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::random::{Purpose, stream};
 use crate::spec::{escaped, grouped};
 
@@ -38,7 +39,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     let train_images = files.len();
     files.extend(labelled_files(&test, &classes)?);
 
-    let mut pixels = room(files.len() * INPUTS)?;
+    let mut pixels = memory::zeros(files.len() * INPUTS, PIXELS)?;
     let decoded: Vec<Result<bool>> = pixels
         .par_chunks_exact_mut(INPUTS)
         .zip(&files)

@@ -12,8 +12,8 @@ use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 
 use super::cifar::{PLANE, SIDE};
-use super::reserve;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::spec::grouped;
 
 /// Largest width and height of a picture, checked before its pixels are decoded: a phone of 200 megapixels has 16,320.
@@ -75,7 +75,7 @@ pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
     let turn = (decoded > LARGE).then(|| ONE_AT_A_TIME.lock());
     if turn.is_some() {
         // As it is decoded, and as RGB. A Vec that gets no memory ends the process.
-        reserve(&mut Vec::new(), decoded as usize + 3 * width as usize * height as usize)?;
+        memory::reserve(&mut Vec::new(), decoded as usize + 3 * width as usize * height as usize, "a picture")?;
     }
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?.into_rgb8();
     let side = SIDE as u32;

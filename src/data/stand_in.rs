@@ -25,8 +25,9 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::cifar::{BATCH, BATCHES, IMAGES, INPUTS, PLANE, SIDE};
-use super::{Dataset, room};
+use super::{Dataset, PIXELS};
 use crate::error::Result;
+use crate::memory;
 use crate::random::{Purpose, stream};
 
 /// Names of the classes: the shapes, in the order of their labels.
@@ -49,7 +50,7 @@ pub const NAME: &str = "built-in stand-in";
 ///
 /// [`crate::error::Error::Resources`] where there is no memory for them.
 pub fn dataset() -> Result<Dataset> {
-    let mut pixels = room(IMAGES * INPUTS)?;
+    let mut pixels = memory::zeros(IMAGES * INPUTS, PIXELS)?;
     pixels.par_chunks_exact_mut(INPUTS).enumerate().for_each(|(index, image)| draw(index as u64, image));
     let labels = (0..IMAGES).map(|index| class_of(index as u64)).collect();
     let classes = CLASSES.map(String::from).to_vec();
@@ -130,18 +131,13 @@ fn covers(class: u8, x: i32, y: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use sha2::{Digest, Sha256};
-
     use super::*;
 
     #[test]
     fn the_first_images_are_the_same_bytes_on_every_platform() {
         let mut images = vec![0; 20 * INPUTS];
         images.chunks_exact_mut(INPUTS).enumerate().for_each(|(index, image)| draw(index as u64, image));
-        assert_eq!(
-            super::super::hex(&Sha256::digest(&images)),
-            "559d6461c095b953976e3b96bae416930d5d9823f9d2384fb3761582a76143dc"
-        );
+        assert_eq!(super::super::sha256(&images), "559d6461c095b953976e3b96bae416930d5d9823f9d2384fb3761582a76143dc");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::runs::Run;
 use super::{duration, facts, scroll, table};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::run_dir::Start;
 use crate::search::parameter::Parameter;
 use crate::spec::{Length, grouped};
 
@@ -62,8 +63,8 @@ fn one(run: &Run) -> Result<Markup> {
     if let Some(summary) = &run.records.summary {
         let about = &summary.about;
         rows.extend([
-            ("command", about.command.join(" ")),
-            ("started", about.started.clone()),
+            ("command", about.start.command.join(" ")),
+            ("started", since(&about.start)),
             ("device", about.engine.clone()),
             ("platform", summary.platform.clone()),
             ("version", format!("cyclone {}", summary.version)),
@@ -88,9 +89,21 @@ fn one(run: &Run) -> Result<Markup> {
                 ),
             ),
         ]);
+        rows.extend(about.resumed.iter().map(|start| {
+            let command = start.command.join(" ");
+            ("resumed", format!("{}: {command}", since(start)))
+        }));
     }
     let config = &run.records.config;
     Ok(html! { (settings(config, &[])) (facts(&rows)) (toml(&config.to_toml()?)) })
+}
+
+/// When a process began to train, and after how much of it.
+fn since(start: &Start) -> String {
+    match start.after_step {
+        0 => start.started.clone(),
+        steps => format!("{}, after {} steps", start.started, grouped(steps)),
+    }
 }
 
 /// The settings that people compare, but those that were searched.

@@ -10,6 +10,8 @@ use super::{failed, metrics};
 use crate::error::{Error, Result};
 use crate::train::{Evaluation, Observer};
 
+const FILE: &str = "metrics.csv";
+
 /// The keys of `metrics.jsonl`. All values are numbers, so nothing ever needs quotes; what a line lacks stays empty.
 const COLUMNS: [&str; 13] = [
     "step",
@@ -34,6 +36,11 @@ pub struct Csv {
 }
 
 impl Csv {
+    /// Whether a run's folder has one.
+    pub fn is_in(run: &Path) -> bool {
+        run.join(FILE).is_file()
+    }
+
     /// Makes `metrics.csv` in the run's folder, with a row for each line that `metrics.jsonl` has already, as that of a
     /// resumed run does.
     ///
@@ -47,7 +54,7 @@ impl Csv {
         for line in lines.lines() {
             table += &row(&serde_json::from_str(line).map_err(|error| Error::output(run, error.to_string()))?);
         }
-        let path = run.join("metrics.csv");
+        let path = run.join(FILE);
         let mut file = File::create(&path).map_err(failed(&path))?;
         file.write_all(table.as_bytes()).map_err(failed(&path))?;
         Ok(Self { path, file })

@@ -64,7 +64,7 @@ pub(crate) fn json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<O
 }
 
 /// The whole lines of a file of records, and whether half a line follows them.
-fn lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Line>, bool)> {
+pub(super) fn lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Line>, bool)> {
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
     let mut lines: Vec<Line> = Vec::new();
     for (number, text) in bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate() {

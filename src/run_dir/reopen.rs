@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{RunDir, failed, lock};
+use super::{RunDir, failed, lock, starts};
 use crate::config::{Config, Settings};
 use crate::disk;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ impl RunDir {
     /// # Errors
     ///
     /// [`Error::Usage`] for a folder without a run, [`Error::Busy`] for one that another process trains in,
-    /// [`Error::Output`].
+    /// [`Error::Checkpoint`] for a `starts.json` that is none, [`Error::Output`].
     pub fn reopen(path: &Path) -> Result<(Self, Config)> {
         let file = path.join("config.toml");
         if !file.is_file() {
@@ -34,6 +34,7 @@ impl RunDir {
         let lock = lock::take(path)?;
         let mut config = Config::default();
         Settings::read(&file)?.apply(&mut config)?;
+        let starts = starts::read(path)?;
         let metrics = path.join("metrics.jsonl");
         let metrics = OpenOptions::new().append(true).create(true).open(&metrics).map_err(failed(&metrics))?;
         for entry in fs::read_dir(path).map_err(failed(path))? {
@@ -42,7 +43,7 @@ impl RunDir {
                 fs::remove_file(entry.path()).map_err(failed(&entry.path()))?;
             }
         }
-        Ok((Self { path: path.to_owned(), metrics, _lock: lock }, config))
+        Ok((Self { path: path.to_owned(), metrics, starts, _lock: lock }, config))
     }
 
     /// Whether its training reached its end.
@@ -51,12 +52,12 @@ impl RunDir {
     }
 
     /// Cuts `metrics.jsonl` before the records of `step` and of later steps, which will be written again. Returns what
-    /// a person should know: that half a line was at its end.
+    /// a person should know: that half a line was at its end, that the records before `step` are lost.
     ///
     /// # Errors
     ///
     /// [`Error::Checkpoint`] for a whole line that is no record, [`Error::Output`].
-    pub fn cut_metrics(&mut self, step: u64) -> Result<Option<String>> {
+    pub fn cut_metrics(&mut self, step: u64) -> Result<Vec<String>> {
         let path = self.path.join("metrics.jsonl");
         let bytes = fs::read(&path).map_err(failed(&path))?;
         let mut kept = 0;
@@ -75,7 +76,13 @@ impl RunDir {
         }
         self.metrics.set_len(kept as u64).map_err(failed(&path))?;
         let half = bytes.last().is_some_and(|&last| last != b'\n');
-        Ok(half.then(|| format!("{}: half a line at its end was cut off", path.display())))
+        // Before its first step every run has a record.
+        let lost = step > 0 && kept == 0;
+        let notices = [
+            half.then(|| format!("{}: half a line at its end was cut off", path.display())),
+            lost.then(|| format!("{}: the records before step {step} are lost; those after it follow", path.display())),
+        ];
+        Ok(notices.into_iter().flatten().collect())
     }
 
     /// The open `metrics.jsonl`, to sync it.

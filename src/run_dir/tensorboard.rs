@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use prost::Message;
 
-use super::{failed, metrics};
+use super::{Line, failed, metrics, optional, read};
 use crate::error::{Error, Result};
 use crate::train::{Evaluation, Observer};
 
@@ -29,29 +29,41 @@ pub struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// Begins an event file in the run's folder, so that `tensorboard --logdir runs` finds it there. Of a run that goes on
-    /// after step `resumed`, an earlier file may have that step and later ones already: TensorBoard is told to forget
-    /// those, as `purge_step` of other writers does.
+    /// Whether a run's folder has an event file.
     ///
     /// # Errors
     ///
-    /// [`Error::Output`].
+    /// [`Error::Output`] if the folder cannot be read.
+    pub fn is_in(run: &Path) -> Result<bool> {
+        Ok(last_second(run)?.is_some())
+    }
+
+    /// Begins an event file in the run's folder, so that `tensorboard --logdir runs` finds it there. The first one there
+    /// begins with what `metrics.jsonl` has already. Of a run that goes on after step `resumed`, an earlier file may have
+    /// that step and later ones already: TensorBoard is told to forget those, as `purge_step` of other writers does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`], [`Error::Checkpoint`] for metrics that are damaged.
     pub fn create(run: &Path, resumed: Option<u64>) -> Result<Self> {
         let now = Timestamp::now();
         // TensorBoard looks for "tfevents" and reads the files of a folder in the order of their names, so this one's must
         // come after those that are there, whatever the clock says.
-        let second = now.as_second().max(last_second(run)?.map_or(0, |last| last + 1));
+        let earlier = last_second(run)?;
+        let second = now.as_second().max(earlier.map_or(0, |last| last + 1));
         let name = format!("{PREFIX}{second:010}.{}.cyclone", std::process::id());
         let path = run.join(name);
         let file = File::create_new(&path).map_err(failed(&path))?;
         let mut board = Self { path, file };
-        let version = What::FileVersion("brain.Event:2".into());
-        let mut events = vec![Event { wall_time: seconds(now), step: 0, what: Some(version) }];
-        events.extend(resumed.map(|step| Event {
-            wall_time: seconds(now),
-            step: step.cast_signed(),
-            what: Some(What::Session(Session { status: START })),
-        }));
+        let event = |step: u64, what| Event { wall_time: seconds(now), step: step.cast_signed(), what: Some(what) };
+        let mut events = vec![event(0, What::FileVersion("brain.Event:2".into()))];
+        if earlier.is_none() {
+            let lines = run.join("metrics.jsonl");
+            let (lines, _) = read::lines(&lines, &optional(&lines)?.unwrap_or_default())?;
+            events.extend(summaries(&lines, now)?);
+        } else if let Some(step) = resumed {
+            events.push(event(step, What::Session(Session { status: START })));
+        }
         board.write(&events)?;
         Ok(board)
     }
@@ -69,27 +81,27 @@ impl Observer for TensorBoard {
     }
 
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
-        let wall_time = seconds(Timestamp::now());
-        let single = evaluation.models.len() == 1;
-        let mut events = Vec::with_capacity(evaluation.models.len());
-        for (model, line) in metrics(evaluation).enumerate() {
-            let line = serde_json::to_value(&line).map_err(|error| Error::Internal(format!("TensorBoard: {error}")))?;
-            let value = TAGS
-                .into_iter()
-                .filter_map(|key| Some((key, line.get(key)?.as_f64()?)))
-                .map(|(key, number)| Value {
-                    tag: if single { key.into() } else { format!("model {model}/{key}") },
-                    simple_value: Some(number as f32),
-                })
-                .collect();
-            events.push(Event {
-                wall_time,
-                step: evaluation.step.cast_signed(),
-                what: Some(What::Summary(Summary { value })),
-            });
-        }
-        self.write(&events)
+        self.write(&summaries(&metrics(evaluation).collect::<Vec<_>>(), Timestamp::now())?)
     }
+}
+
+/// An event for each line of whole evaluations.
+fn summaries(lines: &[Line], now: Timestamp) -> Result<Vec<Event>> {
+    let single = lines.iter().all(|line| line.model == 0);
+    let event = |line: &Line| {
+        let json = serde_json::to_value(line).map_err(|error| Error::Internal(format!("TensorBoard: {error}")))?;
+        let value = TAGS
+            .into_iter()
+            .filter_map(|key| Some((key, json.get(key)?.as_f64()?)))
+            .map(|(key, number)| Value {
+                tag: if single { key.into() } else { format!("model {}/{key}", line.model) },
+                simple_value: Some(number as f32),
+            })
+            .collect();
+        let what = Some(What::Summary(Summary { value }));
+        Ok(Event { wall_time: seconds(now), step: line.step.cast_signed(), what })
+    };
+    lines.iter().map(event).collect()
 }
 
 /// The second in the name of the last event file of a folder.

@@ -116,7 +116,7 @@ impl Runner {
         let start = Instant::now();
         let training = self.training(trials)?;
         let mut engine = match self.engine(&training, &trials[0]) {
-            Err(Error::Gpu(_)) if trials.len() > 1 => {
+            Err(Error::Gpu(_) | Error::Resources(_)) if trials.len() > 1 => {
                 let (first, second) = trials.split_at(trials.len() / 2);
                 self.wave(first, display, done)?;
                 return self.wave(second, display, done);
@@ -146,7 +146,7 @@ impl Runner {
 
     fn engine(&self, training: &Training, trial: &Trial) -> Result<Box<dyn Engine>> {
         let job = training.job(self.shape(trial)?);
-        self.device.engine(job, self.dataset.clone(), self.standardisation.clone())
+        self.device.trainer(job, &self.split, self.dataset.clone(), self.standardisation.clone())
     }
 
     /// Trains `trials` from the weights `start`, one a trial.

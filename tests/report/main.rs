@@ -100,6 +100,11 @@ fn a_runs_page_shows_all_that_its_records_have() {
     let summary: Value = serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap();
     let accuracy = summary["models"][0]["test"]["accuracy"].as_f64().unwrap();
     says(&page, &[&format!("{:.2}\u{a0}%", accuracy * 100.0)]);
+
+    fs::remove_file(run.join("summary.json")).unwrap();
+    done(folder.path(), "train --resume run");
+    done(folder.path(), "report run");
+    says(&self::page(&run), &["after 12 steps: ", "train --resume run"]);
 }
 
 #[test]

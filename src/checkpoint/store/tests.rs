@@ -240,6 +240,15 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before_and_both_damaged_are_an_erro
     let error = store.last(&run(), &SHAPES, |_| ()).unwrap_err();
     assert_eq!(error.exit_code(), 8);
     assert!(error.to_string().contains("step-2.safetensors"), "{error}");
+
+    // The best one, whatever its step.
+    store.save_best(&checkpoint(9)).unwrap();
+    let mut notices = Vec::new();
+    let last = store.last(&run(), &SHAPES, |notice| notices.push(notice.to_owned())).unwrap().unwrap();
+    assert_eq!(last, checkpoint(9));
+    assert!(notices[2].contains("best checkpoint, of step 9"), "{notices:?}");
+    fs::write(folder.path().join("checkpoints/best.safetensors"), "x").unwrap();
+    assert!(store.last(&run(), &SHAPES, |_| ()).unwrap_err().to_string().contains("step-2.safetensors"));
 }
 
 #[cfg(unix)]
