@@ -54,7 +54,7 @@ trait Subject {
     /// What kind of thing it is, and its name.
     fn title(&self) -> String;
 
-    /// What is to be known before any figure is believed: what is missing in the records, or was amiss.
+    /// What is to be known before the figures are believed: what is missing in the records, or was amiss.
     fn notices(&self) -> Vec<String>;
 
     /// What a reader looks for first.
@@ -71,6 +71,8 @@ struct Found {
     runs: Vec<Run>,
     /// What stands for itself.
     others: Vec<Box<dyn Subject>>,
+    /// What was found in the folders of those.
+    beside: Vec<Box<dyn Subject>>,
 }
 
 /// A page with its charts.
@@ -79,7 +81,7 @@ pub struct Report {
     pub page: String,
     /// The charts in it, each with a name of its own.
     pub charts: Vec<Chart>,
-    /// What is to be known before any figure is believed; it stands on the page too.
+    /// What is to be known before the figures are believed; it stands on the page too.
     pub notices: Vec<String>,
 }
 
@@ -119,19 +121,30 @@ impl Report {
         for path in paths {
             found.read(path)?;
         }
-        let Found { runs, others: mut subjects } = found;
+        let Found { runs, others: mut subjects, beside } = found;
         if !runs.is_empty() {
             subjects.insert(0, Box::new(Runs::new(runs)));
         }
+        let named = if subjects.is_empty() { beside.len() } else { subjects.len() };
+        subjects.extend(beside);
+        let titles: Vec<_> = subjects[..named].iter().map(|subject| subject.title()).collect();
         let mut charts = Charts::default();
-        let (mut cards, mut sections) = (Vec::new(), Vec::new());
+        let (mut notices, mut cards, mut sections) = (Vec::new(), Vec::new(), Vec::new());
+        // The first one's notices stand above all figures, the others' where their sections begin.
+        let mut above = None;
         for subject in &subjects {
             cards.extend(subject.cards());
-            sections.extend(subject.sections(&mut charts)?);
+            let mut own = subject.sections(&mut charts)?;
+            let told = subject.notices();
+            if above.is_none() {
+                above = Some(page::warnings(&told));
+            } else if let Some(first) = own.first_mut() {
+                first.body = html! { (page::warnings(&told)) (first.body) };
+            }
+            notices.extend(told);
+            sections.extend(own);
         }
-        let titles: Vec<_> = subjects.iter().map(|subject| subject.title()).collect();
-        let notices: Vec<_> = subjects.iter().flat_map(|subject| subject.notices()).collect();
-        let page = page::page(&titles.join(", "), &notices, &cards, &sections);
+        let page = page::page(&titles.join(", "), &above.unwrap_or_default(), &cards, &sections);
         Ok(Self { page, charts: charts.drawn, notices })
     }
 }
@@ -153,6 +166,10 @@ fn unknown(path: &Path, what: &str) -> Error {
 }
 
 impl Found {
+    fn len(&self) -> usize {
+        self.runs.len() + self.others.len() + self.beside.len()
+    }
+
     /// Finds out what a path has.
     fn read(&mut self, path: &Path) -> Result<()> {
         let metadata = fs::metadata(path).map_err(|error| unknown(path, &error.to_string()))?;
@@ -162,7 +179,7 @@ impl Found {
         }
         let name = name(path);
         let files = PRINTED.map(|file| (format!("{name}/{file}"), path.join(file)));
-        let before = self.runs.len() + self.others.len();
+        let before = self.len();
         if path.join("search.toml").is_file() {
             self.others.push(Box::new(search::Searched::read(name, path)?));
         } else if path.join("config.toml").is_file() {
@@ -171,9 +188,9 @@ impl Found {
             self.others.push(Box::new(all));
         }
         for (name, file) in files.into_iter().filter(|(_, file)| file.is_file()) {
-            self.others.push(printed(name, &file)?);
+            self.beside.push(printed(name, &file)?);
         }
-        if self.runs.len() + self.others.len() > before {
+        if self.len() > before {
             return Ok(());
         }
         if !crate::search::folder::shards(path)?.is_empty() {
@@ -293,6 +310,12 @@ fn mean(spread: &Spread) -> String {
 /// A cell with a text and a bar, full at 1.
 fn bar(share: f64, text: &str) -> Markup {
     html! { td.bar { span { (text) } i style=(format!("--share:{:.3}", share.clamp(0.0, 1.0))) {} } }
+}
+
+/// A time in a record as people read it.
+fn moment(recorded: &str) -> String {
+    let time = recorded.parse::<jiff::Zoned>();
+    time.map_or_else(|_| recorded.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S %:z").to_string())
 }
 
 /// Seconds as people read them.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use toml::Value;
 
 use super::runs::Run;
-use super::{duration, facts, scroll, table};
+use super::{duration, facts, moment, scroll, table};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::run_dir::Start;
@@ -101,8 +101,8 @@ fn one(run: &Run) -> Result<Markup> {
 /// When a process began to train, and after how much of it.
 fn since(start: &Start) -> String {
     match start.after_step {
-        0 => start.started.clone(),
-        steps => format!("{}, after {} steps", start.started, grouped(steps)),
+        0 => moment(&start.started),
+        steps => format!("{}, after {} steps", moment(&start.started), grouped(steps)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::{Card, Section, slug};
@@ -11,7 +11,12 @@ use crate::chart::{SOFTWARE, theme};
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");
 
-pub(super) fn page(title: &str, notices: &[String], cards: &[Card], sections: &[Section]) -> String {
+/// What is to be known before the figures below are believed.
+pub(super) fn warnings(notices: &[String]) -> Markup {
+    html! { @for notice in notices { p.warning { (notice) } } }
+}
+
+pub(super) fn page(title: &str, warnings: &Markup, cards: &[Card], sections: &[Section]) -> String {
     let digest = BASE64_STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
     let policy = format!(
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; \
@@ -45,7 +50,7 @@ pub(super) fn page(title: &str, notices: &[String], cards: &[Card], sections: &[
                         button.theme type="button" hidden { "Dark" }
                     }
                     h1 { (title) }
-                    @for notice in notices { p.warning { (notice) } }
+                    (warnings)
                     dl.cards {
                         @for card in cards {
                             div.card {

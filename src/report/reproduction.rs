@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::curves::{by_step, figures};
 use super::runs::device;
 use super::search::{ScoreOf, Searched, lines, scatter};
-use super::{Card, Charts, Section, Subject, answers, beside, duration, facts, mean, network};
+use super::{Card, Charts, Section, Subject, answers, beside, duration, facts, mean, moment, network};
 use crate::answers::{self as recorded, Answers};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::device::Record as DeviceRecord;
@@ -157,7 +157,7 @@ impl Subject for Reproduction {
         if let Some(summary) = &self.summary {
             let body = facts(&[
                 ("command", summary.command.join(" ")),
-                ("started", summary.started.clone()),
+                ("started", moment(&summary.started)),
                 ("device", device(&summary.device)),
                 ("platform", summary.platform.clone()),
                 ("version", format!("cyclone {}", summary.version)),

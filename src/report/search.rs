@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::curves::figures;
 use super::made::{settings, toml};
 use super::runs::device;
-use super::{Card, Charts, Section, Subject, duration, facts, percent, table};
+use super::{Card, Charts, Section, Subject, duration, facts, moment, percent, table};
 use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::device::Record as Device;
 use crate::error::Result;
@@ -127,7 +127,7 @@ impl Subject for Searched {
         if let Some(summary) = &self.summary {
             made.extend([
                 ("command", summary.command.join(" ")),
-                ("started", summary.started.clone()),
+                ("started", moment(&summary.started)),
                 ("platform", summary.platform.clone()),
                 ("version", format!("cyclone {}", summary.version)),
             ]);
