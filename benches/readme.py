@@ -4,14 +4,16 @@
 Between `<!-- run NAME: COMMAND -->` and `<!-- end NAME -->` stands what COMMAND printed, with the machine and the date. This
 runs the commands again (all, or those named) in a scratch folder and writes what they print; of a long table of numbers
 the first and the last rows, with a line that says how many are left out. `cyclone` is the release build; DATA in a command
-is the folder of the real images, taken from the environment.
+is the folder of the real images and PEERS that of other frameworks' programs, both taken from the environment. A picture
+docs/NAME.svg that README.md shows is the chart of that name, if the command made a report.
 """
-import datetime, os, pathlib, platform, re, subprocess, sys, tempfile
+import datetime, os, pathlib, platform, re, shutil, subprocess, sys, tempfile
 
 root = pathlib.Path(__file__).resolve().parent.parent
 readme = root / "README.md"
 program = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", root / "target")) / "release" / "cyclone"
 table = re.compile(r"(?:^ +\d+ +\d.*\n){12,}", re.M)
+folders = ["DATA", "PEERS"]
 block = re.compile(r"(<!-- run (\w[\w-]*): (.*?) -->\n).*?(<!-- end \2 -->)", re.S)
 
 
@@ -33,14 +35,22 @@ def run(found):
     if sys.argv[1:] and name not in sys.argv[1:]:
         return found[0]
     shown = f"$ {command}\n"
-    typed = command.replace("cyclone", str(program)).replace("DATA", os.environ.get("DATA", "DATA"))
+    typed = command.replace("cyclone", str(program)).replace("benches/", f"{root}/benches/")
+    for folder in folders:
+        typed = typed.replace(folder, os.environ.get(folder, folder))
     with tempfile.TemporaryDirectory() as scratch:
         done = subprocess.run(typed, shell=True, cwd=scratch, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for chart in pathlib.Path(scratch).glob("*/charts/*.svg"):
+            if f"docs/{chart.name}" in text:
+                shutil.copyfile(chart, root / "docs" / chart.name)
     if done.returncode != 0:
         sys.exit(f"{command}: exit code {done.returncode}\n{done.stdout}")
-    output = done.stdout.replace(os.environ.get("DATA", "DATA"), "DATA").replace(scratch + "/", "")
+    output = done.stdout.replace(scratch + "/", "")
+    for folder in folders:
+        output = output.replace(os.environ.get(folder, folder), folder)
     output = table.sub(shortened, output)
     return f"{head}```console\n{shown}{output.rstrip()}\n```\n*{machine()}*\n{tail}"
 
 
-readme.write_text(block.sub(run, readme.read_text()))
+text = readme.read_text()
+readme.write_text(block.sub(run, text))

@@ -207,5 +207,5 @@ pub fn metrics(bytes: &[u8]) {
     assert!(left.is_empty() || left.ends_with(b"\n"));
     // Nothing is left to cut; that all records are lost is said again.
     assert_eq!(run.cut_metrics(100).unwrap().len(), usize::from(left.is_empty()));
-    refused(Csv::create(folder.path()), &[4]);
+    refused(Csv::create(folder.path()), &[8]);
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::profile::Options;
 use crate::profile::sweep::Axis;
-use crate::spec::{Feed, Source};
+use crate::spec::{Feed, Source, shown};
 
 mod search;
 mod verify;
@@ -135,7 +135,7 @@ impl TrainArgs {
 /// `config`, with the file's keys over it, with the flags over those.
 fn resolve(mut config: Config, file: Option<&Path>, flags: &Settings) -> Result<Config> {
     if let Some(path) = file {
-        let within = |error| Error::Usage(format!("--config {}: {error}", path.display()));
+        let within = |error| Error::Usage(format!("--config {}: {error}", shown(path)));
         Settings::read(path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
     }
     flags.clone().apply(&mut config)?;

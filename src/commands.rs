@@ -39,28 +39,23 @@ pub fn guarded(program: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
 pub fn run() -> u8 {
     let started = Instant::now();
     let parsed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    match parsed {
-        Ok(cli) => match dispatch(cli, started) {
-            Ok(()) => 0,
-            Err(error) => {
-                display::error(&error);
-                error.exit_code()
-            }
-        },
+    let done = match parsed {
+        Ok(cli) => dispatch(cli, started),
         // Help or the version, to standard output.
-        Err(help) if !help.use_stderr() => match display::written(help.print()) {
-            Ok(()) => 0,
-            Err(error) => {
-                display::error(&error);
-                error.exit_code()
-            }
-        },
+        Err(help) if !help.use_stderr() => display::written(help.print()),
         Err(usage) => {
             // Nothing could be said about a failure there.
             let _ = usage.print();
-            usage.exit_code() as u8
+            return usage.exit_code() as u8;
         }
-    }
+    };
+    done.map_or_else(
+        |error| {
+            display::error(&error);
+            error.exit_code()
+        },
+        |()| 0,
+    )
 }
 
 /// Runs a command on this rank of a job, and ends the job where a rank fails for itself.
@@ -87,9 +82,7 @@ fn on_ranks(command: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
 
 fn dispatch(cli: Cli, started: Instant) -> Result<()> {
     // They would start by themselves at their first use, and panic where the system gives none.
-    let threads = rayon::ThreadPoolBuilder::new().build_global();
-    threads
-        .map_err(|error| Error::Resources(format!("cannot start threads: {error}; raise the limit (ulimit -u, -v)")))?;
+    rayon::ThreadPoolBuilder::new().build_global().map_err(|fault| Error::threads(&fault))?;
     match cli.command {
         Command::Train(args) => train::run(&args),
         Command::LrFind(args) => lr_find::run(&args),

@@ -17,7 +17,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::preset::Preset;
 use crate::schedule::Triangle;
-use crate::spec::{DataSpec, Feed, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation, grouped};
+use crate::spec::{DataSpec, Feed, Length, ModelSpec, Penalty, Pick, Source, TrainSpec, Validation, grouped, shown};
 
 /// Everything that decides what a training does.
 #[derive(Clone, Debug, PartialEq)]
@@ -212,7 +212,7 @@ impl Settings {
     ///
     /// [`Error::Usage`], naming the file and the key.
     pub fn read(path: &Path) -> Result<Self> {
-        let usage = |what: &str| Error::Usage(format!("{}: {}", path.display(), what.trim_end()));
+        let usage = |what: &str| Error::Usage(format!("{}: {}", shown(path), what.trim_end()));
         let mut text = String::new();
         // A pipe is welcome, but not one without an end.
         let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));

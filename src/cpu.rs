@@ -285,9 +285,7 @@ impl<T: Real> Engine for CpuEngine<T> {
 pub fn threads(count: usize) -> Result<rayon::ThreadPool> {
     let threads =
         rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("cpu engine {index}")).build();
-    threads.map_err(|error| {
-        Error::Resources(format!("cannot start {count} threads: {error}; raise the limit (ulimit -u, -v)"))
-    })
+    threads.map_err(|fault| Error::threads(&fault))
 }
 
 /// A mistake in this program unless `found` is in `expected`.

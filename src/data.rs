@@ -32,7 +32,7 @@ pub use cifar::{FILES, INPUTS};
 pub use standardise::Standardisation;
 
 use crate::error::{Error, Result};
-use crate::spec::Source;
+use crate::spec::{Source, shown};
 
 /// A set of labelled images. Rows `0..train` are the training images, `train..len` the test images.
 pub struct Dataset {
@@ -97,12 +97,12 @@ impl Dataset {
     /// be used is an error, never a reason to train on something else.
     fn auto(folder: &Path) -> Result<Self> {
         if fs::symlink_metadata(folder).is_ok() {
-            let notice = format!("Data: CIFAR-10, found in {}.", folder.display());
+            let notice = format!("Data: CIFAR-10, found in {}.", shown(folder));
             return Ok(Self { notice: Some(notice), ..cifar::open(folder)? });
         }
         let notice = format!(
             "Data: there is no {}, so the built-in stand-in images are used (drawn shapes, not CIFAR-10; see data/README.md).",
-            folder.display()
+            shown(folder)
         );
         Ok(Self { notice: Some(notice), ..stand_in::dataset()? })
     }

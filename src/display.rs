@@ -8,9 +8,10 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::spec::escaped;
+use crate::spec::{escaped, shown};
 use crate::statistics::Spread;
 use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
 
@@ -31,7 +32,7 @@ mod progress;
 ///
 /// [`Error::Output`] if it cannot be written to, a full disk say.
 pub fn print(text: &str) -> Result<()> {
-    written(io::stdout().write_all(shown(text).as_bytes()))
+    written(io::stdout().write_all(printable(text).as_bytes()))
 }
 
 /// What came of writing to standard output, to its last byte.
@@ -48,13 +49,32 @@ pub fn written(result: io::Result<()>) -> Result<()> {
     }
 }
 
+/// Prints a document of JSON.
+///
+/// # Errors
+///
+/// As [`print()`].
+pub fn json(document: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(document).map_err(|error| Error::Internal(format!("--json: {error}")))?;
+    let mut ascii = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        // In JSON these may stand for themselves; before a terminal they had better not.
+        if ('\u{7f}'..='\u{9f}').contains(&character) {
+            let _ = write!(ascii, "\\u{:04x}", character as u32);
+        } else {
+            ascii.push(character);
+        }
+    }
+    print(&(ascii + "\n"))
+}
+
 /// Prints lines to standard error, escaped; nothing could be said about a failure there.
 fn remark(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", shown(text));
+    let _ = writeln!(io::stderr(), "{}", printable(text));
 }
 
 /// What would steer a terminal, in a file's name say, is escaped in every line.
-fn shown(text: &str) -> String {
+fn printable(text: &str) -> String {
     text.split('\n').map(escaped).collect::<Vec<_>>().join("\n")
 }
 
@@ -284,7 +304,7 @@ fn table(outcome: &Outcome, records: &Path) -> String {
         rounded(timing.images_per_second()),
         timing.evaluation.as_secs_f64(),
     );
-    let _ = writeln!(text, "records in {}", escaped(records.display()));
+    let _ = writeln!(text, "records in {}", shown(records));
     text
 }
 

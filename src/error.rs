@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::spec::escaped;
+use crate::spec::{escaped, shown};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -18,7 +18,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// Exit code 3: the images cannot be used.
-    #[error("{}: {what}", escaped(path.display()))]
+    #[error("{}: {what}", shown(path))]
     Data {
         /// The file or folder.
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum Error {
         what: String,
     },
     /// Exit code 4: a record cannot be written.
-    #[error("{}: {what}", escaped(path.display()))]
+    #[error("{}: {what}", shown(path))]
     Output {
         /// The file or folder.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum Error {
     #[error("{0}")]
     Diverged(String),
     /// Exit code 7: an archive is damaged or is not the expected one.
-    #[error("{}: {what}", escaped(path.display()))]
+    #[error("{}: {what}", shown(path))]
     Archive {
         /// The archive.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum Error {
         what: String,
     },
     /// Exit code 8: a checkpoint is damaged, or is not of the run that was asked for.
-    #[error("{}: {what}", escaped(path.display()))]
+    #[error("{}: {what}", shown(path))]
     Checkpoint {
         /// The checkpoint, or the run's folder.
         path: PathBuf,
@@ -64,7 +64,7 @@ pub enum Error {
         what: String,
     },
     /// Exit code 9: another process trains in the folder, or downloads into it.
-    #[error("{}: {what}", escaped(path.display()))]
+    #[error("{}: {what}", shown(path))]
     Busy {
         /// The folder, or the file.
         path: PathBuf,
@@ -115,6 +115,11 @@ impl Error {
             Self::Job { code, .. } => *code,
             Self::Internal(_) => 70,
         }
+    }
+
+    /// An [`Error::Resources`] for threads that the system does not give.
+    pub fn threads(fault: &rayon::ThreadPoolBuildError) -> Self {
+        Self::Resources(format!("cannot start threads: {fault}; raise the limit (ulimit -u, -v)"))
     }
 
     /// An [`Error::Data`] about `path`.

@@ -94,7 +94,7 @@ pub struct Found {
     pub points: Vec<Point>,
     /// Whether the test ended early because the loss grew far above its least.
     pub diverged: bool,
-    /// The range to train with, if the loss fell at all.
+    /// The range to train with, if the accuracy rose.
     pub suggestion: Option<Suggestion>,
 }
 

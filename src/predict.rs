@@ -9,7 +9,7 @@ use crate::data::{Dataset, INPUTS, picture, picture_files};
 use crate::device::Device;
 use crate::engine::Job;
 use crate::error::{Error, Result};
-use crate::spec::escaped;
+use crate::spec::shown;
 use crate::trained::Trained;
 
 /// Rows given to an engine at a time, 12 MiB of pixels: a picture is a row for each class.
@@ -19,7 +19,7 @@ const ROWS: usize = 4096;
 #[derive(Clone, Debug, Serialize)]
 pub struct Prediction {
     /// The picture; a folder, if its pictures cannot be had.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "unicode")]
     pub path: PathBuf,
     /// What it was taken for, or why it could not be used.
     #[serde(flatten)]
@@ -56,7 +56,7 @@ pub struct Likelihood {
 }
 
 /// A name in JSON must be Unicode, a name on disk need not.
-fn shown<S: Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+fn unicode<S: Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
 }
 
@@ -115,7 +115,7 @@ fn classify_some(
         Ok((path, resized)) => {
             let mut classes = answers.next().unwrap_or_default();
             if classes.iter().any(|likelihood| !likelihood.probability.is_finite()) {
-                let path = escaped(path.display());
+                let path = shown(&path);
                 return Err(Error::Diverged(format!("{path}: the network's answer is not finite")));
             }
             // Stable: of equal ones the first label comes first, as in training.

@@ -38,7 +38,7 @@ use serde_json::Value;
 use crate::chart::{Chart, SOFTWARE, number};
 use crate::error::{Error, Result};
 use crate::run_dir::Records;
-use crate::spec::escaped;
+use crate::spec::{bytes, escaped, shown};
 use crate::statistics::Spread;
 use runs::{Run, Runs};
 
@@ -73,6 +73,8 @@ struct Found {
     others: Vec<Box<dyn Subject>>,
     /// What was found in the folders of those.
     beside: Vec<Box<dyn Subject>>,
+    /// What was found there and left out.
+    told: Vec<String>,
 }
 
 /// A page with its charts.
@@ -114,14 +116,14 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] for a path that has no records, and for damaged ones what reads them: [`Error::Checkpoint`] or
-    /// [`Error::Data`], naming the file and the line.
+    /// [`Error::Usage`] for a path that has no records, and for damaged ones [`Error::Checkpoint`], naming the file and
+    /// the line.
     pub fn of(paths: &[PathBuf]) -> Result<Self> {
         let mut found = Found::default();
         for path in paths {
             found.read(path)?;
         }
-        let Found { runs, others: mut subjects, beside } = found;
+        let Found { runs, others: mut subjects, beside, told: mut above } = found;
         if !runs.is_empty() {
             subjects.insert(0, Box::new(Runs::new(runs)));
         }
@@ -129,28 +131,30 @@ impl Report {
         subjects.extend(beside);
         let titles: Vec<_> = subjects[..named].iter().map(|subject| subject.title()).collect();
         let mut charts = Charts::default();
-        let (mut notices, mut cards, mut sections) = (Vec::new(), Vec::new(), Vec::new());
-        // The first one's notices stand above all figures, the others' where their sections begin.
-        let mut above = None;
-        for subject in &subjects {
+        let (mut notices, mut cards, mut sections) = (above.clone(), Vec::new(), Vec::new());
+        for (place, subject) in subjects.iter().enumerate() {
             cards.extend(subject.cards());
             let mut own = subject.sections(&mut charts)?;
             let told = subject.notices();
-            if above.is_none() {
-                above = Some(page::warnings(&told));
-            } else if let Some(first) = own.first_mut() {
-                first.body = html! { (page::warnings(&told)) (first.body) };
+            notices.extend(told.iter().cloned());
+            match own.first_mut() {
+                Some(first) if place > 0 => first.body = html! { (page::warnings(&told)) (first.body) },
+                // Of what the page is about first of all.
+                _ => above.extend(told),
             }
-            notices.extend(told);
             sections.extend(own);
         }
-        let page = page::page(&titles.join(", "), &above.unwrap_or_default(), &cards, &sections);
+        let page = page::page(&titles.join(", "), &above, &cards, &sections);
         Ok(Self { page, charts: charts.drawn, notices })
     }
 }
 
 /// Whether a file is an earlier report's page or chart, by what stands at its beginning.
 pub fn is_reports(path: &Path) -> bool {
+    // A pipe would be waited for.
+    if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return false;
+    }
     let mut head = Vec::new();
     let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
     read.is_ok() && head.windows(SOFTWARE.len()).any(|part| part == SOFTWARE.as_bytes())
@@ -161,7 +165,7 @@ fn unknown(path: &Path, what: &str) -> Error {
     Error::Usage(format!(
         "{}: {what}; expected the folder of a run, a search or a reproduction, or a file with what `cyclone profile \
          --json` or `cyclone verify --json` printed",
-        path.display()
+        shown(path)
     ))
 }
 
@@ -188,14 +192,17 @@ impl Found {
             self.others.push(Box::new(all));
         }
         for (name, file) in files.into_iter().filter(|(_, file)| file.is_file()) {
-            self.beside.push(printed(name, &file)?);
+            match printed(name, &file) {
+                // Perhaps the user's own, and the folder's records are there all the same.
+                Err(Error::Usage(what)) => self.told.push(what),
+                found => self.beside.push(found?),
+            }
         }
         if self.len() > before {
             return Ok(());
         }
         if !crate::search::folder::shards(path)?.is_empty() {
-            let merge =
-                format!("only shards of a search: bring them together by cyclone search merge {}", path.display());
+            let merge = format!("only shards of a search: bring them together by cyclone search merge {}", shown(path));
             return Err(unknown(path, &merge));
         }
         Err(unknown(path, "no records"))
@@ -206,7 +213,10 @@ impl Found {
 fn printed(name: String, path: &Path) -> Result<Box<dyn Subject>> {
     let failed = |what: &dyn std::fmt::Display| unknown(path, &what.to_string());
     let mut text = String::new();
-    File::open(path).and_then(|file| file.take(MOST).read_to_string(&mut text)).map_err(|error| failed(&error))?;
+    File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text)).map_err(|error| failed(&error))?;
+    if text.len() as u64 > MOST {
+        return Err(failed(&format!("more than {}", bytes(MOST.into()))));
+    }
     let value: Value = serde_json::from_str(&text).map_err(|error| failed(&format!("no JSON: {error}")))?;
     if value.get("devices").is_some() {
         return Ok(Box::new(profile::Profile::read(name, path, value)?));
@@ -220,7 +230,7 @@ fn printed(name: String, path: &Path) -> Result<Box<dyn Subject>> {
 /// What people call a folder or a file.
 fn name(path: &Path) -> String {
     let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    whole.file_name().map_or_else(|| escaped(path.display()), |name| escaped(name.display()))
+    whole.file_name().map_or_else(|| shown(path), |name| escaped(name.display()))
 }
 
 /// The charts of a page.

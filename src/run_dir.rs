@@ -22,6 +22,7 @@ use crate::device;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::params::Params;
+use crate::spec::shown;
 use crate::statistics::Spread;
 use crate::train::{Evaluation, Observer, Outcome, Score};
 use crate::weights;
@@ -41,6 +42,8 @@ mod tensorboard;
 
 /// The folder of default names.
 const RUNS: &str = "runs";
+/// The file with a line a model at every evaluation, see [`Line`].
+const METRICS: &str = "metrics.jsonl";
 
 /// A run's folder, made by this process.
 pub struct RunDir {
@@ -68,7 +71,7 @@ impl RunDir {
             None => fresh(name)?,
         };
         let lock = lock::take(&path)?;
-        let metrics = path.join("metrics.jsonl");
+        let metrics = path.join(METRICS);
         let metrics = OpenOptions::new().append(true).create(true).open(&metrics).map_err(failed(&metrics))?;
         let run = Self { path, metrics, starts: Vec::new(), _lock: lock };
         // Last: where it is, there is a run that can be resumed.
@@ -142,7 +145,7 @@ impl Observer for RunDir {
             lines.push(b'\n');
         }
         // One unbuffered write, so that a reader never sees half an evaluation.
-        self.metrics.write_all(&lines).map_err(failed(&self.path.join("metrics.jsonl")))
+        self.metrics.write_all(&lines).map_err(failed(&self.path.join(METRICS)))
     }
 }
 
@@ -158,7 +161,7 @@ fn claim_given(path: &Path) -> Result<()> {
                 return Err(Error::Usage(format!(
                     "--out {0}: the folder is there and not empty, and a run is never overwritten: \
                      name another folder, or remove this one, or go on with its run by --resume {0}",
-                    path.display()
+                    shown(path)
                 )));
             }
             Ok(())

@@ -1,13 +1,13 @@
 //! Ctrl-C, SIGTERM and a terminal that closes (SIGHUP): the first asks the training to save its state and end, a second
 //! Ctrl-C or SIGTERM ends the process at once.
 //!
-//! A second SIGHUP does not. When a terminal closes the shell sends one to its jobs and the kernel one to those in the
-//! foreground, and systemd sends one after its SIGTERM: it is the same wish twice.
+//! SIGHUP never does, and is the cause only where no other signal came: when a terminal closes the shell sends one to its
+//! jobs and the kernel one to those in the foreground, and systemd sends one after its SIGTERM.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(unix)]
 use signal_hook::consts::SIGHUP;
@@ -16,19 +16,11 @@ use signal_hook::flag;
 
 use crate::error::{Error, Result};
 
-/// The signals that end a training, by number and name.
-const SIGNALS: &[(i32, &str)] = &[
-    (SIGINT, "SIGINT"),
-    (SIGTERM, "SIGTERM"),
-    #[cfg(unix)]
-    (SIGHUP, "SIGHUP"),
-];
-
-/// Remembers the first signal that came; the default knows of none, and never will.
+/// Remembers the signals that came; the default knows of none, and never will.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
-    /// Its number; 0 for none.
-    caught: Arc<AtomicUsize>,
+    /// Number, name, and whether it came.
+    watched: Vec<(i32, &'static str, Arc<AtomicBool>)>,
 }
 
 impl Signals {
@@ -38,43 +30,37 @@ impl Signals {
     ///
     /// [`Error::Internal`] if the system refuses.
     pub fn watch() -> Result<Self> {
-        let caught = Arc::new(AtomicUsize::new(0));
+        let mut signals = Self::default();
         let armed = Arc::new(AtomicBool::new(false));
-        let register = || -> io::Result<()> {
-            for &(number, _) in SIGNALS {
-                if is_hangup(number) {
-                    if is_ignored(number) {
-                        continue;
-                    }
-                } else {
-                    // Before the next line: the first signal finds the shutdown unarmed, and arms it.
-                    flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&armed))?;
-                }
+        let mut register = || -> io::Result<()> {
+            for (number, name) in [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM")] {
+                // In this order: the first signal finds the shutdown unarmed, and arms it.
+                flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&armed))?;
                 flag::register(number, Arc::clone(&armed))?;
-                flag::register_usize(number, Arc::clone(&caught), number as usize)?;
+                signals.remember(number, name)?;
+            }
+            #[cfg(unix)]
+            if !is_ignored(SIGHUP) {
+                signals.remember(SIGHUP, "SIGHUP")?;
             }
             Ok(())
         };
         register().map_err(|error| Error::Internal(format!("cannot catch signals: {error}")))?;
-        Ok(Self { caught })
+        Ok(signals)
+    }
+
+    fn remember(&mut self, number: i32, name: &'static str) -> io::Result<()> {
+        let came = Arc::new(AtomicBool::new(false));
+        flag::register(number, Arc::clone(&came))?;
+        self.watched.push((number, name, came));
+        Ok(())
     }
 
     /// The error that ends what is being done, after so much of it, if a signal has come.
     pub fn caught(&self, after: impl fmt::Display) -> Option<Error> {
-        let caught = self.caught.load(Ordering::Relaxed);
-        let (number, name) = *SIGNALS.iter().find(|(number, _)| *number as usize == caught)?;
-        Some(Error::Interrupted { name, number: number as u8, after: after.to_string() })
+        let (number, name, _) = self.watched.iter().find(|(_, _, came)| came.load(Ordering::Relaxed))?;
+        Some(Error::Interrupted { name, number: *number as u8, after: after.to_string() })
     }
-}
-
-#[cfg(unix)]
-fn is_hangup(number: i32) -> bool {
-    number == SIGHUP
-}
-
-#[cfg(not(unix))]
-fn is_hangup(_: i32) -> bool {
-    false
 }
 
 /// Whether this process was started with a signal ignored.
@@ -89,9 +75,4 @@ fn is_ignored(number: i32) -> bool {
         action
     };
     action.sa_sigaction == libc::SIG_IGN
-}
-
-#[cfg(not(unix))]
-fn is_ignored(_: i32) -> bool {
-    false
 }

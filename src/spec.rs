@@ -1,7 +1,7 @@
 //! What is to be trained: plain data, checked before anything is built from it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -175,6 +175,11 @@ pub fn escaped(text: impl fmt::Display) -> String {
         }
     }
     shown
+}
+
+/// A path as messages show it.
+pub fn shown(path: &Path) -> String {
+    escaped(path.display())
 }
 
 /// Where the images come from: `auto`, `synthetic`, or a path. A path of one of these names is written `./auto`.

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use crate::data::Standardisation;
 use crate::error::{Error, Result};
 use crate::params::{Params, tensors};
-use crate::spec::{ModelSpec, grouped};
+use crate::spec::{ModelSpec, grouped, shown};
 use crate::weights;
 
 /// The largest file that is read: far above the weights of [`ModelSpec::MAX_HIDDEN`] hidden units would be no limit at
@@ -93,7 +93,7 @@ fn weights_of(run: &Path, networks: usize, model: Option<usize>) -> Result<Strin
         (1, None | Some(0)) => Ok("weights.safetensors".into()),
         (2.., Some(model)) if model < networks => Ok(format!("weights-{model}.safetensors")),
         (_, given) => {
-            let run = run.display();
+            let run = shown(run);
             let given = given.map_or(String::new(), |model| format!("--model {model}: "));
             let expected = match networks {
                 1 => "a single network: leave --model out".into(),

@@ -118,6 +118,18 @@ fn a_signal_saves_the_state_and_the_resumed_run_has_the_same_bits() {
 }
 
 #[test]
+fn a_terminal_that_closes_beside_another_signal_changes_nothing() {
+    let folder = workplace();
+    let child = spawn(&mut run(folder.path(), &[]));
+    until(|| folder.path().join("run/checkpoints/step-37.safetensors").exists());
+    // Both are there when it goes on.
+    for name in ["STOP", "HUP", "TERM", "CONT"] {
+        signal(&child, name);
+    }
+    says(&exits(&wait(child), 143), &["error: stopped by SIGTERM after step", "is kept; go on with"]);
+}
+
+#[test]
 fn a_second_signal_ends_the_process_at_once() {
     let folder = workplace();
     // Evaluations of 10,000 images on a wide network: the first signal has to wait for one.
@@ -221,6 +233,25 @@ fn tables_of_a_complete_run_are_written_from_its_metrics() {
         assert_eq!((rows, names.len()), (7, 1));
         assert_eq!(events(whole.path(), &names[0]), 7);
     }
+}
+
+#[test]
+fn tables_of_damaged_metrics_are_not_begun() {
+    let whole = whole();
+    let metrics = whole.path().join("run/metrics.jsonl");
+    let lines = fs::read_to_string(&metrics).unwrap();
+    fs::write(&metrics, lines.replacen("step", "leap", 1)).unwrap();
+    // Twice: nothing that the first left is taken for a table.
+    for flag in ["--csv", "--tensorboard", "--csv", "--tensorboard"] {
+        let message = exits(&finish(resume(whole.path()).arg(flag)), 8);
+        says(&message, &["run/metrics.jsonl: line 1: not a record"]);
+    }
+    let names = fs::read_dir(whole.path().join("run")).unwrap();
+    let tables = names.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
+        name.contains("tfevents") || name == "metrics.csv"
+    });
+    assert_eq!(tables.count(), 0);
 }
 
 #[test]

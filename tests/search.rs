@@ -371,7 +371,7 @@ fn killed_and_resumed_or_in_shards_it_is_the_same_search() {
 
     output(command(folder.path(), &format!("{SHORT} --out parts --shard 0/2")));
     let missing = command(folder.path(), "search merge parts").output().unwrap();
-    assert_eq!(missing.status.code(), Some(3));
+    assert_eq!(missing.status.code(), Some(8));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("trials 1, 3, 5, 7, 9, 11"));
     let mut second = command(folder.path(), &format!("{SHORT} --out parts"));
     second.envs([("OMPI_COMM_WORLD_RANK", "1"), ("OMPI_COMM_WORLD_SIZE", "2")]);

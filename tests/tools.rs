@@ -155,6 +155,12 @@ fn a_name_of_a_picture_steers_no_terminal_and_begins_no_line() {
     assert_eq!(words.lines().count(), 2, "{words}");
     let entries: Value = serde_json::from_str(&done(folder.path(), &["predict", "run", name, "--json"])).unwrap();
     assert_eq!(entries[0]["path"], name);
+    // These may stand for themselves in JSON.
+    let name = "a\u{7f}\u{9b}.png";
+    picture(&folder.path().join(name), 32, 32, ImageFormat::Png);
+    let words = done(folder.path(), &["predict", "run", name, "--json"]);
+    let entries: Value = serde_json::from_str(&words).unwrap();
+    assert!(entries[0]["path"] == name && !words.contains(['\u{7f}', '\u{9b}']), "{words}");
     let output = cyclone(folder.path(), &["predict", "run", "gone\nerror: forged.png"]);
     let message = text(&output.stderr);
     assert!(

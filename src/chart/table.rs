@@ -18,7 +18,6 @@ pub(super) fn table(chart: &Chart) -> Markup {
 
 /// A row a bar.
 fn by_name(chart: &Chart) -> Markup {
-    let bars = |panel: &Panel| panel.series.first().map(|series| (series.points.clone(), series.mark));
     html! {
         table {
             caption.unseen { (chart.title) }
@@ -26,12 +25,12 @@ fn by_name(chart: &Chart) -> Markup {
             @for panel in &chart.panels {
                 tbody {
                     tr { th.group scope="rowgroup" colspan="3" { (panel.y.label) } }
-                    @if let Some((points, mark)) = bars(panel) {
-                        @for point in &points {
+                    @for series in &panel.series {
+                        @for point in &series.points {
                             tr {
                                 th scope="row" { (panel.y.text(point.y)) }
                                 td { (chart.x.text(point.x)) }
-                                td { @if let Mark::Bars { whole: Some(whole) } = mark { (share(point.x, whole)) } }
+                                td { @if let Mark::Bars { whole: Some(whole) } = series.mark { (share(point.x, whole)) } }
                             }
                         }
                     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Checkpoint, Fault, Run, Shapes};
 use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
+use crate::spec::shown;
 
 /// Checkpoints of single steps that are kept: the last, and the one before it in case the last is damaged.
 const KEPT: usize = 2;
@@ -103,12 +104,12 @@ impl<D: Disk> Store<D> {
                     return Ok(Some(checkpoint));
                 }
                 Ok(checkpoint) => {
-                    let what = format!("it is of step {}, which its name does not say", checkpoint.state.step);
-                    notice(&format!("{}: {what}", path.display()));
+                    let what = format!("it is of step {}, which is not the one in its name", checkpoint.state.step);
+                    notice(&format!("{}: {what}", shown(&path)));
                     damaged.get_or_insert(Error::checkpoint(&path, what));
                 }
                 Err(Fault::Damaged(what)) => {
-                    notice(&format!("{}: damaged: {what}", path.display()));
+                    notice(&format!("{}: damaged: {what}", shown(&path)));
                     let advice = "No checkpoint can be used: train anew with --out";
                     damaged.get_or_insert(Error::checkpoint(&path, format!("damaged: {what}. {advice}")));
                 }

@@ -28,7 +28,7 @@ pub struct VerifyArgs {
     /// Instead, break the shaders in every known way and see whether the checks notice
     #[arg(long, help_heading = "Checks", conflicts_with_all = ["quick", "full", "case", "shaders", "training"])]
     pub mutants: bool,
-    /// Take each NAME.wgsl of this folder in the place of the built-in one
+    /// Take the files of this folder, NAME.wgsl or update/NAME.wgsl, in the place of the built-in ones
     #[arg(long, help_heading = "Checks", value_name = "DIR")]
     pub shaders: Option<PathBuf>,
 

@@ -10,7 +10,7 @@ use crate::data::info::{self, Info};
 use crate::data::{Dataset, binary};
 use crate::display::{self, Display};
 use crate::error::{Error, Result};
-use crate::spec::{Source, escaped, grouped};
+use crate::spec::{Source, escaped, grouped, shown};
 
 use super::output::{check_new, ending, write_new};
 
@@ -31,7 +31,7 @@ fn import(args: &ImportArgs) -> Result<()> {
     dataset.notice.iter().for_each(|notice| Display::new(false).note(notice));
     binary::import(&dataset, &args.destination)?;
     let [train, test] = [dataset.train, dataset.labels.len() - dataset.train].map(|n| grouped(n as u64));
-    let (path, typed) = (escaped(args.destination.display()), display::quoted(&args.destination));
+    let (path, typed) = (shown(&args.destination), display::quoted(&args.destination));
     display::print(&format!("{train} training and {test} test images in {path}: train on them with --data {typed}\n"))
 }
 
@@ -44,8 +44,7 @@ fn info(args: &InfoArgs) -> Result<()> {
     dataset.notice.iter().for_each(|notice| Display::new(false).note(notice));
     let info = Info::of(&dataset);
     if args.json {
-        let text = serde_json::to_string_pretty(&info).map_err(|error| Error::Internal(format!("info: {error}")))?;
-        display::print(&format!("{text}\n"))?;
+        display::json(&info)?;
     } else {
         display::print(&text(&info))?;
     }

@@ -3,7 +3,7 @@
 use crate::cli::ExportArgs;
 use crate::display;
 use crate::error::Result;
-use crate::spec::{escaped, grouped};
+use crate::spec::{grouped, shown};
 use crate::trained::Trained;
 
 use super::output::write_new;
@@ -16,5 +16,5 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let name = format!("model{model}.{}", args.format.extension());
     let path = args.out.clone().unwrap_or_else(|| args.run.join(name));
     write_new(&path, "--out", &bytes)?;
-    display::print(&format!("{}: {} bytes\n", escaped(path.display()), grouped(bytes.len() as u64)))
+    display::print(&format!("{}: {} bytes\n", shown(&path), grouped(bytes.len() as u64)))
 }

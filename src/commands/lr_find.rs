@@ -8,7 +8,7 @@ use crate::data::Standardisation;
 use crate::data::split::Split;
 use crate::display::{self, Display};
 use crate::engine::Job;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lr_find::{self, Found, Sweep, chart};
 use crate::ranks::Place;
 use crate::spec::{ModelSpec, grouped};
@@ -61,9 +61,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     drop(display);
 
     if args.json {
-        let text =
-            serde_json::to_string_pretty(&found).map_err(|error| Error::Internal(format!("lr-find: {error}")))?;
-        display::print(&format!("{text}\n"))?;
+        display::json(&found)?;
     } else {
         display::print(&text(&found))?;
     }

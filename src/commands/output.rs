@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::disk;
 use crate::error::{Error, Result};
-use crate::spec::escaped;
+use crate::spec::shown;
 
 /// Demands that a file of this name can be made and is not there yet: before the work whose result it is to hold. `flag`
 /// is what named it.
@@ -22,11 +22,11 @@ pub fn write_new(path: &Path, flag: &str, bytes: &[u8]) -> Result<()> {
 }
 
 fn failed(path: &Path, flag: &str, fault: &io::Error) -> Error {
-    let shown = escaped(path.display());
+    let name = shown(path);
     if path.is_dir() {
-        Error::Usage(format!("{flag} {shown}: a folder, expected the name of a new file"))
+        Error::Usage(format!("{flag} {name}: a folder, expected the name of a new file"))
     } else if fault.kind() == ErrorKind::AlreadyExists {
-        Error::Usage(format!("{flag} {shown}: it is there, and nothing is overwritten: name another file"))
+        Error::Usage(format!("{flag} {name}: it is there, and nothing is overwritten: name another file"))
     } else {
         Error::output(path, format!("cannot be written: {fault}. Name another place with {flag}"))
     }
@@ -37,10 +37,6 @@ pub fn ending(path: &Path, flag: &str, known: &[&'static str]) -> Result<&'stati
     let found = path.extension().unwrap_or_default().to_ascii_lowercase();
     known.iter().find(|known| found == **known).copied().ok_or_else(|| {
         let known: Vec<_> = known.iter().map(|known| format!(".{known}")).collect();
-        Error::Usage(format!(
-            "{flag} {}: expected a name that ends with {}",
-            escaped(path.display()),
-            known.join(" or ")
-        ))
+        Error::Usage(format!("{flag} {}: expected a name that ends with {}", shown(path), known.join(" or ")))
     })
 }

@@ -7,7 +7,7 @@ use crate::device::Device;
 use crate::display::{self, Display};
 use crate::error::{Error, Result};
 use crate::predict::{self, Answer};
-use crate::spec::escaped;
+use crate::spec::{escaped, shown};
 use crate::trained::Trained;
 
 /// Classifies pictures. Those that cannot be used are named after the others, and end the command with exit code 3.
@@ -21,7 +21,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     for prediction in &predictions {
         match &prediction.answer {
             Answer::Classes { classes, .. } => {
-                let _ = writeln!(text, "{}", escaped(prediction.path.display()));
+                let _ = writeln!(text, "{}", shown(&prediction.path));
                 for likelihood in classes {
                     let _ = writeln!(text, "{:>8.2}%  {}", likelihood.probability * 100.0, escaped(&likelihood.class));
                 }
@@ -30,11 +30,10 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         }
     }
     if args.json {
-        text = serde_json::to_string_pretty(&predictions)
-            .map_err(|error| Error::Internal(format!("predictions: {error}")))?;
-        text.push('\n');
+        display::json(&predictions)?;
+    } else {
+        display::print(&text)?;
     }
-    display::print(&text)?;
     let last = faults.pop();
     faults.iter().for_each(display::error);
     last.map_or(Ok(()), Err)

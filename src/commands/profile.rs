@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use crate::cli::ProfileArgs;
 use crate::display::{self, Display};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::profile;
+use crate::spec::shown;
 
 /// Says where the time goes, as the flags say. `started` is the process's start.
 pub fn run(args: &ProfileArgs, started: Instant) -> Result<()> {
@@ -14,22 +15,21 @@ pub fn run(args: &ProfileArgs, started: Instant) -> Result<()> {
     let mut note = |text: &str| display.note(text);
     if args.matmul {
         let products = profile::matrix_products(&options, &mut note)?;
-        return if args.json { json(&products) } else { display::print(&display::profile::products(&products)) };
+        return if args.json {
+            display::json(&products)
+        } else {
+            display::print(&display::profile::products(&products))
+        };
     }
     let (report, trace) = profile::run(&options, started, &mut note)?;
     if let Some(path) = &args.trace {
         trace.write(path)?;
-        note(&format!("the trace is in {}: open it in https://ui.perfetto.dev", path.display()));
+        note(&format!("the trace is in {}: open it in https://ui.perfetto.dev", shown(path)));
     }
     if args.json {
-        return json(&report);
+        return display::json(&report);
     }
     display::print(&display::profile::report(&report))?;
     report.warnings.iter().for_each(|warning| display.warn(warning));
     Ok(())
-}
-
-fn json(value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Error::Internal(format!("--json: {error}")))?;
-    display::print(&(text + "\n"))
 }

@@ -8,7 +8,7 @@ use crate::display::Display;
 use crate::error::{Error, Result};
 use crate::report::{Report, is_reports};
 use crate::run_dir::{failed, write};
-use crate::spec::{bytes, escaped};
+use crate::spec::{bytes, shown};
 
 /// The page's file.
 const PAGE: &str = "report.html";
@@ -37,8 +37,8 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     }
     report.notices.iter().for_each(|notice| display.note(notice));
     let size = bytes(report.page.len() as u128);
-    display.show(&format!("{} ({size})\n", escaped(folder.join(PAGE).display())))?;
-    let charts = escaped(charts.display());
+    display.show(&format!("{} ({size})\n", shown(&folder.join(PAGE))))?;
+    let charts = shown(&charts);
     match report.charts.len() {
         0 => Ok(()),
         1 => display.show(&format!("{charts}: 1 chart, as SVG and PNG\n")),
@@ -58,7 +58,7 @@ fn claim(files: &[(PathBuf, String, Vec<u8>)]) -> Result<()> {
         None => Ok(()),
         Some(path) => Err(Error::Usage(format!(
             "{}: it is there, and is not of an earlier report: remove it, or name another folder with --out",
-            path.display()
+            shown(&path)
         ))),
     }
 }

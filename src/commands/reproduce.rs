@@ -27,6 +27,7 @@ use crate::search::folder::{Folder, Plan};
 use crate::search::runner::{Runner, Wave};
 use crate::search::shard::Shard;
 use crate::signals::Signals;
+use crate::spec::shown;
 use crate::verify::gradients;
 use crate::weights;
 
@@ -57,7 +58,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
             "cyclone {}\n\ndata        {}\nrecords     {}\n{warning}",
             env!("CARGO_PKG_VERSION"),
             dataset.name,
-            path.display()
+            shown(&path)
         ),
     )?;
     let (mut numbers, mut seconds) = (Vec::new(), Vec::new());
@@ -115,13 +116,13 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         seconds: begun.elapsed().as_secs_f64(),
     };
     record(&path, &numbers, &whole, &summary)?;
-    display.show(&format!("records in {}\n", path.display()))?;
+    display.show(&format!("records in {}\n", shown(&path)))?;
     if counts.inside < counts.of {
         return Err(Error::CheckFailed(format!(
             "{} of {} numbers are outside their bands: see OUT above, and {}",
             counts.of - counts.inside,
             counts.of,
-            path.join("comparison.txt").display()
+            shown(&path.join("comparison.txt"))
         )));
     }
     Ok(())
@@ -190,7 +191,7 @@ struct Seconds {
 }
 
 fn record(path: &Path, numbers: &[Number], text: &str, summary: &Summary) -> Result<()> {
-    let internal = |error: serde_json::Error| Error::Internal(format!("{}: {error}", path.display()));
+    let internal = |error: serde_json::Error| Error::Internal(format!("{}: {error}", shown(path)));
     let mut lines = Vec::new();
     for number in numbers {
         serde_json::to_writer(&mut lines, number).map_err(internal)?;

@@ -24,6 +24,7 @@ use crate::search::shard::Shard;
 use crate::search::trial::{Record, rank};
 use crate::search::{self, Search, table::table};
 use crate::signals::Signals;
+use crate::spec::shown;
 
 use super::on_ranks;
 use super::open::device_and_images;
@@ -87,7 +88,7 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
     if *shard == Shard::WHOLE {
         display.show(&format!("\n{}", table(search, folder.records())))?;
     }
-    let path = folder.path().display();
+    let path = shown(folder.path());
     display.show(&format!("\n{:.1} s of training; records in {path}\n", seconds.as_secs_f64()))
 }
 
@@ -194,7 +195,7 @@ fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
         env!("CARGO_PKG_VERSION"),
         runner.dataset.name,
         space.trials,
-        folder.path().display()
+        shown(folder.path())
     )
 }
 
@@ -202,14 +203,14 @@ fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
 fn merge(path: &Path, display: &Display) -> Result<()> {
     let shards = folder::shards(path)?;
     let [first, rest @ ..] = &shards[..] else {
-        return Err(Error::data(path, "no shards: expected folders named shard-0-of-2 and so on"));
+        return Err(Error::Usage(format!("{}: no shards: expected folders named shard-0-of-2 and so on", shown(path))));
     };
     let plan = Plan::read(first)?;
     for other in rest {
         if !Plan::read(other)?.is(&plan) {
-            return Err(Error::data(
+            return Err(Error::checkpoint(
                 other,
-                format!("another search than that of {}: merge shards of one", first.display()),
+                format!("another search than that of {}: merge shards of one", shown(first)),
             ));
         }
     }
@@ -222,13 +223,16 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
     let missing: Vec<_> = search.trials().iter().map(|trial| trial.trial).filter(|trial| !merged.has(*trial)).collect();
     if !missing.is_empty() {
         let names: Vec<_> = missing.iter().map(usize::to_string).collect();
-        return Err(Error::data(path, format!("no records of trials {}: run their shards again", names.join(", "))));
+        return Err(Error::checkpoint(
+            path,
+            format!("no records of trials {}: run their shards again", names.join(", ")),
+        ));
     }
     merged.sort()?;
     let about = About { started: Zoned::now().to_string(), device: None, ranks: 1, seconds: Duration::ZERO };
     summarise(&merged, &plan, Shard::WHOLE, about)?;
     display.show(&table(&search, merged.records()))?;
-    display.show(&format!("\n{} shards merged in {}\n", shards.len(), path.display()))
+    display.show(&format!("\n{} shards merged in {}\n", shards.len(), shown(path)))
 }
 
 /// What a summary says beside the records.

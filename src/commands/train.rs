@@ -22,7 +22,7 @@ use crate::params::Params;
 use crate::ranks::{Ranks, Together};
 use crate::run_dir::{About, Csv, DataRecord, RunDir, Start, TensorBoard};
 use crate::signals::Signals;
-use crate::spec::ModelSpec;
+use crate::spec::{ModelSpec, shown};
 use crate::train::{Evaluation, Observer, State, Training};
 
 use super::on_ranks;
@@ -55,7 +55,7 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
             let (run, settings) = ranks.first(|| reopen(path, args))?.unzip();
             if ranks.tell(run.as_ref().is_some_and(RunDir::is_complete))? {
                 ranks.first(|| tables(args, path))?;
-                return display.show(&format!("{}: the run is complete, there is nothing to do\n", path.display()));
+                return display.show(&format!("{}: the run is complete, there is nothing to do\n", shown(path)));
             }
             (run, ranks.tell(settings)?)
         }
@@ -260,7 +260,7 @@ fn begin(
     if resumes {
         if state.step > 0 && records.starts().is_empty() {
             let path = records.path().join("starts.json");
-            display.note(&format!("{}: lost; the summary will not say when and how the run began", path.display()));
+            display.note(&format!("{}: lost; the summary will not say when and how the run began", shown(&path)));
         }
         records.cut_metrics(state.step)?.iter().for_each(|notice| display.note(notice));
         display.note(&format!("going on after step {} of {}", state.step, training.plan().steps()));

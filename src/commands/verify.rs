@@ -15,6 +15,7 @@ use crate::display::{self, Progress, checks, mutants, own_run};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::kernels::Shaders;
+use crate::spec::shown;
 use crate::verify::mutants::{MUTANTS, Mutant};
 use crate::verify::own_run::OwnRun;
 use crate::verify::{Check, Level, Referee, Report, shaders};
@@ -42,7 +43,7 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
     };
     // Shaders of the user's that do not fit their bindings are no mistake of this program.
     done.map_err(|error| match (error, &args.shaders) {
-        (Error::Internal(what), Some(folder)) => Error::Usage(format!("--shaders {}: {what}", folder.display())),
+        (Error::Internal(what), Some(folder)) => Error::Usage(format!("--shaders {}: {what}", shown(folder))),
         (error, _) => error,
     })
 }
@@ -71,7 +72,7 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
     let level = if args.full { "full" } else { "quick" };
     let mut rows = vec![("checks", format!("{} of {level}", checks.len()))];
     if let Some(folder) = &args.shaders {
-        rows.push(("shaders", format!("built in, but from {}: {}", folder.display(), replaced.join(", "))));
+        rows.push(("shaders", format!("built in, but from {}: {}", shown(folder), replaced.join(", "))));
     }
     header(args, referee, &rows)?;
     let start = Instant::now();
@@ -100,7 +101,7 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
         document["stopped"] = json!(stopped.as_ref().map(|(name, error)| format!("{name}: {error}")));
         document["failed"] = json!(count(&Report::failed));
         document["skipped"] = json!(count(&|report| report.skipped.is_some()));
-        print(&document)?;
+        display::json(&document)?;
     } else {
         let width = display::width();
         let repeat = |name: &str| args.repeat(name);
@@ -133,7 +134,7 @@ fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {
     drop(progress);
     if args.json {
         let mutant = |(mutant, caught): &(&Mutant, _)| json!({ "mutant": mutant.name, "kernel": mutant.kernel.name(), "race": mutant.races(), "caught": caught });
-        print(&document(referee, "mutants", &hunted.iter().map(mutant).collect::<Vec<_>>())?)?;
+        display::json(&document(referee, "mutants", &hunted.iter().map(mutant).collect::<Vec<_>>())?)?;
     } else {
         display::print(&mutants::hunted(&hunted, display::width()))?;
     }
@@ -168,7 +169,7 @@ fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> 
     let comparison = own.compare(referee, &mut |done| progress.at(done, "steps on GPU and CPU"))?;
     drop(progress);
     if args.json {
-        print(&document(referee, "comparison", &comparison)?)?;
+        display::json(&document(referee, "comparison", &comparison)?)?;
     } else {
         display::print(&own_run::comparison(&comparison, referee.gpu.is_software(), display::width()))?;
     }
@@ -198,10 +199,6 @@ fn document(referee: &Referee, what: &str, value: &impl Serialize) -> Result<Val
         "device": device::Record::gpu(&referee.gpu.info),
         what: value,
     }))
-}
-
-fn print(document: &Value) -> Result<()> {
-    display::print(&format!("{document:#}\n"))
 }
 
 fn verdict(reports: &[Report]) -> Result<()> {

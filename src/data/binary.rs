@@ -15,7 +15,7 @@ use super::cifar::{FILES, INPUTS, RECORD};
 use super::{Dataset, PIXELS};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::spec::{escaped, grouped};
+use crate::spec::{grouped, shown};
 
 /// The file that describes an imported set.
 pub const ABOUT: &str = "dataset.toml";
@@ -76,8 +76,8 @@ pub fn write_official(dataset: &Dataset, destination: &Path) -> Result<()> {
 pub fn check_new(destination: &Path) -> Result<()> {
     match fs::read_dir(destination).map(|mut entries| entries.next().is_some()) {
         Ok(true) => {
-            let shown = escaped(destination.display());
-            Err(Error::Usage(format!("{shown}: the folder is there and not empty: name another one")))
+            let destination = shown(destination);
+            Err(Error::Usage(format!("{destination}: the folder is there and not empty: name another one")))
         }
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(unwritable(destination, &fault)),
         _ => name(destination).map(drop),
@@ -85,7 +85,7 @@ pub fn check_new(destination: &Path) -> Result<()> {
 }
 
 fn name(destination: &Path) -> Result<&OsStr> {
-    let nameless = || Error::Usage(format!("{}: expected the name of a new folder", escaped(destination.display())));
+    let nameless = || Error::Usage(format!("{}: expected the name of a new folder", shown(destination)));
     destination.file_name().ok_or_else(nameless)
 }
 

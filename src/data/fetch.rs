@@ -16,7 +16,7 @@ use ureq::{Agent, Body};
 use super::cifar::{self, FILES, FOLDER, RECORD};
 use super::{archive, binary, hex};
 use crate::error::{Error, Result};
-use crate::spec::{bytes, escaped, grouped};
+use crate::spec::{bytes, grouped, shown};
 
 mod part;
 
@@ -178,7 +178,7 @@ enum Fault {
     Final(Error),
 }
 
-/// Brings the partial file to its full length.
+/// Brings the part to its full length.
 fn attempt(
     published: &Published<'_>,
     part: &Part,
@@ -356,7 +356,7 @@ fn failed(published: &Published<'_>, folder: &Path, what: &str, passes: bool) ->
     };
     let what = format!(
         "{what}. {again} another address with --mirror URL, or get {name} by other means, put it at {} and run it again",
-        escaped(folder.join(name).display())
+        shown(&folder.join(name))
     );
     Error::Download { url: (*url).into(), what }
 }

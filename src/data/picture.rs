@@ -3,8 +3,8 @@
 //! Grey is repeated, transparency dropped, of an animation the first frame is taken; a picture is turned as its EXIF
 //! orientation says; the proportions are not kept.
 
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -48,11 +48,11 @@ pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
     if metadata.len() > MAX_BYTES {
         return Err(refused(format!("{length} bytes, expected {most} at most")));
     }
-    let file = File::open(path).map_err(unreadable)?;
-    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(unreadable)?;
+    let file = fs::read(path).map_err(unreadable)?;
+    let mut reader = ImageReader::new(Cursor::new(&file)).with_guessed_format().map_err(unreadable)?;
     match reader.format() {
         Some(ImageFormat::Png) => {}
-        Some(ImageFormat::Jpeg) if has_end(&fs::read(path).map_err(unreadable)?) => {}
+        Some(ImageFormat::Jpeg) if has_end(&file) => {}
         Some(ImageFormat::Jpeg) => {
             return Err(refused(format!("cut: {length} bytes, and the JPEG image does not end")));
         }
@@ -75,7 +75,7 @@ pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
     let turn = (decoded > LARGE).then(|| ONE_AT_A_TIME.lock());
     if turn.is_some() {
         // As it is decoded, and as RGB. A Vec that gets no memory ends the process.
-        memory::reserve(&mut Vec::new(), decoded as usize + 3 * width as usize * height as usize, "a picture")?;
+        memory::expect(u128::from(decoded) + 3 * u128::from(width) * u128::from(height), "a picture")?;
     }
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?.into_rgb8();
     let side = SIDE as u32;
@@ -102,7 +102,8 @@ fn has_end(jpeg: &[u8]) -> bool {
     while let Some(&[0xff, marker, high, low]) = jpeg.get(at..at + 4)
         && marker != START_OF_SCAN
     {
-        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        // Before a marker there may be any number of bytes of all ones.
+        at += if marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
     }
     jpeg.get(at..).is_some_and(|data| data.windows(2).any(|marker| marker == END_OF_IMAGE))
 }

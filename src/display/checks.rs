@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::columns::{Column, Row, table, wrapped};
+use crate::spec::shown;
 use crate::verify::compare::Unit;
 use crate::verify::{Finding, Report};
 
@@ -163,7 +164,7 @@ pub fn failures(reports: &[Report], repeat: &dyn Fn(&str) -> String, width: usiz
             let _ = writeln!(text, "  and {more} more");
         }
         if let Some(path) = &report.saved {
-            let _ = writeln!(text, "  saved:  {}", path.display());
+            let _ = writeln!(text, "  saved:  {}", shown(path));
         }
         let _ = writeln!(text, "  repeat: {}", repeat(&report.name));
     }

@@ -16,7 +16,7 @@ pub(super) fn warnings(notices: &[String]) -> Markup {
     html! { @for notice in notices { p.warning { (notice) } } }
 }
 
-pub(super) fn page(title: &str, warnings: &Markup, cards: &[Card], sections: &[Section]) -> String {
+pub(super) fn page(title: &str, notices: &[String], cards: &[Card], sections: &[Section]) -> String {
     let digest = BASE64_STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
     let policy = format!(
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; \
@@ -50,7 +50,7 @@ pub(super) fn page(title: &str, warnings: &Markup, cards: &[Card], sections: &[S
                         button.theme type="button" hidden { "Dark" }
                     }
                     h1 { (title) }
-                    (warnings)
+                    (warnings(notices))
                     dl.cards {
                         @for card in cards {
                             div.card {

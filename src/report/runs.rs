@@ -10,7 +10,7 @@ use crate::chart::number;
 use crate::device::Record;
 use crate::error::Result;
 use crate::run_dir::{Final, Records, Summary};
-use crate::spec::{escaped, grouped};
+use crate::spec::{grouped, shown};
 use crate::statistics::Spread;
 use crate::train::Score;
 
@@ -37,7 +37,7 @@ impl Runs {
         let names: Vec<_> = runs.iter().map(|run| run.name.clone()).collect();
         for run in &mut runs {
             if names.iter().filter(|name| **name == run.name).count() > 1 {
-                run.name = escaped(run.path.display());
+                run.name = shown(&run.path);
             }
         }
         Self(runs)
@@ -98,7 +98,7 @@ fn notices(run: &Run) -> Vec<String> {
     let whole = |evaluation: &[_]| evaluation.len() == config.repeats;
     if let Some(part) = lines.chunk_by(|a, b| a.step == b.step).find(|evaluation| !whole(evaluation)) {
         notices.push(format!(
-            "{name}: at step {} metrics.jsonl has {} records, expected one for each of {} networks.",
+            "{name}: at step {} metrics.jsonl has records of {} networks, expected {}.",
             grouped(part[0].step),
             part.len(),
             config.repeats

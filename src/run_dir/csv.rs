@@ -1,12 +1,10 @@
 //! `metrics.csv`: the numbers of `metrics.jsonl` as a table, for spreadsheets.
 
-use std::fs::{self, File};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use super::{failed, metrics};
+use super::{Line, failed, metrics, read, write};
 use crate::error::{Error, Result};
 use crate::train::{Evaluation, Observer};
 
@@ -46,25 +44,24 @@ impl Csv {
     ///
     /// # Errors
     ///
-    /// [`Error::Output`].
+    /// [`Error::Output`], [`Error::Checkpoint`] for metrics that are damaged.
     pub fn create(run: &Path) -> Result<Self> {
-        let lines = run.join("metrics.jsonl");
-        let lines = fs::read_to_string(&lines).map_err(failed(&lines))?;
         let mut table = COLUMNS.join(",") + "\n";
-        for line in lines.lines() {
-            table += &row(&serde_json::from_str(line).map_err(|error| Error::output(run, error.to_string()))?);
+        for line in read::metrics(run)?.0 {
+            table += &row(&line)?;
         }
+        write(run, FILE, table.as_bytes())?;
         let path = run.join(FILE);
-        let mut file = File::create(&path).map_err(failed(&path))?;
-        file.write_all(table.as_bytes()).map_err(failed(&path))?;
+        let file = OpenOptions::new().append(true).open(&path).map_err(failed(&path))?;
         Ok(Self { path, file })
     }
 }
 
 /// The cells of a line of `metrics.jsonl`.
-fn row(line: &Value) -> String {
+fn row(line: &Line) -> Result<String> {
+    let line = serde_json::to_value(line).map_err(|error| Error::Internal(format!("{FILE}: {error}")))?;
     let cells = COLUMNS.map(|column| line.get(column).map_or(String::new(), ToString::to_string));
-    cells.join(",") + "\n"
+    Ok(cells.join(",") + "\n")
 }
 
 impl Observer for Csv {
@@ -75,8 +72,7 @@ impl Observer for Csv {
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
         let mut rows = String::new();
         for line in metrics(evaluation) {
-            rows +=
-                &row(&serde_json::to_value(&line).map_err(|error| Error::Internal(format!("metrics.csv: {error}")))?);
+            rows += &row(&line)?;
         }
         // One unbuffered write, so that a reader never sees half a row.
         self.file.write_all(rows.as_bytes()).map_err(failed(&self.path))

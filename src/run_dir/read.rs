@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::{Line, Summary};
+use super::{Line, METRICS, Summary};
 use crate::answers::{self, Answers};
 use crate::config::{Config, Settings};
 use crate::error::{Error, Result};
@@ -36,9 +36,7 @@ impl Records {
     pub fn read(run: &Path) -> Result<Self> {
         let mut config = Config::default();
         Settings::read(&run.join("config.toml"))?.apply(&mut config)?;
-        let path = run.join("metrics.jsonl");
-        let metrics = optional(&path)?.unwrap_or_default();
-        let (lines, has_half_line) = lines(&path, &metrics)?;
+        let (lines, has_half_line) = metrics(run)?;
         let summary = json(&run.join("summary.json"), "the summary of a run. Remove it, or train anew")?;
         let answers = answers::read(&run.join(answers::FILE))?;
         Ok(Self { config, lines, has_half_line, summary, answers })
@@ -63,13 +61,15 @@ pub(crate) fn json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<O
     serde_json::from_slice(&bytes).map(Some).map_err(damaged)
 }
 
-/// The whole lines of a file of records, and whether half a line follows them.
-pub(super) fn lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Line>, bool)> {
+/// The whole lines of a run's `metrics.jsonl`, none if it is not there, and whether half a line follows them.
+pub(super) fn metrics(run: &Path) -> Result<(Vec<Line>, bool)> {
+    let path = run.join(METRICS);
+    let bytes = optional(&path)?.unwrap_or_default();
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
     let mut lines: Vec<Line> = Vec::new();
     for (number, text) in bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate() {
         let damaged = |what: String| {
-            Error::checkpoint(path, format!("line {}: {what}. Remove the line to go on without it", number + 1))
+            Error::checkpoint(&path, format!("line {}: {what}. Remove the line to go on without it", number + 1))
         };
         let line: Line = serde_json::from_slice(text).map_err(|error| damaged(format!("not a record: {error}")))?;
         if lines.last().is_some_and(|before| line.step < before.step) {

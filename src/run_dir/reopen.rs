@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{RunDir, failed, lock, starts};
+use super::{METRICS, RunDir, failed, lock, starts};
 use crate::config::{Config, Settings};
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::spec::shown;
 
 /// What is needed of a line of `metrics.jsonl`.
 #[derive(Deserialize)]
@@ -28,14 +29,14 @@ impl RunDir {
         if !file.is_file() {
             return Err(Error::Usage(format!(
                 "--resume {}: there is no config.toml, so no run to go on with; expected the folder that --out named",
-                path.display()
+                shown(path)
             )));
         }
         let lock = lock::take(path)?;
         let mut config = Config::default();
         Settings::read(&file)?.apply(&mut config)?;
         let starts = starts::read(path)?;
-        let metrics = path.join("metrics.jsonl");
+        let metrics = path.join(METRICS);
         let metrics = OpenOptions::new().append(true).create(true).open(&metrics).map_err(failed(&metrics))?;
         for entry in fs::read_dir(path).map_err(failed(path))? {
             let entry = entry.map_err(failed(path))?;
@@ -58,7 +59,7 @@ impl RunDir {
     ///
     /// [`Error::Checkpoint`] for a whole line that is no record, [`Error::Output`].
     pub fn cut_metrics(&mut self, step: u64) -> Result<Vec<String>> {
-        let path = self.path.join("metrics.jsonl");
+        let path = self.path.join(METRICS);
         let bytes = fs::read(&path).map_err(failed(&path))?;
         let mut kept = 0;
         for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
@@ -79,8 +80,8 @@ impl RunDir {
         // Before its first step every run has a record.
         let lost = step > 0 && kept == 0;
         let notices = [
-            half.then(|| format!("{}: half a line at its end was cut off", path.display())),
-            lost.then(|| format!("{}: the records before step {step} are lost; those after it follow", path.display())),
+            half.then(|| format!("{}: half a line at its end was cut off", shown(&path))),
+            lost.then(|| format!("{}: the records before step {step} are lost; those after it follow", shown(&path))),
         ];
         Ok(notices.into_iter().flatten().collect())
     }
@@ -91,7 +92,7 @@ impl RunDir {
     ///
     /// [`Error::Output`].
     pub fn metrics(&self) -> Result<File> {
-        self.metrics.try_clone().map_err(failed(&self.path.join("metrics.jsonl")))
+        self.metrics.try_clone().map_err(failed(&self.path.join(METRICS)))
     }
 }
 
@@ -102,7 +103,7 @@ pub fn is_unused(path: &Path) -> Result<bool> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_empty = || entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-        if name != lock::NAME && !disk::is_temporary(&name) && !(name == "metrics.jsonl" && is_empty()) {
+        if name != lock::NAME && !disk::is_temporary(&name) && !(name == METRICS && is_empty()) {
             return Ok(false);
         }
     }

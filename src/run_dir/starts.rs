@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{RunDir, optional};
+use super::{RunDir, json};
 use crate::error::{Error, Result};
 
 const FILE: &str = "starts.json";
@@ -63,11 +63,5 @@ impl RunDir {
 
 /// The starts that a folder's file names; none if it is not there.
 pub(super) fn read(run: &Path) -> Result<Vec<Entry>> {
-    let path = run.join(FILE);
-    let starts = optional(&path)?.map(|bytes| {
-        serde_json::from_slice(&bytes).map_err(|error| {
-            Error::checkpoint(&path, format!("{error}; expected the starts of a run. Remove it to go on without"))
-        })
-    });
-    Ok(starts.transpose()?.unwrap_or_default())
+    Ok(json(&run.join(FILE), "the starts of a run. Remove it to go on without")?.unwrap_or_default())
 }

@@ -4,14 +4,14 @@
 //! those of <https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto>, `event.proto` and
 //! `summary.proto`, as far as they are used here.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use prost::Message;
 
-use super::{Line, failed, metrics, optional, read};
+use super::{Line, failed, metrics, read, write};
 use crate::error::{Error, Result};
 use crate::train::{Evaluation, Observer};
 
@@ -52,27 +52,28 @@ impl TensorBoard {
         let earlier = last_second(run)?;
         let second = now.as_second().max(earlier.map_or(0, |last| last + 1));
         let name = format!("{PREFIX}{second:010}.{}.cyclone", std::process::id());
-        let path = run.join(name);
-        let file = File::create_new(&path).map_err(failed(&path))?;
-        let mut board = Self { path, file };
+        let path = run.join(&name);
         let event = |step: u64, what| Event { wall_time: seconds(now), step: step.cast_signed(), what: Some(what) };
         let mut events = vec![event(0, What::FileVersion("brain.Event:2".into()))];
         if earlier.is_none() {
-            let lines = run.join("metrics.jsonl");
-            let (lines, _) = read::lines(&lines, &optional(&lines)?.unwrap_or_default())?;
-            events.extend(summaries(&lines, now)?);
+            events.extend(summaries(&read::metrics(run)?.0, now)?);
         } else if let Some(step) = resumed {
             events.push(event(step, What::Session(Session { status: START })));
         }
-        board.write(&events)?;
-        Ok(board)
+        // Whole or not at all: a file that is there is taken for one that has these.
+        write(run, &name, &records(&events))?;
+        let file = OpenOptions::new().append(true).open(&path).map_err(failed(&path))?;
+        Ok(Self { path, file })
     }
 
     /// Writes records at once, so that a reader never sees half of one.
     fn write(&mut self, events: &[Event]) -> Result<()> {
-        let bytes: Vec<u8> = events.iter().flat_map(|event| record(&event.encode_to_vec())).collect();
-        self.file.write_all(&bytes).map_err(failed(&self.path))
+        self.file.write_all(&records(events)).map_err(failed(&self.path))
     }
+}
+
+fn records(events: &[Event]) -> Vec<u8> {
+    events.iter().flat_map(|event| record(&event.encode_to_vec())).collect()
 }
 
 impl Observer for TensorBoard {

@@ -15,7 +15,7 @@ use crate::disk::is_temporary;
 use crate::error::{Error, Result};
 use crate::params::Params;
 use crate::run_dir::{DataRecord, failed, lock, write};
-use crate::spec::ModelSpec;
+use crate::spec::{ModelSpec, shown};
 use crate::weights;
 
 const SEARCH: &str = "search.toml";
@@ -60,7 +60,7 @@ impl Plan {
     /// [`Error::Usage`] if there is none that can be read.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(SEARCH);
-        let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("{}: {error}", path.display()));
+        let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("{}: {error}", shown(&path)));
         let text = fs::read_to_string(&path).map_err(|error| usage(&format!("{error}: no search was begun here")))?;
         toml::from_str(&text).map_err(|error| usage(&error))
     }
@@ -111,13 +111,13 @@ impl Folder {
             if !Plan::read(path)?.is(plan) {
                 return Err(Error::Usage(format!(
                     "--out {0}: another search was begun there, see {0}/{SEARCH}: name another folder",
-                    path.display()
+                    shown(path)
                 )));
             }
         } else if fs::read_dir(path).map_err(failed(path))?.any(|entry| !entry.is_ok_and(|entry| is_ours(&entry))) {
             return Err(Error::Usage(format!(
                 "--out {}: the folder is there and not empty, and nothing is ever overwritten: name another folder",
-                path.display()
+                shown(path)
             )));
         }
         let lock = lock::take(path)?;
@@ -238,9 +238,9 @@ pub fn records(folder: &Path) -> Result<Vec<Record>> {
 ///
 /// # Errors
 ///
-/// [`Error::Data`] if it cannot be listed.
+/// [`Error::Usage`] if it cannot be listed.
 pub fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
-    let listed = fs::read_dir(folder).map_err(|error| Error::data(folder, error.to_string()))?;
+    let listed = fs::read_dir(folder).map_err(|error| Error::Usage(format!("{}: {error}", shown(folder))))?;
     let mut shards: Vec<_> = listed.flatten().filter(is_shard).map(|entry| entry.path()).collect();
     shards.sort();
     Ok(shards)

@@ -8,6 +8,7 @@ use wgpu::naga;
 
 use crate::error::{Error, Result};
 use crate::kernels::{File, Kernel, Shaders, source};
+use crate::spec::shown;
 
 /// The built-in shaders, but for every file of `folder` that is called like one of [`Kernel::files`], `update.wgsl` or
 /// `update/small_values.wgsl`, which takes its place; and the kernels that have one of those.
@@ -16,7 +17,7 @@ use crate::kernels::{File, Kernel, Shaders, source};
 ///
 /// [`Error::Usage`] for a folder without shaders, a name that no file of a kernel has, and kernels that are not valid WGSL.
 pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
-    let usage = |what: String| Error::Usage(format!("--shaders {}: {what}", folder.display()));
+    let usage = |what: String| Error::Usage(format!("--shaders {}: {what}", shown(folder)));
     let known: BTreeSet<_> = Kernel::ALL.into_iter().flat_map(Kernel::files).map(|(path, _)| *path).collect();
     let names = || known.iter().map(|path| format!("{path}.wgsl")).collect::<Vec<_>>().join(", ");
     let mut found = Vec::new();
@@ -29,9 +30,9 @@ pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
     for file in found {
         let name = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
         let Some(path) = known.iter().find(|path| name == Path::new(path)) else {
-            return Err(usage(format!("no kernel has a file {}.wgsl: expected some of {}", name.display(), names())));
+            return Err(usage(format!("no kernel has a file {}.wgsl: expected some of {}", shown(&name), names())));
         };
-        let text = fs::read_to_string(&file).map_err(|error| usage(format!("{}: {error}", file.display())))?;
+        let text = fs::read_to_string(&file).map_err(|error| usage(format!("{}: {error}", shown(&file))))?;
         shaders = shaders.replacing(path, text);
     }
     let replaced: Vec<_> = Kernel::ALL.into_iter().filter(|kernel| !shaders.are_built_in(*kernel)).collect();
@@ -65,8 +66,7 @@ fn check(shaders: &Shaders, kernel: Kernel, folder: &Path) -> Result<()> {
         files[..=next].rotate_right(1);
         let (path, text) = files[0];
         let built_in = kernel.files().contains(&files[0]);
-        let file =
-            if built_in { format!("built-in {path}.wgsl") } else { folder.join(path).display().to_string() + ".wgsl" };
+        let file = if built_in { format!("built-in {path}.wgsl") } else { shown(&folder.join(path)) + ".wgsl" };
         let Err((at, message)) = parse(&files, &file) else { continue };
         result = Err(Error::Usage(message));
         if at <= text.len() + 1 {

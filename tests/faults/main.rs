@@ -315,6 +315,19 @@ fn what_would_steer_the_terminal_is_shown_escaped() {
     let message = exits(&output, 3);
     assert!(!message.contains('\u{1b}'), "{message:?}");
     says(&message, &["error: \\u{1b}[2Jgone: No such file"]);
+    // A name of two lines is one line, on both outputs.
+    let name = "run\nerror: forged";
+    let output = finish(&mut run(folder.path(), &["--out", name]));
+    exits(&output, 0);
+    let resumed = finish(&mut cyclone(folder.path(), &["train", "--resume", name]));
+    let other = finish(&mut cyclone(folder.path(), &["report", "no\nerror: forged"]));
+    let again = finish(&mut run(folder.path(), &["--out", name]));
+    for output in [output, resumed, other, again] {
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert!(!text.lines().any(|line| line.starts_with("error: forged")), "{text}");
+        assert!(text.contains(r"\nerror: forged"), "{text}");
+    }
 }
 
 #[test]

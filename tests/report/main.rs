@@ -145,7 +145,7 @@ fn the_same_records_give_the_same_bytes_and_only_a_report_is_overwritten() {
     fs::create_dir_all(folder.path().join("three/charts")).unwrap();
     fs::write(folder.path().join("three/charts/run-cost.png"), "mine").unwrap();
     refused(folder.path(), "report run --out three", 2, &["run-cost.png"]);
-    // A chart that its owner has edited is no longer an earlier report's, though the page beside it is.
+    // The page beside these is an earlier report's.
     for (name, mine) in [("run-cost.svg", &b"<?xml version=\"1.0\"?><svg>mine</svg>"[..]), ("run-loss.png", b"mine")] {
         let path = folder.path().join("two/charts").join(name);
         let before = fs::read(&path).unwrap();
@@ -244,7 +244,7 @@ fn metrics_that_were_lost_or_cut_are_told_on_the_page_and_on_the_terminal() {
     told("", "metrics.jsonl has no records, though the run finished");
     told(&part(0, 4), "metrics.jsonl ends after step 6 of 12, though the run finished");
     told(&part(2, 9), "metrics.jsonl begins at step 4, not at 0");
-    told(&(part(0, 3) + &part(2, 9)), "at step 4 metrics.jsonl has 2 records, expected one for each of 1 networks");
+    told(&(part(0, 3) + &part(2, 9)), "at step 4 metrics.jsonl has records of 2 networks, expected 1");
     fs::write(&path, &whole).unwrap();
     let output = finish(&mut cyclone(folder.path(), &["report", "run"]));
     assert!(!exits(&output, 0).contains("metrics.jsonl"));

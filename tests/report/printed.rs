@@ -41,6 +41,25 @@ fn profiles_and_verifications_are_drawn_from_what_they_print() {
     assert_eq!(names, ["both-json-losses", "both-json-weights", "profile-json-step"]);
 }
 
+#[test]
+fn a_profile_of_a_real_gpu_has_its_parts_drawn() {
+    let folder = tempdir().unwrap();
+    let profile = "profile --device gpu --data synthetic --hidden 5 --batch-size 7 --steps 2 --repeats 1 --json";
+    fs::write(folder.path().join("profile.json"), done(folder.path(), profile)).unwrap();
+    done(folder.path(), "report profile.json --out drawn");
+    says(&page(&folder.path().join("drawn")), &["the host, by its own clock", "encode", "Start-up to the first step"]);
+    assert_eq!(charts(&folder.path().join("drawn")).len(), 2, "the devices, and this one's parts");
+}
+
+#[test]
+fn a_file_of_the_users_own_beside_a_run_is_left_out_with_a_notice() {
+    let folder = trained(&["run"]);
+    fs::write(folder.path().join("run/profile.json"), r#"{ "my": "own" }"#).unwrap();
+    let output = finish(&mut cyclone(folder.path(), &["report", "run"]));
+    says(&exits(&output, 0), &["note: run/profile.json: other JSON than these commands print"]);
+    says(&page(&folder.path().join("run")), &["run/profile.json: other JSON"]);
+}
+
 /// What `profile --json` prints where there is a GPU with a clock.
 pub fn profile_of_a_gpu() -> Value {
     let part = |name: &str, of: &str, seconds: f64, share: f64| {
@@ -125,4 +144,7 @@ fn what_a_command_prints_may_come_through_a_pipe() {
     let made = Command::new("mkfifo").arg(run.path().join("run/summary.json")).status().unwrap();
     assert!(made.success());
     refused(run.path(), "report run", 8, &["summary.json: expected a regular file"]);
+    // Nor one where the page should be.
+    assert!(Command::new("mkfifo").arg(folder.path().join("report.html")).status().unwrap().success());
+    refused(folder.path(), "report profile.json", 2, &["report.html: it is there"]);
 }

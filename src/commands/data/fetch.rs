@@ -9,7 +9,7 @@ use crate::cli::FetchArgs;
 use crate::data::fetch::{self, CIFAR_10, Patience, Watch};
 use crate::display::{self, Display};
 use crate::error::Result;
-use crate::spec::escaped;
+use crate::spec::shown;
 
 /// Time between two lines where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ pub fn run(args: &FetchArgs) -> Result<()> {
         bar.finish_and_clear();
     }
     let (path, new) = fetched?;
-    let path = escaped(path.display());
+    let path = shown(&path);
     display::print(&if new {
         format!("CIFAR-10 is in {path}: 50,000 training and 10,000 test images\n")
     } else {

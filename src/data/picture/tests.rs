@@ -98,6 +98,10 @@ fn a_jpeg_cut_anywhere_is_refused_though_its_thumbnail_is_whole() {
         fs::write(&path, &whole[..length]).unwrap();
         assert_eq!(read(&path, &mut pixels).unwrap_err().exit_code(), 3, "{length} of {} bytes", whole.len());
     }
+    // Before a marker there may be fill bytes (ITU-T T.81, B.1.1.2).
+    let filled = [&whole[..2], &[0xff; 3], &whole[2..]].concat();
+    fs::write(&path, filled).unwrap();
+    read(&path, &mut pixels).unwrap();
     // Cameras append what they like.
     for end in [&b""[..], b"\0\0\0", b"SEFT"] {
         fs::write(&path, [&whole, end].concat()).unwrap();
