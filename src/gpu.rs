@@ -12,7 +12,7 @@
 //! | version, 2026-11 | M = 1, two stages | M = 30, three stages |
 //! |---|---|---|
 //! | 23rd: inputs made as they are loaded, all blocks whole | 12 µs | 115 µs: forward 50, update 48 and its small values 5 |
-//! | 24th: as it is now | 8 to 10 µs: head 1.5, update 3 to 4, two launches | 80 to 90 µs: forward 37 to 41, update 33, head 6 |
+//! | 24th: what is computed now; transliterated before it was put into several files | 8 to 10 µs: head 1.5, update 3 to 4, two launches | 80 to 90 µs: forward 37 to 41, update 33, head 6 |
 //!
 //! What the compiled code taught: a load that is used in its branch is waited for there, one after another, so raw words stay
 //! in registers; loops of constant length over single numbers send out all their loads, over vec4 only two to four;

@@ -64,20 +64,20 @@ fn by_class(classes: &[String], all: &[Vec<u64>]) -> Markup {
             th scope="col" { "right when named" }
             th.word scope="col" { "taken for" }
         } }
-            tbody {
-                @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
-                    @let share = row[label] as f64 / row.iter().sum::<u64>().max(1) as f64;
-                    @let precision = row[label] as f64 / column(label).max(1) as f64;
-                    // Of equals the first.
-                    @let other = (0..row.len()).rev().filter(|&answer| answer != label).max_by_key(|&answer| row[answer]);
-                    tr {
-                        th scope="row" { (class) }
-                        (bar(share, &percent(share)))
-                        td { (percent(precision)) }
-                        td.word { @match other { Some(other) if row[other] > 0 => (classes[other]), _ => "–" } }
-                    }
+        tbody {
+            @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
+                @let share = row[label] as f64 / row.iter().sum::<u64>().max(1) as f64;
+                @let precision = row[label] as f64 / column(label).max(1) as f64;
+                // Of equals the first.
+                @let other = (0..row.len()).rev().filter(|&answer| answer != label).max_by_key(|&answer| row[answer]);
+                tr {
+                    th scope="row" { (class) }
+                    (bar(share, &percent(share)))
+                    td { (percent(precision)) }
+                    td.word { @match other { Some(other) if row[other] > 0 => (classes[other]), _ => "–" } }
                 }
             }
+        }
     };
     table("By class", Some("bars"), &rows)
 }

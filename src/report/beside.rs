@@ -31,39 +31,39 @@ pub(super) fn overview(rows: &[Vec<&Number>]) -> Markup {
         * 1.05;
     let reach = (reach * 2.0).ceil() / 2.0;
     let rows = html! {
-            thead { tr {
-                th scope="col" { "experiment" }
-                th.word scope="col" { "of" }
-                th scope="col" { "inside" }
-                th scope="col" { "report" }
-                th scope="col" { "ours" }
-                th scope="col" { "ours − report: −" (number(reach, 3)) " to +" (number(reach, 3)) " points" }
-            } }
-            tbody {
-                @for group in rows.chunk_by(|a, b| a[0].part == b[0].part) {
-                    @for (place, row) in group.iter().enumerate() {
-                        @let inside = row.iter().filter(|number| number.verdict == Verdict::Inside).count();
-                        @let judged = row.iter().any(|number| number.verdict != Verdict::None);
-                        tr.first[place == 0] {
-                            th scope="row" { @if place == 0 { (row[0].part) } @else { span.unseen { (row[0].part) } } }
-                            td.word { (of(row[0].images)) }
-                            @if judged {
-                                td class=(if inside == row.len() { "good" } else { "bad" }) { (inside) " of " (row.len()) }
-                            } @else {
-                                td { "–" }
-                            }
-                            @match &row[..] {
-                                [number] => {
-                                    td.number { (points(number.published)) }
-                                    td.number { (number.ours.map_or_else(|| "none".to_owned(), points)) }
-                                },
-                                numbers => td.word.number colspan="2" { (numbers.len()) " rows" },
-                            }
-                            td.dots { (differences(row, reach)) }
+        thead { tr {
+            th scope="col" { "experiment" }
+            th.word scope="col" { "of" }
+            th scope="col" { "inside" }
+            th scope="col" { "report" }
+            th scope="col" { "ours" }
+            th scope="col" { "ours − report: −" (number(reach, 3)) " to +" (number(reach, 3)) " points" }
+        } }
+        tbody {
+            @for group in rows.chunk_by(|a, b| a[0].part == b[0].part) {
+                @for (place, row) in group.iter().enumerate() {
+                    @let inside = row.iter().filter(|number| number.verdict == Verdict::Inside).count();
+                    @let judged = row.iter().any(|number| number.verdict != Verdict::None);
+                    tr.first[place == 0] {
+                        th scope="row" { @if place == 0 { (row[0].part) } @else { span.unseen { (row[0].part) } } }
+                        td.word { (of(row[0].images)) }
+                        @if judged {
+                            td class=(if inside == row.len() { "good" } else { "bad" }) { (inside) " of " (row.len()) }
+                        } @else {
+                            td { "–" }
                         }
+                        @match &row[..] {
+                            [number] => {
+                                td.number { (points(number.published)) }
+                                td.number { (number.ours.map_or_else(|| "none".to_owned(), points)) }
+                            },
+                            numbers => td.word.number colspan="2" { (numbers.len()) " rows" },
+                        }
+                        td.dots { (differences(row, reach)) }
                     }
                 }
             }
+        }
     };
     super::table("Differences from the published numbers", Some("overview"), &rows)
 }
@@ -114,27 +114,27 @@ pub(super) fn table(numbers: &[&Number]) -> Markup {
     let has_lambda = numbers.iter().any(|number| number.lambda.is_some());
     let band = |kind: Of| numbers.iter().find(|number| number.images == kind).map_or(0.0, |number| number.band);
     let rows = html! {
-            thead {
+        thead {
+            tr {
+                @if has_lambda { th scope="col" rowspan="2" { "lambda" } }
+                @for kind in &kinds {
+                    th.group scope="colgroup" colspan="3" {
+                        (of(*kind)) span.faint { (format!(" ±{:.1}", band(*kind))) }
+                    }
+                }
+            }
+            tr { @for _ in &kinds {
+                th.group scope="col" { "report" } th scope="col" { "ours" } th scope="col" { "diff" }
+            } }
+        }
+        tbody {
+            @for row in numbers.chunk_by(|a, b| a.lambda == b.lambda) {
                 tr {
-                    @if has_lambda { th scope="col" rowspan="2" { "lambda" } }
-                    @for kind in &kinds {
-                        th.group scope="colgroup" colspan="3" {
-                            (of(*kind)) span.faint { (format!(" ±{:.1}", band(*kind))) }
-                        }
-                    }
-                }
-                tr { @for _ in &kinds {
-                    th.group scope="col" { "report" } th scope="col" { "ours" } th scope="col" { "diff" }
-                } }
-            }
-            tbody {
-                @for row in numbers.chunk_by(|a, b| a.lambda == b.lambda) {
-                    tr {
-                        @if let Some(lambda) = row[0].lambda { th scope="row" { (format!("{lambda:.4e}")) } }
-                        @for number in row { (cells(number)) }
-                    }
+                    @if let Some(lambda) = row[0].lambda { th scope="row" { (format!("{lambda:.4e}")) } }
+                    @for number in row { (cells(number)) }
                 }
             }
+        }
     };
     super::table(&format!("{}: published and ours", numbers[0].part), None, &rows)
 }

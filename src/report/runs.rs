@@ -260,32 +260,32 @@ fn overlaid(runs: &[Run], charts: &mut Charts) -> Markup {
 fn finals(runs: &[Run]) -> Markup {
     let cell = |score: Option<Score>| score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy));
     let rows = html! {
-            (heads(&["run", "seed", "training", "validation", "test", "test loss"]))
-            @for run in runs {
-                tbody {
-                    @if let Some(summary) = &run.records.summary {
-                        @for (model, seed) in summary.models.iter().zip(&summary.about.seeds) {
-                            tr {
-                                th scope="row" { (run.name) }
-                                td { (seed) }
-                                td { (cell(Some(model.train))) } td { (cell(model.validation)) } td { (cell(model.test)) }
-                                td { (model.test.map_or_else(|| "–".to_owned(), |score| number(score.loss, 5))) }
-                            }
+        (heads(&["run", "seed", "training", "validation", "test", "test loss"]))
+        @for run in runs {
+            tbody {
+                @if let Some(summary) = &run.records.summary {
+                    @for (model, seed) in summary.models.iter().zip(&summary.about.seeds) {
+                        tr {
+                            th scope="row" { (run.name) }
+                            td { (seed) }
+                            td { (cell(Some(model.train))) } td { (cell(model.validation)) } td { (cell(model.test)) }
+                            td { (model.test.map_or_else(|| "–".to_owned(), |score| number(score.loss, 5))) }
                         }
-                        @if summary.models.len() > 1 {
-                            tr.sum {
-                                th scope="row" { "mean ± deviation" } td {}
-                                @for part in ["training", "validation", "test"] {
-                                    td { (summary.accuracy.get(part).map_or_else(|| "–".to_owned(), mean)) }
-                                }
-                                td {}
-                            }
-                        }
-                    } @else {
-                        tr { th scope="row" { (run.name) } td colspan="5" { "not finished" } }
                     }
+                    @if summary.models.len() > 1 {
+                        tr.sum {
+                            th scope="row" { "mean ± deviation" } td {}
+                            @for part in ["training", "validation", "test"] {
+                                td { (summary.accuracy.get(part).map_or_else(|| "–".to_owned(), mean)) }
+                            }
+                            td {}
+                        }
+                    }
+                } @else {
+                    tr { th scope="row" { (run.name) } td colspan="5" { "not finished" } }
                 }
             }
+        }
     };
     table("Final figures", None, &rows)
 }

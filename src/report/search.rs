@@ -189,24 +189,24 @@ impl Searched {
                 th scope="col" { "training" } th scope="col" { "validation" }
                 @if self.search.with_test { th scope="col" { "test" } }
             } }
-                tbody {
-                    @for (place, record) in ranked.iter().take(RANKED).enumerate() {
-                        tr {
-                            th scope="row" { @if record.result.is_some() { (place + 1) } @else { "–" } }
-                            td { (record.trial.trial) }
-                            @for parameter in &parameters { td { (shown(*parameter, record)) } }
-                            @match &record.result {
-                                Some(scored) => {
-                                    td { (cell(Some(scored.train))) } td { (cell(scored.validation)) }
-                                    @if self.search.with_test { td { (cell(scored.test)) } }
-                                },
-                                None => td.word colspan=(if self.search.with_test { 3 } else { 2 }) {
-                                    "diverged at step " (record.diverged.as_ref().map_or(0, |diverged| diverged.step))
-                                },
-                            }
+            tbody {
+                @for (place, record) in ranked.iter().take(RANKED).enumerate() {
+                    tr {
+                        th scope="row" { @if record.result.is_some() { (place + 1) } @else { "–" } }
+                        td { (record.trial.trial) }
+                        @for parameter in &parameters { td { (shown(*parameter, record)) } }
+                        @match &record.result {
+                            Some(scored) => {
+                                td { (cell(Some(scored.train))) } td { (cell(scored.validation)) }
+                                @if self.search.with_test { td { (cell(scored.test)) } }
+                            },
+                            None => td.word colspan=(if self.search.with_test { 3 } else { 2 }) {
+                                "diverged at step " (record.diverged.as_ref().map_or(0, |diverged| diverged.step))
+                            },
                         }
                     }
                 }
+            }
         };
         html! {
             (table("Ranking", None, &rows))
