@@ -172,7 +172,7 @@ impl Device {
         if let Kind::Cpu { threads } = self.kind {
             let networks = match job.models() {
                 1 => "a network".to_owned(),
-                models => format!("{} networks (--repeats)", grouped(models as u64)),
+                models => format!("{} networks", grouped(models as u64)),
             };
             let (hidden, batch) = (grouped(job.model.hidden as u64), grouped(job.batch_size as u64));
             let of = format!("{networks} of {hidden} hidden units (--hidden), in batches of {batch} (--batch-size)");

@@ -150,7 +150,7 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         data: workload.dataset.name.clone(),
-        images: workload.rows.len(),
+        images: workload.split.train.len(),
         model: workload.model,
         batch_size: workload.batch_size,
         models: workload.models,

@@ -44,6 +44,10 @@ mod tensorboard;
 const RUNS: &str = "runs";
 /// The file with a line a model at every evaluation, see [`Line`].
 const METRICS: &str = "metrics.jsonl";
+/// The file with the final figures, the last that is written.
+pub(crate) const SUMMARY: &str = "summary.json";
+/// The file of what must be done to a pixel.
+const STANDARDISATION: &str = "standardisation.safetensors";
 
 /// A run's folder, made by this process.
 pub struct RunDir {
@@ -91,13 +95,9 @@ impl RunDir {
     /// [`Error::Output`].
     pub fn save_weights(&self, params: &[Params], standardisation: &Standardisation) -> Result<()> {
         for (model, one) in params.iter().enumerate() {
-            let name = match params.len() {
-                1 => "weights.safetensors".to_owned(),
-                _ => format!("weights-{model}.safetensors"),
-            };
-            self.write(&name, &weights::network(one)?)?;
+            self.write(&weights_file(model, params.len()), &weights::network(one)?)?;
         }
-        self.write("standardisation.safetensors", &weights::standardisation(standardisation)?)
+        self.write(STANDARDISATION, &weights::standardisation(standardisation)?)
     }
 
     /// Writes what the network takes the test images for.
@@ -116,14 +116,19 @@ impl RunDir {
     /// [`Error::Output`].
     pub fn summarise(&self, outcome: &Outcome, about: &About) -> Result<()> {
         let mut text = serde_json::to_vec_pretty(&Summary::new(outcome, about))
-            .map_err(|error| Error::Internal(format!("summary.json: {error}")))?;
+            .map_err(|error| Error::Internal(format!("{SUMMARY}: {error}")))?;
         text.push(b'\n');
-        self.write("summary.json", &text)
+        self.write(SUMMARY, &text)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         write(&self.path, name, bytes)
     }
+}
+
+/// The file of one of a run's networks.
+pub(crate) fn weights_file(model: usize, models: usize) -> String {
+    if models == 1 { "weights.safetensors".to_owned() } else { format!("weights-{model}.safetensors") }
 }
 
 /// Writes a file of `folder` so that it is there whole or not at all.

@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use crate::data::Standardisation;
 use crate::error::{Error, Result};
 use crate::params::{Params, tensors};
+use crate::run_dir::weights_file;
 use crate::spec::{ModelSpec, grouped, shown};
 use crate::weights;
 
@@ -90,8 +91,8 @@ pub fn network(path: &Path, inputs: usize, classes: usize) -> Result<Params> {
 /// The file of one of a run's networks.
 fn weights_of(run: &Path, networks: usize, model: Option<usize>) -> Result<String> {
     match (networks, model) {
-        (1, None | Some(0)) => Ok("weights.safetensors".into()),
-        (2.., Some(model)) if model < networks => Ok(format!("weights-{model}.safetensors")),
+        (1, None | Some(0)) => Ok(weights_file(0, 1)),
+        (2.., Some(model)) if model < networks => Ok(weights_file(model, networks)),
         (_, given) => {
             let run = shown(run);
             let given = given.map_or(String::new(), |model| format!("--model {model}: "));
@@ -123,7 +124,9 @@ struct Tensors<'a> {
 
 impl<'a> Tensors<'a> {
     fn parse(path: &'a Path, bytes: &'a [u8], names: &[&str]) -> Result<Self> {
-        let damaged = |what: String| Error::checkpoint(path, format!("{what}; train it anew"));
+        let damaged = |what: String| {
+            Error::checkpoint(path, format!("{what}; cyclone train --resume makes it again from the last checkpoint"))
+        };
         let file = weights::parse(bytes).map_err(damaged)?;
         let mut found = file.names();
         let mut expected = names.to_vec();
@@ -142,7 +145,12 @@ impl<'a> Tensors<'a> {
 
     /// The values of a tensor of f32 of this shape.
     fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let damaged = |what: String| Error::checkpoint(self.path, format!("{name}: {what}; train it anew"));
+        let damaged = |what: String| {
+            Error::checkpoint(
+                self.path,
+                format!("{name}: {what}; cyclone train --resume makes it again from the last checkpoint"),
+            )
+        };
         let tensor = self.file.tensor(name).map_err(|error| damaged(error.to_string()))?;
         if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
             return Err(damaged(format!("{:?} {:?}, expected F32 {shape:?}", tensor.dtype(), tensor.shape())));

@@ -144,7 +144,7 @@ fn a_recorded_run_gives_the_bits_of_one_that_is_not_and_other_bits_are_refused()
     let gpu = Gpu::open(&gpu::Choice::Any).unwrap();
     let device = cyclone::device::Device::open(&any_gpu()).unwrap();
     let (workload, _) = Workload::open(&Source::Synthetic, 5, 11, 2).unwrap();
-    let mut engine = device.engine(workload.job(), workload.dataset.clone(), workload.standardisation.clone()).unwrap();
+    let mut engine = workload.engine(&device).unwrap();
     let recorded = device.gpu().unwrap();
     let plain = workload.run(engine.as_mut(), 3).unwrap();
     let timed = workload.run_from(engine.as_mut(), 3, || recorded.record(true)).unwrap();
@@ -236,6 +236,9 @@ fn a_trace_is_written_where_it_was_asked_for_or_an_error_says_why_not() {
     assert_eq!(cyclone(&format!("{small} {}", path.display())).status.code(), Some(0));
     let trace: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert!(!trace["traceEvents"].as_array().unwrap().is_empty());
+    // Never over another file, and that is found out before anything is measured.
+    let again = cyclone(&format!("{small} {}", path.display()));
+    assert!(again.status.code() == Some(2) && again.stdout.is_empty());
     let nowhere = folder.path().join("no/such/folder/trace.json");
     assert_eq!(cyclone(&format!("{small} {}", nowhere.display())).status.code(), Some(4));
 }

@@ -208,6 +208,30 @@ fn a_complete_run_has_nothing_to_do() {
     assert!(!folder.path().join("run/metrics.csv").exists());
 }
 
+#[test]
+fn what_a_complete_run_has_lost_is_made_again() {
+    let (run, other) = (whole(), whole());
+    for name in ["weights.safetensors", "standardisation.safetensors", "answers.json"] {
+        let path = run.path().join("run").join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        let last = bytes.len() - 4;
+        bytes[last] ^= 1;
+        // Damaged or gone; answers have no digest.
+        let damages: &[Option<&[u8]>] = if name == "answers.json" { &[None] } else { &[None, Some(&bytes)] };
+        for damage in damages {
+            fs::remove_file(&path).unwrap();
+            if let Some(bytes) = damage {
+                fs::write(&path, bytes).unwrap();
+            }
+            let message = exits(&finish(&mut resume(run.path())), 0);
+            says(&message, &[&format!("note: run/{name}: lost or damaged: it is made again from the last checkpoint")]);
+            same_bits(&run.path().join("run"), &other.path().join("run"));
+            let answers = |folder: &TempDir| fs::read(folder.path().join("run/answers.json")).unwrap();
+            assert_eq!(answers(&run), answers(&other), "{name}");
+        }
+    }
+}
+
 /// Rows of `metrics.csv` below its head, and names of event files, in their order.
 fn tables(folder: &Path) -> (usize, Vec<String>) {
     let rows = fs::read_to_string(folder.join("run/metrics.csv")).unwrap().lines().count() - 1;

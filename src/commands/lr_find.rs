@@ -49,7 +49,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
 
     let steps = grouped(sweep.steps);
     display.show(&format!(
-        "{steps} steps of {batch_size} images on {}, rates {} to {}; no run is made or changed\n\n",
+        "{steps} steps of {batch_size} images on {}, rates {:e} to {:e}; no run is made or changed\n\n",
         engine.describe(),
         sweep.from,
         sweep.to

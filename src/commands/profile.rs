@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::output::{check_new, write_new};
 use crate::cli::ProfileArgs;
 use crate::display::{self, Display};
 use crate::error::Result;
@@ -21,9 +22,12 @@ pub fn run(args: &ProfileArgs, started: Instant) -> Result<()> {
             display::print(&display::profile::products(&products))
         };
     }
+    if let Some(path) = &args.trace {
+        check_new(path, "--trace")?;
+    }
     let (report, trace) = profile::run(&options, started, &mut note)?;
     if let Some(path) = &args.trace {
-        trace.write(path)?;
+        write_new(path, "--trace", trace.to_json()?.as_bytes())?;
         note(&format!("the trace is in {}: open it in https://ui.perfetto.dev", shown(path)));
     }
     if args.json {

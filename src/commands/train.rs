@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::params::Params;
 use crate::ranks::{Ranks, Together};
-use crate::run_dir::{About, Csv, DataRecord, RunDir, Start, TensorBoard};
+use crate::run_dir::{About, Csv, DataRecord, RunDir, SUMMARY, Start, TensorBoard};
 use crate::signals::Signals;
 use crate::spec::{ModelSpec, shown};
 use crate::train::{Evaluation, Observer, State, Training};
@@ -53,9 +53,13 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
         None => (None, None),
         Some(path) => {
             let (run, settings) = ranks.first(|| reopen(path, args))?.unzip();
-            if ranks.tell(run.as_ref().is_some_and(RunDir::is_complete))? {
+            let lacks = ranks.first(|| run.as_ref().map_or(Ok(None), RunDir::lacks))?.flatten();
+            if ranks.tell(lacks.is_none())? {
                 ranks.first(|| tables(args, path))?;
                 return display.show(&format!("{}: the run is complete, there is nothing to do\n", shown(path)));
+            }
+            if let Some(file) = lacks.filter(|file| !file.ends_with(SUMMARY)) {
+                display.note(&format!("{}: lost or damaged: it is made again from the last checkpoint", shown(&file)));
             }
             (run, ranks.tell(settings)?)
         }

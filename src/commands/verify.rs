@@ -72,7 +72,12 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
     let level = if args.full { "full" } else { "quick" };
     let mut rows = vec![("checks", format!("{} of {level}", checks.len()))];
     if let Some(folder) = &args.shaders {
-        rows.push(("shaders", format!("built in, but from {}: {}", shown(folder), replaced.join(", "))));
+        let folder = shown(folder);
+        let row = match replaced {
+            [] => format!("built in; those of {folder} are the same"),
+            kernels => format!("built in, but from {folder}: {}", kernels.join(", ")),
+        };
+        rows.push(("shaders", row));
     }
     header(args, referee, &rows)?;
     let start = Instant::now();

@@ -112,7 +112,7 @@ pub fn profile(
     let gpu = device.gpu();
     let start = Instant::now();
     gpu.inspect(|gpu| gpu.record(false));
-    let mut engine = device.engine(workload.job(), workload.dataset.clone(), workload.standardisation.clone())?;
+    let mut engine = workload.engine(device)?;
     let made = gpu.map(|gpu| gpu.recorded()).transpose()?.unwrap_or_default();
     start_up.engine = start.elapsed().as_secs_f64();
     let (name, engine) = (engine.describe(), engine.as_mut());
@@ -156,8 +156,8 @@ pub fn profile(
         trace.cpu(&name, &reference);
     }
     // As many images as a repetition trains on: a whole epoch, unless that takes long.
-    let images = (throughput.images as usize).max(EVALUATED).min(workload.rows.len());
-    let rows = &workload.rows[..images];
+    let images = (throughput.images as usize).max(EVALUATED).min(workload.split.train.len());
+    let rows = &workload.split.train[..images];
     let (evaluation, evaluated) = evaluate(device, engine, rows, options, &ceilings)?;
     let buffers = buffers(&made);
     Ok(Profile {

@@ -43,7 +43,7 @@ impl Axis {
             Self::Hidden => {
                 workload.model = ModelSpec::new(workload.model.inputs, value, workload.model.classes)?;
             }
-            Self::Batch => workload.batch_size = value.min(workload.rows.len()),
+            Self::Batch => workload.batch_size = value.min(workload.split.train.len()),
             Self::Models => workload.models = value,
         }
         Ok(workload)
@@ -86,9 +86,8 @@ pub fn sweep(axis: Axis, workload: &Workload, devices: &[Device], costs: &[f64])
 }
 
 fn point(workload: &Workload, device: &Device) -> Result<Option<f64>> {
-    let engine = device.engine(workload.job(), workload.dataset.clone(), workload.standardisation.clone());
-    let mut engine = match engine {
-        Err(Error::Usage(_) | Error::Gpu(_)) => return Ok(None),
+    let mut engine = match workload.engine(device) {
+        Err(Error::Usage(_) | Error::Gpu(_) | Error::Resources(_)) => return Ok(None),
         engine => engine?,
     };
     let engine = engine.as_mut();

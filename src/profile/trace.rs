@@ -4,8 +4,6 @@
 //! The GPU's times are on its own clock. They are moved to the host's by the two clocks' difference just before the run,
 //! known to half the shortest of nine round trips; the track's name says how much that is.
 
-use std::fs;
-use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -84,16 +82,6 @@ impl Trace {
     pub fn to_json(&self) -> Result<String> {
         let events = json!({ "displayTimeUnit": "ns", "traceEvents": self.events });
         serde_json::to_string(&events).map_err(|error| Error::Internal(format!("trace: {error}")))
-    }
-
-    /// Writes it to `path`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`] if that cannot be done.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let text = self.to_json()?;
-        fs::write(path, text).map_err(|error| Error::output(path, format!("cannot write the trace: {error}")))
     }
 
     /// Microseconds since the origin.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::data::batches::Batches;
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
+use crate::device::Device;
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::{Error, Result};
 use crate::params::Params;
@@ -23,8 +24,8 @@ pub struct Workload {
     pub dataset: Arc<Dataset>,
     /// Means and scales of the training images.
     pub standardisation: Arc<Standardisation>,
-    /// The training images' rows.
-    pub rows: Arc<Vec<u32>>,
+    /// Their parts; the training images alone are trained on and evaluated.
+    pub split: Arc<Split>,
     /// `D → H → C`.
     pub model: ModelSpec,
     /// `B`.
@@ -56,20 +57,29 @@ impl Workload {
         let start = Instant::now();
         let dataset = Arc::new(Dataset::open(source)?);
         let opened = start.elapsed().as_secs_f64();
-        let rows = Split::new(&dataset, &DataSpec { source: source.clone(), ..DataSpec::default() })?.train;
-        let standardisation = Arc::new(Standardisation::of(&dataset, &rows)?);
+        let split = Arc::new(Split::new(&dataset, &DataSpec { source: source.clone(), ..DataSpec::default() })?);
+        let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
         let known = start.elapsed().as_secs_f64();
-        if batch_size > rows.len() {
-            let images = rows.len();
+        let images = split.train.len();
+        if batch_size > images {
             return Err(Error::Usage(format!("--batch-size {batch_size}: there are only {images} training images")));
         }
         let model = ModelSpec::new(dataset.inputs, hidden, dataset.classes.len())?;
-        let workload = Self { dataset, standardisation, rows: Arc::new(rows), model, batch_size, models };
+        let workload = Self { dataset, standardisation, split, model, batch_size, models };
         Ok((workload, [opened, known - opened]))
     }
 
+    /// An engine for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Device::trainer`].
+    pub fn engine(&self, device: &Device) -> Result<Box<dyn Engine>> {
+        device.trainer(self.job(), &self.split, self.dataset.clone(), self.standardisation.clone())
+    }
+
     /// What an engine must be built for.
-    pub fn job(&self) -> Job {
+    fn job(&self) -> Job {
         Job { model: self.model, decay: vec![DECAY; self.models], batch_size: self.batch_size, shuffles: 1 }
     }
 
@@ -81,13 +91,13 @@ impl Workload {
 
     /// Steps of a pass over the training images.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.rows.len().div_ceil(self.batch_size) as u64
+        self.split.train.len().div_ceil(self.batch_size) as u64
     }
 
     /// Images of the first `steps` steps; an epoch's last batch may be short.
     pub fn images(&self, steps: u64) -> u64 {
         let (epochs, rest) = (steps / self.steps_per_epoch(), steps % self.steps_per_epoch());
-        epochs * self.rows.len() as u64 + rest * self.batch_size as u64
+        epochs * self.split.train.len() as u64 + rest * self.batch_size as u64
     }
 
     /// Gives every model its fresh weights, and waits until the engine has them.
@@ -119,7 +129,7 @@ impl Workload {
     pub fn run_from(&self, engine: &mut dyn Engine, steps: u64, begin: impl FnOnce()) -> Result<Run> {
         self.load(engine)?;
         begin();
-        let mut batches = Batches::new(self.rows.to_vec(), self.batch_size, vec![0]);
+        let mut batches = Batches::new(self.split.train.clone(), self.batch_size, vec![0]);
         let (mut rows, mut lengths, mut chunks) = (Vec::new(), Vec::new(), Vec::new());
         let (start, mut step) = (Instant::now(), 0);
         while step < steps {

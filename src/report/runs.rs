@@ -9,7 +9,7 @@ use super::{Card, Charts, Section, Subject, answers, duration, heads, made, mean
 use crate::chart::number;
 use crate::device::Record;
 use crate::error::Result;
-use crate::run_dir::{Final, Records, Summary};
+use crate::run_dir::{Final, Records, Summary, weights_file};
 use crate::spec::{grouped, shown};
 use crate::statistics::Spread;
 use crate::train::Score;
@@ -293,6 +293,5 @@ fn finals(runs: &[Run]) -> Markup {
 /// The first layer of a run's network, or of the first of several.
 fn network_of(run: &Run) -> Result<Option<Markup>> {
     let Some(summary) = &run.records.summary else { return Ok(None) };
-    let name = if summary.models.len() == 1 { "weights.safetensors" } else { "weights-0.safetensors" };
-    network::body(&run.path.join(name), &summary.about.data.classes)
+    network::body(&run.path.join(weights_file(0, summary.models.len())), &summary.about.data.classes)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::{Line, METRICS, Summary};
+use super::{Line, METRICS, SUMMARY, Summary};
 use crate::answers::{self, Answers};
 use crate::config::{Config, Settings};
 use crate::error::{Error, Result};
@@ -37,10 +37,15 @@ impl Records {
         let mut config = Config::default();
         Settings::read(&run.join("config.toml"))?.apply(&mut config)?;
         let (lines, has_half_line) = metrics(run)?;
-        let summary = json(&run.join("summary.json"), "the summary of a run. Remove it, or train anew")?;
+        let summary = summary(&run.join(SUMMARY))?;
         let answers = answers::read(&run.join(answers::FILE))?;
         Ok(Self { config, lines, has_half_line, summary, answers })
     }
+}
+
+/// What `summary.json` says; none if it is not there.
+pub(super) fn summary(path: &Path) -> Result<Option<Summary>> {
+    json(path, "the summary of a run. Remove it, and go on with the run by --resume")
 }
 
 /// A file's bytes; none if it is not there.

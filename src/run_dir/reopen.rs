@@ -1,15 +1,17 @@
 //! Going on with a run that ended early.
 
 use std::fs::{self, File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{METRICS, RunDir, failed, lock, starts};
+use super::{METRICS, RunDir, STANDARDISATION, SUMMARY, failed, lock, read, starts, weights_file};
+use crate::answers;
 use crate::config::{Config, Settings};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::spec::shown;
+use crate::weights;
 
 /// What is needed of a line of `metrics.jsonl`.
 #[derive(Deserialize)]
@@ -47,9 +49,21 @@ impl RunDir {
         Ok((Self { path: path.to_owned(), metrics, starts, _lock: lock }, config))
     }
 
-    /// Whether its training reached its end.
-    pub fn is_complete(&self) -> bool {
-        self.path.join("summary.json").is_file()
+    /// The first file of a complete run that is not here, or is damaged; none if its training reached its end and nothing
+    /// was lost since.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] for a `summary.json` that is none.
+    pub fn lacks(&self) -> Result<Option<PathBuf>> {
+        let path = self.path.join(SUMMARY);
+        let Some(summary) = read::summary(&path)? else { return Ok(Some(path)) };
+        let models = summary.models.len();
+        let weights = (0..models).map(|model| weights_file(model, models)).chain([STANDARDISATION.to_owned()]);
+        let is_whole = |path: &PathBuf| fs::read(path).is_ok_and(|bytes| weights::parse(&bytes).is_ok());
+        let lost = weights.map(|name| self.path.join(name)).find(|path| !is_whole(path));
+        let answers = self.path.join(answers::FILE);
+        Ok(lost.or_else(|| (summary.about.data.test > 0 && !answers.is_file()).then_some(answers)))
     }
 
     /// Cuts `metrics.jsonl` before the records of `step` and of later steps, which will be written again. Returns what

@@ -1,25 +1,27 @@
 //! Shaders to try without building anew: a folder's files in the place of the built-in ones.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use wgpu::naga;
 
 use crate::error::{Error, Result};
-use crate::kernels::{File, Kernel, Shaders, source};
+use crate::kernels::{Ceiling, File, Kernel, Shaders, source};
 use crate::spec::shown;
 
 /// The built-in shaders, but for every file of `folder` that is called like one of [`Kernel::files`], `update.wgsl` or
-/// `update/small_values.wgsl`, which takes its place; and the kernels that have one of those.
+/// `update/small_values.wgsl`, and differs from it: it takes its place; and the kernels that have one of those.
 ///
 /// # Errors
 ///
 /// [`Error::Usage`] for a folder without shaders, a name that no file of a kernel has, and kernels that are not valid WGSL.
 pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
     let usage = |what: String| Error::Usage(format!("--shaders {}: {what}", shown(folder)));
-    let known: BTreeSet<_> = Kernel::ALL.into_iter().flat_map(Kernel::files).map(|(path, _)| *path).collect();
-    let names = || known.iter().map(|path| format!("{path}.wgsl")).collect::<Vec<_>>().join(", ");
+    let of_kernels = Kernel::ALL.into_iter().flat_map(Kernel::files).copied();
+    let of_ceilings = Ceiling::ALL.map(|ceiling| (ceiling.name(), ceiling.source()));
+    let known: BTreeMap<_, _> = of_kernels.chain(of_ceilings).collect();
+    let names = || known.keys().map(|path| format!("{path}.wgsl")).collect::<Vec<_>>().join(", ");
     let mut found = Vec::new();
     find(folder, &mut found).map_err(|error| usage(error.to_string()))?;
     found.sort();
@@ -29,10 +31,21 @@ pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
     let mut shaders = Shaders::default();
     for file in found {
         let name = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
-        let Some(path) = known.iter().find(|path| name == Path::new(path)) else {
+        let Some((path, built_in)) = known.iter().find(|(path, _)| name == Path::new(path)) else {
             return Err(usage(format!("no kernel has a file {}.wgsl: expected some of {}", shown(&name), names())));
         };
-        let text = fs::read_to_string(&file).map_err(|error| usage(format!("{}: {error}", shown(&file))))?;
+        let refused = |what: String| usage(format!("{}: {what}", shown(&file)));
+        // A pipe would be waited for.
+        if !file.is_file() {
+            return Err(refused("expected a regular file".into()));
+        }
+        let text = fs::read_to_string(&file).map_err(|error| refused(error.to_string()))?;
+        if text == *built_in {
+            continue;
+        }
+        if Ceiling::ALL.iter().any(|ceiling| ceiling.name() == *path) {
+            return Err(refused("it differs from the built-in one, and no check runs it".into()));
+        }
         shaders = shaders.replacing(path, text);
     }
     let replaced: Vec<_> = Kernel::ALL.into_iter().filter(|kernel| !shaders.are_built_in(*kernel)).collect();
@@ -42,15 +55,14 @@ pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
     Ok((shaders, replaced))
 }
 
-/// Every `.wgsl` file of `folder` and of the folders in it.
+/// Every `.wgsl` file of `folder`, and of the folders in it that are called like a kernel.
 fn find(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        if entry.file_type()?.is_dir() {
-            find(&path, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "wgsl") {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wgsl") {
             found.push(path);
+        } else if path.is_dir() && Kernel::ALL.iter().any(|kernel| path.ends_with(kernel.name())) {
+            find(&path, found)?;
         }
     }
     Ok(())
@@ -119,6 +131,27 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_of_all_shaders_replaces_what_was_edited_in_it() {
+        let (built_in, copy) = (concat!(env!("CARGO_MANIFEST_DIR"), "/shaders"), tempfile::tempdir().unwrap());
+        for kernel in Kernel::ALL {
+            for (path, text) in kernel.files() {
+                let path = copy.path().join(path).with_extension("wgsl");
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+        }
+        assert!(read(Path::new(built_in)).unwrap().1.is_empty(), "nothing is other than it was");
+        assert!(read(copy.path()).unwrap().1.is_empty());
+        let path = copy.path().join("update/next_product.wgsl");
+        fs::write(&path, fs::read_to_string(&path).unwrap() + "// mine").unwrap();
+        assert_eq!(read(copy.path()).unwrap().1, [Kernel::Update]);
+        // Not waited for.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(read(copy.path()).unwrap_err().to_string().contains("expected a regular file"));
+    }
+
+    #[test]
     fn what_is_no_kernel_or_no_wgsl_is_refused_and_named() {
         assert!(refused("foward.wgsl", "").contains("forward.wgsl"), "the right names");
         let message = refused("forward.wgsl", "fn main( {");
@@ -130,6 +163,7 @@ mod tests {
         // A file of two kernels: the line is that of the file, not of the kernel's whole text.
         let message = refused("inputs.wgsl", "// mine\nfn word( {");
         assert!(message.contains("inputs.wgsl:2:"), "{message}");
+        assert!(refused("ceiling_fma.wgsl", "// mine").contains("no check runs it"));
         let empty = tempfile::tempdir().unwrap();
         assert!(read(empty.path()).is_err(), "an empty folder");
         assert!(read(&empty.path().join("missing")).is_err());

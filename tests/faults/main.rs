@@ -161,13 +161,15 @@ fn memory_that_is_too_small_for_the_images_ends_the_run_with_10_before_it_begins
 fn memory_that_is_too_small_for_the_networks_ends_the_run_with_10_before_it_begins() {
     let folder = workplace();
     for (flags, of) in [
-        ("--repeats 100000", "100,000 networks (--repeats) of 41 hidden units"),
+        ("--repeats 100000", "100,000 networks of 41 hidden units"),
         ("--hidden 200000", "a network of 200,000 hidden units (--hidden)"),
     ] {
         let output = shell(folder.path(), &format!("ulimit -v 2000000; $RUN {flags} --out run"));
         says(&exits(&output, 10), &["GiB of memory are needed for", of, "and the system gives", "ulimit -v"]);
         assert!(!folder.path().join("run").exists() && output.stdout.is_empty(), "training had begun");
     }
+    let profile = "ulimit -v 1000000; $CYCLONE profile --device cpu --data synthetic --steps 3 --hidden 100000";
+    says(&exits(&shell(folder.path(), profile), 10), &["of memory are needed for a network of 100,000 hidden units"]);
     // With as much as is asked for, and hardly more, it comes to its end: what is needed was not guessed too low. On one
     // processor, so that the limits mean the same on every machine.
     for flags in ["--hidden 2000", "--repeats 40"] {
