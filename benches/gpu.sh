@@ -38,11 +38,8 @@ read = lambda name: json.load(open(f"{sys.argv[1]}/{name}"))
 first = read("1.json")["devices"][0]
 most = first["ceilings"]
 print(first["name"])
-start_up = first["start_up"]
-# The images and the device are opened at the same time.
-seconds = max(sum(start_up.pop("data")), start_up.pop("open")) + sum(start_up.values())
 print(f"most, measured: {most['flops_per_second'] / 1e9:,.0f} GFLOP/s, {most['bytes_per_second'] / 1e9:.0f} GB/s, "
-      f"an empty dispatch {most['dispatch_seconds'] * 1e6:.2f} µs; start-up {seconds:.3f} s\n")
+      f"an empty dispatch {most['dispatch_seconds'] * 1e6:.2f} µs; start-up {first['start_up']['seconds']:.3f} s\n")
 print(f"{'M':>4}{'µs/step':>12}{'µs/model-step':>16}{'spread':>9}{'images/s':>12}{'GFLOP/s':>10}{'of most':>9}")
 for models in (1, 10, 30):
     t = read(f"{models}.json")["devices"][0]["throughput"]

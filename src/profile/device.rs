@@ -56,14 +56,15 @@ pub struct Evaluated {
 pub struct HostPhase {
     /// What it did; `other` is what no phase covers: shuffling, book-keeping, reading losses.
     pub phase: &'static str,
-    /// Seconds of the whole run.
+    /// Seconds of the whole run, or of the start.
     pub seconds: f64,
-    /// Of the run's time, 0 to 1.
+    /// Of the whole, 0 to 1.
     pub share: f64,
 }
 
-/// Seconds until the first step was done.
+/// Seconds until the first step was done. A document has them as their sum and its parts.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(into = "WholeAndParts")]
 pub struct StartUp {
     /// Until the profile began.
     pub before: f64,
@@ -97,6 +98,22 @@ impl StartUp {
             ("weights", self.weights),
             ("first step", self.first_step),
         ]
+    }
+}
+
+#[derive(Serialize)]
+struct WholeAndParts {
+    seconds: f64,
+    parts: [HostPhase; 7],
+}
+
+impl From<StartUp> for WholeAndParts {
+    fn from(start_up: StartUp) -> Self {
+        let total = start_up.total();
+        Self {
+            seconds: total,
+            parts: start_up.parts().map(|(phase, seconds)| HostPhase { phase, seconds, share: seconds / total }),
+        }
     }
 }
 

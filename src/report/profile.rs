@@ -96,12 +96,8 @@ struct HostPhase {
 /// Seconds until the first step was done.
 #[derive(Deserialize)]
 struct StartUp {
-    before: f64,
-    data: [f64; 2],
-    open: f64,
-    engine: f64,
-    weights: f64,
-    first_step: f64,
+    seconds: f64,
+    parts: Vec<HostPhase>,
 }
 
 #[derive(Deserialize)]
@@ -299,9 +295,8 @@ fn breakdown(device: &Measured) -> Markup {
             (shares("phase", "The host while the GPU trains", phases))
         }
         h3 { "Start-up to the first step" }
-        p.about { (duration(device.start_up.total())) ", in which the device is opened while the images are read." }
-        @let total = device.start_up.total().max(f64::MIN_POSITIVE);
-        @let parts = device.start_up.parts().into_iter().map(|(name, seconds)| (name, seconds, seconds / total));
+        p.about { (duration(device.start_up.seconds)) ", in which the device is opened while the images are read." }
+        @let parts = device.start_up.parts.iter().map(|part| (part.phase.as_str(), part.seconds, part.share));
         (shares("part", "Start-up to the first step", parts))
     }
 }
@@ -339,23 +334,4 @@ fn shares<'a>(what: &str, of: &str, parts: impl Iterator<Item = (&'a str, f64, f
         } }
     };
     table(of, Some("bars"), &rows)
-}
-
-impl StartUp {
-    /// The device is opened while the images are.
-    fn total(&self) -> f64 {
-        self.before + self.open.max(self.data.iter().sum()) + self.engine + self.weights + self.first_step
-    }
-
-    fn parts(&self) -> [(&'static str, f64); 7] {
-        [
-            ("process", self.before),
-            ("images", self.data[0]),
-            ("statistics", self.data[1]),
-            ("device, meanwhile", self.open),
-            ("engine", self.engine),
-            ("weights", self.weights),
-            ("first step", self.first_step),
-        ]
-    }
 }

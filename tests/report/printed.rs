@@ -77,7 +77,7 @@ pub fn profile_of_a_gpu() -> Value {
             "evaluation": { "images": 10_000, "seconds": 0.01 },
             "ceilings": { "flops_per_second": 4e12 },
             "start_up": {
-                "before": 0.01, "data": [0.1, 0.02], "open": 0.3, "engine": 0.05, "weights": 0.001, "first_step": 0.002
+                "seconds": 0.313, "parts": [{ "phase": "process", "seconds": 0.013, "share": 0.04 }, { "phase": "device, meanwhile", "seconds": 0.3, "share": 0.96 }]
             },
         })
     };
