@@ -236,9 +236,9 @@ fn a_trace_is_written_where_it_was_asked_for_or_an_error_says_why_not() {
     assert_eq!(cyclone(&format!("{small} {}", path.display())).status.code(), Some(0));
     let trace: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert!(!trace["traceEvents"].as_array().unwrap().is_empty());
-    // Never over another file, and that is found out before anything is measured.
-    let again = cyclone(&format!("{small} {}", path.display()));
-    assert!(again.status.code() == Some(2) && again.stdout.is_empty());
+    // Never over another file, and that is found out before a device is looked for.
+    let again = cyclone(&format!("profile --device gpu:999 --data synthetic --trace {}", path.display()));
+    assert_eq!(again.status.code(), Some(2));
     let nowhere = folder.path().join("no/such/folder/trace.json");
     assert_eq!(cyclone(&format!("{small} {}", nowhere.display())).status.code(), Some(4));
 }
