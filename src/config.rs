@@ -49,8 +49,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Most networks trained at once: their batches, of 100 images each, would take 400 GB. The device's own limits and the machine's
-    /// memory are checked later.
+    /// Most networks trained at once: their batches, of 100 images each, would take 400 GB. The device's own limits and the
+    /// machine's memory are checked later.
     pub const MAX_REPEATS: usize = 1 << 17;
 
     /// Rejects values outside their range, naming the flag; the data and the device are checked when they are opened.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use common::{cyclone, exits, finish, pictures, says};
+use common::{cyclone, exits, finish, says, workplace};
 use tempfile::{TempDir, tempdir};
 
 const DEVICE_LOST: i32 = -4;
@@ -73,13 +73,6 @@ fn software_driver() -> Option<PathBuf> {
         let manifest: serde_json::Value = serde_json::from_slice(&fs::read(manifest).ok()?).ok()?;
         manifest["ICD"]["library_path"].as_str().map(PathBuf::from)
     })
-}
-
-/// A folder with pictures in it.
-fn workplace() -> TempDir {
-    let folder = tempdir().unwrap();
-    pictures(&folder.path().join("pictures"));
-    folder
 }
 
 /// Which call fails, when, and how.

@@ -18,7 +18,7 @@ pub struct Start {
     /// When training began, in the local time zone.
     pub started: String,
     /// Steps that were done by then; above 0 in the first of a run's only if the file was lost.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub after_step: u64,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Entry {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_none(steps: &u64) -> bool {
+fn is_zero(steps: &u64) -> bool {
     *steps == 0
 }
 

@@ -6,9 +6,11 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::{TempDir, tempdir};
 
 /// A child that still runs after so long hangs.
 pub const HANGS: Duration = Duration::from_secs(120);
@@ -23,7 +25,29 @@ pub fn cyclone(folder: &Path, arguments: &[&str]) -> Command {
 /// Runs a command to its end. One that hangs is killed, and the test fails.
 #[track_caller]
 pub fn finish(command: &mut Command) -> Output {
-    wait(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    wait(spawn(command))
+}
+
+/// Starts a command that is given nothing, and whose words are kept.
+pub fn spawn(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Sends a signal by its name.
+#[track_caller]
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Waits until `done`.
+#[track_caller]
+pub fn until(mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < HANGS, "never came about");
+        sleep(Duration::from_millis(1));
+    }
 }
 
 /// Waits for a child. One that hangs is killed, and the test fails.
@@ -36,7 +60,7 @@ pub fn wait(mut child: Child) -> Output {
             child.kill().unwrap();
             panic!("hangs: {:?}", child.wait_with_output());
         }
-        std::thread::sleep(Duration::from_millis(5));
+        sleep(Duration::from_millis(5));
     }
     child.wait_with_output().unwrap()
 }
@@ -56,6 +80,13 @@ pub fn says(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "{part:?} in: {message}");
     }
+}
+
+/// A folder with pictures in it.
+pub fn workplace() -> TempDir {
+    let folder = tempdir().unwrap();
+    pictures(&folder.path().join("pictures"));
+    folder
 }
 
 /// Writes an image folder of 3 classes, 7 images of each to train on and 2 to test: its runs take no time.

@@ -68,19 +68,11 @@ fn an_immutable_folder_is_found_before_training() {
 #[test]
 fn a_folder_that_goes_away_ends_the_run_with_4() {
     let folder = workplace();
-    let child = run(folder.path(), &["--out", "run", "--cycles", "100000"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let start = std::time::Instant::now();
-    while !folder.path().join("run/checkpoints/step-5.safetensors").exists() {
-        assert!(start.elapsed() < common::HANGS);
-    }
+    let child = spawn(run(folder.path(), &["--out", "run", "--cycles", "100000"]).arg("--quiet"));
+    until(|| folder.path().join("run/checkpoints/step-5.safetensors").exists());
     // It may write while it is being removed.
     while fs::remove_dir_all(folder.path().join("run")).is_err() {}
-    let message = exits(&common::wait(child), 4);
+    let message = exits(&wait(child), 4);
     says(&message, &["error: run/checkpoints", "cannot be written", "No such file or directory"]);
     assert!(!message.contains("--resume"), "{message}");
 }
@@ -90,7 +82,7 @@ fn standard_output_that_is_full_ends_the_run_with_4_and_it_can_be_resumed() {
     let folder = workplace();
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
     let child = run(folder.path(), &["--out", "run"]).stdout(full()).stderr(Stdio::piped()).spawn().unwrap();
-    let message = exits(&common::wait(child), 4);
+    let message = exits(&wait(child), 4);
     says(&message, &["standard output: No space left on device"]);
     exits(&finish(&mut cyclone(folder.path(), &["train", "--resume", "run"])), 0);
 }

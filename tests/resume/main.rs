@@ -9,26 +9,19 @@ mod records;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::{HANGS, cyclone, exits, finish, metrics, pictures, same_bits, says, wait};
+use common::{cyclone, exits, finish, metrics, same_bits, says, signal, spawn, until, wait, workplace};
 use cyclone::random::{Purpose, stream};
 use rand::RngExt;
 use serde_json::Value;
-use tempfile::{TempDir, tempdir};
+use tempfile::TempDir;
 
 /// Two cycles of 300 steps, evaluated three times each, on pictures; about half a second.
 const RUN: &str = "train --device cpu --data pictures --val-images 4 --hidden 41 --batch-size 5 --half-cycle 300 --cycles 2 \
                    --evals-per-cycle 3 --checkpoint-every 37 --out run";
-
-/// A folder with pictures in it.
-fn workplace() -> TempDir {
-    let folder = tempdir().unwrap();
-    pictures(&folder.path().join("pictures"));
-    folder
-}
 
 fn run(folder: &Path, more: &[&str]) -> Command {
     cyclone(folder, &RUN.split_whitespace().chain(more.iter().copied()).collect::<Vec<_>>())
@@ -36,26 +29,6 @@ fn run(folder: &Path, more: &[&str]) -> Command {
 
 fn resume(folder: &Path) -> Command {
     cyclone(folder, &["train", "--resume", "run"])
-}
-
-fn spawn(command: &mut Command) -> Child {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Sends a signal by its name.
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
-
-/// Waits until `done`.
-#[track_caller]
-fn until(mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < HANGS, "never came about");
-        sleep(Duration::from_millis(1));
-    }
 }
 
 /// An uninterrupted run.
