@@ -37,7 +37,7 @@ use serde_json::Value;
 
 use crate::chart::{Chart, SOFTWARE, number};
 use crate::error::{Error, Result};
-use crate::run_dir::Records;
+use crate::run_dir::{Records, RunDir};
 use crate::spec::{bytes, escaped, shown};
 use crate::statistics::Spread;
 use runs::{Run, Runs};
@@ -186,7 +186,7 @@ impl Found {
         let before = self.len();
         if path.join("search.toml").is_file() {
             self.others.push(Box::new(search::Searched::read(name, path)?));
-        } else if path.join("config.toml").is_file() {
+        } else if RunDir::is_run(path) {
             self.runs.push(Run { name, path: path.to_owned(), records: Records::read(path)? });
         } else if let Some(all) = reproduction::Reproduction::read(name, path)? {
             self.others.push(Box::new(all));

@@ -42,6 +42,8 @@ mod tensorboard;
 
 /// The folder of default names.
 const RUNS: &str = "runs";
+/// The file of the settings: where it is, there is a run.
+pub(crate) const CONFIG: &str = "config.toml";
 /// The file with a line a model at every evaluation, see [`Line`].
 const METRICS: &str = "metrics.jsonl";
 /// The file with the final figures, the last that is written.
@@ -78,8 +80,8 @@ impl RunDir {
         let metrics = path.join(METRICS);
         let metrics = OpenOptions::new().append(true).create(true).open(&metrics).map_err(failed(&metrics))?;
         let run = Self { path, metrics, starts: Vec::new(), _lock: lock };
-        // Last: where it is, there is a run that can be resumed.
-        run.write("config.toml", config.to_toml()?.as_bytes())?;
+        // Last: from here on, the run can be resumed.
+        run.write(CONFIG, config.to_toml()?.as_bytes())?;
         Ok(run)
     }
 

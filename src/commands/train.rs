@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::params::Params;
 use crate::ranks::{Ranks, Together};
-use crate::run_dir::{About, Csv, DataRecord, RunDir, SUMMARY, Start, TensorBoard};
+use crate::run_dir::{About, CONFIG, Csv, DataRecord, RunDir, SUMMARY, Start, TensorBoard};
 use crate::signals::Signals;
 use crate::spec::{ModelSpec, shown};
 use crate::train::{Evaluation, Observer, State, Training};
@@ -86,8 +86,7 @@ fn reopen(path: &Path, args: &TrainArgs) -> Result<(RunDir, Settings)> {
     args.settings.clone().apply(&mut config)?;
     config.check()?;
     let settings = Settings::from(&config);
-    checkpoint::compare_settings(&recorded, &settings)
-        .map_err(|what| Error::checkpoint(&path.join("config.toml"), what))?;
+    checkpoint::compare_settings(&recorded, &settings).map_err(|what| Error::checkpoint(&path.join(CONFIG), what))?;
     Ok((run, settings))
 }
 
@@ -280,10 +279,10 @@ fn advise(error: &Error, last: Option<u64>, records: &Path, ranks: &Ranks) {
     match (error, last) {
         // It would end the same way again.
         (Error::Diverged(_) | Error::Internal(_), _) => {}
-        // The folder has gone, and the run with it.
-        _ if !records.is_dir() => {}
+        // The folder has gone, or is going, and the run with it.
+        _ if !RunDir::is_run(records) => {}
         (_, Some(step)) => display::advice(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
-        (_, None) => display::advice(&format!("no checkpoint was saved yet; start over with: {again}")),
+        (_, None) => display::advice(&format!("there is no checkpoint to go on from; start over with: {again}")),
     }
 }
 

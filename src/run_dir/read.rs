@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::{Line, METRICS, SUMMARY, Summary};
+use super::{CONFIG, Line, METRICS, SUMMARY, Summary};
 use crate::answers::{self, Answers};
 use crate::config::{Config, Settings};
 use crate::error::{Error, Result};
@@ -35,7 +35,7 @@ impl Records {
     /// and the line.
     pub fn read(run: &Path) -> Result<Self> {
         let mut config = Config::default();
-        Settings::read(&run.join("config.toml"))?.apply(&mut config)?;
+        Settings::read(&run.join(CONFIG))?.apply(&mut config)?;
         let (lines, has_half_line) = metrics(run)?;
         let summary = summary(&run.join(SUMMARY))?;
         let answers = answers::read(&run.join(answers::FILE))?;

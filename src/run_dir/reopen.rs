@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{METRICS, RunDir, STANDARDISATION, SUMMARY, failed, lock, read, starts, weights_file};
+use super::{CONFIG, METRICS, RunDir, STANDARDISATION, SUMMARY, failed, lock, read, starts, weights_file};
 use crate::answers;
 use crate::config::{Config, Settings};
 use crate::disk;
@@ -20,6 +20,11 @@ struct Line {
 }
 
 impl RunDir {
+    /// Whether there is a run in a folder, to go on with.
+    pub fn is_run(path: &Path) -> bool {
+        path.join(CONFIG).is_file()
+    }
+
     /// The run in a folder that [`Self::create`] made, whatever ended it, and the settings in its `config.toml`.
     ///
     /// # Errors
@@ -27,8 +32,7 @@ impl RunDir {
     /// [`Error::Usage`] for a folder without a run, [`Error::Busy`] for one that another process trains in,
     /// [`Error::Checkpoint`] for a `starts.json` that is none, [`Error::Output`].
     pub fn reopen(path: &Path) -> Result<(Self, Config)> {
-        let file = path.join("config.toml");
-        if !file.is_file() {
+        if !Self::is_run(path) {
             return Err(Error::Usage(format!(
                 "--resume {}: there is no config.toml, so no run to go on with; expected the folder that --out named",
                 shown(path)
@@ -36,7 +40,7 @@ impl RunDir {
         }
         let lock = lock::take(path)?;
         let mut config = Config::default();
-        Settings::read(&file)?.apply(&mut config)?;
+        Settings::read(&path.join(CONFIG))?.apply(&mut config)?;
         let starts = starts::read(path)?;
         let metrics = path.join(METRICS);
         let metrics = OpenOptions::new().append(true).create(true).open(&metrics).map_err(failed(&metrics))?;

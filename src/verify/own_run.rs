@@ -15,6 +15,7 @@ use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Tally};
 use crate::error::{Error, Result};
+use crate::run_dir::CONFIG;
 use crate::spec::{ModelSpec, shown};
 use crate::train::Training;
 
@@ -24,7 +25,7 @@ use crate::train::Training;
 ///
 /// [`Error::Usage`] if its `config.toml` cannot be read or is out of range.
 pub fn config(run: &Path) -> Result<Config> {
-    let path: PathBuf = run.join("config.toml");
+    let path: PathBuf = run.join(CONFIG);
     let within = |error: Error| Error::Usage(format!("--run {}: {error}", shown(run)));
     let mut config = Config::default();
     Settings::read(&path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
