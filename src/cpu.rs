@@ -2,38 +2,38 @@
 //!
 //! One file a kernel, each the twin of the shader of the same name, each a plain function over slices. A step is
 //!
-//! 1. [`forward`]: partial sums of `X·W1`, by slices of the inputs,
-//! 2. [`head`]: the rest of the network, its loss and its gradients, while idle threads gather the next batch,
-//! 3. [`update::hidden`] and [`update::output`]: the new weights, by slices of the inputs.
+//! 1. [`head`] and [`update::output`]: from what enters the hidden layer to the loss and its gradients, and everything but
+//!    W1 one step further; meanwhile idle threads standardise the next step's images,
+//! 2. [`update::hidden`] and, as on a GPU in the same go, [`forward`]: W1 one step further, and its product with the next
+//!    step's images. Threads share the hidden units, so each has its part of W1 in its own cache for both.
 //!
-//! Every model's products have the same shapes and layouts alone as among others, so its bits do not depend on `M`. Side
-//! by side in one wide product, ten models of 50 hidden units would gain 9 % (on one thread, 6.8 against 7.5 ms a step);
-//! but gemm chooses its kernel and its order of summation by the width, and equal bits are worth more here.
+//! Every model's products have the same shapes and layouts alone as among others, and an element's sum has the same order
+//! whatever tile and thread it falls to. So its bits depend neither on `M` nor on the threads; on the width of the
+//! processor's registers they do.
 //!
-//! A step of 3072-50-10 at B = 100, from bytes to new weights, with 2 threads: `examples/cpu_step.rs`, three runs, each the
-//! median of its epochs of 100 steps, and `NumPy` 2.4.6 between them (2-core AMD EPYC, Zen 4 with AVX-512, nearly idle,
-//! 2026-11-23).
+//! A step of 3072-50-10 at B = 100, from bytes to new weights, on a Zen 5 (AVX-512) with 2 threads, beside `NumPy` 2.4.6,
+//! whose pixels are standardised beforehand, and JAX 0.10.2 in turns (`benches/cpu.sh`, 2026-11-25, four rounds):
 //!
-//! |        | this engine              | `NumPy`, pixels standardised beforehand   |
-//! |--------|--------------------------|-------------------------------------------|
-//! | M = 1  | 0.48 – 0.51 ms (f32)     | 0.74 – 0.82 ms                            |
-//! | M = 10 | 4.9 – 5.1 ms (f32)       | ten times that                            |
-//! | M = 1  | 0.85 – 0.95 ms (f64)     |                                           |
+//! |        | this engine      | `NumPy`          | JAX              |
+//! |--------|------------------|------------------|------------------|
+//! | M = 1  | 0.19 – 0.31 ms   | 0.42 – 0.69 ms   | 0.46 – 0.77 ms   |
+//! | M = 10 | 1.53 – 1.72 ms   | ten times that   | 7.3 – 8.5 ms     |
 //!
-//! On a Zen 5, likewise 2 cores (2026-11-25, `benches/cpu.sh`, two runs of two and three rounds): M = 1 in 0.26 – 0.33 ms,
-//! `NumPy` in 0.44 – 0.71, JAX in 0.49 – 0.76; M = 10 in 2.4 – 2.7 ms, JAX in 8.4 – 8.8.
+//! The larger figures are of one round, in which the machine's memory was slow for everybody. In f64 (`examples/cpu_step.rs`,
+//! M = 1) a step takes 0.35 ms.
 //!
-//! On the Zen 4's one thread the step takes 0.93 ms: 0.38 forward, 0.41 update of W1, 0.05 standardising, 0.02 everything between.
-//! Of the rate of the products alone (84 GFLOP/s a thread) the whole step keeps 75 %; of the most that gemm does, on square
-//! matrices in the cache (115), 57 %. Rows of 50 fill 78 % of the vectors of 16. With the gradient as `[H, D]` gemm would do
-//! 98 GFLOP/s and save 56 µs, which turning it round again would cost; with `X [D, B]` forward would do 91 and save 28, and
-//! standardising would pay for it.
+//! Of the most that gemm does there, on square matrices in the cache (495 to 516 GFLOP/s), the whole step keeps 61 to 65 % at
+//! M = 1 and 73 to 81 % at M = 10. At M = 1 its 0.19 ms are 0.14 of products, which alone would take 0.13, and 0.05 of all
+//! that is between them: the head's 0.03 on one thread, most of which is waiting for what the products have driven out of
+//! the cache, and the images' 0.06 on both. With W1 `[D, H]` and gemm's products (see [`product`]) a step took 0.26 – 0.33
+//! ms, and ten models' 2.4 – 2.7.
 
 pub mod forward;
 pub mod head;
 pub mod network;
 pub mod product;
 pub mod real;
+pub mod rows;
 pub mod squares;
 pub mod tally;
 pub mod update;
@@ -41,6 +41,8 @@ pub mod update;
 mod batch;
 mod memory;
 mod model;
+#[cfg(test)]
+mod testing;
 
 use std::fmt::Debug;
 use std::ops::RangeBounds;
@@ -65,6 +67,9 @@ const EVALUATION_IMAGES: usize = 256;
 
 /// 32 steps of B = 100 are 20 to 40 ms: short enough for a progress bar, long enough that the calls cost nothing.
 const CHUNK_STEPS: usize = 32;
+
+/// Units of a tile, in [`forward`] and [`update::hidden`]. The report's 50 are ten of them.
+const UNITS: usize = 5;
 
 /// Trains and evaluates on the processor, in precision `T`.
 pub struct CpuEngine<T> {
@@ -111,13 +116,13 @@ impl<T: Real> CpuEngine<T> {
         expect("means", spec.inputs..=spec.inputs, statistics.mean.len())?;
         expect("scales", spec.inputs..=spec.inputs, statistics.scale.len())?;
         let models = job.decay.iter().map(|&decay| Model::new(Network::zeros(spec), decay)).collect();
-        let batches = [Batch::new(spec.inputs), Batch::new(spec.inputs)];
+        let batches = [(); 2].map(|()| Batch::new(spec.inputs, job.shuffles));
         Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
     }
 
     /// The models now, in full precision.
-    pub fn networks(&self) -> impl ExactSizeIterator<Item = &Network<T>> {
-        self.models.iter().map(|model| &model.network)
+    pub fn networks(&self) -> impl ExactSizeIterator<Item = Network<T>> {
+        self.models.iter().map(|model| model.network.flat())
     }
 
     /// Replaces all weights, in full precision; one network a model.
@@ -131,7 +136,7 @@ impl<T: Real> CpuEngine<T> {
             return Err(Error::Internal(format!("weights of {:?} for an engine of {:?}", other.spec, self.job.model)));
         }
         for (model, network) in self.models.iter_mut().zip(networks) {
-            model.network = network;
+            model.network = network.in_rows();
         }
         Ok(())
     }
@@ -158,27 +163,27 @@ impl<T: Real> CpuEngine<T> {
         let Self { job, data, statistics, threads, models, batches: [batch, _], .. } = self;
         Ok(threads.install(|| {
             batch.fill(data, statistics, rows, length);
-            models.par_iter_mut().enumerate().for_each(|(m, model)| {
+            let gradients = models.par_iter_mut().enumerate().map(|(m, model)| {
                 let group = m % job.shuffles;
                 model.forward(batch.x(group));
-                model.head(batch.labels(group));
-                model.gradient(batch.x(group));
+                let gradient = model.gradient(batch.x(group), batch.labels(group));
+                (model.loss, gradient)
             });
-            models.iter().map(|model| (model.loss, model.gradient.clone())).collect()
+            gradients.collect()
         }))
     }
 
     /// What `each(logits [B, C], labels [B])` makes of blocks of the data set's `rows`: block after block, each model's.
     fn infer<R: Send>(&self, rows: &[u32], each: impl Fn(&[T], &[u8]) -> R + Sync) -> Result<Vec<Vec<R>>> {
         self.check_rows(rows)?;
-        let start = || (Batch::new(self.job.model.inputs), Vec::new(), Activations::default());
+        let start = || (Batch::new(self.job.model.inputs, 1), Vec::new(), Activations::default());
         Ok(self.threads.install(|| {
-            let blocks = rows.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, partials, activations), rows| {
+            let blocks = rows.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, z, activations), rows| {
                 batch.fill(&self.data, &self.statistics, rows, rows.len());
-                partials.resize(forward::slices(&self.job.model) * rows.len() * self.job.model.hidden, T::ZERO);
+                z.resize(rows.len() * self.job.model.hidden, T::ZERO);
                 let results = self.models.iter().map(|model| {
-                    forward::forward(batch.x(0), &model.network, partials);
-                    head::logits(partials, rows.len(), &model.network, activations);
+                    forward::forward(batch.x(0), model.network.w1.values(), z);
+                    head::logits(z, &model.network, activations);
                     each(&activations.logits, batch.labels(0))
                 });
                 results.collect()
@@ -227,7 +232,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn params(&mut self) -> Result<Vec<Params>> {
-        Ok(self.networks().map(Network::to_params).collect())
+        Ok(self.networks().map(|network| network.to_params()).collect())
     }
 
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
@@ -238,18 +243,24 @@ impl<T: Real> Engine for CpuEngine<T> {
             let mut lengths = chunk.lengths.iter().map(|&length| length as usize);
             // Gathers the coming step's batch, if there is one.
             let mut gather = |batch: &mut Batch<T>| {
-                let Some(length) = lengths.next() else { return };
+                let Some(length) = lengths.next() else { return false };
                 let (now, later) = rows.split_at(length * job.shuffles);
                 rows = later;
                 batch.fill(data, statistics, now, length);
+                true
             };
-            gather(batch);
-            for rates in chunk.rates.chunks_exact(job.models()) {
+            let mut more = gather(batch);
+            if more {
                 models.par_iter_mut().enumerate().for_each(|(m, model)| model.forward(batch.x(m % job.shuffles)));
-                let head = |(m, model): (usize, &mut Model<T>)| model.head(batch.labels(m % job.shuffles));
-                rayon::join(|| models.par_iter_mut().enumerate().for_each(head), || gather(next));
-                let update = |(m, model): (usize, &mut Model<T>)| model.update(batch.x(m % job.shuffles), rates[m]);
-                models.par_iter_mut().enumerate().for_each(update);
+            }
+            for rates in chunk.rates.chunks_exact(job.models()) {
+                let output =
+                    |(m, model): (usize, &mut Model<T>)| model.output(batch.labels(m % job.shuffles), rates[m]);
+                rayon::join(|| models.par_iter_mut().enumerate().for_each(output), || more = gather(next));
+                models.par_iter_mut().enumerate().for_each(|(m, model)| {
+                    let [now, next] = [&*batch, &*next].map(|batch| batch.x(m % job.shuffles));
+                    model.hidden(now, rates[m], more.then_some(next));
+                });
                 losses.extend(models.iter().map(|model| model.loss.to_f32()));
                 std::mem::swap(batch, next);
             }
@@ -276,7 +287,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn squares(&mut self) -> Result<Vec<f64>> {
-        Ok(self.threads.install(|| self.models.par_iter().map(|model| squares::squares(&model.network)).collect()))
+        Ok(self.threads.install(|| self.models.par_iter().map(Model::squares).collect()))
     }
 }
 

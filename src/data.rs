@@ -143,7 +143,7 @@ impl Dataset {
     }
 
     /// The pixels of one row.
-    fn image(&self, row: u32) -> &[u8] {
+    pub fn image(&self, row: u32) -> &[u8] {
         &self.pixels[row as usize * self.inputs..][..self.inputs]
     }
 

@@ -149,7 +149,7 @@ fn a_gradient_derived_by_hand_comes_out_exactly() {
     let (loss, gradient) = engine.gradients(&[0]).unwrap().remove(0);
     assert_eq!(loss, 2.0f64.ln());
     assert_eq!(gradient, expected);
-    assert_eq!(engine.networks().next(), Some(&network), "asking for a gradient moves nothing");
+    assert_eq!(engine.networks().next(), Some(network), "asking for a gradient moves nothing");
     // ΣW1² = 1 + 1 + 1/4 + 1/4 + 1 + 1/16; ΣW2² = 1 + 1 + 9 + 25 + 49 + 81.
     assert_eq!(engine.squares().unwrap(), [3.5625 + 166.0]);
 }
@@ -221,7 +221,7 @@ fn ten_steps_differ_by<T: Real>() -> (f64, f64) {
         assert!(found.is_finite());
         worst_loss = worst_loss.max((f64::from(found) / loss - 1.0).abs());
     }
-    let mut trained = engine.networks().next().unwrap().clone();
+    let mut trained = engine.networks().next().unwrap();
     (difference(&mut trained, &mut network), worst_loss)
 }
 
@@ -381,6 +381,18 @@ fn one_batch_is_learned_by_heart() {
     let losses = engine.losses().unwrap();
     assert!(losses[0] > 1.0 && losses[steps - 1] < 0.02, "from {} to {}", losses[0], losses[steps - 1]);
     assert_eq!(engine.evaluate(&rows).unwrap(), [Tally { correct: 23, ..engine.evaluate(&rows).unwrap()[0] }]);
+}
+
+#[test]
+fn a_chunk_of_no_steps_changes_nothing() {
+    let spec = ModelSpec { inputs: 4, hidden: 3, classes: 2 };
+    let images = Images::random(5, &spec);
+    let mut engine = images.engine::<f32>(job(spec, &[0.0], 2), 1);
+    let params = [Params::init(&spec, 0)];
+    engine.load(&params).unwrap();
+    engine.train(&Chunk { rows: &[], lengths: &[], rates: &[] }).unwrap();
+    assert!(engine.losses().unwrap().is_empty());
+    assert_eq!(engine.params().unwrap(), params);
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! From the hidden layer's partial sums to the loss, and back to the hidden layer's gradient. The shader's twin:
+//! From what enters the hidden layer to the loss, and back to the hidden layer's gradient. The shader's twin:
 //! `shaders/head.wgsl`.
 //!
 //! ```text
-//! hidden  = max(0, Σ partials + b1)            logits = hidden·W2 + b2          p = softmax(logits)
+//! hidden  = max(0, z + b1)                     logits = hidden·W2 + b2          p = softmax(logits)
 //! loss    = mean over the batch of −ln p[label]
 //! dlogits = (p − onehot(label)) / B            dhidden = dlogits·W2ᵀ where hidden > 0, else 0
 //! ```
@@ -25,16 +25,15 @@ pub struct Activations<T> {
     pub dhidden: Vec<T>,
 }
 
-/// Fills `hidden` and `logits` from `partials [S, B, H]`.
-pub fn logits<T: Real>(partials: &[T], images: usize, network: &Network<T>, activations: &mut Activations<T>) {
+/// Fills `hidden` and `logits` from `z`, which is `(X·W1)ᵀ [H, B]`.
+pub fn logits<T: Real, W1>(z: &[T], network: &Network<T, W1>, activations: &mut Activations<T>) {
     let ModelSpec { hidden: units, classes, .. } = network.spec;
+    let images = z.len() / units;
     let Activations { hidden, logits, .. } = activations;
-    let (first, others) = partials.split_at(images * units);
-    hidden.clear();
-    hidden.extend_from_slice(first);
-    for partial in others.chunks_exact(images * units) {
-        for (z, &partial) in hidden.iter_mut().zip(partial) {
-            *z += partial;
+    hidden.resize(z.len(), T::ZERO);
+    for (unit, z) in z.chunks_exact(images).enumerate() {
+        for (hidden, &z) in hidden[unit..].iter_mut().step_by(units).zip(z) {
+            *hidden = z;
         }
     }
     for row in hidden.chunks_exact_mut(units) {
@@ -71,7 +70,7 @@ pub fn softmax<T: Real>(logits: &[T], label: u8, p: &mut [T]) -> T {
 }
 
 /// Fills `dlogits` and `dhidden` of the batch whose `labels [B]` are given, after [`logits`]; returns its mean loss.
-pub fn gradients<T: Real>(labels: &[u8], network: &Network<T>, activations: &mut Activations<T>) -> T {
+pub fn gradients<T: Real, W1>(labels: &[u8], network: &Network<T, W1>, activations: &mut Activations<T>) -> T {
     let ModelSpec { hidden: units, classes, .. } = network.spec;
     let Activations { hidden, logits, dlogits, dhidden } = activations;
     let images = <T as From<f32>>::from(labels.len() as f32);

@@ -1,20 +1,24 @@
-//! Matrix products: the one place that calls the `gemm` crate.
+//! Matrix products by a library: the one place that calls the `gemm` crate, for what is small in a step. A product is always
+//! computed by the thread that asks for it, so an element's bits depend on its product's shape alone.
 //!
-//! A product is always computed by the thread that asks for it; the kernels cut their work into slices of fixed size
-//! and hand those to threads. So an element's bits depend on its product's shape alone, never on the number of threads,
-//! and a model among others asks for the very products that it asks for alone.
+//! The two large products are [`super::forward`]'s and [`super::update::hidden`]'s own, because no library has theirs: `W1ᵀ`
+//! and `X` both along their inputs, nothing to be packed, rows of 50 that fill no vectors of 16, and the weights' step taken
+//! while their gradient is still in registers. Measured on 2026-11-25, one thread of a Zen 5 (AVX-512), medians of 300, f32, in
+//! µs (GFLOP/s):
 //!
-//! Measured on 2026-11-23, one thread of a 2-core AMD EPYC (Zen 4, AVX-512), best of 60, in GFLOP/s, `X·W1` then
-//! `Xᵀ·dhidden`, cut into 12 slices of 256 of the 3,072 inputs, all matrices row-major:
+//! | B = 100, D = 3,072, H = 50                 | gemm 0.19        | ours             |
+//! |--------------------------------------------|------------------|------------------|
+//! | `X·W1`, W1 `[D, H]`, in slices of 256      | 167 (184)        |                  |
+//! | `(X·W1)ᵀ` from W1ᵀ `[H, D]`                |                  | 136 (226)        |
+//! | `Xᵀ·dhidden`, as `[D, H]`                  | 188 (164)        |                  |
+//! | `dhiddenᵀ·X`, as `[H, D]`                  | 155 (198)        |                  |
+//! | `dhiddenᵀ·X` and the step                  |                  | 119 (258)        |
+//! | square, n = 1,024                          | 9,300 (231)      |                  |
 //!
-//! | shapes (B, D, H)          | gemm 0.19 | matrixmultiply 0.3.11 |
-//! |---------------------------|-----------|-----------------------|
-//! | f32, 100 × 3,072 × 50     | 84, 84    | 57, 79                |
-//! | f32, 100 × 3,072 × 500    | 90, 89    | 74, 97                |
-//! | f64, 100 × 3,072 × 50     | 44, 44    | 38, 43                |
+//! On both threads, a step in slices by gemm and one by ours: 2.17 and 1.62 ms at H = 500, B = 100; 8.1 and 7.3 ms at 200 and
+//! 1,000; 34.7 and 35.7 ms at 1,000 and 1,000, where gemm's packing pays.
 //!
-//! Whole products of the first shape on gemm's own two threads took 634 and 508 µs, slices on ours 382 and 375 µs (medians
-//! of one run, on a machine that had other work too, so only their order counts); matrixmultiply's slices 572 and 400 µs.
+//! matrixmultiply 0.3.11 was slower than gemm at the first of these (57 against 84 GFLOP/s on a Zen 4).
 
 use super::real::Real;
 
@@ -107,10 +111,8 @@ pub fn product<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
 
 #[cfg(test)]
 mod tests {
-    use rand::RngExt;
-
+    use super::super::testing::integers;
     use super::*;
-    use crate::random::{Purpose, stream};
 
     /// Shapes (m, k, n): pairwise different, never square, on both sides of the kernels' tiles (6, 8, 16, 64), of gemm's
     /// short cuts (one row, one column, k ≤ 2, m·n ≤ 256) and of its blocking of k (512).
@@ -127,14 +129,8 @@ mod tests {
         (70, 1100, 83),
     ];
 
-    fn integers<T: Real>(tensor: u64, len: usize) -> Vec<T> {
-        let mut generator = stream(0, Purpose::Check, tensor);
-        (0..len).map(|_| <T as From<f32>>::from(generator.random_range(0..7) as f32 - 3.0)).collect()
-    }
-
     fn equals_the_triple_loop<T: Real>() {
         for (m, k, n) in SHAPES {
-            // Integers in −3..3: every sum is below 2²⁴ and so exact, whatever its order.
             let (a, b) = (integers::<T>(0, m * k), integers::<T>(1, k * n));
             let mut naive = vec![T::ZERO; m * n];
             for i in 0..m {

@@ -1,11 +1,15 @@
-//! The two precisions: `f32` to train in, `f64` as the reference.
+//! The two precisions: `f32` to train in, `f64` as the reference; one value at a time, and as many as a register of the
+//! processor holds.
 
 use std::fmt::Debug;
-use std::ops::{Add, AddAssign, Div, Mul, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+
+use bytemuck::Pod;
+use pulp::Simd;
 
 /// `f32` or `f64`.
 pub trait Real:
-    Copy
+    Pod
     + Debug
     + Default
     + PartialOrd
@@ -13,6 +17,7 @@ pub trait Real:
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Div<Output = Self>
+    + Neg<Output = Self>
     + AddAssign
     + SubAssign
     + From<u8>
@@ -39,10 +44,28 @@ pub trait Real:
 
     /// The nearest `f32`.
     fn to_f32(self) -> f32;
+
+    /// A register's values.
+    type Lanes<S: Simd>: Copy + Debug;
+
+    /// All values, register by register; what is over at the end is left out.
+    fn lanes<S: Simd>(values: &[Self]) -> &[Self::Lanes<S>];
+
+    /// The same, to be changed.
+    fn lanes_mut<S: Simd>(values: &mut [Self]) -> &mut [Self::Lanes<S>];
+
+    /// The value in every lane.
+    fn splat<S: Simd>(self, simd: S) -> Self::Lanes<S>;
+
+    /// `a·b + c`, rounded once where the processor can.
+    fn mul_add<S: Simd>(simd: S, a: Self::Lanes<S>, b: Self::Lanes<S>, c: Self::Lanes<S>) -> Self::Lanes<S>;
+
+    /// The sum of all lanes.
+    fn sum<S: Simd>(simd: S, lanes: Self::Lanes<S>) -> Self;
 }
 
 macro_rules! real {
-    ($type:ident) => {
+    ($type:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $mul_add:ident, $sum:ident) => {
         impl Real for $type {
             const NAME: &'static str = stringify!($type);
             const ZERO: Self = 0.0;
@@ -59,9 +82,36 @@ macro_rules! real {
             fn to_f32(self) -> f32 {
                 self as f32
             }
+
+            type Lanes<S: Simd> = S::$lanes;
+
+            #[inline(always)]
+            fn lanes<S: Simd>(values: &[Self]) -> &[S::$lanes] {
+                S::$as_simd(values).0
+            }
+
+            #[inline(always)]
+            fn lanes_mut<S: Simd>(values: &mut [Self]) -> &mut [S::$lanes] {
+                S::$as_mut_simd(values).0
+            }
+
+            #[inline(always)]
+            fn splat<S: Simd>(self, simd: S) -> S::$lanes {
+                simd.$splat(self)
+            }
+
+            #[inline(always)]
+            fn mul_add<S: Simd>(simd: S, a: S::$lanes, b: S::$lanes, c: S::$lanes) -> S::$lanes {
+                simd.$mul_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn sum<S: Simd>(simd: S, lanes: S::$lanes) -> Self {
+                simd.$sum(lanes)
+            }
         }
     };
 }
 
-real!(f32);
-real!(f64);
+real!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_e_f32s, reduce_sum_f32s);
+real!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_e_f64s, reduce_sum_f64s);

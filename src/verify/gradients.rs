@@ -8,10 +8,11 @@ use rand::seq::index::sample;
 use super::compare::{Rule, compare};
 use super::images::images;
 use super::{Finding, Referee, TENSORS};
-use crate::cpu::forward::{forward, slices, standardise};
+use crate::cpu::forward::{forward, standardise};
 use crate::cpu::head::{Activations, gradients, logits};
 use crate::cpu::network::Network;
-use crate::cpu::squares;
+use crate::cpu::rows::Rows;
+use crate::cpu::squares::squares;
 use crate::cpu::update::{hidden, output};
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
@@ -36,7 +37,7 @@ const RATE: f32 = 1024.0;
 struct Problem {
     params: Params,
     network: Network<f64>,
-    x: Vec<f64>,
+    x: Rows<f64>,
     labels: Vec<u8>,
     penalty: Penalty,
     dataset: Arc<Dataset>,
@@ -60,7 +61,8 @@ impl Problem {
         let mut x = vec![0.0; pixels.len()];
         standardise(&pixels, &standardisation.mean, &standardisation.scale, &mut x);
         let labels = dataset.labels[..batch].to_vec();
-        Self { network: Network::from_params(&params), params, x, labels, penalty, dataset, standardisation }
+        let (network, x) = (Network::from_params(&params), Rows::new(&x, spec.inputs));
+        Self { params, network, x, labels, penalty, dataset, standardisation }
     }
 
     /// The cost, and which hidden units are active for which image.
@@ -68,15 +70,15 @@ impl Problem {
         let mut activations = self.activations(network);
         let loss = gradients(&self.labels, network, &mut activations);
         let active = activations.hidden.iter().map(|hidden| *hidden > 0.0).collect();
-        (loss + self.penalty.cost(LAMBDA) * squares::squares(network), active)
+        (loss + self.penalty.cost(LAMBDA) * squares(&network.w1, &network.w2), active)
     }
 
     fn activations(&self, network: &Network<f64>) -> Activations<f64> {
-        let spec = &network.spec;
-        let mut partials = vec![0.0; slices(spec) * self.labels.len() * spec.hidden];
-        forward(&self.x, network, &mut partials);
+        let units = network.spec.hidden;
+        let mut z = vec![0.0; units * self.labels.len()];
+        forward(&self.x, Rows::transposed(&network.w1, units).values(), &mut z);
         let mut activations = Activations::default();
-        logits(&partials, self.labels.len(), network, &mut activations);
+        logits(&z, network, &mut activations);
         activations
     }
 
@@ -84,12 +86,12 @@ impl Problem {
     fn analytic(&self) -> Network<f64> {
         let mut activations = self.activations(&self.network);
         gradients(&self.labels, &self.network, &mut activations);
-        let mut gradient = Network::zeros(&self.network.spec);
         // As f32, which is what the engines are told.
         let decay = f64::from(self.penalty.gradient(LAMBDA) as f32);
-        hidden::gradient(&self.x, &activations.dhidden, &self.network, decay, &mut gradient);
+        let mut gradient = self.network.clone().in_rows();
+        hidden::gradient(&self.x, &activations.dhidden, &mut gradient.w1, decay);
         output::gradient(&activations, &self.network, decay, &mut gradient);
-        gradient
+        gradient.flat()
     }
 
     /// `(cost(+h) − cost(−h)) / 2h` along `direction`; `None` where a ReLU switches in between.

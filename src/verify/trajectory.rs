@@ -59,7 +59,7 @@ pub(super) fn lockstep(referee: &Referee) -> Result<Vec<Finding>> {
         course.train(&mut reference, step, step + 1)?;
         course.train(&mut gpu, step, step + 1)?;
         let (got, expected) = (gpu.params()?.remove(0), only(reference.networks())?);
-        for (outcome, name) in normwise(&got, expected, LOCKSTEP).into_iter().zip(TENSORS) {
+        for (outcome, name) in normwise(&got, &expected, LOCKSTEP).into_iter().zip(TENSORS) {
             findings.push(Finding::new("weights after one step", outcome).at(format!("step {step}, {name}")));
         }
         let widened = |losses: Vec<f32>| losses.into_iter().map(f64::from).collect::<Vec<_>>();

@@ -7,7 +7,12 @@ use super::super::product::{Matrix, product};
 use super::super::real::Real;
 
 /// `gradient.w2 [H, C]`, `gradient.b1 [H]` and `gradient.b2 [C]`, after [`super::super::head::gradients`].
-pub fn gradient<T: Real>(activations: &Activations<T>, network: &Network<T>, decay: T, gradient: &mut Network<T>) {
+pub fn gradient<T: Real, V, W>(
+    activations: &Activations<T>,
+    network: &Network<T, V>,
+    decay: T,
+    gradient: &mut Network<T, W>,
+) {
     let Activations { hidden, dlogits, dhidden, .. } = activations;
     let (units, classes) = (network.spec.hidden, network.spec.classes);
     product(Matrix::new(hidden, units).transposed(), Matrix::new(dlogits, classes), &mut gradient.w2);
@@ -19,12 +24,12 @@ pub fn gradient<T: Real>(activations: &Activations<T>, network: &Network<T>, dec
 }
 
 /// [`gradient`], then a step of descent on `W2`, `b1` and `b2`.
-pub fn update<T: Real>(
+pub fn update<T: Real, V, W>(
     activations: &Activations<T>,
-    network: &mut Network<T>,
+    network: &mut Network<T, V>,
     decay: T,
     rate: T,
-    gradient: &mut Network<T>,
+    gradient: &mut Network<T, W>,
 ) {
     self::gradient(activations, network, decay, gradient);
     descend(&mut network.w2, &gradient.w2, rate);

@@ -65,10 +65,16 @@ impl Head {
     }
 }
 
+/// `[H, B]`: the sums of `partials [S, B, H]`.
+fn sums(partials: &[f64], b: usize, h: usize) -> Vec<f64> {
+    let sum = |at: usize| partials[at..].iter().step_by(b * h).sum();
+    (0..h).flat_map(|unit| (0..b).map(move |image| sum(image * h + unit))).collect()
+}
+
 fn reference(partials: &[f64], labels: &[u8], network: &Network<f64>) -> Head {
     let (b, h, c) = (labels.len(), network.spec.hidden, network.spec.classes);
     let mut activations = Activations::default();
-    logits(partials, b, network, &mut activations);
+    logits(&sums(partials, b, h), network, &mut activations);
     gradients(labels, network, &mut activations);
     let mut p = vec![0.0; c];
     let scores: Vec<_> = activations
@@ -84,7 +90,8 @@ fn reference(partials: &[f64], labels: &[u8], network: &Network<f64>) -> Head {
     // The same sums over absolute values: |partials|, |b1|, then |hidden|, |W2|, |b2|.
     let absolutes = absolute(network);
     let mut gauges = Activations::default();
-    logits(&partials.iter().map(|sum| sum.abs()).collect::<Vec<_>>(), b, &absolutes, &mut gauges);
+    let partials: Vec<f64> = partials.iter().map(|sum| sum.abs()).collect();
+    logits(&sums(&partials, b, h), &absolutes, &mut gauges);
     // A logit's error moves every probability of its image.
     let image: Vec<f64> =
         gauges.logits.chunks_exact(c).map(|row| 1.0 + row.iter().fold(0.0, |most: f64, sum| most.max(*sum))).collect();
