@@ -65,7 +65,8 @@ use crate::params::Params;
 /// the threads.
 const EVALUATION_IMAGES: usize = 256;
 
-/// 32 steps of B = 100 are 20 to 40 ms: short enough for a progress bar, long enough that the calls cost nothing.
+/// 32 steps of B = 100 are 6 to 20 ms: short enough for a progress bar, long enough that the calls cost nothing, and the first
+/// step's images, which no step before it can gather meanwhile, 1 %.
 const CHUNK_STEPS: usize = 32;
 
 /// Units of a tile, in [`forward`] and [`update::hidden`]. The report's 50 are ten of them.

@@ -55,7 +55,7 @@ impl<T: Real> WithSimd for Descent<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // 5 units' sums, a gradient, and a register's worth of each input: 25 of AVX-512's registers, or 13 of AVX2's.
+        // Registers of inputs: 4, 5 units' sums of each and a slope are 25 of AVX-512's 32; 2, 13 of AVX2's 16.
         if S::REGISTER_COUNT < 32 { self.run::<S, 2>(simd) } else { self.run::<S, 4>(simd) }
     }
 }
