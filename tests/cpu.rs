@@ -314,6 +314,18 @@ struct Bits {
 
 /// Trains models of seeds `models` with their own decay and rates, each of them on shuffle `model % shuffles`.
 fn train_bits(images: &Images, spec: ModelSpec, models: &[usize], shuffles: &[usize], threads: usize) -> Vec<Bits> {
+    train_bits_in_chunks(images, spec, models, shuffles, threads, &[3])
+}
+
+/// The same in chunks of so many of its three steps; after each the engine does other things that train nothing.
+fn train_bits_in_chunks(
+    images: &Images,
+    spec: ModelSpec,
+    models: &[usize],
+    shuffles: &[usize],
+    threads: usize,
+    chunks: &[usize],
+) -> Vec<Bits> {
     let decay = models.iter().map(|&model| 0.01 * (model + 1) as f32).collect();
     let lengths = [13, 13, 5];
     let mut rows = Vec::new();
@@ -327,7 +339,16 @@ fn train_bits(images: &Images, spec: ModelSpec, models: &[usize], shuffles: &[us
     let job = Job { model: spec, decay, batch_size: 13, shuffles: shuffles.len() };
     let mut engine = images.engine::<f32>(job, threads);
     engine.load(&models.iter().map(|&model| Params::init(&spec, model as u64)).collect::<Vec<_>>()).unwrap();
-    engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates }).unwrap();
+    let (mut rows, mut lengths, mut rates) = (&rows[..], &lengths[..], &rates[..]);
+    for &steps in chunks {
+        let (now, after) = lengths.split_at(steps);
+        let images = now.iter().sum::<u32>() as usize * shuffles.len();
+        engine.train(&Chunk { rows: &rows[..images], lengths: now, rates: &rates[..steps * models.len()] }).unwrap();
+        (rows, lengths, rates) = (&rows[images..], after, &rates[steps * models.len()..]);
+        engine.evaluate(&[7, 8, 9]).unwrap();
+        engine.gradients(&vec![11; 2 * shuffles.len()]).unwrap();
+    }
+    assert!(lengths.is_empty());
     let (losses, squares) = (engine.losses().unwrap(), engine.squares().unwrap());
     let tallies = engine.evaluate(&(0..263).collect::<Vec<_>>()).unwrap();
     let params = engine.params().unwrap();
@@ -342,15 +363,16 @@ fn train_bits(images: &Images, spec: ModelSpec, models: &[usize], shuffles: &[us
 }
 
 #[test]
-fn a_model_gets_the_same_bits_alone_and_among_others_on_one_thread_and_on_two() {
-    for hidden in [1, 5, 50] {
-        let spec = ModelSpec { inputs: 300, hidden, classes: 3 };
+fn a_model_gets_the_same_bits_alone_and_among_others_on_any_number_of_threads() {
+    // More than one slice of inputs; units that no tile or thread has as many of as another.
+    for hidden in [1, 7, 50] {
+        let spec = ModelSpec { inputs: 1100, hidden, classes: 3 };
         let images = Images::random(263, &spec);
         let all: Vec<usize> = (0..10).collect();
         let alone: Vec<Bits> = all.iter().flat_map(|&model| train_bits(&images, spec, &[model], &[0], 1)).collect();
         assert_ne!(alone[0], alone[1]);
         for models in [1, 3, 10] {
-            for threads in [1, 2] {
+            for threads in [1, 2, 3] {
                 let together = train_bits(&images, spec, &all[..models], &[0], threads);
                 assert!(together == alone[..models], "H = {hidden}, M = {models}, {threads} threads");
             }
@@ -359,8 +381,21 @@ fn a_model_gets_the_same_bits_alone_and_among_others_on_one_thread_and_on_two() 
 }
 
 #[test]
+fn a_training_gets_the_same_bits_however_it_is_cut_into_chunks() {
+    let spec = ModelSpec { inputs: 1100, hidden: 7, classes: 3 };
+    let images = Images::random(263, &spec);
+    for (models, shuffles) in [(&[0][..], &[0][..]), (&[0, 1, 2], &[4, 2, 7])] {
+        let bits = |chunks| train_bits_in_chunks(&images, spec, models, shuffles, 2, chunks);
+        let whole = bits(&[3]);
+        for chunks in [&[1, 1, 1][..], &[2, 1], &[0, 1, 0, 2, 0]] {
+            assert!(bits(chunks) == whole, "{models:?} in chunks of {chunks:?}");
+        }
+    }
+}
+
+#[test]
 fn a_model_with_a_shuffle_of_its_own_gets_the_bits_of_that_shuffle_alone() {
-    let spec = ModelSpec { inputs: 300, hidden: 5, classes: 3 };
+    let spec = ModelSpec { inputs: 1100, hidden: 5, classes: 3 };
     let images = Images::random(263, &spec);
     let together = train_bits(&images, spec, &[0, 1, 2], &[4, 2, 7], 2);
     for (model, shuffle) in [4, 2, 7].into_iter().enumerate() {

@@ -12,7 +12,8 @@ const REST: u128 = 64 << 20;
 /// The most bytes that a training of `job` in f32 on the CPU engine has at once, but for the images.
 ///
 /// Of each network there are at most six copies: its weights here, and, while a checkpoint is saved, its state twice, its
-/// bytes twice, and the best state so far. The rest is what grows with the batch, the images and the threads.
+/// bytes twice, and the best state so far; and a gradient of all but W1. The rest is what grows with the batch, the images and
+/// the threads.
 pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
     let [hidden, classes] = [job.model.hidden, job.model.classes].map(|size| size as u128);
     let [models, shuffles, batch] = [job.models(), job.shuffles, job.batch_size].map(|size| size as u128);
@@ -23,7 +24,9 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
     let activations = hidden + 2 * (hidden + classes);
     // Of an image's inputs or a unit's weights.
     let row = 4 * Rows::<f32>::zeros(0, job.model.inputs).stride() as u128;
-    let networks = models * (hidden * row + 4 * (5 * parameters + batch * activations));
+    // W2 and the biases.
+    let small = parameters - hidden * job.model.inputs as u128;
+    let networks = models * (hidden * row + 4 * (5 * parameters + 2 * small + batch * activations));
     let batches = 2 * shuffles * batch * row;
     // The images' numbers: in the split and two copies, shuffled, and of a chunk's steps.
     let rows = 4 * (images * 3 + shuffles * (split.train.len() as u128 + CHUNK_STEPS as u128 * batch));
@@ -33,4 +36,24 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
     // Twice the logits of the test images, for the answers.
     let answers = 2 * 4 * models * split.test.len() as u128 * classes;
     networks + batches + rows + evaluation + answers + REST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::ModelSpec;
+
+    #[test]
+    fn a_network_more_takes_all_its_copies_of_every_tensor() {
+        let split = Split { train: vec![0, 1], validation: vec![], test: vec![] };
+        for (inputs, hidden, classes) in [(3072, 50, 10), (16, 1000, 200)] {
+            let model = ModelSpec { inputs, hidden, classes };
+            let of = |models| {
+                let job = Job { model, decay: vec![0.0; models], batch_size: 1, shuffles: 1 };
+                memory(&job, &split, 1)
+            };
+            let (all, w1) = (model.parameters(), inputs * hidden);
+            assert!(of(11) - of(1) >= 10 * 4 * (6 * all + (all - w1)) as u128, "{model:?}");
+        }
+    }
 }

@@ -54,6 +54,7 @@ impl<T: Real> Model<T> {
     pub(super) fn hidden(&mut self, x: &Rows<T>, rate: f32, next: Option<&Rows<T>>) {
         let (decay, rate) = (self.decay, <T as From<f32>>::from(rate));
         let dhidden = std::mem::take(&mut self.activations.dhidden);
+        // Without a next step nothing is written to z, but its parts must not be empty.
         self.by_units(next.map_or(1, Rows::rows), |first, w1, z| {
             hidden::update(x, &dhidden, first, w1, decay, rate);
             if let Some(next) = next {

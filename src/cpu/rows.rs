@@ -104,13 +104,19 @@ impl<T: Real> Rows<T> {
         cast_slice(&self.lines)
     }
 
-    /// The same, to be changed. What lies between the rows must stay 0.
+    /// The same, to be changed. What lies between the rows must stay 0; after the weights of a unit that has diverged, which
+    /// are no numbers, it may be none either.
     pub fn values_mut(&mut self) -> &mut [T] {
         cast_slice_mut(&mut self.lines)
     }
 }
 
-fn whole_rows<T>(values: &[T], columns: usize) -> usize {
+/// How many rows of `columns` the values are.
+///
+/// # Panics
+///
+/// When they do not end with a whole row.
+pub(super) fn whole_rows<T>(values: &[T], columns: usize) -> usize {
     assert!(columns > 0 && values.len().is_multiple_of(columns), "{} values in rows of {columns}", values.len());
     values.len() / columns
 }

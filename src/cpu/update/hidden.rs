@@ -17,7 +17,7 @@ use super::super::rows::Rows;
 ///
 /// When the shapes do not fit each other.
 pub fn update<T: Real>(x: &Rows<T>, dhidden: &[T], first: usize, w1: &mut [T], decay: T, rate: T) {
-    descend(Arch::new(), x, dhidden, first, w1, decay, Some(rate));
+    with_slopes(Arch::new(), x, dhidden, first, w1, decay, Some(rate));
 }
 
 /// The gradient in the place of all units' weights: `w1 ← Xᵀ·dhidden + decay·w1`.
@@ -26,19 +26,20 @@ pub fn update<T: Real>(x: &Rows<T>, dhidden: &[T], first: usize, w1: &mut [T], d
 ///
 /// When the shapes do not fit each other.
 pub fn gradient<T: Real>(x: &Rows<T>, dhidden: &[T], w1: &mut Rows<T>, decay: T) {
-    descend(Arch::new(), x, dhidden, 0, w1.values_mut(), decay, None);
+    assert_eq!(x.width(), w1.width(), "as many inputs of X as of W1");
+    with_slopes(Arch::new(), x, dhidden, 0, w1.values_mut(), decay, None);
 }
 
-fn descend<T: Real>(arch: Arch, x: &Rows<T>, dhidden: &[T], first: usize, w1: &mut [T], decay: T, rate: Option<T>) {
+fn with_slopes<T: Real>(arch: Arch, x: &Rows<T>, dhidden: &[T], first: usize, w1: &mut [T], decay: T, rate: Option<T>) {
     let (width, stride) = (x.width(), x.stride());
+    assert!(x.rows() > 0 && dhidden.len().is_multiple_of(x.rows()), "gradients of whole images");
     let units = dhidden.len() / x.rows();
-    assert_eq!(x.rows() * units, dhidden.len(), "gradients of whole images");
     assert!(w1.len().is_multiple_of(stride) && first + w1.len() / stride <= units, "weights of units with gradients");
-    arch.dispatch(Descent { x: x.values(), dhidden, first, units, width, stride, decay, rate, w1 });
+    arch.dispatch(Slopes { x: x.values(), dhidden, first, units, width, stride, decay, rate, w1 });
 }
 
-/// [`update`], or without a rate the gradient in the place of the weights.
-struct Descent<'a, T> {
+/// Weights' slopes, which are followed at a rate, or without one take the place of the weights.
+struct Slopes<'a, T> {
     x: &'a [T],
     dhidden: &'a [T],
     first: usize,
@@ -50,7 +51,7 @@ struct Descent<'a, T> {
     w1: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Descent<'_, T> {
+impl<T: Real> WithSimd for Slopes<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -60,7 +61,7 @@ impl<T: Real> WithSimd for Descent<'_, T> {
     }
 }
 
-impl<T: Real> Descent<'_, T> {
+impl<T: Real> Slopes<'_, T> {
     #[inline(always)]
     fn run<S: Simd, const REGISTERS: usize>(mut self, simd: S) {
         let lanes = size_of::<T::Lanes<S>>() / size_of::<T>();
@@ -132,7 +133,7 @@ mod tests {
                     // As two threads would.
                     let (stride, part) = (found.stride(), h.div_ceil(2));
                     for (part, w1) in (0..h).step_by(part).zip(found.values_mut().chunks_mut(part * stride)) {
-                        descend(arch, &Rows::new(&x, d), &dhidden, part, w1, decay, rate);
+                        with_slopes(arch, &Rows::new(&x, d), &dhidden, part, w1, decay, rate);
                     }
                     assert_eq!(found.untransposed(), *expected, "{} {b} x {d} x {h} on {arch:?}", T::NAME);
                     let between = found.values().chunks(found.stride()).flat_map(|row| &row[d..]);

@@ -7,11 +7,11 @@ use super::super::product::{Matrix, product};
 use super::super::real::Real;
 
 /// `gradient.w2 [H, C]`, `gradient.b1 [H]` and `gradient.b2 [C]`, after [`super::super::head::gradients`].
-pub fn gradient<T: Real, V, W>(
+pub fn gradient<T: Real, W1, G1>(
     activations: &Activations<T>,
-    network: &Network<T, V>,
+    network: &Network<T, W1>,
     decay: T,
-    gradient: &mut Network<T, W>,
+    gradient: &mut Network<T, G1>,
 ) {
     let Activations { hidden, dlogits, dhidden, .. } = activations;
     let (units, classes) = (network.spec.hidden, network.spec.classes);
@@ -24,12 +24,12 @@ pub fn gradient<T: Real, V, W>(
 }
 
 /// [`gradient`], then a step of descent on `W2`, `b1` and `b2`.
-pub fn update<T: Real, V, W>(
+pub fn update<T: Real, W1, G1>(
     activations: &Activations<T>,
-    network: &mut Network<T, V>,
+    network: &mut Network<T, W1>,
     decay: T,
     rate: T,
-    gradient: &mut Network<T, W>,
+    gradient: &mut Network<T, G1>,
 ) {
     self::gradient(activations, network, decay, gradient);
     descend(&mut network.w2, &gradient.w2, rate);
