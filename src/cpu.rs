@@ -23,11 +23,11 @@
 //! The larger figures are of one round, in which the machine's memory was slow for everybody. In f64 (`examples/cpu_step.rs`,
 //! M = 1) a step takes 0.35 ms.
 //!
-//! Of the most that gemm does there, on square matrices in the cache (495 to 516 GFLOP/s), the whole step keeps 61 to 65 % at
-//! M = 1 and 73 to 81 % at M = 10. At M = 1 its 0.19 ms are 0.14 of products, which alone would take 0.13, and 0.05 of all
-//! that is between them: the head's 0.03 on one thread, most of which is waiting for what the products have driven out of
-//! the cache, and the images' 0.06 on both. With W1 `[D, H]` and gemm's products (see [`product`]) a step took 0.26 – 0.33
-//! ms, and ten models' 2.4 – 2.7.
+//! Of the most that gemm does there, on square matrices in the cache (494 to 524 GFLOP/s), the whole step of the same run of
+//! `profile` keeps 62 to 66 % at M = 1, 43 while the memory is slow, and 73 to 80 % at M = 10 (five runs of each). At M = 1 its
+//! 0.19 ms are 0.14 of products, 0.25 on one thread, and 0.045 of what is between them: on one thread the head's 0.03, of
+//! which 0.012 would do if all were in the cache, and the images' 0.055, which both share. With W1 `[D, H]` and gemm's products
+//! (see [`product`]) a step took 0.26 – 0.33 ms, and ten models' 2.4 – 2.7.
 
 pub mod forward;
 pub mod head;
@@ -66,8 +66,7 @@ use crate::params::Params;
 /// the threads.
 const EVALUATION_IMAGES: usize = 256;
 
-/// 32 steps of B = 100 are 6 ms of one model and 50 of ten: short enough for a progress bar, long enough that the calls cost nothing, and the first
-/// step's images, which no step before it can gather meanwhile, 1 %.
+/// 32 steps of B = 100 are 6 ms of one model and 50 of ten: short enough for a progress bar, long enough that the calls cost nothing.
 const CHUNK_STEPS: usize = 32;
 
 /// Units of a tile, in [`forward`] and [`update::hidden`]. The report's 50 are ten of them.
