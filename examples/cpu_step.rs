@@ -10,9 +10,9 @@ use cyclone::data::batches::Batches;
 use cyclone::data::{Dataset, Standardisation};
 use cyclone::engine::{Chunk, Engine, Job};
 use cyclone::error::Result;
-use cyclone::params::Params;
-use cyclone::random::{Purpose, stream};
-use cyclone::spec::ModelSpec;
+use cyclone::model::ModelSpec;
+use cyclone::model::params::Params;
+use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 
 const SPEC: ModelSpec = ModelSpec { inputs: 3072, hidden: 50, classes: 10 };

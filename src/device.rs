@@ -10,6 +10,7 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::spec::Feed;
 use crate::cpu::{self, CpuEngine};
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
@@ -18,9 +19,9 @@ use crate::error::{Error, Result};
 use crate::gpu::tune::tuning;
 use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
-use crate::memory;
 use crate::ranks::Place;
-use crate::spec::{Feed, grouped};
+use crate::util::memory;
+use crate::util::text::grouped;
 
 /// What `--device` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,15 +4,15 @@
 //! gets the same bits alone and among others.
 
 use crate::error::Result;
-use crate::params::Params;
-use crate::spec::ModelSpec;
+use crate::model::ModelSpec;
+use crate::model::params::Params;
 
 /// What an engine is built for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// The shape that all models share.
     pub model: ModelSpec,
-    /// The factor of `W` in each model's gradient, [`crate::spec::Penalty::gradient`]; its length is `M`.
+    /// The factor of `W` in each model's gradient, [`crate::config::spec::Penalty::gradient`]; its length is `M`.
     pub decay: Vec<f32>,
     /// `B`: the largest number of images of a step.
     pub batch_size: usize,

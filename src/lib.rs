@@ -70,39 +70,22 @@
 //! - A job of any number of ranks searches to the same records; trainings on the same number of ranks have the same bits.
 //! - No fallback is silent: the program says which device and which images it uses.
 
-pub mod answers;
-pub mod chart;
-pub mod checkpoint;
-pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod cpu;
 pub mod data;
 pub mod device;
-pub mod disk;
-pub mod display;
 pub mod engine;
 pub mod error;
 pub mod export;
 pub mod gpu;
-pub mod kernels;
-pub mod lr_find;
-pub mod memory;
-pub mod params;
-pub mod predict;
-pub mod preset;
+pub mod model;
 pub mod profile;
-pub mod random;
 pub mod ranks;
+pub mod records;
 pub mod report;
-pub mod reproduce;
-pub mod run_dir;
-pub mod schedule;
 pub mod search;
-pub mod signals;
-pub mod spec;
-pub mod statistics;
+pub mod terminal;
 pub mod train;
-pub mod trained;
+pub mod util;
 pub mod verify;
-pub mod weights;

@@ -6,15 +6,16 @@
 
 use std::sync::Arc;
 
+use cyclone::config::spec::Penalty;
 use cyclone::cpu::CpuEngine;
 use cyclone::cpu::network::Network;
 use cyclone::cpu::real::Real;
 use cyclone::data::{Dataset, Standardisation};
 use cyclone::engine::{Chunk, Engine, Job, Tally};
 use cyclone::error::Error;
-use cyclone::params::Params;
-use cyclone::random::{Purpose, stream};
-use cyclone::spec::{ModelSpec, Penalty};
+use cyclone::model::ModelSpec;
+use cyclone::model::params::Params;
+use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 
 /// Random bytes and labels, with statistics that differ from dimension to dimension.

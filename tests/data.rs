@@ -6,9 +6,9 @@ use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
+use cyclone::data::spec::{DataSpec, Pick, Source, Validation};
 use cyclone::data::{Dataset, FILES, Standardisation, split::Split};
 use cyclone::error::Error;
-use cyclone::spec::{DataSpec, Pick, Source, Validation};
 use tempfile::TempDir;
 
 /// One pixel of each file's last image, so that no two files are the same.

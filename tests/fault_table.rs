@@ -24,7 +24,7 @@ fn has_test(source: &str, name: &str) -> bool {
 fn the_table_of_faults_is_whole_and_true_of_the_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = fs::read_to_string(root.join("docs/faults.md")).unwrap();
-    let help = fs::read_to_string(root.join("src/cli.rs")).unwrap();
+    let help = fs::read_to_string(root.join("src/commands/flags/mod.rs")).unwrap();
     let rows: Vec<Vec<_>> = table
         .lines()
         .filter(|line| line.starts_with("| ") && !line.starts_with("| #"))

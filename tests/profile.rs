@@ -6,15 +6,17 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::Instant;
 
+use cyclone::config::spec::Feed;
+use cyclone::data::spec::Source;
 use cyclone::device::Choice;
 use cyclone::engine::Job;
+use cyclone::gpu::kernels::Kernel;
 use cyclone::gpu::plan::{Plan, Work};
 use cyclone::gpu::{self, Gpu};
-use cyclone::kernels::Kernel;
+use cyclone::model::ModelSpec;
 use cyclone::profile::sweep::Axis;
 use cyclone::profile::trace::Trace;
 use cyclone::profile::{Ceilings, Options, Report, Workload};
-use cyclone::spec::{Feed, ModelSpec, Source};
 use serde_json::Value;
 
 const STEPS: u64 = 5;

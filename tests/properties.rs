@@ -5,14 +5,15 @@
 use std::fs;
 use std::path::Path;
 
+use cyclone::config::preset::Preset;
 use cyclone::config::{Config, Settings};
 use cyclone::data::Dataset;
+use cyclone::data::spec::Source;
 use cyclone::engine::Job;
+use cyclone::gpu::kernels::Kernel;
 use cyclone::gpu::plan::{Plan, SLICE, TALLIES, TALLY, Tuning};
-use cyclone::kernels::Kernel;
-use cyclone::params::{W1, W2};
-use cyclone::preset::Preset;
-use cyclone::spec::{ModelSpec, Source};
+use cyclone::model::ModelSpec;
+use cyclone::model::params::{W1, W2};
 use proptest::prelude::*;
 use tempfile::tempdir;
 use wgpu::Limits;

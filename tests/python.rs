@@ -13,9 +13,9 @@ use std::sync::{Arc, OnceLock};
 
 use cyclone::cpu::CpuEngine;
 use cyclone::data::Dataset;
+use cyclone::data::spec::Source;
 use cyclone::engine::{Engine, Job};
-use cyclone::spec::Source;
-use cyclone::trained::Trained;
+use cyclone::records::trained::Trained;
 use tempfile::{TempDir, tempdir};
 
 const PACKAGES: [&str; 5] = ["numpy", "onnx", "onnxruntime", "safetensors", "tensorboard"];

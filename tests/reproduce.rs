@@ -5,9 +5,9 @@
 use std::fs;
 use std::process::Command;
 
-use cyclone::reproduce::comparison::{Counts, Number, Of, Terms, Verdict, numbers, table};
-use cyclone::reproduce::experiment::{Experiment, Part};
-use cyclone::reproduce::published::{TABLE_1, TABLE_2};
+use cyclone::search::reproduce::comparison::{Counts, Number, Of, Terms, Verdict, numbers, table};
+use cyclone::search::reproduce::experiment::{Experiment, Part};
+use cyclone::search::reproduce::published::{TABLE_1, TABLE_2};
 use cyclone::search::trial::{Record, Scored};
 use cyclone::train::Score;
 use serde_json::Value;

@@ -11,15 +11,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cyclone::config::Config;
+use cyclone::config::preset::Preset;
+use cyclone::config::schedule::Triangle;
+use cyclone::config::spec::{Length, TrainSpec};
 use cyclone::data::Dataset;
 use cyclone::data::split::Split;
 use cyclone::device::{Choice, Device};
-use cyclone::display::Display;
 use cyclone::error::Error;
-use cyclone::preset::Preset;
-use cyclone::random::{Purpose, stream};
 use cyclone::ranks::Ranks;
-use cyclone::schedule::Triangle;
 use cyclone::search::crew::Crew;
 use cyclone::search::folder::{Folder, Plan};
 use cyclone::search::runner::Runner;
@@ -27,7 +26,8 @@ use cyclone::search::shard::Shard;
 use cyclone::search::space::{Sample, Space};
 use cyclone::search::trial::{Record, rank};
 use cyclone::search::{self, Search, table::table};
-use cyclone::spec::{Length, TrainSpec};
+use cyclone::terminal::Display;
+use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 use tempfile::{TempDir, tempdir};
 

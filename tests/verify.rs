@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, OnceLock};
 
+use cyclone::gpu::kernels::{Kernel, Shaders};
 use cyclone::gpu::{Choice, Gpu};
-use cyclone::kernels::{Kernel, Shaders};
 use cyclone::verify::mutants::MUTANTS;
 use cyclone::verify::{Level, Referee, checks};
 use safetensors::SafeTensors;

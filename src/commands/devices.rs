@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::display;
 use crate::error::Result;
 use crate::gpu;
+use crate::terminal;
 
 /// Lists the adapters, each with the name that `--device` takes.
 pub fn run() -> Result<()> {
@@ -22,5 +22,5 @@ pub fn run() -> Result<()> {
         text.push_str("No GPU found: is a Vulkan, Metal or Direct3D 12 driver installed?\n\n");
     }
     text.push_str("cpu    the CPU engine, which needs none of them\n");
-    display::print(&text)
+    terminal::print(&text)
 }

@@ -1,10 +1,10 @@
 //! `cyclone export`.
 
-use crate::cli::ExportArgs;
-use crate::display;
+use crate::commands::flags::ExportArgs;
 use crate::error::Result;
-use crate::spec::{grouped, shown};
-use crate::trained::Trained;
+use crate::records::trained::Trained;
+use crate::terminal;
+use crate::util::text::{grouped, shown};
 
 use super::output::write_new;
 
@@ -16,5 +16,5 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let name = format!("model{model}.{}", args.format.extension());
     let path = args.out.clone().unwrap_or_else(|| args.run.join(name));
     write_new(&path, "--out", &bytes)?;
-    display::print(&format!("{}: {} bytes\n", shown(&path), grouped(bytes.len() as u64)))
+    terminal::print(&format!("{}: {} bytes\n", shown(&path), grouped(bytes.len() as u64)))
 }

@@ -3,15 +3,17 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::cli::LrFindArgs;
+use crate::commands::flags::LrFindArgs;
 use crate::data::Standardisation;
 use crate::data::split::Split;
-use crate::display::{self, Display};
 use crate::engine::Job;
 use crate::error::Result;
-use crate::lr_find::{self, Found, Sweep, chart};
+use crate::model::ModelSpec;
 use crate::ranks::Place;
-use crate::spec::{ModelSpec, grouped};
+use crate::report::lr_find as chart;
+use crate::terminal::{self, Display};
+use crate::train::lr_find::{self, Found, Sweep};
+use crate::util::text::grouped;
 
 use super::open::device_and_images;
 use super::output::{check_new, ending, write_new};
@@ -61,9 +63,9 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     drop(display);
 
     if args.json {
-        display::json(&found)?;
+        terminal::json(&found)?;
     } else {
-        display::print(&text(&found))?;
+        terminal::print(&text(&found))?;
     }
     // Last: whatever happens to it, what was found is known.
     if let Some(path) = &args.chart {

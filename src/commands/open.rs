@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::data::Dataset;
+use crate::data::spec::Source;
 use crate::device::{Choice, Device};
-use crate::display::Display;
 use crate::error::Result;
 use crate::ranks::Place;
-use crate::spec::Source;
+use crate::terminal::Display;
 
 /// Opens the device and the images, and shows what a user should know about each. Both at once: a driver and a disk take
 /// their time, and do not wait for each other. `place` is this process's on its machine.

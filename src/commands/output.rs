@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use crate::disk;
 use crate::error::{Error, Result};
-use crate::spec::shown;
+use crate::util::files;
+use crate::util::text::shown;
 
 /// Demands that a file of this name can be made and is not there yet: before the work whose result it is to hold. `flag`
 /// is what named it.
@@ -18,7 +18,7 @@ pub fn check_new(path: &Path, flag: &str) -> Result<()> {
 /// Writes a file that is not there yet, whole or not at all. `flag` is what named it.
 pub fn write_new(path: &Path, flag: &str, bytes: &[u8]) -> Result<()> {
     check_new(path, flag)?;
-    disk::replace(&disk::System, path, bytes).map_err(|fault| failed(path, flag, &fault))
+    files::replace(&files::System, path, bytes).map_err(|fault| failed(path, flag, &fault))
 }
 
 fn failed(path: &Path, flag: &str, fault: &io::Error) -> Error {

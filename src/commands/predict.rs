@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::PredictArgs;
+use crate::commands::flags::PredictArgs;
 use crate::device::Device;
-use crate::display::{self, Display};
 use crate::error::{Error, Result};
-use crate::predict::{self, Answer};
-use crate::spec::{escaped, shown};
-use crate::trained::Trained;
+use crate::export::predict::{self, Answer};
+use crate::records::trained::Trained;
+use crate::terminal::{self, Display};
+use crate::util::text::{escaped, shown};
 
 /// Classifies pictures. Those that cannot be used are named after the others, and end the command with exit code 3.
 pub fn run(args: &PredictArgs) -> Result<()> {
@@ -30,11 +30,11 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         }
     }
     if args.json {
-        display::json(&predictions)?;
+        terminal::json(&predictions)?;
     } else {
-        display::print(&text)?;
+        terminal::print(&text)?;
     }
     let last = faults.pop();
-    faults.iter().for_each(display::error);
+    faults.iter().for_each(terminal::error);
     last.map_or(Ok(()), Err)
 }

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use super::output::{check_new, write_new};
-use crate::cli::ProfileArgs;
-use crate::display::{self, Display};
+use crate::commands::flags::ProfileArgs;
 use crate::error::Result;
 use crate::profile;
-use crate::spec::shown;
+use crate::terminal::{self, Display};
+use crate::util::text::shown;
 
 /// Says where the time goes, as the flags say. `started` is the process's start.
 pub fn run(args: &ProfileArgs, started: Instant) -> Result<()> {
@@ -17,9 +17,9 @@ pub fn run(args: &ProfileArgs, started: Instant) -> Result<()> {
     if args.matmul {
         let products = profile::matrix_products(&options, &mut note)?;
         return if args.json {
-            display::json(&products)
+            terminal::json(&products)
         } else {
-            display::print(&display::profile::products(&products))
+            terminal::print(&terminal::profile::products(&products))
         };
     }
     if let Some(path) = &args.trace {
@@ -31,9 +31,9 @@ pub fn run(args: &ProfileArgs, started: Instant) -> Result<()> {
         note(&format!("the trace is in {}: open it in https://ui.perfetto.dev", shown(path)));
     }
     if args.json {
-        return display::json(&report);
+        return terminal::json(&report);
     }
-    display::print(&display::profile::report(&report))?;
+    terminal::print(&terminal::profile::report(&report))?;
     report.warnings.iter().for_each(|warning| display.warn(warning));
     Ok(())
 }

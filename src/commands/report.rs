@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cli::ReportArgs;
-use crate::display::Display;
+use crate::commands::flags::ReportArgs;
 use crate::error::{Error, Result};
+use crate::records::run_dir::write;
 use crate::report::{Report, is_reports};
-use crate::run_dir::{failed, write};
-use crate::spec::{bytes, shown};
+use crate::terminal::Display;
+use crate::util::files::failed;
+use crate::util::text::{bytes, shown};
 
 /// The page's file.
 const PAGE: &str = "report.html";

@@ -10,26 +10,27 @@ use std::time::Instant;
 use jiff::Zoned;
 use serde::Serialize;
 
-use crate::answers::{self, Answers};
-use crate::cli::ReproduceArgs;
+use crate::commands::flags::ReproduceArgs;
 use crate::data::split::Split;
 use crate::data::stand_in;
 use crate::device;
-use crate::display::{self, Display};
 use crate::error::{Error, Result};
 use crate::ranks::{Place, Ranks};
-use crate::reproduce::comparison::{self, Counts, Number, Terms};
-use crate::reproduce::experiment::{Published, check_scale, shorten};
-use crate::run_dir::{self, failed};
+use crate::records::answers::{self, Answers};
+use crate::records::run_dir;
+use crate::records::weights;
 use crate::search;
 use crate::search::crew::Crew;
 use crate::search::folder::{Folder, Plan};
+use crate::search::reproduce::comparison::{self, Counts, Number, Terms};
+use crate::search::reproduce::experiment::{Published, check_scale, shorten};
 use crate::search::runner::{Runner, Wave};
 use crate::search::shard::Shard;
-use crate::signals::Signals;
-use crate::spec::shown;
+use crate::terminal::{self, Display};
+use crate::util::files::failed;
+use crate::util::signals::Signals;
+use crate::util::text::shown;
 use crate::verify::gradients;
-use crate::weights;
 
 use super::open::device_and_images;
 
@@ -85,8 +86,8 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let searched = search::run(&part.search, &crew, &mut folder, Shard::WHOLE, &mut display, &mut watch);
         let took = searched.inspect_err(|error| {
             if let Error::Interrupted { .. } = error {
-                let path = display::quoted(&path);
-                display::advice(&format!("the finished trials are kept; the same command with --out {path} goes on"));
+                let path = terminal::quoted(&path);
+                terminal::advice(&format!("the finished trials are kept; the same command with --out {path} goes on"));
             }
         })?;
         folder.sort()?;

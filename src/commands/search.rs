@@ -8,23 +8,23 @@ use std::time::Duration;
 use jiff::Zoned;
 use serde::Serialize;
 
-use crate::cli::{SearchAction, SearchArgs};
+use crate::commands::flags::{SearchAction, SearchArgs};
+use crate::config::preset::Preset;
 use crate::config::{Config, Settings};
 use crate::data::split::Split;
 use crate::device;
-use crate::display::{self, Display};
 use crate::error::{Error, Result};
-use crate::preset::Preset;
 use crate::ranks::Ranks;
-use crate::run_dir;
+use crate::records::run_dir;
 use crate::search::crew::Crew;
 use crate::search::folder::{self, Folder, Plan};
 use crate::search::runner::Runner;
 use crate::search::shard::Shard;
 use crate::search::trial::{Record, rank};
 use crate::search::{self, Search, table::table};
-use crate::signals::Signals;
-use crate::spec::shown;
+use crate::terminal::{self, Display};
+use crate::util::signals::Signals;
+use crate::util::text::shown;
 
 use super::on_ranks;
 use super::open::device_and_images;
@@ -160,8 +160,8 @@ fn advise(error: &Error, folder: &Folder, shard: Shard) {
         Some(parent) if shard != Shard::WHOLE => (parent, format!(" --shard {shard}")),
         _ => (folder.path(), String::new()),
     };
-    let path = display::quoted(path);
-    display::advice(&format!("the finished trials are kept; go on with: cyclone search --resume {path}{part}"));
+    let path = terminal::quoted(path);
+    terminal::advice(&format!("the finished trials are kept; go on with: cyclone search --resume {path}{part}"));
 }
 
 fn shard(args: &SearchArgs, ranks: &Ranks, display: &Display) -> Result<Shard> {

@@ -7,23 +7,24 @@ use std::sync::Arc;
 use jiff::Zoned;
 use rayon::join;
 
-use crate::answers::Answers;
-use crate::checkpoint::{self, Checkpoints, Run, Shapes, Store};
-use crate::cli::TrainArgs;
+use crate::commands::flags::TrainArgs;
 use crate::config::{Config, Settings};
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
-use crate::disk::System;
-use crate::display::{self, Display, Header};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::params::Params;
+use crate::model::ModelSpec;
+use crate::model::params::Params;
 use crate::ranks::{Ranks, Together};
-use crate::run_dir::{About, CONFIG, Csv, DataRecord, RunDir, SUMMARY, Start, TensorBoard};
-use crate::signals::Signals;
-use crate::spec::{ModelSpec, shown};
+use crate::records::answers::Answers;
+use crate::records::checkpoint::{self, Checkpoints, Run, Shapes, Store};
+use crate::records::run_dir::{About, CONFIG, Csv, DataRecord, RunDir, SUMMARY, Start, TensorBoard};
+use crate::terminal::{self, Display, Header};
 use crate::train::{Evaluation, Observer, State, Training};
+use crate::util::files::System;
+use crate::util::signals::Signals;
+use crate::util::text::shown;
 
 use super::on_ranks;
 use super::open::device_and_images;
@@ -275,14 +276,14 @@ fn begin(
 /// Says how to go on after what ended the training.
 fn advise(error: &Error, last: Option<u64>, records: &Path, ranks: &Ranks) {
     let launcher = if ranks.count() == 1 { String::new() } else { format!("mpirun -n {} ", ranks.count()) };
-    let again = format!("{launcher}cyclone train --resume {}", display::quoted(records));
+    let again = format!("{launcher}cyclone train --resume {}", terminal::quoted(records));
     match (error, last) {
         // It would end the same way again.
         (Error::Diverged(_) | Error::Internal(_), _) => {}
         // The folder has gone, or is going, and the run with it.
         _ if !RunDir::is_run(records) => {}
-        (_, Some(step)) => display::advice(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
-        (_, None) => display::advice(&format!("there is no checkpoint to go on from; start over with: {again}")),
+        (_, Some(step)) => terminal::advice(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
+        (_, None) => terminal::advice(&format!("there is no checkpoint to go on from; start over with: {again}")),
     }
 }
 

@@ -7,15 +7,15 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::cli::VerifyArgs;
+use crate::commands::flags::VerifyArgs;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::device;
-use crate::display::{self, Progress, checks, mutants, own_run};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::kernels::Shaders;
-use crate::spec::shown;
+use crate::gpu::kernels::Shaders;
+use crate::terminal::{self, Progress, checks, mutants, own_run};
+use crate::util::text::shown;
 use crate::verify::mutants::{MUTANTS, Mutant};
 use crate::verify::own_run::OwnRun;
 use crate::verify::{Check, Level, Referee, Report, shaders};
@@ -32,7 +32,7 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
     };
     let gpu = Gpu::open(&choice)?;
     if gpu.is_software() {
-        display::note(&format!("{} is a software adapter: what is found is true of this driver", gpu.info.name));
+        terminal::note(&format!("{} is a software adapter: what is found is true of this driver", gpu.info.name));
     }
     let referee = Referee { gpu, shaders };
     let replaced: Vec<_> = replaced.iter().map(|kernel| kernel.name()).collect();
@@ -106,11 +106,11 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
         document["stopped"] = json!(stopped.as_ref().map(|(name, error)| format!("{name}: {error}")));
         document["failed"] = json!(count(&Report::failed));
         document["skipped"] = json!(count(&|report| report.skipped.is_some()));
-        display::json(&document)?;
+        terminal::json(&document)?;
     } else {
-        let width = display::width();
+        let width = terminal::width();
         let repeat = |name: &str| args.repeat(name);
-        display::print(&format!(
+        terminal::print(&format!(
             "{}{}{}{}{}",
             checks::findings(&reports, width),
             checks::notes(&reports, width),
@@ -122,7 +122,7 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
     match stopped {
         None => verdict(&reports),
         Some((name, error)) => {
-            display::note(&format!("stopped after {} of {} checks, in {name}", reports.len(), checks.len()));
+            terminal::note(&format!("stopped after {} of {} checks, in {name}", reports.len(), checks.len()));
             Err(error)
         }
     }
@@ -139,9 +139,9 @@ fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {
     drop(progress);
     if args.json {
         let mutant = |(mutant, caught): &(&Mutant, _)| json!({ "mutant": mutant.name, "kernel": mutant.kernel.name(), "race": mutant.races(), "caught": caught });
-        display::json(&document(referee, "mutants", &hunted.iter().map(mutant).collect::<Vec<_>>())?)?;
+        terminal::json(&document(referee, "mutants", &hunted.iter().map(mutant).collect::<Vec<_>>())?)?;
     } else {
-        display::print(&mutants::hunted(&hunted, display::width()))?;
+        terminal::print(&mutants::hunted(&hunted, terminal::width()))?;
     }
     // A missing barrier may be harmless on one adapter; that it is caught elsewhere is for the tests to show.
     let survived = |(mutant, caught): &&(&Mutant, Option<_>)| caught.is_none() && !mutant.races();
@@ -159,7 +159,7 @@ fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {
 
 fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> {
     let dataset = Arc::new(Dataset::open(&config.data.source)?);
-    dataset.notice.iter().for_each(|notice| display::note(notice));
+    dataset.notice.iter().for_each(|notice| terminal::note(notice));
     let own = OwnRun::new(config, dataset.clone(), args.steps)?;
     let (shape, steps) = (own.shape(), own.steps());
     let name = args.run.as_ref().map_or_else(
@@ -174,9 +174,9 @@ fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> 
     let comparison = own.compare(referee, &mut |done| progress.at(done, "steps on GPU and CPU"))?;
     drop(progress);
     if args.json {
-        display::json(&document(referee, "comparison", &comparison)?)?;
+        terminal::json(&document(referee, "comparison", &comparison)?)?;
     } else {
-        display::print(&own_run::comparison(&comparison, referee.gpu.is_software(), display::width()))?;
+        terminal::print(&own_run::comparison(&comparison, referee.gpu.is_software(), terminal::width()))?;
     }
     verdict(std::slice::from_ref(&comparison.report))
 }
@@ -193,7 +193,7 @@ fn header(args: &VerifyArgs, referee: &Referee, rows: &[(&str, String)]) -> Resu
         let _ = writeln!(text, "{label:<12}{value}");
     }
     text.push('\n');
-    display::print(&text)
+    terminal::print(&text)
 }
 
 /// A document that says what was checked where. Numbers that are not finite are `null`.

@@ -10,7 +10,7 @@
 use super::network::Network;
 use super::product::{Matrix, product};
 use super::real::Real;
-use crate::spec::ModelSpec;
+use crate::model::ModelSpec;
 
 /// What a batch of `B` images leaves in one model.
 #[derive(Clone, Debug, Default)]

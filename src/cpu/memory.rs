@@ -41,7 +41,7 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::ModelSpec;
+    use crate::model::ModelSpec;
 
     #[test]
     fn a_network_more_takes_all_its_copies_of_every_tensor() {

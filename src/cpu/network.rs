@@ -2,8 +2,8 @@
 
 use super::real::Real;
 use super::rows::Rows;
-use crate::params::{self, Params};
-use crate::spec::ModelSpec;
+use crate::model::ModelSpec;
+use crate::model::params::{self, Params};
 
 /// A value for each weight and bias.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use pulp::Arch;
 use rand::RngExt;
 
 use super::real::Real;
-use crate::random::{Purpose, stream};
+use crate::util::random::{Purpose, stream};
 
 /// Integers in −3..3: sums of their products are below 2²⁴, and so exact whatever their order.
 pub(super) fn integers<T: Real>(tensor: u64, len: usize) -> Vec<T> {

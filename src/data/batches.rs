@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use crate::random::{Purpose, stream};
+use crate::util::random::{Purpose, stream};
 
 /// Mini-batches of `G` shuffles of the same training images.
 pub struct Batches {

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::cifar::{FILES, INPUTS, RECORD};
 use super::{Dataset, PIXELS};
 use crate::error::{Error, Result};
-use crate::memory;
-use crate::spec::{grouped, shown};
+use crate::util::memory;
+use crate::util::text::{grouped, shown};
 
 /// The file that describes an imported set.
 pub const ABOUT: &str = "dataset.toml";

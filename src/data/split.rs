@@ -3,9 +3,9 @@
 use rand::seq::SliceRandom;
 
 use super::Dataset;
+use crate::data::spec::{DataSpec, Pick, Validation};
 use crate::error::{Error, Result};
-use crate::random::{Purpose, stream};
-use crate::spec::{DataSpec, Pick, Validation};
+use crate::util::random::{Purpose, stream};
 
 /// Rows of a data set, each in one part only, each part in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,8 +27,8 @@ use rayon::prelude::*;
 use super::cifar::{BATCH, BATCHES, IMAGES, INPUTS, PLANE, SIDE};
 use super::{Dataset, PIXELS};
 use crate::error::Result;
-use crate::memory;
-use crate::random::{Purpose, stream};
+use crate::util::memory;
+use crate::util::random::{Purpose, stream};
 
 /// Names of the classes: the shapes, in the order of their labels.
 pub const CLASSES: [&str; 10] =

@@ -82,7 +82,7 @@ mod tests {
     use rand::Rng;
 
     use super::*;
-    use crate::random::{Purpose, stream};
+    use crate::util::random::{Purpose, stream};
 
     /// 2,500 images of 7 pixels, dimension 3 constant, 5 differing in one image only.
     fn dataset() -> Dataset {

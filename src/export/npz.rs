@@ -8,8 +8,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::error::{Error, Result};
-use crate::trained::Trained;
-use crate::weights;
+use crate::records::trained::Trained;
+use crate::records::weights;
 
 /// The arrays `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, `mean [D]` and `scale [D]` of
 /// f32, and `classes [C]` of text.

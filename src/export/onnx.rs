@@ -12,8 +12,8 @@
 
 use prost::Message;
 
-use crate::trained::Trained;
-use crate::weights;
+use crate::records::trained::Trained;
+use crate::records::weights;
 
 /// `TensorProto.DataType`.
 const FLOAT: i32 = 1;

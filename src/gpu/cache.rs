@@ -99,8 +99,8 @@ fn unsealed(bytes: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use crate::gpu::kernel::Pipeline;
+    use crate::gpu::kernels::{Kernel, Shaders};
     use crate::gpu::{Choice, Gpu};
-    use crate::kernels::{Kernel, Shaders};
 
     #[test]
     fn damage_is_noticed() {

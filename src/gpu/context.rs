@@ -10,7 +10,7 @@ use wgpu::{Backends, DeviceType, Features, Limits, PollError, PollType, Submissi
 use super::cache::Pipelines;
 use super::recorder::{Phase, Recorder};
 use crate::error::{Error, Result};
-use crate::spec::bytes;
+use crate::util::text::bytes;
 
 /// Longest wait for one submission. A chunk is planned to take under 0.1 s on a real GPU and some seconds on a software
 /// adapter; a minute without an end is a hang.

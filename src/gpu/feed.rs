@@ -9,9 +9,9 @@ use super::buffer;
 use super::context::Gpu;
 use super::plan::Plan;
 use super::recorder::Phase;
+use crate::config::spec;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::spec;
 
 /// Rows that one thread gathers at a time: 200 KB, about 20 µs.
 const PIECE: usize = 64;

@@ -5,7 +5,7 @@ use wgpu::{BindGroupLayoutEntry, BindingType, BufferBindingType, ShaderStages};
 use super::cache::Pipelines;
 use super::context::Gpu;
 use crate::error::{Error, Result};
-use crate::kernels::{Access, Kernel, Shaders, Step};
+use crate::gpu::kernels::{Access, Kernel, Shaders, Step};
 
 /// wgpu would count every loop's iterations and guard every division, which keeps drivers from unrolling loops (a
 /// hundredfold slowdown has been seen). It would also clamp every index of workgroup memory, which NVIDIA's compiler does not

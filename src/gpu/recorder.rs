@@ -15,7 +15,7 @@ use super::context::Gpu;
 use super::kernel::Pipeline;
 use super::plan::Work;
 use crate::error::{Error, Result};
-use crate::kernels::Step;
+use crate::gpu::kernels::Step;
 
 /// Stamps of a query set: the most that wgpu allows.
 const SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize;

@@ -15,12 +15,12 @@ use super::cache;
 use super::context::Gpu;
 use super::plan::{Plan, Tuning};
 use super::{GpuEngine, Options};
+use crate::config::spec::Feed;
 use crate::data::{Dataset, Standardisation, hex};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
-use crate::kernels::Kernel;
-use crate::params::Params;
-use crate::spec::Feed;
+use crate::gpu::kernels::Kernel;
+use crate::model::params::Params;
 
 /// Steps of a measurement: 1 ms of an H100's time for one model, 10 ms for thirty.
 const STEPS: usize = 60;
@@ -107,7 +107,7 @@ fn measure(gpu: &Arc<Gpu>, job: &Job) -> Result<Tuning> {
 mod tests {
     use super::*;
     use crate::gpu::Choice;
-    use crate::spec::ModelSpec;
+    use crate::model::ModelSpec;
 
     #[test]
     fn what_is_written_is_read_and_damage_is_forgotten() {

@@ -11,7 +11,7 @@ use super::GpuEngine;
 use super::plan::Plan;
 use crate::engine::{Chunk, Engine, Job, Tally};
 use crate::error::Result;
-use crate::params::Params;
+use crate::model::params::Params;
 
 /// `job` in as few jobs as the adapter's limits allow, each with about as many models.
 ///
@@ -130,7 +130,7 @@ fn own_rows(chunk: &Chunk<'_>, all: usize, models: &Range<usize>) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::ModelSpec;
+    use crate::model::ModelSpec;
 
     fn job(models: usize, shuffles: usize) -> Job {
         let model = ModelSpec { inputs: 3072, hidden: 50, classes: 10 };

@@ -8,10 +8,10 @@ use super::sample::{self, Sample};
 use crate::engine::Job;
 use crate::error::{Error, Result};
 use crate::gpu::kernel::Pipeline;
+use crate::gpu::kernels::{Kernel, Shaders};
 use crate::gpu::plan::{Plan, Tuning};
 use crate::gpu::{Gpu, buffer};
-use crate::kernels::{Kernel, Shaders};
-use crate::spec::ModelSpec;
+use crate::model::ModelSpec;
 use crate::verify::kernels::{Case, Kind, Shape};
 use crate::verify::launch::Launch;
 

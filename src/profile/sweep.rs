@@ -7,7 +7,7 @@ use super::sample::median;
 use super::workload::Workload;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::spec::ModelSpec;
+use crate::model::ModelSpec;
 
 /// A repetition of a point should take about so long, in seconds.
 const REPETITION: f64 = 0.25;

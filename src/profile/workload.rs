@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::data::batches::Batches;
+use crate::data::spec::{DataSpec, Source};
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::{Error, Result};
-use crate::params::Params;
-use crate::spec::{DataSpec, ModelSpec, Source};
+use crate::model::ModelSpec;
+use crate::model::params::Params;
 
 /// A learning rate in the middle of the report's range. No weight is lost to it, whatever the shape.
 const RATE: f32 = 0.01;

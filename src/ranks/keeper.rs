@@ -1,17 +1,17 @@
 //! Local SGD: each rank trains its own copy of the networks, and all take the mean at every cycle's end.
 //!
 //! All ranks begin with the same weights and draw from the same images, each in shuffles of its own
-//! ([`crate::random::shuffle_seed`]), as in Stich, *Local SGD Converges Fast and Communicates Little*, 2019. Steps and
+//! ([`crate::util::random::shuffle_seed`]), as in Stich, *Local SGD Converges Fast and Communicates Little*, 2019. Steps and
 //! learning rates are those of one process, so `N` ranks see `N` times as many images in the same time. Between two
 //! cycles' ends the ranks have different weights; so only states at cycles' ends are saved, and the records of other
 //! evaluations are of the first rank's own copy.
 
 use super::Ranks;
-use crate::checkpoint::Checkpoints;
 use crate::error::{Error, Result};
-use crate::params::Params;
-use crate::signals::Signals;
+use crate::model::params::Params;
+use crate::records::checkpoint::Checkpoints;
 use crate::train::{Evaluation, Keeper, State};
+use crate::util::signals::Signals;
 
 /// Keeps the states of a training on several ranks.
 pub struct Together<'a> {

@@ -1,7 +1,7 @@
 use super::threads::on_ranks;
 use super::*;
-use crate::params::W1;
-use crate::spec::ModelSpec;
+use crate::model::ModelSpec;
+use crate::model::params::W1;
 
 const SHAPE: ModelSpec = ModelSpec { inputs: 5, hidden: 3, classes: 2 };
 

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::{bar, percent, scroll, table, tenths};
-use crate::answers::{Answers, Mistake};
-use crate::spec::grouped;
+use crate::records::answers::{Answers, Mistake};
+use crate::util::text::grouped;
 
 pub(super) fn body(answers: &Answers) -> Markup {
     let classes = &answers.classes;

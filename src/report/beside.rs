@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::chart::number;
-use crate::reproduce::comparison::{Number, Of, Verdict};
+use crate::report::chart::number;
+use crate::search::reproduce::comparison::{Number, Of, Verdict};
 
 /// What a number is of.
 fn of(images: Of) -> &'static str {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::{Charts, percent};
-use crate::chart::{Axis, Chart, Form, Mark, Panel, Point, Series, number};
-use crate::run_dir::Line;
-use crate::schedule::Triangle;
-use crate::spec::grouped;
+use crate::config::schedule::Triangle;
+use crate::records::run_dir::Line;
+use crate::report::chart::{Axis, Chart, Form, Mark, Panel, Point, Series, number};
+use crate::util::text::grouped;
 
 /// Evaluations drawn at most, of all the runs in a chart together; of a run with more every so manyth.
 const EVALUATIONS: usize = 6000;

@@ -8,10 +8,11 @@ use toml::Value;
 use super::runs::Run;
 use super::{duration, facts, moment, scroll, table};
 use crate::config::Config;
+use crate::config::spec::Length;
 use crate::error::{Error, Result};
-use crate::run_dir::Start;
+use crate::records::run_dir::Start;
 use crate::search::parameter::Parameter;
-use crate::spec::{Length, grouped};
+use crate::util::text::grouped;
 
 /// Of a run; of several, what differs between them, and each one's folded.
 pub(super) fn body(runs: &[Run]) -> Result<Markup> {

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use maud::{Markup, html};
 
-use crate::answers::png;
 use crate::data::INPUTS;
 use crate::error::Result;
-use crate::params::{Params, W1, W2};
-use crate::trained;
+use crate::model::params::{Params, W1, W2};
+use crate::records::answers::png;
+use crate::records::trained;
 
 /// Hidden units shown at most: the picture of one takes some 4 kB.
 const UNITS: usize = 50;
@@ -82,7 +82,7 @@ fn pixels(params: &Params, unit: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::ModelSpec;
+    use crate::model::ModelSpec;
 
     #[test]
     fn a_units_picture_has_its_own_weights_and_grey_where_they_are_0() {

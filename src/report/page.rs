@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::{Card, Section, slug};
-use crate::chart::{SOFTWARE, theme};
+use crate::report::chart::{SOFTWARE, theme};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");

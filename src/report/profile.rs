@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::runs::device;
 use super::{Card, Charts, Section, Subject, bar, duration, facts, heads, table, tenths};
-use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::device::Record;
 use crate::error::{Error, Result};
-use crate::spec::{ModelSpec, bytes, grouped};
+use crate::model::ModelSpec;
+use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
+use crate::util::text::{bytes, grouped};
 
 /// The time in which a GPU runs no kernel, among the names of kernels.
 const GAPS: &str = "no kernel";

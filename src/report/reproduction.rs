@@ -9,16 +9,16 @@ use super::curves::{by_step, figures};
 use super::runs::device;
 use super::search::{ScoreOf, Searched, lines, scatter};
 use super::{Card, Charts, Section, Subject, answers, beside, duration, facts, mean, moment, network};
-use crate::answers::{self as recorded, Answers};
-use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::device::Record as DeviceRecord;
 use crate::error::{Error, Result};
-use crate::reproduce::comparison::{Counts, Number, Of, POINTS};
-use crate::reproduce::experiment::{Experiment, Part, Published};
-use crate::reproduce::published::Row;
-use crate::run_dir::{json, optional};
+use crate::records::answers::{self as recorded, Answers};
+use crate::records::run_dir::{json, optional};
+use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::search::parameter::Parameter;
-use crate::statistics::Spread;
+use crate::search::reproduce::comparison::{Counts, Number, Of, POINTS};
+use crate::search::reproduce::experiment::{Experiment, Part, Published};
+use crate::search::reproduce::published::Row;
+use crate::util::statistics::Spread;
 
 /// Neighbouring lambdas that are further apart stand in charts of their own: the fine search has two ranges.
 const APART: f64 = 10.0;

@@ -9,17 +9,17 @@ use super::curves::figures;
 use super::made::{settings, toml};
 use super::runs::device;
 use super::{Card, Charts, Section, Subject, duration, facts, moment, percent, table};
-use crate::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
+use crate::config::preset::Preset;
 use crate::device::Record as Device;
 use crate::error::Result;
-use crate::preset::Preset;
-use crate::run_dir::{Line, json};
+use crate::records::run_dir::{Line, json};
+use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::search::Search;
 use crate::search::folder::{self, Plan};
 use crate::search::parameter::Parameter;
 use crate::search::trial::{Record, Scored, rank};
-use crate::spec::grouped;
 use crate::train::Score;
+use crate::util::text::grouped;
 
 /// Trials in the table at most.
 const RANKED: usize = 60;

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::runs::device;
 use super::{Card, Charts, Section, Subject, bar, duration, facts, percent, table, tenths};
-use crate::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::device::Record;
 use crate::error::{Error, Result};
-use crate::spec::grouped;
+use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
+use crate::util::text::grouped;
 
 /// The unit of what must be equal.
 const EQUAL: &str = "equal";

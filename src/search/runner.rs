@@ -7,13 +7,13 @@ use super::trial::{Diverged, Point, Record, Scored, Trial};
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
-use crate::display::Display;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::params::Params;
-use crate::signals::Signals;
-use crate::spec::ModelSpec;
+use crate::model::ModelSpec;
+use crate::model::params::Params;
+use crate::terminal::Display;
 use crate::train::{Divergence, Evaluation, Observer, State, Training};
+use crate::util::signals::Signals;
 
 /// Device and images.
 pub struct Runner {

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::spec::TrainSpec;
 use crate::error::Result;
-use crate::spec::{ModelSpec, TrainSpec};
+use crate::model::ModelSpec;
 use crate::train::Score;
 
 /// One training.

@@ -1,6 +1,6 @@
 //! Which steps are trained and where evaluations fall: integers only, known before anything runs.
 
-use crate::spec::TrainSpec;
+use crate::config::spec::TrainSpec;
 
 /// A run's steps, and the evaluations between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +99,9 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preset::Preset;
-    use crate::schedule::Triangle;
-    use crate::spec::Length;
+    use crate::config::preset::Preset;
+    use crate::config::schedule::Triangle;
+    use crate::config::spec::Length;
 
     fn plan(half_cycle: u64, length: Length, evals_per_cycle: u64, cut: Option<u64>) -> Plan {
         let lr = Triangle { half_cycle, min: 0.1, max: 0.2 };

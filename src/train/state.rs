@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evaluation, Timing};
 use crate::error::{Error, Result};
-use crate::params::Params;
+use crate::model::params::Params;
 
 /// A training before the evaluation that may fall on `step`. Training on from it gives the same bits as never having
 /// stopped: shuffles and learning rates are functions of the step alone.

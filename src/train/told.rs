@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Tally;
 use crate::error::{Error, Result};
-use crate::params::Params;
+use crate::model::params::Params;
 
 /// The loss that one batch, trained on alone and without penalty, must fall below. Guessing among ten classes has 2.3; the
 /// default configuration on the real images has 0.0166 after 392 steps, 0.0058 after 588 and 0.0002 at its end.

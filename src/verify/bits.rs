@@ -4,14 +4,15 @@ use rand::Rng;
 
 use super::compare::{Outcome, Rule, compare};
 use super::{Finding, Referee};
+use crate::config::spec::Feed;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Tally};
 use crate::error::Result;
 use crate::gpu::plan::Tuning;
 use crate::gpu::waves::{Waves, split};
-use crate::params::Params;
-use crate::random::{Purpose, stream};
-use crate::spec::{Feed, ModelSpec};
+use crate::model::ModelSpec;
+use crate::model::params::Params;
+use crate::util::random::{Purpose, stream};
 
 /// Everything that a short training leaves behind.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::compare::{Outcome, Rule, compare};
 use super::{Finding, Referee, TENSORS};
+use crate::config::schedule::Triangle;
 use crate::cpu::CpuEngine;
 use crate::cpu::forward::{forward, standardise};
 use crate::cpu::network::Network;
@@ -17,8 +18,7 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::GpuEngine;
-use crate::params::Params;
-use crate::schedule::Triangle;
+use crate::model::params::Params;
 
 /// After t steps without meeting, each tensor as a whole differs by at most this times √t; so does the batch's loss, as a
 /// share of itself or, below 1 nat, in nats: a loss near 0 is a difference of logits, and its relative error says nothing.
@@ -55,7 +55,7 @@ pub struct Step {
     pub cpu_loss: f64,
     /// The two compared.
     pub loss: Outcome,
-    /// The tensors after the step, in the order of [`crate::params::tensors`].
+    /// The tensors after the step, in the order of [`crate::model::params::tensors`].
     pub weights: [Outcome; 4],
     /// `ReLU`s of the batch (hidden units times images) that one has switched and the other not, or that are too near to
     /// their kink to tell.
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn what_enters_a_relu_is_the_product_and_the_bias() {
-        let spec = crate::spec::ModelSpec { inputs: 3, hidden: 2, classes: 2 };
+        let spec = crate::model::ModelSpec { inputs: 3, hidden: 2, classes: 2 };
         let mut network = Network::zeros(&spec);
         network.w1 = vec![1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
         network.b1 = vec![0.5, -0.5];

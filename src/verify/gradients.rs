@@ -8,6 +8,7 @@ use rand::seq::index::sample;
 use super::compare::{Rule, compare};
 use super::images::images;
 use super::{Finding, Referee, TENSORS};
+use crate::config::spec::Penalty;
 use crate::cpu::forward::{forward, standardise};
 use crate::cpu::head::{Activations, gradients, logits};
 use crate::cpu::network::Network;
@@ -17,9 +18,9 @@ use crate::cpu::update::{hidden, output};
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
-use crate::params::{Params, tensors};
-use crate::random::{Purpose, stream};
-use crate::spec::{ModelSpec, Penalty};
+use crate::model::ModelSpec;
+use crate::model::params::{Params, tensors};
+use crate::util::random::{Purpose, stream};
 
 /// Centred differences agree with a right gradient to this share of it; below the gradient's root mean square, to this
 /// share of that. Worst seen 1.6e-8; the other penalty's gradient gives 5e-1 on the small network.

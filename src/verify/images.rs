@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::Rng;
 
 use crate::data::{Dataset, Standardisation};
-use crate::random::{Purpose, stream};
+use crate::util::random::{Purpose, stream};
 
 /// `count` images of `inputs` pixels: a random prototype a class under as much noise again, and what standardises them
 /// roughly.

@@ -3,8 +3,8 @@
 use super::compare::{Fault, Outcome, Rule, Worst, compare};
 use crate::error::Result;
 use crate::gpu::kernel::Pipeline;
+use crate::gpu::kernels::{Access, Kernel, Shaders, Step};
 use crate::gpu::{Gpu, buffer};
-use crate::kernels::{Access, Kernel, Shaders, Step};
 
 /// A NaN: what stands in every output before the dispatch, so that what is left unwritten cannot pass; and behind every
 /// tensor that is only read, so that a value from there cannot pass, not even multiplied by zero.

@@ -8,7 +8,7 @@ use super::compare::Outcome;
 use super::kernels::cases;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::kernels::{Kernel, Shaders};
+use crate::gpu::kernels::{Kernel, Shaders};
 
 /// A wrong edit: `from`, which stands once in the kernel's files, becomes `to`.
 #[derive(Clone, Copy, Debug)]

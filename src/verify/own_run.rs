@@ -15,9 +15,10 @@ use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Tally};
 use crate::error::{Error, Result};
-use crate::run_dir::CONFIG;
-use crate::spec::{ModelSpec, shown};
+use crate::model::ModelSpec;
+use crate::records::run_dir::CONFIG;
 use crate::train::Training;
+use crate::util::text::shown;
 
 /// The configuration of the run in the folder `run`.
 ///

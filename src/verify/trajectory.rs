@@ -9,11 +9,12 @@ use super::compare::{Rule, compare};
 use super::course::{Course, findings, normwise, only};
 use super::images::images;
 use super::{Finding, Referee, TENSORS};
+use crate::config::schedule::Triangle;
+use crate::config::spec::Penalty;
 use crate::data::{Standardisation, stand_in};
 use crate::engine::{Engine, Job};
 use crate::error::Result;
-use crate::schedule::Triangle;
-use crate::spec::{ModelSpec, Penalty};
+use crate::model::ModelSpec;
 
 /// The report's figure 1, whose highest learning rate is that of step 500.
 const LR: Triangle = Triangle { min: 1e-5, max: 1e-1, half_cycle: 500 };

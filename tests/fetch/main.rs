@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use cyclone::data::Dataset;
 use cyclone::data::fetch::{Patience, Published, Watch, download, install};
+use cyclone::data::spec::Source;
 use cyclone::error::{Error, Result};
-use cyclone::spec::Source;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use md5::{Digest, Md5};

@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::{cyclone, exits, finish, metrics, same_bits, says, signal, spawn, until, wait, workplace};
-use cyclone::random::{Purpose, stream};
+use cyclone::util::random::{Purpose, stream};
 use rand::RngExt;
 use serde_json::Value;
 use tempfile::TempDir;

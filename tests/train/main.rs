@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![allow(clippy::float_cmp, reason = "the books hold small integers and halves of them, which are exact")]
 
+use cyclone::config::preset::Preset;
+use cyclone::config::schedule::Triangle;
+use cyclone::config::spec::{Length, TrainSpec};
 use cyclone::data::split::Split;
 use cyclone::engine::{Chunk, Engine, Job, Tally};
 use cyclone::error::{Error, Result};
-use cyclone::params::{Params, W1};
-use cyclone::preset::Preset;
-use cyclone::schedule::Triangle;
-use cyclone::spec::{Length, ModelSpec, TrainSpec};
+use cyclone::model::ModelSpec;
+use cyclone::model::params::{Params, W1};
 use cyclone::train::{Evaluation, Observer, Outcome, Training};
 
 mod states;

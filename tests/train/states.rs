@@ -1,9 +1,9 @@
 //! States on the way: when they are saved, and that a training goes on from any of them.
 
+use cyclone::config::spec::TrainSpec;
 use cyclone::engine::{Chunk, Engine, Job, Tally};
 use cyclone::error::{Error, Result};
-use cyclone::params::{Params, W1};
-use cyclone::spec::TrainSpec;
+use cyclone::model::params::{Params, W1};
 use cyclone::train::{BatchLosses, Evaluation, Keeper, State, Training};
 
 use super::{Books, Diary, SHAPE, run, spec, training};

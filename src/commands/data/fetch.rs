@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::FetchArgs;
+use crate::commands::flags::FetchArgs;
 use crate::data::fetch::{self, CIFAR_10, Patience, Watch};
-use crate::display::{self, Display};
 use crate::error::Result;
-use crate::spec::shown;
+use crate::terminal::{self, Display};
+use crate::util::text::shown;
 
 /// Time between two lines where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ pub fn run(args: &FetchArgs) -> Result<()> {
     }
     let (path, new) = fetched?;
     let path = shown(&path);
-    display::print(&if new {
+    terminal::print(&if new {
         format!("CIFAR-10 is in {path}: 50,000 training and 10,000 test images\n")
     } else {
         format!("CIFAR-10 is in {path} already, and complete: nothing to do\n")

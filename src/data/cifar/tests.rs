@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::random::{Purpose, stream};
+use crate::util::random::{Purpose, stream};
 
 /// Images a file in these tests.
 pub(in crate::data) const RECORDS: usize = 3;

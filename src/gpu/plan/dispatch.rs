@@ -1,9 +1,9 @@
 //! How each kernel is dispatched: `override` constants, workgroups, and what they take.
 
 use super::{GROUP, PART, Plan, SLICE, TALLY};
-use crate::kernels::Kernel;
-use crate::params::{W1, tensors};
-use crate::spec::ModelSpec;
+use crate::gpu::kernels::Kernel;
+use crate::model::ModelSpec;
+use crate::model::params::{W1, tensors};
 
 /// Columns of a workgroup of `update`.
 const COLUMNS: u64 = 64;

@@ -1,8 +1,8 @@
 //! What dispatches have to do at least, for rates beside a device's ceilings.
 
 use super::Plan;
-use crate::kernels::Kernel;
-use crate::params::{W1, tensors};
+use crate::gpu::kernels::Kernel;
+use crate::model::params::{W1, tensors};
 
 /// What a dispatch has to do at least: padding and what is done again count nothing, a tensor is read or written once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,13 +1,13 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::config::preset::Preset;
+use crate::config::schedule::Triangle;
+use crate::config::spec::{Length, TrainSpec};
 use crate::data::Dataset;
 use crate::data::split::Split;
 use crate::device::{Choice, Device};
-use crate::preset::Preset;
 use crate::ranks::threads::on_ranks;
-use crate::schedule::Triangle;
-use crate::spec::{Length, TrainSpec};
 
 const INPUTS: usize = 7;
 

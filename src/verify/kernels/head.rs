@@ -4,8 +4,8 @@ use super::inputs::{Kind, side_by_side};
 use super::{BEFORE, Bench, sum_limit};
 use crate::cpu::head::{Activations, gradients, logits, softmax};
 use crate::cpu::network::Network;
-use crate::params::{B1, B2, Params, W2, tensors};
-use crate::spec::ModelSpec;
+use crate::model::ModelSpec;
+use crate::model::params::{B1, B2, Params, W2, tensors};
 use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 
-use crate::random::{Purpose, stream};
+use crate::util::random::{Purpose, stream};
 
 /// What a case feeds to its kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

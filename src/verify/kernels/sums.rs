@@ -3,7 +3,7 @@
 use super::inputs::side_by_side;
 use super::{BEFORE, Bench, sum_limit};
 use crate::gpu::plan::{PART, TALLY};
-use crate::params::W1;
+use crate::model::params::W1;
 use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 

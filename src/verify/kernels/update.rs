@@ -9,7 +9,7 @@ use crate::cpu::network::Network;
 use crate::cpu::product::{Matrix, product};
 use crate::cpu::update::output;
 use crate::gpu::plan::SLICE;
-use crate::params::Params;
+use crate::model::params::Params;
 use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 

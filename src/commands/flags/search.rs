@@ -1,0 +1,139 @@
+//! Flags of `search` and `reproduce`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::resolve;
+use crate::config::preset::Preset;
+use crate::config::{Config, Settings};
+use crate::data::spec::Source;
+use crate::device;
+use crate::error::Result;
+use crate::search::Search;
+use crate::search::parameter::Parameter;
+use crate::search::reproduce::experiment::Experiment;
+use crate::search::shard::Shard;
+use crate::search::space::{Axis, Sample, Space, Span};
+
+/// Flags of `search`.
+#[derive(Args, Debug)]
+pub struct SearchArgs {
+    /// What else can be done with searches.
+    #[command(subcommand)]
+    pub action: Option<SearchAction>,
+
+    /// How values are chosen [default: log-uniform, or the report's own values with --preset table-1 or table-2]
+    #[arg(long, help_heading = "Search")]
+    pub sample: Option<Sample>,
+    /// [PARAM=]A:B, or [PARAM=]A,B,C with --sample list; repeated, ranges of one parameter share the trials, those of
+    /// several combine. PARAM: lambda (the default), lr-max, lr-min, half-cycle, hidden, batch-size, seed [default:
+    /// lambda=1e-5:1e-1]
+    #[arg(long, help_heading = "Search", value_name = "RANGE", action = clap::ArgAction::Append)]
+    pub range: Vec<Axis>,
+    /// How many trials [default: 20]
+    #[arg(long, help_heading = "Search", value_name = "N")]
+    pub trials: Option<usize>,
+    /// Then search as many again around the best N
+    #[arg(long, help_heading = "Search", value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub refine: usize,
+    /// Train one network through the sorted values, as the report did, instead of a fresh one for each
+    #[arg(long, help_heading = "Search")]
+    pub warm_start: bool,
+    /// Score the trials on the test images as well; choosing by that would be cheating
+    #[arg(long, help_heading = "Search")]
+    pub with_test: bool,
+    /// Train part I of N of the trials, from 0; see `search merge` [default: what a Slurm array, an indexed Kubernetes
+    /// job or Open MPI says in the environment, else everything]
+    #[arg(long, help_heading = "Search", value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// An experiment of the report, whose settings are the defaults of all others [default: table-1's]
+    #[arg(long, help_heading = "Configuration")]
+    pub preset: Option<Preset>,
+    /// A file of settings as in a run's config.toml; flags on the command line win
+    #[arg(long, help_heading = "Configuration", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// All that the trials share.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The search's folder; the same search goes on where it was stopped [default: runs/search-DATE-TIME]
+    #[arg(long, help_heading = "Output", value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with the search in this folder; only --device and --feed can be changed
+    #[arg(long, help_heading = "Output", value_name = "DIR", conflicts_with_all = ["preset", "config", "out", "sample",
+        "range", "trials", "refine", "warm_start", "with_test"])]
+    pub resume: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+/// What can be done with searches.
+#[derive(Subcommand, Debug)]
+pub enum SearchAction {
+    /// Bring the records of all shards together, in the search's folder, as if one process had trained all trials
+    Merge {
+        /// The search's folder, which has a folder of each shard
+        folder: PathBuf,
+        /// Print nothing but errors
+        #[arg(long, short)]
+        quiet: bool,
+    },
+}
+
+impl SearchArgs {
+    /// What the flags ask for.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::error::Error::Usage`] for what cannot be searched.
+    pub fn search(&self) -> Result<Search> {
+        let preset = self.preset.unwrap_or(Preset::Table1);
+        let config = resolve(Self::defaults(preset), self.config.as_deref(), &self.settings)?;
+        let named = self.preset.and_then(Preset::lambdas);
+        let space = match named {
+            Some(lambdas) if self.sample.is_none() && self.range.is_empty() && self.trials.is_none() => {
+                let axis = Axis { parameter: Parameter::Lambda, span: Span::Values(lambdas) };
+                Space::new(Sample::List, vec![axis], None)?
+            }
+            _ => {
+                let axes = if self.range.is_empty() { Space::default_axes() } else { self.range.clone() };
+                Space::new(self.sample.unwrap_or_default(), axes, self.trials)?
+            }
+        };
+        let Self { warm_start, refine, with_test, .. } = *self;
+        let search = Search { config, space, warm_start, refine, with_test };
+        search.check()?;
+        Ok(search)
+    }
+
+    /// The settings without flags: a preset's, scored once a cycle, for scoring costs as much as a fifth of a cycle.
+    pub fn defaults(preset: Preset) -> Config {
+        let mut config = preset.config();
+        config.train.evals_per_cycle = 1;
+        config
+    }
+}
+
+/// Flags of `reproduce`.
+#[derive(Args, Debug)]
+pub struct ReproduceArgs {
+    /// What to reproduce
+    #[arg(value_name = "EXPERIMENT", default_value = "all")]
+    pub experiment: Experiment,
+    /// auto, or a path to the real images: folder or archive of the binary version
+    #[arg(long, default_value = "auto")]
+    pub data: Source,
+    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
+    #[arg(long, default_value = "auto")]
+    pub device: device::Choice,
+    /// A share of the images and of every cycle's steps, above 0 to 1, for a rehearsal whose figures mean nothing
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    pub scale: f64,
+    /// The folder; the same reproduction goes on where it was stopped [default: runs/reproduce-DATE-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}

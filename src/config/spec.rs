@@ -1,0 +1,106 @@
+//! What decides the bits of a training, as plain checked data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::schedule::Triangle;
+use crate::error::{Error, Result};
+
+/// Which cost's gradient the weights follow. See the crate's page for why there are two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Penalty {
+    /// Cost `lambda/2 · ΣW²`, gradient `lambda · W`: what the report's numbers come from.
+    #[default]
+    Half,
+    /// Cost `lambda · ΣW²`, gradient `2 · lambda · W`: what the assignment's text says.
+    Full,
+}
+
+impl Penalty {
+    /// The factor of `ΣW²` in the cost.
+    pub fn cost(self, lambda: f64) -> f64 {
+        match self {
+            Self::Half => lambda / 2.0,
+            Self::Full => lambda,
+        }
+    }
+
+    /// The factor of `W` in the gradient: twice [`Self::cost`].
+    pub fn gradient(self, lambda: f64) -> f64 {
+        2.0 * self.cost(lambda)
+    }
+}
+
+/// How long to train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Length {
+    /// So many cycles of the learning rate, `2 · half_cycle` steps each.
+    Cycles(u64),
+    /// So many passes over the training images.
+    Epochs(u64),
+}
+
+impl Length {
+    /// Number of steps of `batch_size` over `images` training images; the last, short batch of an epoch counts.
+    pub fn steps(self, lr: &Triangle, images: usize, batch_size: usize) -> u64 {
+        match self {
+            Self::Cycles(cycles) => cycles.saturating_mul(lr.cycle()),
+            Self::Epochs(epochs) => epochs.saturating_mul(images.div_ceil(batch_size) as u64),
+        }
+    }
+}
+
+/// Everything that decides the bits of a training but the images and the shape.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainSpec {
+    /// Strength of the L2 penalty over the weights (biases are free).
+    pub lambda: f64,
+    /// Which of the two penalties.
+    pub penalty: Penalty,
+    /// `B`: images of a mini-batch.
+    pub batch_size: usize,
+    /// The cyclical learning rate.
+    pub lr: Triangle,
+    /// How long.
+    pub length: Length,
+    /// Seed of the initial weights and of the shuffles.
+    pub seed: u64,
+    /// Evaluations on the whole training and validation sets in a cycle.
+    pub evals_per_cycle: u64,
+}
+
+impl TrainSpec {
+    /// Rejects values outside their range, naming the flag.
+    pub fn check(&self) -> Result<()> {
+        let usage = |what: String| Err(Error::Usage(what));
+        if !(self.lambda.is_finite() && self.lambda >= 0.0) {
+            return usage(format!("--lambda {}: expected a finite number, 0 or more", self.lambda));
+        }
+        if self.batch_size == 0 {
+            return usage("--batch-size 0: expected 1 image or more".into());
+        }
+        match self.length {
+            Length::Cycles(0) => return usage("--cycles 0: expected 1 or more".into()),
+            Length::Epochs(0) => return usage("--epochs 0: expected 1 or more".into()),
+            _ => {}
+        }
+        if self.evals_per_cycle == 0 {
+            return usage("--evals-per-cycle 0: expected 1 or more".into());
+        }
+        self.lr.check()
+    }
+}
+
+/// How images reach a GPU. No result depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Feed {
+    /// Resident on a real GPU if they take at most 512 MiB and its memory suffices, else streamed.
+    #[default]
+    Auto,
+    /// Uploaded chunk by chunk, while the GPU works on the chunk before.
+    Stream,
+    /// All uploaded once; then only row numbers.
+    Resident,
+}

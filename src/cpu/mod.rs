@@ -1,0 +1,312 @@
+//! The CPU engine: the reference in `f64`, and a trainer of its own in `f32`.
+//!
+//! One file a kernel, each the twin of the shader of the same name, each a plain function over slices, or over [`rows`]
+//! where a matrix lies along the inputs. A step is
+//!
+//! 1. [`head`] and [`update::output`]: from what enters the hidden layer to the loss and its gradients, and everything but
+//!    W1 one step further; meanwhile idle threads standardise the next step's images,
+//! 2. [`update::hidden`] and, as on a GPU in the same go, [`forward`]: W1 one step further, and its product with the next
+//!    step's images. Threads share the hidden units, so each has its part of W1 in its own cache for both.
+//!
+//! Every model's products have the same shapes and layouts alone as among others, and an element's sum has the same order
+//! whatever tile and thread it falls to. So its bits depend neither on `M` nor on the threads; on the width of the
+//! processor's registers they do.
+//!
+//! A step of 3072-50-10 at B = 100, from bytes to new weights, on a Zen 5 (AVX-512) with 2 threads, beside `NumPy` 2.4.6,
+//! whose pixels are standardised beforehand, and JAX 0.10.2 in turns (`benches/cpu.sh`, 2026-11-25, four rounds):
+//!
+//! |        | this engine      | `NumPy`          | JAX              |
+//! |--------|------------------|------------------|------------------|
+//! | M = 1  | 0.19 – 0.31 ms   | 0.42 – 0.69 ms   | 0.46 – 0.77 ms   |
+//! | M = 10 | 1.53 – 1.72 ms   | ten times that   | 7.3 – 8.5 ms     |
+//!
+//! The larger figures are of one round, in which the machine's memory was slow for everybody. In f64 (`examples/cpu_step.rs`,
+//! M = 1) a step takes 0.35 ms.
+//!
+//! Of the most that gemm does there, on square matrices in the cache (494 to 524 GFLOP/s), the whole step of the same run of
+//! `profile` keeps 62 to 66 % at M = 1, 43 while the memory is slow, and 73 to 80 % at M = 10 (five runs of each). At M = 1 its
+//! 0.19 ms are 0.14 of products, 0.25 on one thread, and 0.045 of what is between them: on one thread the head's 0.03, of
+//! which 0.012 would do if all were in the cache, and the images' 0.055, which both share. With W1 `[D, H]` and gemm's products
+//! (see [`product`]) a step took 0.26 – 0.33 ms, and ten models' 2.4 – 2.7.
+
+pub mod forward;
+pub mod head;
+pub mod network;
+pub mod product;
+pub mod real;
+pub mod rows;
+pub mod squares;
+pub mod tally;
+pub mod update;
+
+mod batch;
+mod memory;
+mod model;
+#[cfg(test)]
+mod testing;
+
+use std::fmt::Debug;
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use self::batch::Batch;
+use self::head::Activations;
+pub use self::memory::memory;
+use self::model::Model;
+use self::network::Network;
+use self::real::Real;
+use crate::data::{Dataset, Standardisation};
+use crate::engine::{Chunk, Engine, Job, Tally};
+use crate::error::{Error, Result};
+use crate::model::params::Params;
+
+/// Images of an evaluation's task: 3 MB of f32, and enough tasks for every thread. Fixed, so that no sum depends on
+/// the threads.
+const EVALUATION_IMAGES: usize = 256;
+
+/// 32 steps of B = 100 are 6 ms of one model and 50 of ten: short enough for a progress bar, long enough that the calls cost nothing.
+const CHUNK_STEPS: usize = 32;
+
+/// Units of a tile, in [`forward`] and [`update::hidden`]. The report's 50 are ten of them.
+const UNITS: usize = 5;
+
+/// Trains and evaluates on the processor, in precision `T`.
+pub struct CpuEngine<T> {
+    job: Job,
+    data: Arc<Dataset>,
+    statistics: Arc<Standardisation>,
+    threads: rayon::ThreadPool,
+    models: Vec<Model<T>>,
+    /// The batch of the step that runs, and the one that is being gathered meanwhile.
+    batches: [Batch<T>; 2],
+    /// `[steps, M]` since they were last asked for.
+    losses: Vec<f32>,
+}
+
+impl<T: Real> CpuEngine<T> {
+    /// An engine with `threads` threads of its own, all weights 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Resources`] when the threads cannot be started; and, as an internal mistake, when the parts do not fit each other.
+    pub fn new(job: Job, data: Arc<Dataset>, statistics: Arc<Standardisation>, threads: usize) -> Result<Self> {
+        Self::on(self::threads(threads)?, job, data, statistics)
+    }
+
+    /// As [`Self::new`], on threads that were started.
+    ///
+    /// # Errors
+    ///
+    /// An internal mistake, when the parts do not fit each other.
+    pub fn on(
+        threads: rayon::ThreadPool,
+        job: Job,
+        data: Arc<Dataset>,
+        statistics: Arc<Standardisation>,
+    ) -> Result<Self> {
+        let spec = &job.model;
+        expect("models", 1.., job.models())?;
+        expect("images of a batch", 1.., job.batch_size)?;
+        if job.shuffles != 1 {
+            expect("shuffles", job.models()..=job.models(), job.shuffles)?;
+        }
+        expect("inputs of an image", spec.inputs..=spec.inputs, data.inputs)?;
+        expect("classes", spec.classes..=spec.classes, data.classes.len())?;
+        expect("means", spec.inputs..=spec.inputs, statistics.mean.len())?;
+        expect("scales", spec.inputs..=spec.inputs, statistics.scale.len())?;
+        let models = job.decay.iter().map(|&decay| Model::new(Network::zeros(spec), decay)).collect();
+        let batches = [(); 2].map(|()| Batch::new(spec.inputs, job.shuffles));
+        Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
+    }
+
+    /// The models now, in full precision.
+    pub fn networks(&self) -> impl ExactSizeIterator<Item = Network<T>> {
+        self.models.iter().map(|model| model.network.flat())
+    }
+
+    /// Replaces all weights, in full precision; one network a model.
+    ///
+    /// # Errors
+    ///
+    /// When there are not `M` networks of the job's shape.
+    pub fn set_networks(&mut self, networks: Vec<Network<T>>) -> Result<()> {
+        expect("networks", self.job.models()..=self.job.models(), networks.len())?;
+        if let Some(other) = networks.iter().find(|network| network.spec != self.job.model) {
+            return Err(Error::Internal(format!("weights of {:?} for an engine of {:?}", other.spec, self.job.model)));
+        }
+        for (model, network) in self.models.iter_mut().zip(networks) {
+            model.network = network.in_rows();
+        }
+        Ok(())
+    }
+
+    /// Each model's `logits [rows, C]` of the data set's `rows`.
+    ///
+    /// # Errors
+    ///
+    /// When the data set has no such rows or cannot be read.
+    pub fn logits(&self, rows: &[u32]) -> Result<Vec<Vec<T>>> {
+        let blocks = self.infer(rows, |logits, _| logits.to_vec())?;
+        Ok((0..self.models.len()).map(|m| blocks.iter().flat_map(|block| &block[m]).copied().collect()).collect())
+    }
+
+    /// Each model's mean loss over a batch, `rows [G][B]`, and the gradient of its cost, `loss + decay/2·(ΣW1² + ΣW2²)`.
+    /// No weight changes.
+    ///
+    /// # Errors
+    ///
+    /// When the batch is empty, longer than the job's, or not in the data set.
+    pub fn gradients(&mut self, rows: &[u32]) -> Result<Vec<(T, Network<T>)>> {
+        let length = rows.len() / self.job.shuffles;
+        self.check_chunk(&Chunk { rows, lengths: &[length as u32], rates: &vec![0.0; self.models.len()] })?;
+        let Self { job, data, statistics, threads, models, batches: [batch, _], .. } = self;
+        Ok(threads.install(|| {
+            batch.fill(data, statistics, rows, length);
+            let gradients = models.par_iter_mut().enumerate().map(|(m, model)| {
+                let group = m % job.shuffles;
+                model.forward(batch.x(group));
+                let gradient = model.gradient(batch.x(group), batch.labels(group));
+                (model.loss, gradient)
+            });
+            gradients.collect()
+        }))
+    }
+
+    /// What `each(logits [B, C], labels [B])` makes of blocks of the data set's `rows`: block after block, each model's.
+    fn infer<R: Send>(&self, rows: &[u32], each: impl Fn(&[T], &[u8]) -> R + Sync) -> Result<Vec<Vec<R>>> {
+        self.check_rows(rows)?;
+        let start = || (Batch::new(self.job.model.inputs, 1), Vec::new(), Activations::default());
+        Ok(self.threads.install(|| {
+            let blocks = rows.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, z, activations), rows| {
+                batch.fill(&self.data, &self.statistics, rows, rows.len());
+                z.resize(rows.len() * self.job.model.hidden, T::ZERO);
+                let results = self.models.iter().map(|model| {
+                    forward::forward(batch.x(0), model.network.w1.values(), z);
+                    head::logits(z, &model.network, activations);
+                    each(&activations.logits, batch.labels(0))
+                });
+                results.collect()
+            });
+            blocks.collect()
+        }))
+    }
+
+    fn check_rows(&self, rows: &[u32]) -> Result<()> {
+        let images = self.data.labels.len();
+        match rows.iter().find(|&&row| row as usize >= images) {
+            Some(row) => Err(Error::Internal(format!("row {row} of a data set of {images} images"))),
+            None => Ok(()),
+        }
+    }
+
+    fn check_chunk(&self, chunk: &Chunk<'_>) -> Result<()> {
+        let images: usize = chunk.lengths.iter().map(|&length| length as usize * self.job.shuffles).sum();
+        expect("rows of a chunk", images..=images, chunk.rows.len())?;
+        let rates = chunk.lengths.len() * self.job.models();
+        expect("rates of a chunk", rates..=rates, chunk.rates.len())?;
+        chunk
+            .lengths
+            .iter()
+            .try_for_each(|&length| expect("images of a step", 1..=self.job.batch_size, length as usize))?;
+        self.check_rows(chunk.rows)
+    }
+}
+
+impl<T: Real> Engine for CpuEngine<T> {
+    fn describe(&self) -> String {
+        let threads = self.threads.current_num_threads();
+        format!("CPU, {threads} thread{}, {}", if threads == 1 { "" } else { "s" }, T::NAME)
+    }
+
+    fn job(&self) -> &Job {
+        &self.job
+    }
+
+    fn chunk_steps(&self) -> usize {
+        CHUNK_STEPS
+    }
+
+    fn load(&mut self, params: &[Params]) -> Result<()> {
+        self.set_networks(params.iter().map(Network::from_params).collect())
+    }
+
+    fn params(&mut self) -> Result<Vec<Params>> {
+        Ok(self.networks().map(|network| network.to_params()).collect())
+    }
+
+    fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
+        self.check_chunk(chunk)?;
+        let Self { job, data, statistics, threads, models, batches: [batch, next], losses } = self;
+        threads.install(|| {
+            let mut rows = chunk.rows;
+            let mut lengths = chunk.lengths.iter().map(|&length| length as usize);
+            // Gathers the coming step's batch, if there is one.
+            let mut gather = |batch: &mut Batch<T>| {
+                let Some(length) = lengths.next() else { return false };
+                let (now, later) = rows.split_at(length * job.shuffles);
+                rows = later;
+                batch.fill(data, statistics, now, length);
+                true
+            };
+            let mut more = gather(batch);
+            if more {
+                models.par_iter_mut().enumerate().for_each(|(m, model)| model.forward(batch.x(m % job.shuffles)));
+            }
+            for rates in chunk.rates.chunks_exact(job.models()) {
+                let output =
+                    |(m, model): (usize, &mut Model<T>)| model.output(batch.labels(m % job.shuffles), rates[m]);
+                rayon::join(|| models.par_iter_mut().enumerate().for_each(output), || more = gather(next));
+                models.par_iter_mut().enumerate().for_each(|(m, model)| {
+                    let [now, next] = [&*batch, &*next].map(|batch| batch.x(m % job.shuffles));
+                    model.hidden(now, rates[m], more.then_some(next));
+                });
+                losses.extend(models.iter().map(|model| model.loss.to_f32()));
+                std::mem::swap(batch, next);
+            }
+        });
+        Ok(())
+    }
+
+    fn losses(&mut self) -> Result<Vec<f32>> {
+        Ok(std::mem::take(&mut self.losses))
+    }
+
+    fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>> {
+        let classes = self.job.model.classes;
+        let blocks = self.infer(rows, |logits, labels| tally::tally(logits, labels, &mut vec![T::ZERO; classes]))?;
+        let mut sums = vec![Tally::default(); self.models.len()];
+        for block in blocks {
+            for (sum, tally) in sums.iter_mut().zip(block) {
+                sum.loss += tally.loss;
+                sum.correct += tally.correct;
+                sum.images += tally.images;
+            }
+        }
+        Ok(sums)
+    }
+
+    fn squares(&mut self) -> Result<Vec<f64>> {
+        Ok(self.threads.install(|| self.models.par_iter().map(Model::squares).collect()))
+    }
+}
+
+/// So many threads for an engine.
+///
+/// # Errors
+///
+/// [`Error::Resources`] when they cannot be started.
+pub fn threads(count: usize) -> Result<rayon::ThreadPool> {
+    let threads =
+        rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("cpu engine {index}")).build();
+    threads.map_err(|fault| Error::threads(&fault))
+}
+
+/// A mistake in this program unless `found` is in `expected`.
+fn expect(what: &str, expected: impl RangeBounds<usize> + Debug, found: usize) -> Result<()> {
+    if expected.contains(&found) {
+        return Ok(());
+    }
+    Err(Error::Internal(format!("{what}: expected {expected:?}, found {found}")))
+}

@@ -1,0 +1,302 @@
+//! The registry of WGSL kernels: name, source, bindings. Nothing here needs a GPU.
+
+use std::borrow::Cow;
+
+/// A file of `shaders/`: its path there, without the ending, and its text.
+pub type File<'a> = (&'static str, &'a str);
+
+macro_rules! file {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../shaders/", $path, ".wgsl")))
+    };
+}
+
+/// A compute shader of `shaders/`, its entry point named `main`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kernel {
+    /// First layer's product, in slices of the inputs.
+    Forward,
+    /// Bias, ReLU, output layer, softmax, loss; gradients of logits and hidden units.
+    Head,
+    /// A step of SGD on every tensor, the step's loss, and perhaps the first layer's product of the next step.
+    Update,
+    /// A chunk's images from those that stay on the GPU.
+    Gather,
+    /// Sums of losses and right answers.
+    Tally,
+    /// Sums of squares of weights.
+    Squares,
+}
+
+/// How a kernel uses a storage buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// `var<storage, read>`: two dispatches that only read a buffer may run at once.
+    Read,
+    /// `var<storage, read_write>`.
+    Write,
+}
+
+/// What all kernels of a step are told: their `var<immediate>`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Step {
+    /// First row of the step in the chunk.
+    pub row: u32,
+    /// `B` of this step.
+    pub rows: u32,
+    /// The step's place in the table of learning rates.
+    pub rate: u32,
+    /// The step's place in the table of losses.
+    pub loss: u32,
+    /// First row of the next step.
+    pub next_row: u32,
+    /// `B` of the next step.
+    pub next_rows: u32,
+}
+
+impl Kernel {
+    /// Every kernel, in the order in which a step runs them.
+    pub const ALL: [Self; 6] = [Self::Gather, Self::Forward, Self::Head, Self::Update, Self::Tally, Self::Squares];
+
+    /// Base name of the shader's file, and of its twin's in `src/cpu/`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Head => "head",
+            Self::Update => "update",
+            Self::Gather => "gather",
+            Self::Tally => "tally",
+            Self::Squares => "squares",
+        }
+    }
+
+    /// The files that its WGSL text is put together from: its own, what it has in common with others, and its parts. WGSL has
+    /// no way to include one, and takes declarations in any order.
+    pub fn files(self) -> &'static [File<'static>] {
+        match self {
+            Self::Forward => &[file!("forward"), file!("step"), file!("inputs")],
+            Self::Head => &[file!("head"), file!("step")],
+            Self::Update => &[
+                file!("update"),
+                file!("step"),
+                file!("inputs"),
+                file!("update/small_values"),
+                file!("update/next_product"),
+            ],
+            Self::Gather => &[file!("gather")],
+            Self::Tally => &[file!("tally"), file!("step")],
+            Self::Squares => &[file!("squares")],
+        }
+    }
+
+    /// How it uses its storage buffers, in the order of their bindings in group 0.
+    pub fn bindings(self) -> &'static [Access] {
+        use Access::{Read, Write};
+        match self {
+            Self::Forward => &[Read, Read, Read, Write],
+            Self::Head => &[Read, Read, Read, Write, Write, Write, Write],
+            Self::Update => &[Read, Read, Read, Read, Read, Read, Write, Write, Write, Write],
+            Self::Gather => &[Read, Read, Write],
+            Self::Tally | Self::Squares => &[Read, Write],
+        }
+    }
+
+    /// Bytes of its `var<immediate>`: a [`Step`] or nothing.
+    pub fn immediates(self) -> u32 {
+        if matches!(self, Self::Squares | Self::Gather) { 0 } else { size_of::<Step>() as u32 }
+    }
+}
+
+/// A kernel that no training runs: it measures what a device can do at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ceiling {
+    /// Bytes a second.
+    Copy,
+    /// Arithmetic a second.
+    Fma,
+    /// Time of an empty dispatch.
+    Empty,
+}
+
+impl Ceiling {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Copy, Self::Fma, Self::Empty];
+
+    /// Base name of the shader's file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Copy => "ceiling_copy",
+            Self::Fma => "ceiling_fma",
+            Self::Empty => "ceiling_empty",
+        }
+    }
+
+    /// The WGSL text.
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::Copy => include_str!("../../shaders/ceiling_copy.wgsl"),
+            Self::Fma => include_str!("../../shaders/ceiling_fma.wgsl"),
+            Self::Empty => include_str!("../../shaders/ceiling_empty.wgsl"),
+        }
+    }
+}
+
+/// The files that an engine's kernels are compiled from. The built-in ones, unless a check replaces some by wrong ones.
+#[derive(Clone, Debug, Default)]
+pub struct Shaders {
+    replaced: Vec<(&'static str, Cow<'static, str>)>,
+}
+
+impl Shaders {
+    /// The same, but for the text of one file, named by its path as in [`Kernel::files`].
+    #[must_use]
+    pub fn replacing(mut self, path: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        self.replaced.push((path, text.into()));
+        self
+    }
+
+    /// Whether all of `kernel` is built in.
+    pub fn are_built_in(&self, kernel: Kernel) -> bool {
+        kernel.files().iter().all(|(path, _)| self.replacement(path).is_none())
+    }
+
+    /// The files of `kernel`.
+    pub fn files(&self, kernel: Kernel) -> Vec<File<'_>> {
+        kernel.files().iter().map(|(path, text)| (*path, self.replacement(path).unwrap_or(text))).collect()
+    }
+
+    /// The WGSL text of `kernel`.
+    pub fn source(&self, kernel: Kernel) -> String {
+        source(&self.files(kernel))
+    }
+
+    fn replacement(&self, path: &str) -> Option<&str> {
+        self.replaced.iter().rev().find(|(of, _)| *of == path).map(|(_, text)| text.as_ref())
+    }
+}
+
+/// One text of several files.
+pub fn source(files: &[File<'_>]) -> String {
+    files.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashMap};
+    use std::path::Path;
+
+    use wgpu::naga::{self, AddressSpace, StorageAccess, TypeInner};
+
+    use super::*;
+
+    fn parsed(kernel: Kernel) -> (naga::Module, naga::valid::ModuleInfo) {
+        parsed_source(kernel.name(), &Shaders::default().source(kernel))
+    }
+
+    fn parsed_source(name: &str, source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
+        let module = naga::front::wgsl::parse_str(source)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, name)));
+        let info =
+            naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::IMMEDIATES)
+                .validate(&module)
+                .unwrap_or_else(|error| panic!("{name}: {}", error.into_inner()));
+        (module, info)
+    }
+
+    /// Every `.wgsl` file below `folder`, by its path from `shaders` and without the ending.
+    fn files_below(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files_below(&path, root, found);
+            } else {
+                let name = path.strip_prefix(root).unwrap().with_extension("");
+                found.insert(name.to_str().unwrap().replace('\\', "/"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_in_shaders_is_a_kernels_and_every_kernel_is_valid() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders"));
+        let mut files = BTreeSet::new();
+        files_below(root, root, &mut files);
+        let used = Kernel::ALL.into_iter().flat_map(|kernel| kernel.files().iter().map(|(path, _)| *path));
+        let used: BTreeSet<_> = used.chain(Ceiling::ALL.map(Ceiling::name)).map(str::to_owned).collect();
+        assert_eq!(files, used);
+        let kernels = Kernel::ALL.map(|kernel| (kernel.name(), Shaders::default().source(kernel)));
+        for (name, source) in kernels.into_iter().chain(Ceiling::ALL.map(|it| (it.name(), it.source().to_owned()))) {
+            let (module, _) = parsed_source(name, &source);
+            assert_eq!(module.entry_points.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["main"]);
+        }
+    }
+
+    #[test]
+    fn a_replaced_file_is_in_every_kernel_that_has_it_and_in_no_other() {
+        let shaders = Shaders::default().replacing("inputs", "// mine");
+        for kernel in Kernel::ALL {
+            let has = matches!(kernel, Kernel::Forward | Kernel::Update);
+            assert_eq!(shaders.source(kernel).contains("// mine"), has, "{}", kernel.name());
+            assert_eq!(shaders.are_built_in(kernel), !has, "{}", kernel.name());
+        }
+    }
+
+    #[test]
+    fn every_shader_has_its_twin_on_the_cpu() {
+        // What `gather` does on the GPU, `Dataset::gather` does on the host.
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| *kernel != Kernel::Gather) {
+            let twin = format!("{}/src/cpu/{}.rs", env!("CARGO_MANIFEST_DIR"), kernel.name());
+            assert!(Path::new(&twin).is_file(), "{twin} is missing");
+        }
+    }
+
+    #[test]
+    fn bindings_are_those_of_the_shaders() {
+        for kernel in Kernel::ALL {
+            let (module, _) = parsed(kernel);
+            let mut found: Vec<_> = module
+                .global_variables
+                .iter()
+                .filter_map(|(_, global)| {
+                    let AddressSpace::Storage { access } = global.space else { return None };
+                    let binding = global.binding?;
+                    assert_eq!(binding.group, 0, "{}", kernel.name());
+                    let write = access.contains(StorageAccess::STORE);
+                    Some((binding.binding, if write { Access::Write } else { Access::Read }))
+                })
+                .collect();
+            found.sort_by_key(|(binding, _)| *binding);
+            let expected: Vec<_> =
+                kernel.bindings().iter().enumerate().map(|(binding, access)| (binding as u32, *access)).collect();
+            assert_eq!(found, expected, "{}", kernel.name());
+        }
+    }
+
+    #[test]
+    fn the_step_has_the_same_layout_in_rust_and_in_every_shader() {
+        let rust: HashMap<_, _> = [
+            ("row", std::mem::offset_of!(Step, row)),
+            ("rows", std::mem::offset_of!(Step, rows)),
+            ("rate", std::mem::offset_of!(Step, rate)),
+            ("loss", std::mem::offset_of!(Step, loss)),
+            ("next_row", std::mem::offset_of!(Step, next_row)),
+            ("next_rows", std::mem::offset_of!(Step, next_rows)),
+        ]
+        .into();
+        for kernel in Kernel::ALL {
+            let (module, _) = parsed(kernel);
+            let immediate = module.global_variables.iter().find(|(_, v)| v.space == AddressSpace::Immediate);
+            let Some((_, immediate)) = immediate else {
+                assert_eq!(kernel.immediates(), 0, "{}", kernel.name());
+                continue;
+            };
+            let TypeInner::Struct { members, span } = &module.types[immediate.ty].inner else {
+                panic!("{}: the immediate is not a struct", kernel.name())
+            };
+            assert_eq!(*span, kernel.immediates(), "{}", kernel.name());
+            let wgsl: HashMap<_, _> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset as usize)).collect();
+            assert_eq!(wgsl, rust, "{}", kernel.name());
+        }
+    }
+}

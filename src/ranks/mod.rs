@@ -1,0 +1,346 @@
+//! The processes of one job, where a launcher such as `mpirun` has started several.
+//!
+//! A *rank* is such a process, numbered from 0. All ranks run the same command line. The first one, rank 0, opens the
+//! folder of records, writes it, and prints; the others keep quiet unless they fail. A process that nobody launched
+//! beside others is a job of one rank, and does what it would do without this module.
+//!
+//! Everything here is made of three things that a `Link` can: send bytes to a rank, take bytes that have come, end the
+//! job. `MPI` is the one link there is, behind the cargo feature `mpi`; a build without it knows jobs of one rank only.
+//! Nobody waits inside `MPI`, which would keep a processor core busy: a rank looks every millisecond whether something
+//! has come, and whether a signal has.
+
+use std::thread;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::params::Params;
+use crate::util::signals::Signals;
+
+pub use keeper::Together;
+
+mod keeper;
+#[cfg(feature = "mpi")]
+mod mpi;
+#[cfg(test)]
+pub(crate) mod threads;
+
+/// Between two looks whether a message has come: nothing beside a wave or a cycle, and no load on the processor.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// How ranks reach each other. Messages from one rank to another arrive in the order in which they were sent.
+trait Link {
+    /// Sends a message. May wait until rank `to` takes it, so `to` must be about to.
+    fn send(&self, to: usize, bytes: &[u8]);
+
+    /// The first message that has come from rank `from`, or from any, and from whom it is.
+    fn take(&self, from: Option<usize>) -> Option<(usize, Vec<u8>)>;
+
+    /// Ends all processes of the job at once.
+    fn abort(&self, code: u8) -> !;
+}
+
+/// Where a process stands among those of its machine, which share the machine's GPUs and processor cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which one, from 0.
+    pub index: usize,
+    /// Of how many.
+    pub count: usize,
+}
+
+impl Place {
+    /// The only one.
+    pub const ALONE: Self = Self { index: 0, count: 1 };
+}
+
+/// What ended a command on some rank, as other ranks are told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The exit code.
+    pub code: u8,
+    /// The error's text.
+    pub message: String,
+}
+
+impl From<&Error> for Cause {
+    fn from(error: &Error) -> Self {
+        Self { code: error.exit_code(), message: error.to_string() }
+    }
+}
+
+impl Cause {
+    /// The error on all ranks, of which rank `of` had it.
+    pub fn of(self, of: usize) -> Error {
+        let Self { code, message } = self;
+        Error::Job { code, message: if of == 0 { message } else { format!("rank {of}: {message}") } }
+    }
+}
+
+/// This process among the ranks of its job.
+pub struct Ranks {
+    rank: usize,
+    count: usize,
+    place: Place,
+    /// None in a job of one rank.
+    link: Option<Box<dyn Link>>,
+}
+
+impl Ranks {
+    /// Joins the processes that a launcher has started beside this one, if it has and this build can.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for an `MPI` library that cannot be used.
+    pub fn join() -> Result<Self> {
+        #[cfg(feature = "mpi")]
+        if let Some(ranks) = mpi::join()? {
+            return Ok(ranks);
+        }
+        Ok(Self::alone())
+    }
+
+    /// A job of one rank.
+    pub fn alone() -> Self {
+        Self { rank: 0, count: 1, place: Place::ALONE, link: None }
+    }
+
+    /// Which one this process is, from 0.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Where this one stands on its machine.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Whether this is the one that writes records and prints.
+    pub fn is_first(&self) -> bool {
+        self.rank == 0
+    }
+
+    /// Whether a launcher that sets such variables for its processes is one that this process has joined.
+    pub fn is_joined(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// Rejects a command that every one of several launched processes would run for itself, all doing the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`].
+    pub fn expect_joined(&self, variable: impl Fn(&str) -> Option<String>) -> Result<()> {
+        let sizes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter();
+        let found = sizes.filter_map(|name| Some((name, variable(name)?.parse::<usize>().ok()?)));
+        match found.filter(|(_, size)| *size > 1).last() {
+            Some((name, size)) if !self.is_joined() => Err(Error::Usage(format!(
+                "{name}={size}: {size} processes were started, and cannot work together: all would train the same \
+                 network. Build cyclone with --features mpi, or start one process"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The engine's words for itself, in a training whose weights are averaged.
+    pub fn describe(&self, engine: String) -> String {
+        if self.count == 1 { engine } else { format!("{} ranks, each on {engine}", self.count) }
+    }
+
+    /// Runs `make` on the first rank, and tells all others whether it went well.
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`; on several ranks as [`Error::Job`], the same on all.
+    pub fn first<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+        if self.count == 1 {
+            return make().map(Some);
+        }
+        let made = self.is_first().then(make).transpose();
+        let cause = self.tell(made.as_ref().err().map(Cause::from))?;
+        cause.map_or_else(|| Ok(made.unwrap_or_default()), |cause| Err(cause.of(0)))
+    }
+
+    /// Gives the first rank's value to all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] if it cannot be sent.
+    pub fn tell<T: Serialize + DeserializeOwned>(&self, value: T) -> Result<T> {
+        if self.count == 1 {
+            return Ok(value);
+        }
+        if !self.is_first() {
+            return self.wait(0, || None);
+        }
+        (1..self.count).try_for_each(|rank| self.send(rank, &value))?;
+        Ok(value)
+    }
+
+    /// Demands that all ranks have come so far, and that `same` be the same on all of them.
+    ///
+    /// # Errors
+    ///
+    /// What one of them had; on several ranks as [`Error::Job`], the same on all.
+    pub fn agree<T>(&self, mine: Result<T>, same: impl Fn(&T) -> String) -> Result<T> {
+        if self.count == 1 {
+            return mine;
+        }
+        let said = mine.as_ref().map(same).map_err(Cause::from);
+        if !self.is_first() {
+            self.send(0, &said)?;
+            return match self.tell(None)? {
+                None => mine,
+                Some((rank, cause)) => Err(Cause::of(cause, rank)),
+            };
+        }
+        let mut all = vec![said];
+        for rank in 1..self.count {
+            all.push(self.wait::<Result<String, Cause>>(rank, || None)?);
+        }
+        let failed = all.iter().enumerate().find_map(|(rank, said)| Some((rank, said.as_ref().err()?.clone())));
+        let other = all.iter().position(|said| *said != all[0]).map(|rank| {
+            let message = "has other images or settings than rank 0: give all machines the same data and command line";
+            (rank, Cause { code: 2, message: message.into() })
+        });
+        match self.tell(failed.or(other))? {
+            None => mine,
+            Some((rank, cause)) => Err(cause.of(rank)),
+        }
+    }
+
+    /// Gives the first rank's weights to all, who have some of the same shapes.
+    ///
+    /// # Errors
+    ///
+    /// What `stop` says, which is asked while nothing comes.
+    pub fn spread(&self, params: &mut [Params], stop: impl Fn() -> Option<Error>) -> Result<()> {
+        let Some(link) = &self.link else { return Ok(()) };
+        for values in params.iter_mut().flat_map(|params| &mut params.values) {
+            if self.is_first() {
+                (1..self.count).for_each(|rank| link.send(rank, bytemuck::cast_slice(values)));
+            } else {
+                *values = self.wait_values(0, values.len(), &stop)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the models' weights by their means over the ranks. They are added up in f64 in the order of the ranks, so
+    /// the same ranks give the same bits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] if a signal comes while others are waited for.
+    pub fn average(&self, params: &mut [Params], step: u64, signals: &Signals) -> Result<()> {
+        let Some(link) = &self.link else { return Ok(()) };
+        let stop = || signals.caught(format_args!("step {step}"));
+        // A rank sends its weights once the first one listens: before, it would wait inside MPI.
+        if self.is_first() {
+            let values = params.iter().flat_map(|params| &params.values);
+            let mut sums: Vec<Vec<f64>> =
+                values.map(|values| values.iter().copied().map(f64::from).collect()).collect();
+            for rank in 1..self.count {
+                let theirs: u64 = self.wait(rank, stop)?;
+                if theirs != step {
+                    return Err(Error::Internal(format!("rank {rank} averages at step {theirs}, rank 0 at {step}")));
+                }
+                self.send(rank, &step)?;
+                for sum in &mut sums {
+                    let values = self.wait_values(rank, sum.len(), stop)?;
+                    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
+                }
+            }
+            for (values, sum) in params.iter_mut().flat_map(|params| &mut params.values).zip(sums) {
+                values.iter_mut().zip(sum).for_each(|(value, sum)| *value = (sum / self.count as f64) as f32);
+            }
+        } else {
+            self.send(0, &step)?;
+            self.wait::<u64>(0, stop)?;
+            params
+                .iter()
+                .flat_map(|params| &params.values)
+                .for_each(|values| link.send(0, bytemuck::cast_slice(values)));
+        }
+        self.spread(params, stop)
+    }
+
+    /// Ends all processes of the job, whatever they do.
+    pub fn abort(&self, code: u8) -> ! {
+        match &self.link {
+            Some(link) => link.abort(code),
+            None => std::process::exit(code.into()),
+        }
+    }
+
+    /// Sends `value` to a rank that is about to take it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] if it cannot be written as JSON.
+    pub fn send<T: Serialize>(&self, to: usize, value: &T) -> Result<()> {
+        let bytes = serde_json::to_vec(value).map_err(|error| Error::Internal(format!("to rank {to}: {error}")))?;
+        if let Some(link) = &self.link {
+            link.send(to, &bytes);
+        }
+        Ok(())
+    }
+
+    /// What has come from any rank, and from which, if something has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] for something else than a `T`.
+    pub fn take<T: DeserializeOwned>(&self) -> Result<Option<(usize, T)>> {
+        let Some((from, bytes)) = self.link.as_ref().and_then(|link| link.take(None)) else { return Ok(None) };
+        Ok(Some((from, read(from, &bytes)?)))
+    }
+
+    /// Waits for a value from rank `from`.
+    ///
+    /// # Errors
+    ///
+    /// What `stop` says, which is asked again and again, and [`Error::Internal`] for something else than a `T`.
+    pub fn wait<T: DeserializeOwned>(&self, from: usize, stop: impl Fn() -> Option<Error>) -> Result<T> {
+        read(from, &self.wait_bytes(from, stop)?)
+    }
+
+    fn wait_bytes(&self, from: usize, stop: impl Fn() -> Option<Error>) -> Result<Vec<u8>> {
+        loop {
+            match self.link.as_ref().map(|link| link.take(Some(from))) {
+                Some(Some((_, bytes))) => return Ok(bytes),
+                Some(None) => stop().map_or(Ok(()), Err)?,
+                None => return Err(Error::Internal(format!("rank {from} of a job of one"))),
+            }
+            pause();
+        }
+    }
+
+    fn wait_values(&self, from: usize, expected: usize, stop: impl Fn() -> Option<Error>) -> Result<Vec<f32>> {
+        let bytes = self.wait_bytes(from, stop)?;
+        if bytes.len() != 4 * expected {
+            let found = bytes.len();
+            return Err(Error::Internal(format!("rank {from}: {found} bytes of weights, expected {}", 4 * expected)));
+        }
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+}
+
+/// Waits as long as between two looks.
+pub fn pause() {
+    thread::sleep(LOOK);
+}
+
+fn read<T: DeserializeOwned>(from: usize, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| Error::Internal(format!("from rank {from}: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! What trained networks take the test images for: each class for which, and where they are most sure and wrong.
+//!
+//! Engines tell sums, not answers. So the CPU engine goes over the test images once more when a training has ended: 10,000
+//! images of a network of 50 hidden units are 3 GFLOP, some hundredths of a second. Where the network was trained on a
+//! GPU, an image whose two largest logits differ by a rounding may count otherwise than in `summary.json`.
+//!
+//! # Records
+//!
+//! `answers.json` has
+//!
+//! - `classes`: their names, in the order of the labels;
+//! - `confusion`: for each model a row for each label, which has the images of that label by the class they were taken
+//!   for;
+//! - `mistakes`: the wrong answers that model 0 was most sure of, the surest first: `image` (its number among the test
+//!   images tested), `label`, `answer`, `probability` of the answer, `of_label` (that of the label) and `picture` (PNG,
+//!   base64).
+
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use image::ImageFormat;
+use serde::{Deserialize, Serialize};
+
+use crate::cpu::CpuEngine;
+use crate::cpu::head::softmax;
+use crate::data::{Dataset, Standardisation, picture};
+use crate::engine::{Engine, Job};
+use crate::error::{Error, Result};
+use crate::model::params::Params;
+use crate::records::run_dir::optional;
+
+/// The record's name.
+pub const FILE: &str = "answers.json";
+/// How many mistakes are kept: 24 fill rows of 2, 3, 4, 6, 8 and 12, and take some 70 kB.
+const MISTAKES: usize = 24;
+
+/// The answers of some models to the same images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// Names of the `C` classes.
+    pub classes: Vec<String>,
+    /// Images by label and answer: `[M][C][C]`.
+    pub confusion: Vec<Vec<Vec<u64>>>,
+    /// Of model 0, the surest first.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// A wrong answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// Its number among the images tested, from 0.
+    pub image: usize,
+    /// What it is.
+    pub label: usize,
+    /// What it was taken for.
+    pub answer: usize,
+    /// The network's probability for the answer.
+    pub probability: f64,
+    /// The network's probability for the label.
+    pub of_label: f64,
+    /// The image, as PNG in base64.
+    pub picture: String,
+}
+
+impl Answers {
+    /// The answers of networks of one shape to the images `rows`; none if there are no images.
+    ///
+    /// # Errors
+    ///
+    /// Those of the CPU engine.
+    pub fn of(
+        networks: &[Params],
+        dataset: &Arc<Dataset>,
+        standardisation: &Arc<Standardisation>,
+        rows: &[u32],
+    ) -> Result<Option<Self>> {
+        let Some(first) = networks.first().filter(|_| !rows.is_empty()) else { return Ok(None) };
+        let classes = first.spec.classes;
+        let job = Job { model: first.spec, decay: vec![0.0; networks.len()], batch_size: 1, shuffles: 1 };
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let mut engine = CpuEngine::<f32>::new(job, dataset.clone(), standardisation.clone(), threads)?;
+        engine.load(networks)?;
+        let mut answers = Self { classes: dataset.classes.clone(), confusion: Vec::new(), mistakes: Vec::new() };
+        let mut p = vec![0.0; classes];
+        for (model, logits) in engine.logits(rows)?.iter().enumerate() {
+            let mut confusion = vec![vec![0; classes]; classes];
+            for (image, (logits, &row)) in logits.chunks_exact(classes).zip(rows).enumerate() {
+                let label = usize::from(dataset.labels[row as usize]);
+                let answer =
+                    (1..classes).fold(0, |best, class| if logits[class] > logits[best] { class } else { best });
+                confusion[label][answer] += 1;
+                if model == 0 && answer != label {
+                    softmax(logits, label as u8, &mut p);
+                    let (probability, of_label) = (f64::from(p[answer]), f64::from(p[label]));
+                    answers.mistakes.push(Mistake {
+                        image,
+                        label,
+                        answer,
+                        probability,
+                        of_label,
+                        picture: String::new(),
+                    });
+                }
+            }
+            answers.confusion.push(confusion);
+        }
+        // Stable: of equally sure ones the first image comes first.
+        answers.mistakes.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        answers.mistakes.truncate(MISTAKES);
+        let mut planes = vec![0; dataset.inputs];
+        for mistake in &mut answers.mistakes {
+            dataset.gather(&[rows[mistake.image]], &mut planes);
+            mistake.picture = png(&planes)?;
+        }
+        Ok(Some(answers))
+    }
+
+    /// The record's text.
+    ///
+    /// # Errors
+    ///
+    /// None: it has no number that is not finite.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut text = serde_json::to_vec(self).map_err(|error| Error::Internal(format!("{FILE}: {error}")))?;
+        text.push(b'\n');
+        Ok(text)
+    }
+}
+
+/// A record that was written; none if it is not there.
+///
+/// # Errors
+///
+/// [`Error::Checkpoint`] if it is damaged: no such record, or parts of it of other sizes than its classes.
+pub fn read(path: &Path) -> Result<Option<Answers>> {
+    let Some(bytes) = optional(path)? else { return Ok(None) };
+    let damaged = |what: &str| Error::checkpoint(path, format!("{what}; remove it, or train anew"));
+    let answers: Answers = serde_json::from_slice(&bytes).map_err(|error| damaged(&error.to_string()))?;
+    let classes = answers.classes.len();
+    let is_square = |matrix: &Vec<Vec<u64>>| matrix.len() == classes && matrix.iter().all(|row| row.len() == classes);
+    if !answers.confusion.iter().all(is_square) {
+        return Err(damaged(&format!("expected matrices of {classes} by {classes} classes")));
+    }
+    if !answers.mistakes.iter().all(|mistake| mistake.label < classes && mistake.answer < classes) {
+        return Err(damaged(&format!("a mistake with a label that is none of the {classes} classes")));
+    }
+    if !answers.mistakes.iter().all(|mistake| BASE64_STANDARD.decode(&mistake.picture).is_ok()) {
+        return Err(damaged("a picture that is not base64"));
+    }
+    Ok(Some(answers))
+}
+
+/// An image's `planes [D]` as PNG in base64.
+///
+/// # Errors
+///
+/// [`Error::Internal`] if it cannot be encoded.
+pub fn png(planes: &[u8]) -> Result<String> {
+    let mut bytes = Cursor::new(Vec::new());
+    let image = picture::from_planes(planes);
+    image.write_to(&mut bytes, ImageFormat::Png).map_err(|error| Error::Internal(format!("a picture: {error}")))?;
+    Ok(BASE64_STANDARD.encode(bytes.into_inner()))
+}
