@@ -119,20 +119,12 @@ pub enum Record {
 
 impl Device {
     /// Finds and opens what `choice` asks for.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Gpu`] if there is no such adapter, or its driver gives no device.
     pub fn open(choice: &Choice) -> Result<Self> {
         Self::open_at(choice, Place::ALONE)
     }
 
     /// Finds and opens what `choice` asks for, as one of several processes on this machine: where any GPU is right each
     /// takes the next one, and the processor's cores are divided.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::open`].
     pub fn open_at(choice: &Choice, place: Place) -> Result<Self> {
         match choice {
             Choice::Cpu => Ok(Self::cpu(place, None)),
@@ -159,10 +151,6 @@ impl Device {
 
     /// An engine for a training, on a machine that has the memory for all of it. Of a GPU the engine itself plans the
     /// memory.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Resources`], and as [`Self::engine`].
     pub fn trainer(
         &self,
         job: Job,

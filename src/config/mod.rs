@@ -61,10 +61,6 @@ impl Config {
     pub const MAX_REPEATS: usize = 1 << 17;
 
     /// Rejects values outside their range, naming the flag; the data and the device are checked when they are opened.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`].
     pub fn check(&self) -> Result<()> {
         if self.steps == Some(0) {
             return Err(Error::Usage("--steps 0: expected 1 or more".into()));
@@ -88,10 +84,6 @@ impl Config {
     }
 
     /// The text of a `config.toml` that says all of it.
-    ///
-    /// # Errors
-    ///
-    /// None for a configuration that came from flags or a file: TOML can hold all that those can.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(&Settings::from(self)).map_err(|error| Error::Internal(format!("config.toml: {error}")))
     }
@@ -214,10 +206,6 @@ pub struct Settings {
 
 impl Settings {
     /// Reads a file with keys as in a run's `config.toml`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`], naming the file and the key.
     pub fn read(path: &Path) -> Result<Self> {
         let usage = |what: &str| Error::Usage(format!("{}: {}", shown(path), what.trim_end()));
         let mut text = String::new();
@@ -242,10 +230,6 @@ impl Settings {
     }
 
     /// Lays what is set here over `config`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`] for a pick of images where whole batches validate.
     pub fn apply(self, config: &mut Config) -> Result<()> {
         fn set<T>(place: &mut T, value: Option<T>) {
             if let Some(value) = value {

@@ -96,10 +96,6 @@ impl<T: Real> CpuEngine<T> {
     }
 
     /// As [`Self::new`], on threads that were started.
-    ///
-    /// # Errors
-    ///
-    /// An internal mistake, when the parts do not fit each other.
     pub fn on(
         threads: rayon::ThreadPool,
         job: Job,
@@ -127,10 +123,6 @@ impl<T: Real> CpuEngine<T> {
     }
 
     /// Replaces all weights, in full precision; one network a model.
-    ///
-    /// # Errors
-    ///
-    /// When there are not `M` networks of the job's shape.
     pub fn set_networks(&mut self, networks: Vec<Network<T>>) -> Result<()> {
         expect("networks", self.job.models()..=self.job.models(), networks.len())?;
         if let Some(other) = networks.iter().find(|network| network.spec != self.job.model) {
@@ -143,10 +135,6 @@ impl<T: Real> CpuEngine<T> {
     }
 
     /// Each model's `logits [rows, C]` of the data set's `rows`.
-    ///
-    /// # Errors
-    ///
-    /// When the data set has no such rows or cannot be read.
     pub fn logits(&self, rows: &[u32]) -> Result<Vec<Vec<T>>> {
         let blocks = self.infer(rows, |logits, _| logits.to_vec())?;
         Ok((0..self.models.len()).map(|m| blocks.iter().flat_map(|block| &block[m]).copied().collect()).collect())
@@ -154,10 +142,6 @@ impl<T: Real> CpuEngine<T> {
 
     /// Each model's mean loss over a batch, `rows [G][B]`, and the gradient of its cost, `loss + decay/2·(ΣW1² + ΣW2²)`.
     /// No weight changes.
-    ///
-    /// # Errors
-    ///
-    /// When the batch is empty, longer than the job's, or not in the data set.
     pub fn gradients(&mut self, rows: &[u32]) -> Result<Vec<(T, Network<T>)>> {
         let length = rows.len() / self.job.shuffles;
         self.check_chunk(&Chunk { rows, lengths: &[length as u32], rates: &vec![0.0; self.models.len()] })?;
@@ -293,10 +277,6 @@ impl<T: Real> Engine for CpuEngine<T> {
 }
 
 /// So many threads for an engine.
-///
-/// # Errors
-///
-/// [`Error::Resources`] when they cannot be started.
 pub fn threads(count: usize) -> Result<rayon::ThreadPool> {
     let threads =
         rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("cpu engine {index}")).build();

@@ -58,10 +58,6 @@ pub fn import(dataset: &Dataset, destination: &Path) -> Result<()> {
 }
 
 /// Writes CIFAR-10 as its six official files to the new folder `destination`.
-///
-/// # Errors
-///
-/// As [`import`].
 pub fn write_official(dataset: &Dataset, destination: &Path) -> Result<()> {
     let batches = dataset.batches.iter().map(|batch| batch.start as usize..batch.end as usize);
     let ranges: Vec<_> = batches.chain(std::iter::once(dataset.train..dataset.labels.len())).collect();
@@ -69,10 +65,6 @@ pub fn write_official(dataset: &Dataset, destination: &Path) -> Result<()> {
 }
 
 /// Demands that `destination` be a folder that is not there, or is empty.
-///
-/// # Errors
-///
-/// As [`import`].
 pub fn check_new(destination: &Path) -> Result<()> {
     match fs::read_dir(destination).map(|mut entries| entries.next().is_some()) {
         Ok(true) => {
@@ -133,10 +125,6 @@ fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resul
 }
 
 /// Reads a folder that [`import`] wrote. Exit code 3 if it is not as it was written.
-///
-/// # Errors
-///
-/// [`Error::Data`].
 pub fn open(folder: &Path) -> Result<Dataset> {
     let path = folder.join(ABOUT);
     let unreadable = |fault: &dyn std::fmt::Display| Error::data(&path, fault.to_string());

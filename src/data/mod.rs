@@ -187,10 +187,6 @@ impl fmt::Debug for Dataset {
 }
 
 /// The files of a folder but for those that start with a dot, sorted by name; each should be a picture.
-///
-/// # Errors
-///
-/// [`Error::Data`] if the folder cannot be read.
 pub fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let files = folder::entries(folder)?.into_iter().map(|name| folder.join(name));
     Ok(files.filter(|path| !path.is_dir()).collect())

@@ -45,10 +45,6 @@ const UNIT: i32 = 64;
 pub const NAME: &str = "built-in stand-in";
 
 /// All the images.
-///
-/// # Errors
-///
-/// [`crate::error::Error::Resources`] where there is no memory for them.
 pub fn dataset() -> Result<Dataset> {
     let mut pixels = memory::zeros(IMAGES * INPUTS, PIXELS)?;
     pixels.par_chunks_exact_mut(INPUTS).enumerate().for_each(|(index, image)| draw(index as u64, image));

@@ -22,10 +22,6 @@ impl Standardisation {
     ///
     /// `Σx` and `Σx²` are exact integers, so the order of the rows and the number of threads do not matter; only the
     /// final division and square root round, in f64, and once more to f32.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Internal`] if `rows` is empty, which no checked split is.
     pub fn of(dataset: &Dataset, rows: &[u32]) -> Result<Self> {
         if rows.is_empty() {
             return Err(Error::Internal("a standardisation over no images".into()));

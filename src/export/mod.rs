@@ -33,10 +33,6 @@ impl Format {
     }
 
     /// The file's bytes; the same network gives the same bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Error::Internal`] if lengths and shapes disagree.
     pub fn encode(self, trained: &Trained) -> Result<Vec<u8>> {
         match self {
             Self::Safetensors => weights::module(&trained.params, &trained.standardisation),

@@ -13,10 +13,6 @@ use crate::records::weights;
 
 /// The arrays `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, `mean [D]` and `scale [D]` of
 /// f32, and `classes [C]` of text.
-///
-/// # Errors
-///
-/// [`Error::Internal`] if the archive cannot be made in memory.
 pub fn encode(trained: &Trained) -> Result<Vec<u8>> {
     pack(trained).map_err(|error| Error::Internal(format!("npz: {error}")))
 }

@@ -192,10 +192,6 @@ impl Gpu {
     }
 
     /// Compares the GPU's clock with the host's; `None` if the GPU has none.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Gpu`] if the device fails.
     pub fn clock(&self) -> Result<Option<Clock>> {
         if !self.has_timestamps() {
             return Ok(None);

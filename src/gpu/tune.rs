@@ -28,10 +28,6 @@ const STEPS: usize = 60;
 const REPEATS: usize = 4;
 
 /// The tuning for `job`: remembered, or measured now; none on a software adapter, where it would take minutes.
-///
-/// # Errors
-///
-/// Those of [`GpuEngine::new`], for a job that no tuning fits.
 pub fn tuning(gpu: &Arc<Gpu>, job: &Job) -> Result<Option<Tuning>> {
     if gpu.is_software() {
         return Ok(None);

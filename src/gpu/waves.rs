@@ -14,10 +14,6 @@ use crate::error::Result;
 use crate::model::params::Params;
 
 /// `job` in as few jobs as the adapter's limits allow, each with about as many models.
-///
-/// # Errors
-///
-/// As [`Plan::new`], when not even a single model fits.
 pub fn fitting(job: &Job, limits: &Limits, software: bool) -> Result<Vec<Job>> {
     let jobs = |waves| {
         let jobs = split(job, waves);

@@ -53,10 +53,6 @@ impl Throughput {
     }
 
     /// Times `engine`, which has run a step before. Also returns the untimed run whose bits every timed one had.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::CheckFailed`] if one had others.
     pub fn measure(
         engine: &mut dyn Engine,
         workload: &Workload,

@@ -75,10 +75,6 @@ impl Trace {
     }
 
     /// The text of a trace file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Internal`] if a time is not a number.
     pub fn to_json(&self) -> Result<String> {
         let events = json!({ "displayTimeUnit": "ns", "traceEvents": self.events });
         serde_json::to_string(&events).map_err(|error| Error::Internal(format!("trace: {error}")))

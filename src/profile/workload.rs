@@ -50,10 +50,6 @@ pub struct Run {
 impl Workload {
     /// The images of `source`, split as the report's `best` splits them; and the seconds that opening them and working out
     /// their statistics took.
-    ///
-    /// # Errors
-    ///
-    /// As [`Dataset::open`] and [`Split::new`]; [`Error::Usage`] for a shape out of its range.
     pub fn open(source: &Source, hidden: usize, batch_size: usize, models: usize) -> Result<(Self, [f64; 2])> {
         let start = Instant::now();
         let dataset = Arc::new(Dataset::open(source)?);
@@ -71,10 +67,6 @@ impl Workload {
     }
 
     /// An engine for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Device::trainer`].
     pub fn engine(&self, device: &Device) -> Result<Box<dyn Engine>> {
         device.trainer(self.job(), &self.split, self.dataset.clone(), self.standardisation.clone())
     }
@@ -102,10 +94,6 @@ impl Workload {
     }
 
     /// Gives every model its fresh weights, and waits until the engine has them.
-    ///
-    /// # Errors
-    ///
-    /// The engine's.
     pub fn load(&self, engine: &mut dyn Engine) -> Result<()> {
         let fresh: Vec<_> = (0..self.models as u64).map(|seed| Params::init(&self.model, seed)).collect();
         engine.load(&fresh)?;
@@ -114,19 +102,11 @@ impl Workload {
     }
 
     /// Trains the first `steps` steps from fresh weights.
-    ///
-    /// # Errors
-    ///
-    /// The engine's; [`Error::Internal`] if losses are missing.
     pub fn run(&self, engine: &mut dyn Engine, steps: u64) -> Result<Run> {
         self.run_from(engine, steps, || {})
     }
 
     /// The same; calls `begin` when the weights are there and before the first step.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::run`].
     pub fn run_from(&self, engine: &mut dyn Engine, steps: u64, begin: impl FnOnce()) -> Result<Run> {
         self.load(engine)?;
         begin();
@@ -164,10 +144,6 @@ impl Run {
     }
 
     /// Demands the bits of `reference`, the same steps run before: nothing that is timed may be another computation.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::CheckFailed`].
     pub fn check(&self, reference: &Self, what: &str) -> Result<()> {
         if self.bits.len() == reference.bits.len() && self.bits == reference.bits {
             return Ok(());

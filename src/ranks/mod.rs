@@ -90,10 +90,6 @@ pub struct Ranks {
 
 impl Ranks {
     /// Joins the processes that a launcher has started beside this one, if it has and this build can.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`] for an `MPI` library that cannot be used.
     pub fn join() -> Result<Self> {
         #[cfg(feature = "mpi")]
         if let Some(ranks) = mpi::join()? {
@@ -133,10 +129,6 @@ impl Ranks {
     }
 
     /// Rejects a command that every one of several launched processes would run for itself, all doing the same.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`].
     pub fn expect_joined(&self, variable: impl Fn(&str) -> Option<String>) -> Result<()> {
         let sizes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter();
         let found = sizes.filter_map(|name| Some((name, variable(name)?.parse::<usize>().ok()?)));
@@ -155,10 +147,6 @@ impl Ranks {
     }
 
     /// Runs `make` on the first rank, and tells all others whether it went well.
-    ///
-    /// # Errors
-    ///
-    /// Those of `make`; on several ranks as [`Error::Job`], the same on all.
     pub fn first<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         if self.count == 1 {
             return make().map(Some);
@@ -169,10 +157,6 @@ impl Ranks {
     }
 
     /// Gives the first rank's value to all.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Internal`] if it cannot be sent.
     pub fn tell<T: Serialize + DeserializeOwned>(&self, value: T) -> Result<T> {
         if self.count == 1 {
             return Ok(value);
@@ -185,10 +169,6 @@ impl Ranks {
     }
 
     /// Demands that all ranks have come so far, and that `same` be the same on all of them.
-    ///
-    /// # Errors
-    ///
-    /// What one of them had; on several ranks as [`Error::Job`], the same on all.
     pub fn agree<T>(&self, mine: Result<T>, same: impl Fn(&T) -> String) -> Result<T> {
         if self.count == 1 {
             return mine;
@@ -217,10 +197,6 @@ impl Ranks {
     }
 
     /// Gives the first rank's weights to all, who have some of the same shapes.
-    ///
-    /// # Errors
-    ///
-    /// What `stop` says, which is asked while nothing comes.
     pub fn spread(&self, params: &mut [Params], stop: impl Fn() -> Option<Error>) -> Result<()> {
         let Some(link) = &self.link else { return Ok(()) };
         for values in params.iter_mut().flat_map(|params| &mut params.values) {
@@ -235,10 +211,6 @@ impl Ranks {
 
     /// Replaces the models' weights by their means over the ranks. They are added up in f64 in the order of the ranks, so
     /// the same ranks give the same bits.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Interrupted`] if a signal comes while others are waited for.
     pub fn average(&self, params: &mut [Params], step: u64, signals: &Signals) -> Result<()> {
         let Some(link) = &self.link else { return Ok(()) };
         let stop = || signals.caught(format_args!("step {step}"));
@@ -281,10 +253,6 @@ impl Ranks {
     }
 
     /// Sends `value` to a rank that is about to take it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Internal`] if it cannot be written as JSON.
     pub fn send<T: Serialize>(&self, to: usize, value: &T) -> Result<()> {
         let bytes = serde_json::to_vec(value).map_err(|error| Error::Internal(format!("to rank {to}: {error}")))?;
         if let Some(link) = &self.link {
@@ -294,10 +262,6 @@ impl Ranks {
     }
 
     /// What has come from any rank, and from which, if something has.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Internal`] for something else than a `T`.
     pub fn take<T: DeserializeOwned>(&self) -> Result<Option<(usize, T)>> {
         let Some((from, bytes)) = self.link.as_ref().and_then(|link| link.take(None)) else { return Ok(None) };
         Ok(Some((from, read(from, &bytes)?)))

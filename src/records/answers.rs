@@ -68,10 +68,6 @@ pub struct Mistake {
 
 impl Answers {
     /// The answers of networks of one shape to the images `rows`; none if there are no images.
-    ///
-    /// # Errors
-    ///
-    /// Those of the CPU engine.
     pub fn of(
         networks: &[Params],
         dataset: &Arc<Dataset>,
@@ -120,10 +116,6 @@ impl Answers {
     }
 
     /// The record's text.
-    ///
-    /// # Errors
-    ///
-    /// None: it has no number that is not finite.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         let mut text = serde_json::to_vec(self).map_err(|error| Error::Internal(format!("{FILE}: {error}")))?;
         text.push(b'\n');
@@ -155,10 +147,6 @@ pub fn read(path: &Path) -> Result<Option<Answers>> {
 }
 
 /// An image's `planes [D]` as PNG in base64.
-///
-/// # Errors
-///
-/// [`Error::Internal`] if it cannot be encoded.
 pub fn png(planes: &[u8]) -> Result<String> {
     let mut bytes = Cursor::new(Vec::new());
     let image = picture::from_planes(planes);

@@ -72,10 +72,6 @@ impl Trained {
 }
 
 /// The network of so many inputs and classes in a file that a training wrote.
-///
-/// # Errors
-///
-/// As [`Trained::open`].
 pub fn network(path: &Path, inputs: usize, classes: usize) -> Result<Params> {
     let bytes = read(path)?;
     let file = Tensors::parse(path, &bytes, &["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"])?;

@@ -18,19 +18,11 @@ use crate::model::params::{Params, Tensor, tensors};
 pub type Named = (String, Vec<usize>, Vec<f32>);
 
 /// `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, each f32.
-///
-/// # Errors
-///
-/// [`Error::Internal`] if lengths and shapes disagree.
 pub fn network(params: &Params) -> Result<Vec<u8>> {
     serialize(named("", params), digest)
 }
 
 /// As [`network`] for several models, the names of model 3 beginning with `3.`, with one entry of metadata.
-///
-/// # Errors
-///
-/// As [`network`].
 pub(crate) fn networks(params: &[Params], metadata: (&str, &str)) -> Result<Vec<u8>> {
     let prefixes: Vec<_> = (0..params.len()).map(|model| prefix(model, params.len())).collect();
     let metadata = |_: &[u8]| json!({ metadata.0: metadata.1 });
@@ -96,19 +88,11 @@ pub fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
 }
 
 /// `mean [D]` and `scale [D]`, f32: an input is `(pixel − mean) · scale`, the pixel being 0 to 255.
-///
-/// # Errors
-///
-/// As [`network`].
 pub fn standardisation(standardisation: &Standardisation) -> Result<Vec<u8>> {
     serialize(standardisation_tensors(standardisation), digest)
 }
 
 /// Both in one file, for a module that has `mean` and `scale` as buffers beside its two layers.
-///
-/// # Errors
-///
-/// As [`network`].
 pub fn module(params: &Params, standardisation: &Standardisation) -> Result<Vec<u8>> {
     serialize(module_tensors(params, standardisation), digest)
 }

@@ -16,10 +16,6 @@ const UNITS: usize = 50;
 const FULL: f64 = 3.0;
 
 /// The pictures of the network in a file; nothing if the file is not there, or its inputs are no picture.
-///
-/// # Errors
-///
-/// [`crate::error::Error::Checkpoint`] for a damaged file.
 pub(super) fn body(path: &Path, classes: &[String]) -> Result<Option<Markup>> {
     if !path.exists() {
         return Ok(None);

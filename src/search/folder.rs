@@ -38,10 +38,6 @@ pub struct Plan {
 
 impl Plan {
     /// The plan of `search` on these images.
-    ///
-    /// # Errors
-    ///
-    /// As [`Dataset::digest`].
     pub fn new(search: &Search, dataset: &Dataset, split: &Split) -> Result<Self> {
         let data = DataRecord {
             name: dataset.name.clone(),
@@ -57,10 +53,6 @@ impl Plan {
     }
 
     /// The plan in a search's folder.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`] if there is none that can be read.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(SEARCH);
         let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("{}: {error}", shown(&path)));
@@ -69,10 +61,6 @@ impl Plan {
     }
 
     /// What is searched, on the device that `config` has.
-    ///
-    /// # Errors
-    ///
-    /// As [`Settings::apply`].
     pub fn search(&self, mut config: Config) -> Result<Search> {
         self.settings.clone().apply(&mut config)?;
         let Options { space, warm_start, refine, with_test } = self.search.clone();
@@ -165,10 +153,6 @@ impl Folder {
     }
 
     /// Adds the records of a wave, so that they last.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`].
     pub fn append(&mut self, records: Vec<Record>) -> Result<()> {
         let path = self.path.join(TRIALS);
         let lines = lines(&records)?;
@@ -178,19 +162,11 @@ impl Folder {
     }
 
     /// Writes another file of the folder, whole or not at all.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         write(&self.path, name, bytes)
     }
 
     /// Keeps the network after a warm-started trial, instead of the one after the trial before.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`].
     pub fn keep_network(&self, trial: usize, params: &Params) -> Result<()> {
         self.write(&network(trial), &weights::network(params)?)?;
         if let Some(before) = trial.checked_sub(1) {
@@ -203,10 +179,6 @@ impl Folder {
     }
 
     /// The network after a warm-started trial, the last one recorded.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Checkpoint`] if it cannot be read.
     pub fn network(&self, shape: &ModelSpec, trial: usize) -> Result<Params> {
         let path = self.path.join(network(trial));
         let bytes = fs::read(&path).map_err(|error| Error::checkpoint(&path, error.to_string()))?;
@@ -215,10 +187,6 @@ impl Folder {
 
     /// Brings the lines of `trials.jsonl` into the order of the trials' numbers, which says nothing of who trained what
     /// when.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`].
     pub fn sort(&mut self) -> Result<()> {
         self.records.sort_by_key(|record| record.trial.trial);
         self.write(TRIALS, &lines(&self.records)?)
@@ -226,10 +194,6 @@ impl Folder {
 }
 
 /// The records in a folder, which need not be complete.
-///
-/// # Errors
-///
-/// [`Error::Checkpoint`], naming the line.
 pub fn records(folder: &Path) -> Result<Vec<Record>> {
     let path = folder.join(TRIALS);
     let text = fs::read(&path).map_err(|error| Error::checkpoint(&path, error.to_string()))?;
@@ -238,10 +202,6 @@ pub fn records(folder: &Path) -> Result<Vec<Record>> {
 }
 
 /// Folders of shards within `folder`, in order.
-///
-/// # Errors
-///
-/// [`Error::Usage`] if it cannot be listed.
 pub fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
     let listed = fs::read_dir(folder).map_err(|error| Error::Usage(format!("{}: {error}", shown(folder))))?;
     let mut shards: Vec<_> = listed.flatten().filter(is_shard).map(|entry| entry.path()).collect();

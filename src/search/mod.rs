@@ -86,10 +86,6 @@ pub struct Options {
 
 impl Search {
     /// Rejects what cannot be searched, naming the flag.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`].
     pub fn check(&self) -> Result<()> {
         let usage = |what: &str| Err(Error::Usage(what.into()));
         if self.config.overfit_one_batch {

@@ -43,10 +43,6 @@ pub struct Wave {
 
 impl Runner {
     /// Images split and standardised, on a device that was opened.
-    ///
-    /// # Errors
-    ///
-    /// As [`Standardisation::of`].
     pub fn new(device: Arc<Device>, dataset: Arc<Dataset>, split: Split) -> Result<Self> {
         let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
         let wave = device.wave();
@@ -54,10 +50,6 @@ impl Runner {
     }
 
     /// Trains `trials` from fresh weights, those that can go together in waves, and hands over each wave at its end.
-    ///
-    /// # Errors
-    ///
-    /// What the device and `done` have. A trial that diverges is no error.
     pub fn fresh(
         &self,
         trials: &[Trial],
@@ -74,10 +66,6 @@ impl Runner {
 
     /// Trains one network through `trials` in their order, from `start`, or from fresh weights of the first trial's
     /// seed. After a trial that diverged the next goes on from the weights before it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::fresh`].
     pub fn warm(
         &self,
         trials: &[Trial],
@@ -136,10 +124,6 @@ impl Runner {
     }
 
     /// The shape of a trial's network.
-    ///
-    /// # Errors
-    ///
-    /// As [`ModelSpec::new`].
     pub fn shape(&self, trial: &Trial) -> Result<ModelSpec> {
         ModelSpec::new(self.dataset.inputs, trial.hidden, self.dataset.classes.len())
     }

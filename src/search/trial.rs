@@ -25,10 +25,6 @@ pub struct Trial {
 
 impl Trial {
     /// Rejects values outside their range.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Error::Usage`], naming the flag.
     pub fn check(&self) -> Result<()> {
         ModelSpec::new(3072, self.hidden, 10)?;
         self.spec.check()

@@ -27,19 +27,11 @@ pub mod profile;
 mod progress;
 
 /// Prints lines to standard output, escaped, where a closed pipe is no error.
-///
-/// # Errors
-///
-/// [`Error::Output`] if it cannot be written to, a full disk say.
 pub fn print(text: &str) -> Result<()> {
     written(io::stdout().write_all(printable(text).as_bytes()))
 }
 
 /// What came of writing to standard output, to its last byte.
-///
-/// # Errors
-///
-/// As [`print()`].
 pub fn written(result: io::Result<()>) -> Result<()> {
     match result.and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -50,10 +42,6 @@ pub fn written(result: io::Result<()>) -> Result<()> {
 }
 
 /// Prints a document of JSON.
-///
-/// # Errors
-///
-/// As [`print()`].
 pub fn json(document: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(document).map_err(|error| Error::Internal(format!("--json: {error}")))?;
     let mut ascii = String::with_capacity(text.len() + 1);
@@ -152,10 +140,6 @@ impl Display {
     }
 
     /// Text for standard output.
-    ///
-    /// # Errors
-    ///
-    /// As [`print()`].
     pub fn show(&self, text: &str) -> Result<()> {
         if self.quiet { Ok(()) } else { print(text) }
     }
@@ -189,10 +173,6 @@ impl Display {
     }
 
     /// Ends the progress and shows the last table.
-    ///
-    /// # Errors
-    ///
-    /// As [`print()`].
     pub fn finish(&mut self, outcome: &Outcome, records: &Path) -> Result<()> {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -201,10 +181,6 @@ impl Display {
     }
 
     /// The verdict on one batch trained on alone.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::CheckFailed`] if the loss is too high.
     pub fn overfit(&self, outcome: &Outcome) -> Result<()> {
         outcome.check_overfit()?;
         self.show(&format!("one batch alone: its loss fell below {OVERFIT_LOSS}, as it must\n"))

@@ -52,10 +52,6 @@ impl Sweep {
     }
 
     /// Rejects values outside their range, naming the flag.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`].
     pub fn check(&self) -> Result<()> {
         let Self { from, to, steps } = *self;
         let positive = |x: f64| x.is_finite() && x > 0.0;

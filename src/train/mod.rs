@@ -34,10 +34,6 @@ pub struct Training {
 
 impl Training {
     /// The training that `models` describe on `split`, ended after `cut` steps if that comes first.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Internal`] without models, or with models of different steps.
     pub fn new(models: Vec<TrainSpec>, split: Split, cut: Option<u64>) -> Result<Self> {
         let plans: Vec<_> = models.iter().map(|model| Plan::new(model, split.train.len(), cut)).collect();
         match plans.first() {
@@ -48,10 +44,6 @@ impl Training {
 
     /// Reduces it to the first mini-batch's images and no penalty; nothing is validated or tested. A network, a
     /// gradient and an update that are right bring its loss below [`OVERFIT_LOSS`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::new`].
     pub fn on_one_batch(mut self) -> Result<Self> {
         self.split.train.truncate(self.plan.batch_size());
         self.split.validation.clear();
@@ -115,10 +107,6 @@ impl Training {
 
     /// Trains from `state` to the plan's end on an engine built for [`Self::job`]. The states that `keeper` is given on
     /// the way are such states.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::run`], and what the keeper has: why the training must stop, or that a state cannot be saved.
     pub fn run_from(
         &self,
         state: State,

@@ -73,10 +73,6 @@ pub trait Keeper {
     fn hold(&mut self, state: State, evaluation: &Evaluation);
 
     /// Saves a state. All its weights are finite.
-    ///
-    /// # Errors
-    ///
-    /// Whatever ends the training.
     fn save(&mut self, state: &State) -> Result<()>;
 
     /// Whether [`Self::average`] is to be called at the end of every cycle and of the training, before anything else there.
@@ -85,10 +81,6 @@ pub trait Keeper {
     }
 
     /// Replaces the weights after `step` steps, all finite, by their means over several processes.
-    ///
-    /// # Errors
-    ///
-    /// Whatever ends the training.
     fn average(&mut self, _params: &mut [Params], _step: u64) -> Result<()> {
         Ok(())
     }

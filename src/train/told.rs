@@ -15,25 +15,13 @@ pub const OVERFIT_LOSS: f64 = 0.01;
 /// Who watches a training.
 pub trait Observer {
     /// The engine has been handed all steps before `step`.
-    ///
-    /// # Errors
-    ///
-    /// Whatever ends the training.
     fn stepped(&mut self, step: u64) -> Result<()>;
 
     /// All models have been scored.
-    ///
-    /// # Errors
-    ///
-    /// Whatever ends the training.
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()>;
 
     /// A model's losses or weights are no longer finite numbers; told once a model. With `Ok` the others go on, and
     /// whatever is said of this one from here on has no meaning; when all have diverged, the training ends there.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Diverged`] unless an observer thinks otherwise.
     fn diverged(&mut self, divergence: Divergence) -> Result<()> {
         Err(Error::Diverged(divergence.message))
     }
@@ -155,10 +143,6 @@ impl Outcome {
     }
 
     /// Demands that every model's training loss be below [`OVERFIT_LOSS`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::CheckFailed`] if one is not.
     pub fn check_overfit(&self) -> Result<()> {
         let losses = self.evaluation.models.iter().map(|scores| scores.train.loss);
         let worst = losses.fold(0.0, f64::max);

@@ -12,10 +12,6 @@ use crate::util::files::failed;
 pub const NAME: &str = ".lock";
 
 /// Takes the folder's lock for this process.
-///
-/// # Errors
-///
-/// [`Error::Busy`] if another process has it, [`Error::Output`].
 pub fn take(run: &Path) -> Result<File> {
     let path = run.join(NAME);
     let mut file =
@@ -30,10 +26,6 @@ pub fn take(run: &Path) -> Result<File> {
 }
 
 /// Demands that no process have the lock, if there is one.
-///
-/// # Errors
-///
-/// [`Error::Busy`].
 pub fn check(run: &Path) -> Result<()> {
     match File::open(run.join(NAME)).map(|file| file.try_lock()) {
         Ok(Err(TryLockError::WouldBlock)) => Err(busy(run)),

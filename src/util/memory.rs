@@ -11,10 +11,6 @@ use crate::util::text::bytes;
 const FINE: usize = 1 << 20;
 
 /// Demands that the system would give so many bytes more, for the thing `of`. Nothing is kept.
-///
-/// # Errors
-///
-/// [`Error::Resources`].
 pub fn expect(needed: u128, of: &str) -> Result<()> {
     match usize::try_from(needed) {
         Ok(needed) if gives(needed) => Ok(()),
@@ -23,10 +19,6 @@ pub fn expect(needed: u128, of: &str) -> Result<()> {
 }
 
 /// So many zeros, for the thing `of`.
-///
-/// # Errors
-///
-/// As [`expect`].
 pub fn zeros(len: usize, of: &str) -> Result<Vec<u8>> {
     // Asked for and given back: `vec!` gets pages that cost nothing until they are written.
     expect(len as u128, of)?;
@@ -34,10 +26,6 @@ pub fn zeros(len: usize, of: &str) -> Result<Vec<u8>> {
 }
 
 /// Makes room for so many bytes more, for the thing `of`.
-///
-/// # Errors
-///
-/// As [`expect`].
 pub fn reserve(values: &mut Vec<u8>, more: usize, of: &str) -> Result<()> {
     values.try_reserve_exact(more).map_err(|_| lacking(more as u128, of))
 }

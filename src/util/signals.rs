@@ -25,10 +25,6 @@ pub struct Signals {
 
 impl Signals {
     /// Catches these signals from now on, for the rest of the process; SIGHUP not where it is ignored, as `nohup` has it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Internal`] if the system refuses.
     pub fn watch() -> Result<Self> {
         let mut signals = Self::default();
         let armed = Arc::new(AtomicBool::new(false));

@@ -139,10 +139,6 @@ fn decimals(got: &[f64], expected: &[f64]) -> String {
 
 /// The report's section 2: shares, 0 to 1, of the gradient's entries that agree with centred differences to 5 and to 6
 /// decimals; 400 entries of its network, penalty `half`, in f64.
-///
-/// # Errors
-///
-/// None: the shape is a right one.
 pub fn decimals_that_agree() -> Result<[f64; 2]> {
     let problem = Problem::new(ModelSpec::new(3072, 50, 10)?, 20, Penalty::Half);
     let (got, expected, _) = compared(&problem, &some_of_the_reports(&problem));

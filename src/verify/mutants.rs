@@ -358,10 +358,6 @@ impl Mutant {
     }
 
     /// The wrong file: its path as in [`Kernel::files`], and its text.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Internal`] if the shader has changed so that the edit no longer applies exactly once.
     pub fn file(&self) -> Result<(&'static str, String)> {
         let files = self.kernel.files();
         let found: usize = files.iter().map(|(_, text)| text.matches(self.from).count()).sum();
@@ -377,10 +373,6 @@ impl Mutant {
     }
 
     /// Runs the kernel's cases on the wrong shader until one fails; `None` if it survives them all.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Self::file`], and what a driver can do.
     pub fn hunt(&self, gpu: &Gpu) -> Result<Option<Caught>> {
         let (path, text) = self.file()?;
         let shaders = Shaders::default().replacing(path, text);

@@ -21,10 +21,6 @@ use crate::train::Training;
 use crate::util::text::shown;
 
 /// The configuration of the run in the folder `run`.
-///
-/// # Errors
-///
-/// [`Error::Usage`] if its `config.toml` cannot be read or is out of range.
 pub fn config(run: &Path) -> Result<Config> {
     let path: PathBuf = run.join(CONFIG);
     let within = |error: Error| Error::Usage(format!("--run {}: {error}", shown(run)));
@@ -67,10 +63,6 @@ pub struct OwnRun {
 
 impl OwnRun {
     /// The first `steps` steps of `config` on `dataset`, or all of them if it has fewer.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`] for a split or a shape that `dataset` cannot have.
     pub fn new(config: &Config, dataset: Arc<Dataset>, steps: u64) -> Result<Self> {
         let split = Split::new(&dataset, &config.data)?;
         let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);

@@ -83,10 +83,6 @@ pub enum SearchAction {
 
 impl SearchArgs {
     /// What the flags ask for.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Error::Usage`] for what cannot be searched.
     pub fn search(&self) -> Result<Search> {
         let preset = self.preset.unwrap_or(Preset::Table1);
         let config = resolve(Self::defaults(preset), self.config.as_deref(), &self.settings)?;

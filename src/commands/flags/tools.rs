@@ -144,10 +144,6 @@ impl LrFindArgs {
     ];
 
     /// The defaults of `train`, with the flags over them.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`] for a setting out of its range or without a meaning here.
     pub fn config(&self) -> Result<Config> {
         let given = Table::try_from(&self.settings).map_err(|error| Error::Internal(format!("lr-find: {error}")))?;
         let foreign = Self::FOREIGN.map(|name| name.replace('_', "-"));

@@ -65,10 +65,6 @@ impl VerifyArgs {
     }
 
     /// The adapter. `auto` is the best one, as `gpu` is: there is no other choice here.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`] for `cpu`.
     pub fn adapter(&self) -> Result<gpu::Choice> {
         match &self.device {
             device::Choice::Gpu(choice) => Ok(choice.clone()),
@@ -82,10 +78,6 @@ impl VerifyArgs {
     }
 
     /// The user's own training, if one is to be compared.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`] for a run whose configuration cannot be read.
     pub fn training(&self) -> Result<Option<Config>> {
         let config = match (&self.run, self.preset) {
             (Some(run), _) => Some(own_run::config(run)?),

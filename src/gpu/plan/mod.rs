@@ -113,10 +113,6 @@ pub struct Plan {
 
 impl Plan {
     /// The plan for `job`, checked against `limits`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`] says what would be needed and what the adapter allows.
     pub fn new(job: &Job, limits: &Limits, software: bool, tuning: Option<Tuning>) -> Result<Self> {
         let tuning = tuning.unwrap_or_else(|| Tuning::default_for(job));
         let overflow = || {

@@ -108,10 +108,6 @@ struct Format {
 
 impl Checkpoint {
     /// The file's bytes: the same ones for the same checkpoint.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Error::Internal`] if lengths and shapes disagree.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let State { step, params, losses, timing } = &self.state;
         let meta = Meta {
@@ -129,10 +125,6 @@ impl Checkpoint {
     }
 
     /// Reads a file of `length` bytes that must have these shapes and be of this run, but for its device.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it.
     pub fn decode(mut file: impl Read, length: u64, run: &Run, shapes: &Shapes) -> Result<Self, Fault> {
         let cap = HEADER + shapes.models * 1024;
         let header = read_header(&mut file, length, cap)?;

@@ -42,10 +42,6 @@ impl Csv {
 
     /// Makes `metrics.csv` in the run's folder, with a row for each line that `metrics.jsonl` has already, as that of a
     /// resumed run does.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`], [`Error::Checkpoint`] for metrics that are damaged.
     pub fn create(run: &Path) -> Result<Self> {
         let mut table = COLUMNS.join(",") + "\n";
         for line in read::metrics(run)?.0 {

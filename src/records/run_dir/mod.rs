@@ -91,10 +91,6 @@ impl RunDir {
     }
 
     /// Writes the final weights, and what must be done to a pixel before them.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`].
     pub fn save_weights(&self, params: &[Params], standardisation: &Standardisation) -> Result<()> {
         for (model, one) in params.iter().enumerate() {
             self.write(&weights_file(model, params.len()), &weights::network(one)?)?;
@@ -103,19 +99,11 @@ impl RunDir {
     }
 
     /// Writes what the network takes the test images for.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`].
     pub fn save_answers(&self, answers: &Answers) -> Result<()> {
         self.write(answers::FILE, &answers.to_json()?)
     }
 
     /// Writes `summary.json`. It comes last: where it is, the run is complete.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`].
     pub fn summarise(&self, outcome: &Outcome, about: &About) -> Result<()> {
         let mut text = serde_json::to_vec_pretty(&Summary::new(outcome, about))
             .map_err(|error| Error::Internal(format!("{SUMMARY}: {error}")))?;

@@ -57,10 +57,6 @@ impl RunDir {
 
     /// The first file of a complete run that is not here, or is damaged; none if its training reached its end and nothing
     /// was lost since.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Checkpoint`] for a `summary.json` that is none.
     pub fn lacks(&self) -> Result<Option<PathBuf>> {
         let path = self.path.join(SUMMARY);
         let Some(summary) = read::summary(&path)? else { return Ok(Some(path)) };
@@ -107,10 +103,6 @@ impl RunDir {
     }
 
     /// The open `metrics.jsonl`, to sync it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`].
     pub fn metrics(&self) -> Result<File> {
         self.metrics.try_clone().map_err(failed(&self.path.join(METRICS)))
     }

@@ -38,10 +38,6 @@ fn is_zero(steps: &u64) -> bool {
 
 impl RunDir {
     /// Records that this process trains on images of that digest from here on. All starts are in [`super::Summary`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`].
     pub fn start(&mut self, start: Start, sha256: &str) -> Result<()> {
         self.starts.push(Entry { start, sha256: sha256.to_owned() });
         let mut text =

@@ -31,10 +31,6 @@ pub struct TensorBoard {
 
 impl TensorBoard {
     /// Whether a run's folder has an event file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`] if the folder cannot be read.
     pub fn is_in(run: &Path) -> Result<bool> {
         Ok(last_second(run)?.is_some())
     }
@@ -42,10 +38,6 @@ impl TensorBoard {
     /// Begins an event file in the run's folder, so that `tensorboard --logdir runs` finds it there. The first one there
     /// begins with what `metrics.jsonl` has already. Of a run that goes on after step `resumed`, an earlier file may have
     /// that step and later ones already: TensorBoard is told to forget those, as `purge_step` of other writers does.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`], [`Error::Checkpoint`] for metrics that are damaged.
     pub fn create(run: &Path, resumed: Option<u64>) -> Result<Self> {
         let now = Timestamp::now();
         // TensorBoard looks for "tfevents" and reads the files of a folder in the order of their names, so this one's must

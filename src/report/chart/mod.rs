@@ -246,10 +246,6 @@ impl Chart {
     }
 
     /// That file as a PNG of twice its size.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Error::Internal`] if the SVG cannot be read back.
     pub fn png(&self) -> Result<Vec<u8>> {
         png::render(&self.svg())
     }

@@ -137,10 +137,6 @@ impl Crew<'_> {
     }
 
     /// Tells the other ranks that there is no more.
-    ///
-    /// # Errors
-    ///
-    /// None that a user could see.
     pub fn dismiss(&self) -> Result<()> {
         (1..self.ranks.count()).try_for_each(|rank| self.ranks.send(rank, &None::<Vec<Trial>>))
     }

@@ -72,10 +72,6 @@ impl Experiment {
     }
 
     /// Its parts, each with a share of the steps of a half-cycle, above 0 to 1.
-    ///
-    /// # Errors
-    ///
-    /// None: the report's settings can be searched.
     pub fn parts(self, scale: f64) -> Result<Vec<Part>> {
         let wanted = |one: Self| self == one || self == Self::All;
         let mut parts = Vec::new();
@@ -158,10 +154,6 @@ pub fn shorten(mut split: Split, scale: f64) -> Split {
 }
 
 /// Rejects a share that is none, naming the flag.
-///
-/// # Errors
-///
-/// [`Error::Usage`].
 pub fn check_scale(scale: f64) -> Result<()> {
     if scale > 0.0 && scale <= 1.0 {
         return Ok(());

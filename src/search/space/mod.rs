@@ -133,10 +133,6 @@ impl Space {
 
     /// A checked space. Without `trials`, a list has as many as it has values, everything else
     /// [`Self::DEFAULT_TRIALS`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`], naming the flag.
     pub fn new(sample: Sample, axes: Vec<Axis>, trials: Option<usize>) -> Result<Self> {
         let usage = |what: String| Err(Error::Usage(what));
         let mut space = Self { sample, axes, trials: trials.unwrap_or(Self::DEFAULT_TRIALS) };

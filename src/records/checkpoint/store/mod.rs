@@ -25,10 +25,6 @@ impl<D: Disk> Store<D> {
     }
 
     /// Makes the folder, and removes what a killed process left in it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`].
     pub fn prepare(&self) -> Result<()> {
         fs::create_dir_all(&self.folder).map_err(failed(&self.folder))?;
         for entry in fs::read_dir(&self.folder).map_err(failed(&self.folder))? {
@@ -41,10 +37,6 @@ impl<D: Disk> Store<D> {
     }
 
     /// Saves a checkpoint under its step, then removes those that it makes needless.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`]; all that was saved before is then still there.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
         let step = checkpoint.state.step;
         self.write(&self.folder.join(format!("step-{step}.safetensors")), checkpoint)?;
@@ -56,10 +48,6 @@ impl<D: Disk> Store<D> {
     }
 
     /// Saves a checkpoint as the best one.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::save`].
     pub fn save_best(&self, checkpoint: &Checkpoint) -> Result<()> {
         self.write(&self.best(), checkpoint)
     }
@@ -73,10 +61,6 @@ impl<D: Disk> Store<D> {
     }
 
     /// The step of the last checkpoint, damaged or not.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Output`] if the folder cannot be read.
     pub fn last_step(&self) -> Result<Option<u64>> {
         Ok(self.steps()?.first().map(|(step, _)| *step))
     }
