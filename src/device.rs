@@ -2,83 +2,37 @@
 //!
 //! Beside the referee, this is the one place that names both engines.
 
-use std::fmt;
 use std::hint::black_box;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::thread;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::device::{Adapter, Choice};
 use crate::config::spec::Feed;
 use crate::cpu::{self, CpuEngine};
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Job};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::tune::tuning;
 use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
-use crate::ranks::Place;
 use crate::util::memory;
 use crate::util::text::grouped;
 
-/// What `--device` asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Choice {
-    /// `auto`: a real GPU, else the CPU engine.
-    #[default]
-    Auto,
-    /// `cpu`: the CPU engine.
-    Cpu,
-    /// `gpu`, `gpu:N` or a part of an adapter's name: the GPU engine, on a software adapter if need be.
-    Gpu(gpu::Choice),
+/// Where a process stands among those of its machine, which share the machine's GPUs and processor cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which one, from 0.
+    pub index: usize,
+    /// Of how many.
+    pub count: usize,
 }
 
-impl FromStr for Choice {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let usage =
-            || Error::Usage(format!("\"{text}\": expected auto, cpu, gpu, gpu:N or a part of an adapter's name"));
-        match text {
-            "" => Err(usage()),
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "gpu" => Ok(Self::Gpu(gpu::Choice::Any)),
-            _ => Ok(Self::Gpu(match text.strip_prefix("gpu:") {
-                Some(index) => gpu::Choice::Index(index.parse().map_err(|_| usage())?),
-                None => gpu::Choice::Name(text.into()),
-            })),
-        }
-    }
-}
-
-impl fmt::Display for Choice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Cpu => f.write_str("cpu"),
-            Self::Gpu(gpu::Choice::Any | gpu::Choice::Next(_)) => f.write_str("gpu"),
-            Self::Gpu(gpu::Choice::Index(index)) => write!(f, "gpu:{index}"),
-            Self::Gpu(gpu::Choice::Name(name)) => f.write_str(name),
-        }
-    }
-}
-
-impl TryFrom<String> for Choice {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Choice> for String {
-    fn from(choice: Choice) -> Self {
-        choice.to_string()
-    }
+impl Place {
+    /// The only one.
+    pub const ALONE: Self = Self { index: 0, count: 1 };
 }
 
 /// A device that was found and opened.
@@ -132,7 +86,7 @@ impl Device {
                 Some(gpu) => Self::of_gpu(gpu),
                 None => Self::cpu(place, Some("no GPU found: training on the CPU engine".into())),
             }),
-            Choice::Gpu(gpu::Choice::Any) => Ok(Self::of_gpu(Gpu::open(&gpu::Choice::Next(place.index))?)),
+            Choice::Gpu(Adapter::Any) => Ok(Self::of_gpu(Gpu::open(&Adapter::Next(place.index))?)),
             Choice::Gpu(choice) => Ok(Self::of_gpu(Gpu::open(choice)?)),
         }
     }
@@ -238,26 +192,6 @@ impl Record {
             adapter_type: info.kind.into(),
             backend: info.backend.clone(),
             driver: info.driver.clone(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_choice_is_written_as_it_is_typed() {
-        for text in ["auto", "cpu", "gpu", "gpu:3", "llvmpipe", "NVIDIA H100"] {
-            assert_eq!(text.parse::<Choice>().unwrap().to_string(), text);
-        }
-    }
-
-    #[test]
-    fn a_number_is_expected_after_the_colon() {
-        for text in ["", "gpu:", "gpu:x", "gpu:-1"] {
-            let error = text.parse::<Choice>().unwrap_err();
-            assert!(error.to_string().contains("gpu:N"), "{error}");
         }
     }
 }

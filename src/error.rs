@@ -1,8 +1,7 @@
 //! One error enum, its variants by cause. Every cause has its own exit code, listed by `cyclone --help`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-
-use crate::util::text::{escaped, shown};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -141,4 +140,23 @@ impl Error {
     pub fn checkpoint(path: &Path, what: impl Into<String>) -> Self {
         Self::Checkpoint { path: path.to_owned(), what: what.into() }
     }
+}
+
+/// `text`, a file's name say, with its control characters escaped: one that would steer a terminal or begin a line of its
+/// own is seen and does nothing.
+pub fn escaped(text: impl fmt::Display) -> String {
+    let mut shown = String::new();
+    for character in text.to_string().chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// A path as messages show it.
+pub fn shown(path: &Path) -> String {
+    escaped(path.display())
 }

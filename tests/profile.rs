@@ -6,9 +6,9 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::Instant;
 
+use cyclone::config::device::{Adapter, Choice};
 use cyclone::config::spec::Feed;
 use cyclone::data::spec::Source;
-use cyclone::device::Choice;
 use cyclone::engine::Job;
 use cyclone::gpu::kernels::Kernel;
 use cyclone::gpu::plan::{Plan, Work};
@@ -48,7 +48,7 @@ fn both() -> &'static (Report, Trace) {
 
 fn any_gpu() -> Choice {
     assert!(!gpu::list().is_empty(), "these tests need a Vulkan driver: ./test installs one");
-    Choice::Gpu(gpu::Choice::Any)
+    Choice::Gpu(Adapter::Any)
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_trace_has_a_track_for_the_host_and_one_for_the_gpu() {
 
 #[test]
 fn a_recorded_run_gives_the_bits_of_one_that_is_not_and_other_bits_are_refused() {
-    let gpu = Gpu::open(&gpu::Choice::Any).unwrap();
+    let gpu = Gpu::open(&Adapter::Any).unwrap();
     let device = cyclone::device::Device::open(&any_gpu()).unwrap();
     let (workload, _) = Workload::open(&Source::Synthetic, 5, 11, 2).unwrap();
     let mut engine = workload.engine(&device).unwrap();

@@ -11,12 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cyclone::config::Config;
+use cyclone::config::device::Choice;
 use cyclone::config::preset::Preset;
 use cyclone::config::schedule::Triangle;
 use cyclone::config::spec::{Length, TrainSpec};
 use cyclone::data::Dataset;
 use cyclone::data::split::Split;
-use cyclone::device::{Choice, Device};
+use cyclone::device::Device;
 use cyclone::error::Error;
 use cyclone::ranks::Ranks;
 use cyclone::search::crew::Crew;

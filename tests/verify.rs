@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, OnceLock};
 
+use cyclone::config::device::Adapter;
+use cyclone::gpu::Gpu;
 use cyclone::gpu::kernels::{Kernel, Shaders};
-use cyclone::gpu::{Choice, Gpu};
 use cyclone::verify::mutants::MUTANTS;
 use cyclone::verify::{Level, Referee, checks};
 use safetensors::SafeTensors;
@@ -19,7 +20,7 @@ use tempfile::{TempDir, tempdir};
 /// The one device of all tests. Without any, every test fails: a check that did not run has not passed.
 fn gpu() -> Arc<Gpu> {
     static GPU: OnceLock<Result<Arc<Gpu>, String>> = OnceLock::new();
-    let opened = GPU.get_or_init(|| Gpu::open(&Choice::Any).map_err(|error| error.to_string()));
+    let opened = GPU.get_or_init(|| Gpu::open(&Adapter::Any).map_err(|error| error.to_string()));
     match opened {
         Ok(gpu) => gpu.clone(),
         Err(error) => panic!("these tests need a GPU or a software driver; ./test installs one\n{error}"),

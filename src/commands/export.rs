@@ -1,10 +1,10 @@
 //! `cyclone export`.
 
 use crate::commands::flags::ExportArgs;
-use crate::error::Result;
+use crate::error::{Result, shown};
 use crate::records::trained::Trained;
 use crate::terminal;
-use crate::util::text::{grouped, shown};
+use crate::util::text::grouped;
 
 use super::output::write_new;
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::config::device::Choice;
 use crate::data::Dataset;
 use crate::data::spec::Source;
-use crate::device::{Choice, Device};
+use crate::device::Device;
+use crate::device::Place;
 use crate::error::Result;
-use crate::ranks::Place;
 use crate::terminal::Display;
 
 /// Opens the device and the images, and shows what a user should know about each. Both at once: a driver and a disk take

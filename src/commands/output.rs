@@ -4,9 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::util::files;
-use crate::util::text::shown;
 
 /// Demands that a file of this name can be made and is not there yet: before the work whose result it is to hold. `flag`
 /// is what named it.

@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 
 use crate::commands::flags::PredictArgs;
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escaped, shown};
 use crate::export::predict::{self, Answer};
 use crate::records::trained::Trained;
 use crate::terminal::{self, Display};
-use crate::util::text::{escaped, shown};
 
 /// Classifies pictures. Those that cannot be used are named after the others, and end the command with exit code 3.
 pub fn run(args: &PredictArgs) -> Result<()> {

@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use super::output::{check_new, write_new};
 use crate::commands::flags::ProfileArgs;
-use crate::error::Result;
+use crate::error::{Result, shown};
 use crate::profile;
 use crate::terminal::{self, Display};
-use crate::util::text::shown;
 
 /// Says where the time goes, as the flags say. `started` is the process's start.
 pub fn run(args: &ProfileArgs, started: Instant) -> Result<()> {

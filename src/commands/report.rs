@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::commands::flags::ReportArgs;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::records::run_dir::write;
 use crate::report::{Report, is_reports};
 use crate::terminal::Display;
 use crate::util::files::failed;
-use crate::util::text::{bytes, shown};
+use crate::util::text::bytes;
 
 /// The page's file.
 const PAGE: &str = "report.html";

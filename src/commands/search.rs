@@ -13,7 +13,7 @@ use crate::config::preset::Preset;
 use crate::config::{Config, Settings};
 use crate::data::split::Split;
 use crate::device;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::ranks::Ranks;
 use crate::records::run_dir;
 use crate::search::crew::Crew;
@@ -24,7 +24,6 @@ use crate::search::trial::{Record, rank};
 use crate::search::{self, Search, table::table};
 use crate::terminal::{self, Display};
 use crate::util::signals::Signals;
-use crate::util::text::shown;
 
 use super::on_ranks;
 use super::open::device_and_images;

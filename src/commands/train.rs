@@ -13,7 +13,7 @@ use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
 use crate::ranks::{Ranks, Together};
@@ -24,7 +24,6 @@ use crate::terminal::{self, Display, Header};
 use crate::train::{Evaluation, Observer, State, Training};
 use crate::util::files::System;
 use crate::util::signals::Signals;
-use crate::util::text::shown;
 
 use super::on_ranks;
 use super::open::device_and_images;

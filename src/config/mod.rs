@@ -13,18 +13,19 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
+pub mod device;
 pub mod preset;
 pub mod schedule;
 pub mod spec;
 
+use crate::config::device::Choice;
 use crate::config::preset::Preset;
 use crate::config::schedule::Triangle;
 use crate::config::spec::{Feed, Length, Penalty, TrainSpec};
 use crate::data::spec::{DataSpec, Pick, Source, Validation};
-use crate::device;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
-use crate::util::text::{grouped, shown};
+use crate::util::text::grouped;
 
 /// Everything that decides what a training does.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +37,7 @@ pub struct Config {
     /// How they are trained.
     pub train: TrainSpec,
     /// What runs it.
-    pub device: device::Choice,
+    pub device: Choice,
     /// How images reach a GPU.
     pub feed: Feed,
     /// Ends the run after so many steps, its length notwithstanding.
@@ -183,7 +184,7 @@ pub struct Settings {
     /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
     #[arg(long, help_heading = "Device")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub device: Option<device::Choice>,
+    pub device: Option<Choice>,
     /// How images reach a GPU: stream, resident, or auto; no result depends on it
     #[arg(long, help_heading = "Device", value_name = "FEED", value_parser = word::<Feed>)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,11 +3,10 @@
 use clap::ValueEnum;
 
 use crate::config::Config;
+use crate::config::device::Choice;
 use crate::config::schedule::Triangle;
 use crate::config::spec::{Feed, Length, Penalty, TrainSpec};
 use crate::data::spec::{DataSpec, Pick, Source, Validation};
-use crate::device;
-use crate::search::reproduce::published;
 
 /// An experiment of the report: two-layer networks of 50 hidden units, mini-batches of 100, learning rates of 1e-5 to
 /// 1e-1.
@@ -45,15 +44,6 @@ impl Preset {
         }
     }
 
-    /// The lambdas of a search of the report, in its order.
-    pub fn lambdas(self) -> Option<Vec<f64>> {
-        match self {
-            Self::Table1 => Some(published::TABLE_1.iter().map(|row| row.lambda).collect()),
-            Self::Table2 => Some(published::TABLE_2.iter().map(|row| row.lambda).collect()),
-            _ => None,
-        }
-    }
-
     /// Its settings. What the report leaves open: evaluations (10 a cycle), seed (0), device (auto).
     pub fn config(self) -> Config {
         let (train_batches, validation) = match self {
@@ -80,7 +70,7 @@ impl Preset {
                 seed: 0,
                 evals_per_cycle: 10,
             },
-            device: device::Choice::Auto,
+            device: Choice::Auto,
             feed: Feed::Auto,
             steps: None,
             repeats: 1,

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cifar::{FILES, INPUTS, RECORD};
 use super::{Dataset, PIXELS};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::util::memory;
-use crate::util::text::{grouped, shown};
+use crate::util::text::grouped;
 
 /// The file that describes an imported set.
 pub const ABOUT: &str = "dataset.toml";

@@ -33,8 +33,7 @@ pub use cifar::{FILES, INPUTS};
 pub use standardise::Standardisation;
 
 use crate::data::spec::Source;
-use crate::error::{Error, Result};
-use crate::util::text::shown;
+use crate::error::{Error, Result, shown};
 
 /// A set of labelled images. Rows `0..train` are the training images, `train..len` the test images.
 pub struct Dataset {

@@ -8,9 +8,8 @@ use serde::{Serialize, Serializer};
 use crate::data::{Dataset, INPUTS, picture, picture_files};
 use crate::device::Device;
 use crate::engine::Job;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::records::trained::Trained;
-use crate::util::text::shown;
 
 /// Rows given to an engine at a time, 12 MiB of pixels: a picture is a row for each class.
 const ROWS: usize = 4096;

@@ -98,9 +98,10 @@ fn unsealed(bytes: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::device::Adapter;
+    use crate::gpu::Gpu;
     use crate::gpu::kernel::Pipeline;
     use crate::gpu::kernels::{Kernel, Shaders};
-    use crate::gpu::{Choice, Gpu};
 
     #[test]
     fn damage_is_noticed() {
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn pipelines_are_remembered_and_a_damaged_file_is_as_good_as_none() {
-        let gpu = Gpu::open(&Choice::Any).expect("a Vulkan driver: ./test installs a software one");
+        let gpu = Gpu::open(&Adapter::Any).expect("a Vulkan driver: ./test installs a software one");
         if !gpu.device.features().contains(wgpu::Features::PIPELINE_CACHE) {
             println!("SKIPPED: {} has no pipeline cache", gpu.describe());
             return;

@@ -9,6 +9,7 @@ use wgpu::{Backends, DeviceType, Features, Limits, PollError, PollType, Submissi
 
 use super::cache::Pipelines;
 use super::recorder::{Phase, Recorder};
+use crate::config::device::Adapter;
 use crate::error::{Error, Result};
 use crate::util::text::bytes;
 
@@ -80,19 +81,6 @@ impl AdapterInfo {
     }
 }
 
-/// Which adapter to open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// The best: discrete before integrated before others before software.
-    Any,
-    /// Of those as good as the best, the next one for each process of a machine, and again from the first.
-    Next(usize),
-    /// By its place in [`list`].
-    Index(usize),
-    /// By a part of its name, in any case.
-    Name(String),
-}
-
 /// The adapters that this program can use, in an order that stays the same.
 pub fn list() -> Vec<AdapterInfo> {
     infos(&adapters())
@@ -138,7 +126,7 @@ pub struct Gpu {
 
 impl Gpu {
     /// Opens the chosen adapter. Errors say which adapters there are.
-    pub fn open(choice: &Choice) -> Result<Arc<Self>> {
+    pub fn open(choice: &Adapter) -> Result<Arc<Self>> {
         let adapters = adapters();
         let infos = infos(&adapters);
         let index = choose(choice, &infos)?;
@@ -150,7 +138,7 @@ impl Gpu {
     pub fn open_real(process: usize) -> Result<Option<Arc<Self>>> {
         let adapters = adapters();
         let infos = infos(&adapters);
-        match choose(&Choice::Next(process), &infos) {
+        match choose(&Adapter::Next(process), &infos) {
             Ok(index) if !infos[index].is_software() => Self::on(&adapters[index], infos[index].clone()).map(Some),
             _ => Ok(None),
         }
@@ -294,7 +282,7 @@ impl Gpu {
 }
 
 /// The place of the adapter that `choice` means.
-fn choose(choice: &Choice, adapters: &[AdapterInfo]) -> Result<usize> {
+fn choose(choice: &Adapter, adapters: &[AdapterInfo]) -> Result<usize> {
     let listing = || {
         if adapters.is_empty() {
             return "no driver offers one. Install a Vulkan driver (`vulkaninfo --summary` shows what there is), or use \
@@ -311,8 +299,8 @@ fn choose(choice: &Choice, adapters: &[AdapterInfo]) -> Result<usize> {
         _ => 2,
     };
     match choice {
-        Choice::Any => choose(&Choice::Next(0), adapters),
-        Choice::Next(process) => {
+        Adapter::Any => choose(&Adapter::Next(0), adapters),
+        Adapter::Next(process) => {
             let best = adapters.iter().map(|adapter| rank(&adapter)).min();
             let best: Vec<_> = adapters.iter().filter(|adapter| Some(rank(adapter)) == best).collect();
             match process.checked_rem(best.len()) {
@@ -320,9 +308,9 @@ fn choose(choice: &Choice, adapters: &[AdapterInfo]) -> Result<usize> {
                 None => Err(Error::Gpu(format!("--device gpu: no GPU: {}", listing()))),
             }
         }
-        Choice::Index(index) if *index < adapters.len() => Ok(*index),
-        Choice::Index(index) => Err(Error::Gpu(format!("--device gpu:{index}: no such GPU: {}", listing()))),
-        Choice::Name(name) => adapters
+        Adapter::Index(index) if *index < adapters.len() => Ok(*index),
+        Adapter::Index(index) => Err(Error::Gpu(format!("--device gpu:{index}: no such GPU: {}", listing()))),
+        Adapter::Name(name) => adapters
             .iter()
             .find(|adapter| adapter.name.to_lowercase().contains(&name.to_lowercase()))
             .map(|adapter| adapter.index)
@@ -340,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_refused_is_a_mistake_of_this_program_and_named() {
-        let gpu = Gpu::open(&Choice::Any).expect("a Vulkan driver: ./test installs a software one");
+        let gpu = Gpu::open(&Adapter::Any).expect("a Vulkan driver: ./test installs a software one");
         gpu.check().unwrap();
         let usage = wgpu::BufferUsages::COPY_DST;
         let size = gpu.limits.max_buffer_size + 4;
@@ -359,30 +347,30 @@ mod tests {
     fn a_real_gpu_comes_before_a_software_one() {
         let adapters =
             [adapter(0, "llvmpipe", "software"), adapter(1, "Iris", "integrated"), adapter(2, "H100", "discrete")];
-        assert_eq!(choose(&Choice::Any, &adapters).unwrap(), 2);
-        assert_eq!(choose(&Choice::Any, &adapters[..2]).unwrap(), 1);
-        assert_eq!(choose(&Choice::Any, &adapters[..1]).unwrap(), 0);
-        assert_eq!(choose(&Choice::Name("LLVM".into()), &adapters).unwrap(), 0);
+        assert_eq!(choose(&Adapter::Any, &adapters).unwrap(), 2);
+        assert_eq!(choose(&Adapter::Any, &adapters[..2]).unwrap(), 1);
+        assert_eq!(choose(&Adapter::Any, &adapters[..1]).unwrap(), 0);
+        assert_eq!(choose(&Adapter::Name("LLVM".into()), &adapters).unwrap(), 0);
     }
 
     #[test]
     fn each_process_of_a_machine_takes_the_next_of_the_best() {
         let kinds = ["software", "discrete", "integrated", "discrete", "discrete"];
         let adapters: Vec<_> = (0..5).map(|index| adapter(index, "GPU", kinds[index])).collect();
-        let chosen: Vec<_> = (0..5).map(|process| choose(&Choice::Next(process), &adapters).unwrap()).collect();
+        let chosen: Vec<_> = (0..5).map(|process| choose(&Adapter::Next(process), &adapters).unwrap()).collect();
         assert_eq!(chosen, [1, 3, 4, 1, 3]);
-        assert_eq!(choose(&Choice::Next(3), &adapters[..1]).unwrap(), 0);
-        assert!(choose(&Choice::Next(0), &[]).is_err());
+        assert_eq!(choose(&Adapter::Next(3), &adapters[..1]).unwrap(), 0);
+        assert!(choose(&Adapter::Next(0), &[]).is_err());
     }
 
     #[test]
     fn a_wrong_choice_says_what_there_is() {
         let adapters = [adapter(0, "llvmpipe", "software")];
-        for choice in [Choice::Index(1), Choice::Name("H100".into())] {
+        for choice in [Adapter::Index(1), Adapter::Name("H100".into())] {
             let error = choose(&choice, &adapters).unwrap_err();
             assert_eq!(error.exit_code(), 5);
             assert!(error.to_string().contains("gpu:0 llvmpipe"), "{error}");
         }
-        assert!(choose(&Choice::Any, &[]).unwrap_err().to_string().contains("--device cpu"));
+        assert!(choose(&Adapter::Any, &[]).unwrap_err().to_string().contains("--device cpu"));
     }
 }

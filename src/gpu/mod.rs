@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-pub use context::{AdapterInfo, Choice, Gpu, is_polling, list};
+pub use context::{AdapterInfo, Gpu, is_polling, list};
 
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Tally};

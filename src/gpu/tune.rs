@@ -102,7 +102,7 @@ fn measure(gpu: &Arc<Gpu>, job: &Job) -> Result<Tuning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::Choice;
+    use crate::config::device::Adapter;
     use crate::model::ModelSpec;
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_fastest_of_those_that_fit_is_found() {
-        let gpu = Gpu::open(&Choice::Any).expect("a Vulkan driver: ./test installs a software one");
+        let gpu = Gpu::open(&Adapter::Any).expect("a Vulkan driver: ./test installs a software one");
         let model = ModelSpec { inputs: 33, hidden: 5, classes: 3 };
         let job = Job { model, decay: vec![0.0; 2], batch_size: 7, shuffles: 2 };
         assert!(Tuning::ALL.contains(&measure(&gpu, &job).unwrap()));

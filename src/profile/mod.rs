@@ -26,9 +26,10 @@ pub use kernels::{GpuTime, KernelTime};
 pub use throughput::Throughput;
 pub use workload::{Run, Workload};
 
+use crate::config::device::Choice;
 use crate::config::spec::Feed;
 use crate::data::spec::Source;
-use crate::device::{Choice, Device};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use products::Product;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::device::Place;
 use crate::error::{Error, Result};
 use crate::model::params::Params;
 use crate::util::signals::Signals;
@@ -40,20 +41,6 @@ trait Link {
 
     /// Ends all processes of the job at once.
     fn abort(&self, code: u8) -> !;
-}
-
-/// Where a process stands among those of its machine, which share the machine's GPUs and processor cores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Which one, from 0.
-    pub index: usize,
-    /// Of how many.
-    pub count: usize,
-}
-
-impl Place {
-    /// The only one.
-    pub const ALONE: Self = Self { index: 0, count: 1 };
 }
 
 /// What ended a command on some rank, as other ranks are told of it.

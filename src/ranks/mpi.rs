@@ -9,7 +9,8 @@ use mpi::point_to_point::MatchedReceiveVec;
 use mpi::topology::{Process, SimpleCommunicator};
 use mpi::traits::{Communicator, Destination, Source};
 
-use super::{Link, Place, Ranks};
+use super::{Link, Ranks};
+use crate::device::Place;
 use crate::error::{Error, Result};
 
 /// What launchers tell each of their processes: Open MPI's and Slurm's, then MPICH's and Intel's. A process without any

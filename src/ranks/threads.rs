@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use super::{Link, Place, Ranks};
+use super::{Link, Ranks};
+use crate::device::Place;
 
 struct Threads {
     rank: usize,

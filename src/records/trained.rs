@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::data::Standardisation;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
 use crate::model::params::{Params, tensors};
 use crate::records::run_dir::weights_file;
 use crate::records::weights;
-use crate::util::text::{grouped, shown};
+use crate::util::text::grouped;
 
 /// The largest file that is read: far above the weights of [`ModelSpec::MAX_HIDDEN`] hidden units would be no limit at
 /// all, and this one still holds a network of 80,000.

@@ -37,11 +37,11 @@ use std::path::{Path, PathBuf};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escaped, shown};
 use crate::records::run_dir::{Records, RunDir};
 use crate::report::chart::{Chart, SOFTWARE, number};
 use crate::util::statistics::Spread;
-use crate::util::text::{bytes, escaped, shown};
+use crate::util::text::bytes;
 use runs::{Run, Runs};
 
 /// Files of a folder that are reported on with it.

@@ -7,12 +7,12 @@ use maud::{Markup, html};
 use super::curves::{KINDS, Kind, figures, over_steps, series, thinned};
 use super::{Card, Charts, Section, Subject, answers, duration, heads, made, mean, network, percent, table};
 use crate::device::Record;
-use crate::error::Result;
+use crate::error::{Result, shown};
 use crate::records::run_dir::{Final, Records, Summary, weights_file};
 use crate::report::chart::number;
 use crate::train::Score;
 use crate::util::statistics::Spread;
-use crate::util::text::{grouped, shown};
+use crate::util::text::grouped;
 
 /// Runs that have a card, and a section for their answers and one for their weights, which take some 300 kB together: of
 /// more runs, the first ones do.

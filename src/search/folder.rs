@@ -11,7 +11,7 @@ use super::{Options, Search};
 use crate::config::{Config, Settings};
 use crate::data::Dataset;
 use crate::data::split::Split;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
 use crate::records::run_dir::{DataRecord, write};
@@ -19,7 +19,6 @@ use crate::records::weights;
 use crate::util::files::failed;
 use crate::util::files::is_temporary;
 use crate::util::lock;
-use crate::util::text::shown;
 
 const SEARCH: &str = "search.toml";
 const TRIALS: &str = "trials.jsonl";

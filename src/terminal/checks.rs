@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::columns::{Column, Row, table, wrapped};
-use crate::util::text::shown;
+use crate::error::shown;
 use crate::verify::compare::Unit;
 use crate::verify::{Finding, Report};
 

@@ -7,9 +7,9 @@ use indicatif::{HumanCount, HumanFloatCount};
 
 use crate::config::Config;
 use crate::config::spec::{Length, Penalty};
+use crate::error::escaped;
 use crate::model::ModelSpec;
 use crate::train::Training;
-use crate::util::text::escaped;
 
 /// A line a setting, labels and values aligned.
 pub struct Header<'a> {

@@ -10,10 +10,9 @@ use std::path::Path;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escaped, shown};
 use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
 use crate::util::statistics::Spread;
-use crate::util::text::{escaped, shown};
 
 pub use header::Header;
 pub use progress::Progress;

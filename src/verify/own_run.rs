@@ -14,11 +14,10 @@ use crate::cpu::network::Network;
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Tally};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
 use crate::records::run_dir::CONFIG;
 use crate::train::Training;
-use crate::util::text::shown;
 
 /// The configuration of the run in the folder `run`.
 pub fn config(run: &Path) -> Result<Config> {

@@ -6,9 +6,8 @@ use std::{fs, io};
 
 use wgpu::naga;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::gpu::kernels::{Ceiling, File, Kernel, Shaders, source};
-use crate::util::text::shown;
 
 /// The built-in shaders, but for every file of `folder` that is called like one of [`Kernel::files`], `update.wgsl` or
 /// `update/small_values.wgsl`, and differs from it: it takes its place; and the kernels that have one of those.

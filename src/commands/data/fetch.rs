@@ -7,9 +7,8 @@ use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, Prog
 
 use crate::commands::flags::FetchArgs;
 use crate::data::fetch::{self, CIFAR_10, Patience, Watch};
-use crate::error::Result;
+use crate::error::{Result, shown};
 use crate::terminal::{self, Display};
-use crate::util::text::shown;
 
 /// Time between two lines where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(10);

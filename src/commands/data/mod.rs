@@ -9,9 +9,9 @@ use crate::commands::flags::{DataCommand, ImportArgs, InfoArgs};
 use crate::data::info::{self, Info};
 use crate::data::spec::Source;
 use crate::data::{Dataset, binary};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escaped, shown};
 use crate::terminal::{self, Display};
-use crate::util::text::{escaped, grouped, shown};
+use crate::util::text::grouped;
 
 use super::output::{check_new, ending, write_new};
 

@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use toml::{Table, Value};
 
+use crate::config::device::Choice;
 use crate::config::preset::Preset;
 use crate::config::spec::Feed;
 use crate::config::{Config, Settings, word};
 use crate::data::spec::Source;
-use crate::device::Choice;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::profile::Options;
 use crate::profile::sweep::Axis;
-use crate::util::text::shown;
 
 mod search;
 mod verify;

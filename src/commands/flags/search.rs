@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::resolve;
+use crate::config::device::Choice;
 use crate::config::preset::Preset;
 use crate::config::{Config, Settings};
 use crate::data::spec::Source;
-use crate::device;
 use crate::error::Result;
 use crate::search::Search;
 use crate::search::parameter::Parameter;
 use crate::search::reproduce::experiment::Experiment;
+use crate::search::reproduce::published;
 use crate::search::shard::Shard;
 use crate::search::space::{Axis, Sample, Space, Span};
 
@@ -86,7 +87,7 @@ impl SearchArgs {
     pub fn search(&self) -> Result<Search> {
         let preset = self.preset.unwrap_or(Preset::Table1);
         let config = resolve(Self::defaults(preset), self.config.as_deref(), &self.settings)?;
-        let named = self.preset.and_then(Preset::lambdas);
+        let named = self.preset.and_then(published::lambdas);
         let space = match named {
             Some(lambdas) if self.sample.is_none() && self.range.is_empty() && self.trials.is_none() => {
                 let axis = Axis { parameter: Parameter::Lambda, span: Span::Values(lambdas) };
@@ -122,7 +123,7 @@ pub struct ReproduceArgs {
     pub data: Source,
     /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
     #[arg(long, default_value = "auto")]
-    pub device: device::Choice,
+    pub device: Choice,
     /// A share of the images and of every cycle's steps, above 0 to 1, for a rehearsal whose figures mean nothing
     #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
     pub scale: f64,

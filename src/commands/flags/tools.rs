@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, value_parser};
 use toml::Table;
 
+use crate::config::device::Choice;
 use crate::config::{Config, Settings};
 use crate::data::spec::Source;
-use crate::device::Choice;
 use crate::error::{Error, Result};
 use crate::export::Format;
 

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::Config;
+use crate::config::device::{Adapter, Choice};
 use crate::config::preset::Preset;
 use crate::data::spec::Source;
-use crate::device;
 use crate::error::{Error, Result};
-use crate::gpu;
 use crate::verify::{Level, own_run};
 
 /// Flags of `verify`.
@@ -48,7 +47,7 @@ pub struct VerifyArgs {
 
     /// gpu, gpu:N, or a part of an adapter's name
     #[arg(long, help_heading = "Device", default_value = "gpu")]
-    pub device: device::Choice,
+    pub device: Choice,
 
     /// Print one JSON document instead of tables
     #[arg(long, help_heading = "Output")]
@@ -65,11 +64,11 @@ impl VerifyArgs {
     }
 
     /// The adapter. `auto` is the best one, as `gpu` is: there is no other choice here.
-    pub fn adapter(&self) -> Result<gpu::Choice> {
+    pub fn adapter(&self) -> Result<Adapter> {
         match &self.device {
-            device::Choice::Gpu(choice) => Ok(choice.clone()),
-            device::Choice::Auto => Ok(gpu::Choice::Any),
-            device::Choice::Cpu => Err(Error::Usage(
+            Choice::Gpu(choice) => Ok(choice.clone()),
+            Choice::Auto => Ok(Adapter::Any),
+            Choice::Cpu => Err(Error::Usage(
                 "--device cpu: the CPU engine is what GPUs are compared with; expected gpu, gpu:N or a part of an \
                  adapter's name"
                     .into(),
@@ -96,7 +95,7 @@ impl VerifyArgs {
             command.push_str(" --full");
         }
         let mut flag = |name: &str, value: &str| command.extend([" ", name, " ", &quoted(value)]);
-        if self.device != device::Choice::Gpu(gpu::Choice::Any) {
+        if self.device != Choice::Gpu(Adapter::Any) {
             flag("--device", &self.device.to_string());
         }
         if let Some(folder) = &self.shaders {
@@ -154,6 +153,6 @@ mod tests {
     #[test]
     fn the_cpu_engine_is_not_verified_against_itself() {
         assert_eq!(parsed(&["--device", "cpu"]).unwrap().adapter().unwrap_err().exit_code(), 2);
-        assert_eq!(parsed(&["--device", "auto"]).unwrap().adapter().unwrap(), gpu::Choice::Any);
+        assert_eq!(parsed(&["--device", "auto"]).unwrap().adapter().unwrap(), Adapter::Any);
     }
 }

@@ -15,8 +15,8 @@ use ureq::{Agent, Body};
 
 use super::cifar::{self, FILES, FOLDER, RECORD};
 use super::{archive, binary, hex};
-use crate::error::{Error, Result};
-use crate::util::text::{bytes, grouped, shown};
+use crate::error::{Error, Result, shown};
+use crate::util::text::{bytes, grouped};
 
 mod part;
 

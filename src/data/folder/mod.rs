@@ -14,10 +14,10 @@ use rayon::prelude::*;
 use super::cifar::{INPUTS, SIDE};
 use super::{Dataset, PIXELS};
 use super::{info, picture};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escaped};
 use crate::util::memory;
 use crate::util::random::{Purpose, stream};
-use crate::util::text::{escaped, grouped};
+use crate::util::text::grouped;
 
 /// Reads `folder/train` and `folder/test`. Exit code 3, naming the file or folder, for anything unexpected.
 ///

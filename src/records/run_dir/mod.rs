@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::data::Standardisation;
 use crate::device;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::model::params::Params;
 use crate::records::answers::{self, Answers};
 use crate::records::weights;
@@ -26,7 +26,6 @@ use crate::train::{Evaluation, Observer, Outcome, Score};
 use crate::util::files::{self, failed};
 use crate::util::lock;
 use crate::util::statistics::Spread;
-use crate::util::text::shown;
 
 pub use csv::Csv;
 pub use read::Records;

@@ -7,13 +7,12 @@ use serde::Deserialize;
 
 use super::{CONFIG, METRICS, RunDir, STANDARDISATION, SUMMARY, read, starts, weights_file};
 use crate::config::{Config, Settings};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::records::answers;
 use crate::records::weights;
 use crate::util::files;
 use crate::util::files::failed;
 use crate::util::lock;
-use crate::util::text::shown;
 
 /// What is needed of a line of `metrics.jsonl`.
 #[derive(Deserialize)]

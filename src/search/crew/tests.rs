@@ -1,12 +1,13 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::config::device::Choice;
 use crate::config::preset::Preset;
 use crate::config::schedule::Triangle;
 use crate::config::spec::{Length, TrainSpec};
 use crate::data::Dataset;
 use crate::data::split::Split;
-use crate::device::{Choice, Device};
+use crate::device::Device;
 use crate::ranks::threads::on_ranks;
 
 const INPUTS: usize = 7;

@@ -1,6 +1,8 @@
 //! The report's published numbers, copied from its pages (KTH, DD2424 Deep Learning in Data Science, 10 April 2019).
 //! Accuracies are shares, 0 to 1.
 
+use crate::config::preset::Preset;
+
 /// A row of a search's table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
@@ -107,3 +109,12 @@ pub const TABLE_2: [Row; 30] = [
     tested(0.011_472_039_9, 0.579_533_333_3, 0.535, 0.522_8),
     tested(0.012_136_915_4, 0.576_111_111_1, 0.532_2, 0.521_9),
 ];
+
+/// The lambdas of a search of the report, in its order.
+pub fn lambdas(preset: Preset) -> Option<Vec<f64>> {
+    match preset {
+        Preset::Table1 => Some(TABLE_1.iter().map(|row| row.lambda).collect()),
+        Preset::Table2 => Some(TABLE_2.iter().map(|row| row.lambda).collect()),
+        _ => None,
+    }
+}

@@ -5,9 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Checkpoint, Fault, Run, Shapes};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::util::files::{self, Disk};
-use crate::util::text::shown;
 
 /// Checkpoints of single steps that are kept: the last, and the one before it in case the last is damaged.
 const KEPT: usize = 2;
