@@ -19,7 +19,11 @@ use crate::model::params::Params;
 use crate::ranks::{Ranks, Together};
 use crate::records::answers::Answers;
 use crate::records::checkpoint::{self, Checkpoints, Run, Shapes, Store};
-use crate::records::run_dir::{About, CONFIG, Csv, DataRecord, RunDir, SUMMARY, Start, TensorBoard};
+use crate::records::csv::Csv;
+use crate::records::processes::Start;
+use crate::records::run::{CONFIG, RunDir};
+use crate::records::summary::{self, About, DataRecord};
+use crate::records::tensorboard::TensorBoard;
 use crate::terminal::{self, Display, Header};
 use crate::train::{Evaluation, Observer, State, Training};
 use crate::util::files::System;
@@ -58,7 +62,7 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
                 ranks.first(|| tables(args, path))?;
                 return display.show(&format!("{}: the run is complete, there is nothing to do\n", shown(path)));
             }
-            if let Some(file) = lacks.filter(|file| !file.ends_with(SUMMARY)) {
+            if let Some(file) = lacks.filter(|file| !file.ends_with(summary::FILE)) {
                 display.note(&format!("{}: lost or damaged: it is made again from the last checkpoint", shown(&file)));
             }
             (run, ranks.tell(settings)?)

@@ -31,7 +31,7 @@ use crate::data::{Dataset, Standardisation, picture};
 use crate::engine::{Engine, Job};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
-use crate::records::run_dir::optional;
+use crate::records::files::optional;
 
 /// The record's name.
 pub const FILE: &str = "answers.json";

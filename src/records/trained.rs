@@ -3,16 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use safetensors::{Dtype, SafeTensors};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-
+use super::summary::{self, Summary};
+use super::weights::{self, STANDARDISATION};
 use crate::data::Standardisation;
 use crate::error::{Error, Result, shown};
-use crate::model::ModelSpec;
-use crate::model::params::{Params, tensors};
-use crate::records::run_dir::weights_file;
-use crate::records::weights;
+use crate::model::params::Params;
 use crate::util::text::grouped;
 
 /// The largest file that is read: far above the weights of [`ModelSpec::MAX_HIDDEN`] hidden units would be no limit at
@@ -30,19 +25,6 @@ pub struct Trained {
     pub params: Params,
 }
 
-/// The part of `summary.json` that is needed here.
-#[derive(Deserialize)]
-struct Summary {
-    data: Data,
-    /// One a network.
-    models: Vec<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct Data {
-    classes: Vec<String>,
-}
-
 impl Trained {
     /// Reads `weights.safetensors`, `standardisation.safetensors` and `summary.json` of a run's folder. Of a run of
     /// several networks `model` says which, from 0.
@@ -53,43 +35,36 @@ impl Trained {
     /// anything missing or damaged: values that are not those of the file's digest, a name, a type or a shape that is not
     /// the expected one, or a number that is not finite.
     pub fn open(run: &Path, model: Option<usize>) -> Result<Self> {
-        let path = run.join("summary.json");
+        let path = run.join(summary::FILE);
         let summary: Summary = serde_json::from_slice(&read(&path)?)
             .map_err(|error| Error::checkpoint(&path, format!("{error}; expected a summary that names the classes")))?;
-        let classes = summary.data.classes;
+        let classes = summary.about.data.classes;
         let weights = weights_of(run, summary.models.len(), model)?;
-
-        let path = run.join("standardisation.safetensors");
-        let bytes = read(&path)?;
-        let file = Tensors::parse(&path, &bytes, &["mean", "scale"])?;
-        let inputs = file.shape("mean")?.first().copied().unwrap_or(0);
-        let [mean, scale] = ["mean", "scale"].map(|name| file.floats(name, &[inputs]));
-        let standardisation = Standardisation { mean: mean?, scale: scale? };
-
-        let params = network(&run.join(weights), inputs, classes.len())?;
+        let standardisation = standardisation(&run.join(STANDARDISATION))?;
+        let params = network(&run.join(weights), standardisation.mean.len(), classes.len())?;
         Ok(Self { classes, standardisation, params })
     }
 }
 
+/// What must be done to a pixel, in a file that a training wrote.
+pub fn standardisation(path: &Path) -> Result<Standardisation> {
+    weights::read_standardisation(&read(path)?).map_err(damaged(path))
+}
+
 /// The network of so many inputs and classes in a file that a training wrote.
 pub fn network(path: &Path, inputs: usize, classes: usize) -> Result<Params> {
-    let bytes = read(path)?;
-    let file = Tensors::parse(path, &bytes, &["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"])?;
-    let hidden = file.shape("fc1.bias")?.first().copied().unwrap_or(0);
-    let spec = ModelSpec::new(inputs, hidden, classes)
-        .map_err(|error| Error::checkpoint(path, format!("fc1.bias has {hidden} values: {error}")))?;
-    let mut values: [Vec<f32>; 4] = Default::default();
-    for (values, tensor) in values.iter_mut().zip(tensors(&spec)) {
-        *values = weights::from_file(&tensor, &file.floats(tensor.name, &weights::shape(&tensor))?);
-    }
-    Ok(Params { spec, values })
+    weights::read_network_of(&read(path)?, inputs, classes).map_err(damaged(path))
+}
+
+fn damaged(path: &Path) -> impl Fn(String) -> Error {
+    move |what| Error::checkpoint(path, format!("{what}; cyclone train --resume makes it again from the last checkpoint"))
 }
 
 /// The file of one of a run's networks.
 fn weights_of(run: &Path, networks: usize, model: Option<usize>) -> Result<String> {
     match (networks, model) {
-        (1, None | Some(0)) => Ok(weights_file(0, 1)),
-        (2.., Some(model)) if model < networks => Ok(weights_file(model, networks)),
+        (1, None | Some(0)) => Ok(weights::file_name(0, 1)),
+        (2.., Some(model)) if model < networks => Ok(weights::file_name(model, networks)),
         (_, given) => {
             let run = shown(run);
             let given = given.map_or(String::new(), |model| format!("--model {model}: "));
@@ -111,53 +86,6 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(failed(format!("not a regular file of {} bytes at most", grouped(MAX_BYTES))));
     }
     fs::read(path).map_err(|fault| failed(fault.to_string()))
-}
-
-/// The tensors of a file, which are those expected and no others.
-struct Tensors<'a> {
-    path: &'a Path,
-    file: SafeTensors<'a>,
-}
-
-impl<'a> Tensors<'a> {
-    fn parse(path: &'a Path, bytes: &'a [u8], names: &[&str]) -> Result<Self> {
-        let damaged = |what: String| {
-            Error::checkpoint(path, format!("{what}; cyclone train --resume makes it again from the last checkpoint"))
-        };
-        let file = weights::parse(bytes).map_err(damaged)?;
-        let mut found = file.names();
-        let mut expected = names.to_vec();
-        found.sort_unstable();
-        expected.sort_unstable();
-        if found != expected {
-            return Err(damaged(format!("tensors {}, expected {}", found.join(", "), expected.join(", "))));
-        }
-        Ok(Self { path, file })
-    }
-
-    fn shape(&self, name: &str) -> Result<Vec<usize>> {
-        let tensor = self.file.tensor(name).map_err(|error| Error::checkpoint(self.path, error.to_string()))?;
-        Ok(tensor.shape().to_vec())
-    }
-
-    /// The values of a tensor of f32 of this shape.
-    fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let damaged = |what: String| {
-            Error::checkpoint(
-                self.path,
-                format!("{name}: {what}; cyclone train --resume makes it again from the last checkpoint"),
-            )
-        };
-        let tensor = self.file.tensor(name).map_err(|error| damaged(error.to_string()))?;
-        if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
-            return Err(damaged(format!("{:?} {:?}, expected F32 {shape:?}", tensor.dtype(), tensor.shape())));
-        }
-        let values: Vec<f32> = bytemuck::pod_collect_to_vec(tensor.data());
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(place) => Err(damaged(format!("value {place} is {}, expected a finite number", values[place]))),
-            None => Ok(values),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -216,7 +144,7 @@ mod tests {
         refused(|run| fs::write(run.join("summary.json"), "{\"data\":{},\"models\":[]}").unwrap(), &["classes"]);
         refused(
             |run| fs::copy(run.join("standardisation.safetensors"), run.join("weights.safetensors")).map(drop).unwrap(),
-            &["tensors mean, scale, expected fc1.bias"],
+            &["no tensor fc1.weight"],
         );
         let with = |change: fn(&mut Trained)| {
             move |run: &Path| {

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{bar, percent, scroll, table, tenths};
+use super::parts::{bar, scroll, table};
+use super::text::{percent, tenths};
 use crate::records::answers::{Answers, Mistake};
 use crate::util::text::grouped;
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{Charts, percent};
+use super::parts::Charts;
+use super::text::percent;
 use crate::config::schedule::Triangle;
-use crate::records::run_dir::Line;
+use crate::records::metrics::Line;
 use crate::report::chart::{Axis, Chart, Form, Mark, Panel, Point, Series, number};
 use crate::util::text::grouped;
 

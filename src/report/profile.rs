@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::runs::device;
-use super::{Card, Charts, Section, Subject, bar, duration, facts, heads, table, tenths};
+use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, table};
+use super::text::{device, duration, tenths};
 use crate::device::Record;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;

@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::curves::figures;
-use super::made::{settings, toml};
-use super::runs::device;
-use super::{Card, Charts, Section, Subject, duration, facts, moment, percent, table};
+use super::parts::{Card, Charts, Section, Subject, facts, table};
+use super::settings::{settings, toml};
+use super::text::{device, duration, moment, percent};
 use crate::config::preset::Preset;
-use crate::device::Record as Device;
 use crate::error::Result;
-use crate::records::run_dir::{Line, json};
+use crate::records::files::json;
+use crate::records::metrics::Line;
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
 use crate::search::Search;
 use crate::search::folder::{self, Plan};
 use crate::search::parameter::Parameter;
+use crate::search::summary::SearchSummary;
 use crate::search::trial::{Record, Scored, rank};
 use crate::train::Score;
 use crate::util::text::grouped;
@@ -27,28 +27,13 @@ const RANKED: usize = 60;
 /// A kind of score, where a trial has it.
 pub(super) type ScoreOf = fn(&Scored) -> Option<Score>;
 
-/// The part of `summary.json` that is shown.
-#[derive(Deserialize)]
-struct Summary {
-    version: String,
-    platform: String,
-    command: Vec<String>,
-    started: String,
-    /// None where shards were brought together.
-    #[serde(default)]
-    device: Option<Device>,
-    /// How many had records at the end.
-    trials: usize,
-    seconds: f64,
-}
-
 /// A search's records.
 pub(super) struct Searched {
     /// What people call it.
     pub name: String,
     folder: String,
     plan: Plan,
-    summary: Option<Summary>,
+    summary: Option<SearchSummary>,
     /// What was searched.
     pub search: Search,
     /// Of the trials that ended.
@@ -126,10 +111,10 @@ impl Subject for Searched {
         let mut made = vec![("folder", self.folder.clone())];
         if let Some(summary) = &self.summary {
             made.extend([
-                ("command", summary.command.join(" ")),
-                ("started", moment(&summary.started)),
-                ("platform", summary.platform.clone()),
-                ("version", format!("cyclone {}", summary.version)),
+                ("command", summary.origin.command.join(" ")),
+                ("started", moment(&summary.origin.started)),
+                ("platform", summary.origin.platform.clone()),
+                ("version", format!("cyclone {}", summary.origin.version)),
             ]);
         }
         let counts = [data.train, data.validation, data.test].map(|count| grouped(count as u64));

@@ -36,6 +36,7 @@ pub mod reproduce;
 pub mod runner;
 pub mod shard;
 pub mod space;
+pub mod summary;
 pub mod table;
 pub mod trial;
 

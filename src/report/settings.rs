@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use maud::{Markup, html};
 use toml::Value;
 
-use super::runs::Run;
-use super::{duration, facts, moment, scroll, table};
+use super::parts::{facts, scroll, table};
+use super::run::Run;
+use super::text::{duration, moment};
 use crate::config::Config;
 use crate::config::spec::Length;
 use crate::error::{Error, Result};
-use crate::records::run_dir::Start;
+use crate::records::processes::Start;
 use crate::search::parameter::Parameter;
 use crate::util::text::grouped;
 

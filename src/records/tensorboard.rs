@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use prost::Message;
 
-use super::{Line, metrics, read, write};
+use super::files::write;
+use super::metrics::{self, Line};
 use crate::error::{Error, Result};
 use crate::train::{Evaluation, Observer};
 use crate::util::files::failed;
@@ -49,7 +50,7 @@ impl TensorBoard {
         let event = |step: u64, what| Event { wall_time: seconds(now), step: step.cast_signed(), what: Some(what) };
         let mut events = vec![event(0, What::FileVersion("brain.Event:2".into()))];
         if earlier.is_none() {
-            events.extend(summaries(&read::metrics(run)?.0, now)?);
+            events.extend(summaries(&metrics::read(run)?.0, now)?);
         } else if let Some(step) = resumed {
             events.push(event(step, What::Session(Session { status: START })));
         }
@@ -75,7 +76,7 @@ impl Observer for TensorBoard {
     }
 
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
-        self.write(&summaries(&metrics(evaluation).collect::<Vec<_>>(), Timestamp::now())?)
+        self.write(&summaries(&metrics::lines(evaluation).collect::<Vec<_>>(), Timestamp::now())?)
     }
 }
 

@@ -1,0 +1,77 @@
+//! Numbers, times and names as people read them.
+
+use crate::device::Record;
+use crate::report::chart::number;
+use crate::util::statistics::Spread;
+
+/// Letters, digits and single hyphens, 60 at most: of a longer text its beginning and its end.
+pub(super) fn slug(text: &str) -> String {
+    let plain: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let parts: Vec<_> = plain.split('-').filter(|part| !part.is_empty()).collect();
+    let slug = parts.join("-");
+    match slug.len() {
+        0 => "chart".into(),
+        1..=60 => slug,
+        length => format!("{}-{}", slug[..39].trim_end_matches('-'), slug[length - 20..].trim_start_matches('-')),
+    }
+}
+
+/// A share as people read it; the number and its sign stay together.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.2}\u{a0}%", share * 100.0)
+}
+
+/// The same where tenths are enough.
+pub(super) fn tenths(share: f64) -> String {
+    format!("{:.1}\u{a0}%", share * 100.0)
+}
+
+/// A mean of shares with its standard deviation.
+pub(super) fn mean(spread: &Spread) -> String {
+    format!("{:.2}\u{a0}±\u{a0}{:.2}\u{a0}%", spread.mean * 100.0, spread.deviation * 100.0)
+}
+
+/// A time in a record as people read it.
+pub(super) fn moment(recorded: &str) -> String {
+    let time = recorded.parse::<jiff::Zoned>();
+    time.map_or_else(|_| recorded.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S %:z").to_string())
+}
+
+/// Seconds as people read them.
+pub(super) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{} µs", number(s * 1e6, 3)),
+        s if s < 1.0 => format!("{} ms", number(s * 1e3, 3)),
+        s if s < 100.0 => format!("{} s", number(s, 3)),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// The device in a few words.
+pub(super) fn device(record: &Record) -> String {
+    match record {
+        Record::Cpu { threads } => format!("CPU, {threads} threads"),
+        Record::Gpu { adapter, .. } => adapter.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_keeps_both_ends() {
+        assert_eq!(slug("Run <1> — Cost"), "run-1-cost");
+        assert_eq!(slug("—"), "chart");
+        let long = slug(&format!("{}-accuracy-validation", "run ".repeat(30)));
+        assert!(long.len() <= 60 && long.starts_with("run-run") && long.ends_with("-accuracy-validation"), "{long}");
+    }
+
+    #[test]
+    fn times_have_three_digits_and_the_nearest_unit() {
+        let texts = [2.5e-7, 0.012_34, 12.34, 1234.0, 9000.0].map(duration);
+        assert_eq!(texts, ["0.25 µs", "12.3 ms", "12.3 s", "21 min", "2.5 h"]);
+    }
+}
