@@ -147,7 +147,11 @@ pub fn weights(bytes: &[u8]) {
         assert!(params.is_finite());
     }
     let folder = scratch();
-    let summary = br#"{"data": {"classes": ["ant", "bee"]}, "models": [{}]}"#;
+    let summary = br#"{"version": "", "platform": "", "command": [], "started": "", "engine": "", "seeds": [0],
+        "device": {"kind": "cpu", "threads": 1}, "parameters": 14, "steps": 1, "epochs": 1, "images_per_second": 1,
+        "data": {"name": "", "sha256": "", "classes": ["ant", "bee"], "train": 1, "validation": 0, "test": 0},
+        "models": [{"train": {"loss": 1, "cost": 1, "accuracy": 0}}], "seconds": {"training": 1, "evaluation": 1},
+        "microseconds_a_step": 1}"#;
     for name in ["summary.json", "standardisation.safetensors", "weights.safetensors"] {
         fs::write(folder.path().join("summary.json"), summary).unwrap();
         fs::write(folder.path().join("standardisation.safetensors"), tensors(&[("mean", &[3]), ("scale", &[3])]))

@@ -18,8 +18,7 @@ pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
 
 /// Writes a record as JSON that people can read too.
 pub fn write_json(folder: &Path, name: &str, record: &impl Serialize) -> Result<()> {
-    let mut text =
-        serde_json::to_vec_pretty(record).map_err(|error| Error::Internal(format!("{name}: {error}")))?;
+    let mut text = serde_json::to_vec_pretty(record).map_err(|error| Error::Internal(format!("{name}: {error}")))?;
     text.push(b'\n');
     write(folder, name, &text)
 }
@@ -51,4 +50,3 @@ pub fn json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<Option<T
     let damaged = |error| Error::checkpoint(path, format!("{error}; expected {expected}"));
     serde_json::from_slice(&bytes).map(Some).map_err(damaged)
 }
-

@@ -55,7 +55,6 @@ fn claim_fresh(base: &Path) -> Result<PathBuf> {
     Err(Error::output(base, "no free name"))
 }
 
-
 /// Whether a folder has nothing in it but what a process leaves that is killed before its run began.
 fn is_unused(path: &Path) -> Result<bool> {
     for entry in fs::read_dir(path).map_err(failed(path))? {

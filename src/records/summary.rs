@@ -165,4 +165,3 @@ impl Summary {
 pub fn read(run: &Path) -> Result<Option<Summary>> {
     json(&run.join(FILE), "the summary of a run. Remove it, and go on with the run by --resume")
 }
-

@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -120,7 +120,8 @@ impl<R: Read> Reader<R> {
         let mut all = Vec::new();
         for ((name, _), (start, end)) in expected.iter().zip(places) {
             // Not a cast: the data may begin at any address.
-            let values: Vec<_> = data[start..end].as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            let values: Vec<_> =
+                data[start..end].as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
             if let Some(place) = values.iter().position(|value| !value.is_finite()) {
                 return Err(format!("{name}: value {place} is {}, expected a finite number", values[place]));
             }

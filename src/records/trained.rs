@@ -57,7 +57,9 @@ pub fn network(path: &Path, inputs: usize, classes: usize) -> Result<Params> {
 }
 
 fn damaged(path: &Path) -> impl Fn(String) -> Error {
-    move |what| Error::checkpoint(path, format!("{what}; cyclone train --resume makes it again from the last checkpoint"))
+    move |what| {
+        Error::checkpoint(path, format!("{what}; cyclone train --resume makes it again from the last checkpoint"))
+    }
 }
 
 /// The file of one of a run's networks.
@@ -95,6 +97,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::model::ModelSpec;
     use crate::model::params::{B1, W2};
 
     fn sample() -> Trained {
@@ -112,7 +115,16 @@ mod tests {
         fs::write(run.join("weights.safetensors"), weights::network(&trained.params).unwrap()).unwrap();
         let standardisation = weights::standardisation(&trained.standardisation).unwrap();
         fs::write(run.join("standardisation.safetensors"), standardisation).unwrap();
-        let summary = serde_json::json!({ "data": { "classes": trained.classes }, "models": [{}] });
+        let score = serde_json::json!({ "loss": 1.0, "cost": 1.0, "accuracy": 0.5 });
+        let summary = serde_json::json!({
+            "version": "0.1.0", "platform": "linux x86_64", "command": ["cyclone", "train"], "started": "now",
+            "device": { "kind": "cpu", "threads": 1 }, "engine": "CPU", "seeds": [0], "parameters": 58,
+            "data": {
+                "name": "insects", "sha256": "", "classes": trained.classes, "train": 1, "validation": 0, "test": 0,
+            },
+            "steps": 1, "epochs": 1.0, "models": [{ "train": score }], "seconds": { "training": 1.0, "evaluation": 1.0 },
+            "images_per_second": 1.0, "microseconds_a_step": 1.0,
+        });
         fs::write(run.join("summary.json"), summary.to_string()).unwrap();
     }
 

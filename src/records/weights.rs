@@ -60,7 +60,8 @@ pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
 pub(super) fn read_network_of(bytes: &[u8], inputs: usize, classes: usize) -> Result<Params, String> {
     let file = Reader::new(bytes, bytes.len() as u64, HEADER)?;
     let hidden = file.rows("fc1.bias");
-    let spec = ModelSpec::new(inputs, hidden, classes).map_err(|error| format!("fc1.bias has {hidden} values: {error}"))?;
+    let spec =
+        ModelSpec::new(inputs, hidden, classes).map_err(|error| format!("fc1.bias has {hidden} values: {error}"))?;
     read_networks(file, &spec, 1)?.pop().ok_or_else(|| "not a network".into())
 }
 

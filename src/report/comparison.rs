@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::parts;
-use crate::report::chart::number;
+use super::text::number;
 use crate::search::reproduce::comparison::{Number, Of, Verdict};
 
 /// What a number is of.

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, table};
-use super::text::{device, duration, tenths};
+use super::text::{device, duration, number, tenths};
 use crate::device::Record;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
-use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
+use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::util::text::{bytes, grouped};
 
 /// The time in which a GPU runs no kernel, among the names of kernels.

@@ -7,12 +7,12 @@ use maud::{Markup, html};
 use super::curves::{by_step, figures};
 use super::parts::{Card, Charts, Section, Subject, facts};
 use super::search::{ScoreOf, Searched, lines, scatter};
-use super::text::{device, duration, mean, moment, percent};
+use super::text::{device, duration, mean, moment, number, percent};
 use super::{answers, comparison, network};
 use crate::error::{Error, Result};
 use crate::records::answers::{self as recorded, Answers};
 use crate::records::files::{json, optional};
-use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
+use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::search::parameter::Parameter;
 use crate::search::reproduce::comparison::{Number, Of, POINTS};
 use crate::search::reproduce::experiment::{Experiment, Part, Published};
@@ -83,7 +83,8 @@ impl Subject for Reproduction {
 
     fn cards(&self) -> Vec<Card> {
         let mut cards = Vec::new();
-        if let Some(ReproductionSummary { counts, .. }) = self.summary.as_ref().filter(|summary| summary.counts.of > 0) {
+        if let Some(ReproductionSummary { counts, .. }) = self.summary.as_ref().filter(|summary| summary.counts.of > 0)
+        {
             cards.push(Card::new(
                 "Inside their bands",
                 format!("{} of {}", counts.inside, counts.of),
@@ -93,9 +94,8 @@ impl Subject for Reproduction {
         // The best classifier, else what there is.
         let shown = ["best", "figure-3", "figure-2", "figure-1"].iter().find_map(|part| self.of(part, Of::Test));
         if let Some((number, ours)) = shown.and_then(|number| Some((number, number.ours?))) {
-            let value = number
-                .deviation
-                .map_or_else(|| percent(ours), |deviation| mean(&Spread { mean: ours, deviation }));
+            let value =
+                number.deviation.map_or_else(|| percent(ours), |deviation| mean(&Spread { mean: ours, deviation }));
             cards.push(Card::new(
                 format!("Test accuracy, {}", number.part),
                 value,

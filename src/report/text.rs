@@ -1,7 +1,6 @@
 //! Numbers, times and names as people read them.
 
 use crate::device::Record;
-use crate::report::chart::number;
 use crate::util::statistics::Spread;
 
 /// Letters, digits and single hyphens, 60 at most: of a longer text its beginning and its end.
@@ -57,6 +56,33 @@ pub(super) fn device(record: &Record) -> String {
     }
 }
 
+/// A number of so many digits that count, as people of the field write it: 0.00895, 1e-5, 12.5, 2500.
+pub(super) fn number(value: f64, digits: usize) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return if value == 0.0 { "0".into() } else { value.to_string() };
+    }
+    let power = value.abs().log10().floor();
+    if !(-4.0..6.0).contains(&power) {
+        return scientific(value, digits);
+    }
+    trimmed(&format!("{value:.*}", (digits as f64 - 1.0 - power).max(0.0) as usize)).to_owned()
+}
+
+/// The same with its power of ten: 2.5e6; 0 has none.
+pub(super) fn scientific(value: f64, digits: usize) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    let text = format!("{value:.*e}", digits.saturating_sub(1));
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    format!("{}e{exponent}", trimmed(mantissa))
+}
+
+/// Without zeros at the end of a fraction.
+fn trimmed(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +99,11 @@ mod tests {
     fn times_have_three_digits_and_the_nearest_unit() {
         let texts = [2.5e-7, 0.012_34, 12.34, 1234.0, 9000.0].map(duration);
         assert_eq!(texts, ["0.25 µs", "12.3 ms", "12.3 s", "21 min", "2.5 h"]);
+    }
+
+    #[test]
+    fn numbers_are_written_short() {
+        let written = [0.00895, 1e-5, 2.324_357e-5, 12.5, 2500.0, -0.5, 0.0, 1e9, 0.1].map(|value| number(value, 3));
+        assert_eq!(written, ["0.00895", "1e-5", "2.32e-5", "12.5", "2500", "-0.5", "0", "1e9", "0.1"]);
     }
 }
