@@ -148,7 +148,6 @@ impl Device {
                 };
                 let jobs = waves::fitting(&job, &gpu.limits, gpu.is_software())?;
                 let mut engines = jobs.iter().map(engine).collect::<Result<Vec<_>>>()?;
-                gpu.remember();
                 if engines.len() > 1 { Box::new(Waves::new(job, engines)) } else { Box::new(engines.remove(0)) }
             }
         })

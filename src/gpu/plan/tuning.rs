@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::SLICE;
+use super::tiles::SLICE;
 use crate::engine::Job;
 
 /// Most bytes of partial sums by slices: beyond, writing and reading them costs more than a third stage (at 30 models they
