@@ -5,19 +5,9 @@
 //! submission of one compute pass; what it needs (pixels, labels, learning rates) is uploaded before it starts, and nothing
 //! is read back until somebody asks for losses, sums or weights.
 //!
-//! **Not yet measured on a GPU.** Predicted for an H100 (132 multiprocessors at 1.75 GHz, a dependent dispatch 2.4 µs, a round
-//! trip to its L2 cache 330 cycles) from what NVIDIA's compiler makes of a transliteration to CUDA (`sm_90`; registers, order
-//! of loads and instructions are real, cycles are counted on paper):
-//!
-//! | version, 2026-11 | M = 1, two stages | M = 30, three stages |
-//! |---|---|---|
-//! | 23rd: inputs made as they are loaded, all blocks whole | 12 µs | 115 µs: forward 50, update 48 and its small values 5 |
-//! | 24th: what is computed now; transliterated before it was put into several files | 8 to 10 µs: head 1.5, update 3 to 4, two launches | 80 to 90 µs: forward 37 to 41, update 33, head 6 |
-//!
-//! What the compiled code taught: a load that is used in its branch is waited for there, one after another, so raw words stay
-//! in registers; loops of constant length over single numbers send out all their loads, over vec4 only two to four;
-//! workgroups with little to do go first, or they are what still runs at the end; three reads of workgroup memory for 32
-//! multiplications keep pace with the arithmetic, two for 16 do not. On llvmpipe, 2 cores: 14 to 26 ms a step.
+//! Not yet measured on a GPU. The kernels are written for what NVIDIA's compiler makes of them: raw words are loaded early
+//! and used late, loops have constant length, workgroups with little to do go first. What did not help, and the counts behind
+//! it, is in `docs/rejected.md`.
 //!
 //! On the GPU the models' hidden units stand side by side, each model padded to a multiple of four: `W1 [D, M·HP]`.
 

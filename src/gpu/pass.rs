@@ -88,9 +88,7 @@ impl Gpu {
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             let mut pass = Pass::begin(self, &mut encoder);
             commands(&mut pass);
-            let stamps = pass.stamps.take();
-            drop(pass);
-            let timed = stamps.map(|stamps| stamps.resolve(self, &mut encoder)).transpose()?;
+            let timed = pass.end().map(|stamps| stamps.resolve(self, &mut encoder)).transpose()?;
             Ok::<_, Error>((encoder.finish(), timed))
         })?;
         let submission = self.recorder.phase(Phase::Submit, || self.queue.submit([buffer]));
@@ -106,21 +104,30 @@ impl Gpu {
 pub(crate) struct Pass<'a> {
     gpu: &'a Gpu,
     encoder: &'a mut wgpu::CommandEncoder,
-    /// The one pass of all dispatches; none where stamps can only be taken at the ends of passes, a pass a dispatch.
-    open: Option<wgpu::ComputePass<'static>>,
-    stamps: Option<Stamps>,
+    dispatches: Dispatches,
+}
+
+/// How dispatches stand in passes.
+enum Dispatches {
+    /// All in one, stamps between them if they are timed.
+    Together(wgpu::ComputePass<'static>, Option<Stamps>),
+    /// Each in its own, where stamps can only be taken at the ends of passes.
+    Apart(Stamps),
 }
 
 impl<'a> Pass<'a> {
     fn begin(gpu: &'a Gpu, encoder: &'a mut wgpu::CommandEncoder) -> Self {
         let inside = gpu.device.features().contains(Features::TIMESTAMP_QUERY_INSIDE_PASSES);
-        let mut stamps = gpu.recorder.stamps().then(|| Stamps::new(gpu, !inside));
-        let mut open = (stamps.is_none() || inside)
-            .then(|| encoder.begin_compute_pass(&ComputePassDescriptor::default()).forget_lifetime());
-        if let (Some(stamps), Some(pass)) = (&mut stamps, &mut open) {
-            stamps.inside(gpu, pass);
-        }
-        Self { gpu, encoder, open, stamps }
+        let stamps = gpu.recorder.stamps().then(|| Stamps::new(gpu, !inside));
+        let dispatches = match stamps {
+            Some(stamps) if !inside => Dispatches::Apart(stamps),
+            mut stamps => {
+                let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default()).forget_lifetime();
+                stamps.iter_mut().for_each(|stamps| stamps.inside(gpu, &mut pass));
+                Dispatches::Together(pass, stamps)
+            }
+        };
+        Self { gpu, encoder, dispatches }
     }
 
     /// Encodes one dispatch of `grid` workgroups; `work` is asked for if it is timed.
@@ -132,19 +139,26 @@ impl<'a> Pass<'a> {
         grid: [u32; 3],
         work: impl FnOnce() -> Work,
     ) {
-        match (&mut self.open, &mut self.stamps) {
-            (Some(pass), stamps) => {
+        let stamps = match &mut self.dispatches {
+            Dispatches::Together(pass, stamps) => {
                 pipeline.dispatch(pass, bindings, step, grid);
-                if let Some(stamps) = stamps {
-                    stamps.inside(self.gpu, pass);
-                    stamps.dispatches.push((pipeline.name(), work()));
-                }
+                stamps.iter_mut().for_each(|stamps| stamps.inside(self.gpu, pass));
+                stamps.as_mut()
             }
-            (None, Some(stamps)) => {
+            Dispatches::Apart(stamps) => {
                 pipeline.dispatch(&mut stamps.pass(self.gpu, self.encoder), bindings, step, grid);
-                stamps.dispatches.push((pipeline.name(), work()));
+                Some(stamps)
             }
-            (None, None) => unreachable!("a pass without stamps is begun at once"),
+        };
+        if let Some(stamps) = stamps {
+            stamps.dispatches.push((pipeline.name(), work()));
+        }
+    }
+
+    fn end(self) -> Option<Stamps> {
+        match self.dispatches {
+            Dispatches::Together(_, stamps) => stamps,
+            Dispatches::Apart(stamps) => Some(stamps),
         }
     }
 }

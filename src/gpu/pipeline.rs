@@ -119,3 +119,19 @@ impl Pipeline {
         pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::device::Adapter;
+
+    #[test]
+    fn a_buffer_that_a_shader_declares_and_nobody_gives_is_named() {
+        let gpu = Gpu::open(&Adapter::Any).expect("a Vulkan driver: ./test installs a software one");
+        let pipeline = Pipeline::new(&gpu, &Shaders::default(), Kernel::Squares, &[]).unwrap();
+        let buffer = gpu.buffer("any", 16).unwrap();
+        let error = pipeline.bind(&gpu, &[("squares", &buffer), ("rows", &buffer)]).unwrap_err();
+        assert_eq!(error.exit_code(), 70);
+        assert!(error.to_string().contains("kernel squares: there is no buffer `matrix`"), "{error}");
+    }
+}

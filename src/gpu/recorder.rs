@@ -1,8 +1,8 @@
 //! What a profiled device writes down: when the host did what, how long every dispatch took on the GPU, which buffers
 //! were made.
 //!
-//! When off, it costs one uncontended lock per host phase, some 20 ns, and nothing per dispatch. When on, [`super::timestamps`]
-//! times the dispatches.
+//! When off, it costs one uncontended lock per host phase, and nothing per dispatch. When on, [`super::pass`] times the
+//! dispatches.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

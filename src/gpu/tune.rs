@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::model::params::Params;
 use crate::util::files;
 
-/// Steps of a measurement: 1 ms of an H100's time for one model, 10 ms for thirty.
+/// Steps of a measurement.
 const STEPS: usize = 60;
 /// Measurements of a tuning, of which the fastest counts: the others were disturbed.
 const REPEATS: usize = 4;
@@ -42,7 +42,7 @@ pub fn tuning(gpu: &Arc<Gpu>, job: &Job) -> Result<Option<Tuning>> {
     let best = measure(gpu, job)?;
     if let Some(path) = path {
         known.insert(key, best);
-        // A cache that cannot be written costs a second at the next start, and is not worth a word.
+        // A file that cannot be written costs the same measurement at the next start, and is not worth a word.
         let _ = write(&path, &known);
     }
     Ok(Some(best))
