@@ -55,11 +55,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// A feed of `dataset`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Gpu`] if memory does not suffice, but for `auto`, which then streams.
+    /// A feed of `dataset`. Where memory does not suffice for resident images, `auto` streams.
     pub fn new(gpu: &Gpu, plan: &Plan, dataset: Arc<Dataset>, kind: spec::Feed) -> Result<Self> {
         let size = dataset.labels.len() as u64 * 4 * plan.words();
         let parts = match kind {

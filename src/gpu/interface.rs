@@ -111,9 +111,7 @@ impl Interface {
                 let (left, right) = (self.value(left, constants)?, self.value(right, constants)?);
                 match op {
                     BinaryOperator::Add => left.checked_add(right),
-                    BinaryOperator::Subtract => left.checked_sub(right),
                     BinaryOperator::Multiply => left.checked_mul(right),
-                    BinaryOperator::Divide => left.checked_div(right),
                     _ => None,
                 }
             }

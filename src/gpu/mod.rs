@@ -80,11 +80,6 @@ pub struct GpuEngine {
 
 impl GpuEngine {
     /// An engine for `job` on `gpu`, its weights zero until [`Engine::load`].
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Error::Usage`] for a job that does not fit the adapter's limits, [`crate::error::Error::Gpu`] when
-    /// its memory does not suffice.
     pub fn new(
         gpu: Arc<Gpu>,
         job: &Job,

@@ -32,10 +32,6 @@ impl Gpu {
     }
 
     /// Stops, waits for the GPU and returns what was written down since [`Gpu::record`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Gpu`] if the device fails; [`Error::Internal`] if nothing was being recorded.
     pub fn recorded(&self) -> Result<Recording> {
         let state = self.recorder.state().take();
         let state = state.ok_or_else(|| Error::Internal("nothing was being recorded".into()))?;

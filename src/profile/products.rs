@@ -5,12 +5,10 @@ use serde::Serialize;
 
 use super::ceilings::Ceilings;
 use super::sample::{self, Sample};
-use crate::engine::Job;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::kernels::{Shaders, Use};
-use crate::gpu::plan::{Plan, Tuning};
-use crate::model::ModelSpec;
+use crate::gpu::plan::Tuning;
 use crate::verify::kernels::{Case, Kind, Shape};
 use crate::verify::launch::{Launch, Prepared};
 
@@ -83,11 +81,8 @@ fn product(gpu: &Gpu, of: Use, tuning: Tuning, shape: Shape, ceilings: &Ceilings
     }
     let error = launched.outcomes.iter().map(|(_, outcome)| outcome.share()).fold(0.0, f64::max);
     let seconds = time(gpu, &launch)?;
-    let Shape { d, h, c, m, b, .. } = shape;
-    let job = Job { model: ModelSpec::new(d, h, c)?, decay: vec![0.0; m], batch_size: b, shuffles: 1 };
-    let plan = Plan::new(&job, &gpu.limits, gpu.is_software(), Some(tuning))?;
-    let work = plan.work(of, b as u64, launch.step.next_rows.into());
-    let flops_per_second = work.flops as f64 / seconds.median();
+    let Shape { d, h, m, b, .. } = shape;
+    let flops_per_second = launch.work.flops as f64 / seconds.median();
     Ok(Product {
         device: gpu.info.name.clone(),
         kernel: of.kernel().name(),

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::kernels::{Kernel, Shaders, Step};
 use crate::gpu::pipeline::Pipeline;
+use crate::gpu::plan::Work;
 
 /// A NaN: what stands in every output before the dispatch, so that what is left unwritten cannot pass; and behind every
 /// tensor that is only read, so that a value from there cannot pass, not even multiplied by zero.
@@ -94,6 +95,8 @@ pub struct Launch {
     pub step: Step,
     /// Workgroups.
     pub grid: [u32; 3],
+    /// What it has to do.
+    pub work: Work,
     /// What the kernel declares, in any order.
     pub tensors: Vec<Tensor>,
     /// What each output must be.
@@ -141,12 +144,7 @@ impl Launch {
         Ok(Prepared { pipeline, bindings, buffers })
     }
 
-    /// Runs it once on `gpu`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Gpu`] for what the driver refuses or loses, [`Error::Internal`] for a shader that does not fit its tensors.
-    /// That the results are wrong is no error, but an outcome.
+    /// Runs it once on `gpu`. That the results are wrong is no error, but an outcome.
     pub fn run(&self, gpu: &Gpu, shaders: &Shaders) -> Result<Launched> {
         let Prepared { pipeline, bindings, buffers } = self.prepare(gpu, shaders)?;
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());

@@ -1,7 +1,7 @@
 //! How a job is cut, and the buffers that it takes.
 
 use super::tiles::{GROUP, PART, SLICE, TALLY};
-use super::tuning::Tuning;
+use super::tuning::{Tuning, product};
 use crate::engine::Job;
 
 /// Most hidden units that `head` sums at a time.
@@ -93,7 +93,6 @@ pub struct Plan {
 impl Plan {
     /// Sizes in checked arithmetic; `None` where one passes 2⁶⁴.
     pub(super) fn sized(job: &Job, software: bool, tuning: Tuning) -> Option<Self> {
-        let product = |factors: &[u64]| factors.iter().try_fold(1u64, |product, factor| product.checked_mul(*factor));
         let [d, h, c] = [job.model.inputs, job.model.hidden, job.model.classes].map(|size| size as u64);
         let (m, b, g) = (job.models() as u64, job.batch_size as u64, job.shuffles as u64);
         let row_bytes = d.div_ceil(4) * 4;

@@ -37,11 +37,14 @@ impl Tuning {
     pub(super) fn default_for(job: &Job) -> Self {
         let padded = job.model.hidden.next_multiple_of(4) as u64;
         let slices = (job.model.inputs as u64).div_ceil(SLICE);
-        let size = [slices, job.batch_size as u64, job.models() as u64, padded, 4]
-            .iter()
-            .try_fold(1u64, |product, factor| product.checked_mul(*factor));
+        let size = product(&[slices, job.batch_size as u64, job.models() as u64, padded, 4]);
         Self { fused: size.is_some_and(|size| size <= FUSED_PARTIALS), threads: (8, 16) }
     }
+}
+
+/// `None` if it passes 2⁶⁴.
+pub(super) fn product(factors: &[u64]) -> Option<u64> {
+    factors.iter().try_fold(1u64, |product, factor| product.checked_mul(*factor))
 }
 
 impl fmt::Display for Tuning {

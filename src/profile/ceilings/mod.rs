@@ -99,7 +99,7 @@ fn check(ceiling: Ceiling, right: bool) -> Result<()> {
     }
     Err(Error::CheckFailed(format!(
         "kernel {} gave a wrong result, so its time means nothing: is the driver sound? See cyclone verify",
-        ceiling.name()
+        ceiling.file().0
     )))
 }
 
@@ -111,12 +111,13 @@ fn time(
     buffers: &[(&str, &wgpu::Buffer)],
     groups: u32,
 ) -> Result<Sample> {
-    let label = Some(ceiling.name());
+    let (name, text) = ceiling.file();
+    let label = Some(name);
     let device = &gpu.device;
-    let interface = Interface::parse(ceiling.name(), ceiling.source())?;
-    let entries = interface.entries(ceiling.name(), buffers)?;
-    let (pipeline, bindings) = gpu.scoped(ceiling.name(), || {
-        let source = wgpu::ShaderSource::Wgsl(ceiling.source().into());
+    let interface = Interface::parse(name, text)?;
+    let entries = interface.entries(name, buffers)?;
+    let (pipeline, bindings) = gpu.scoped(name, || {
+        let source = wgpu::ShaderSource::Wgsl(text.into());
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,
             layout: None,

@@ -126,6 +126,7 @@ impl Bench {
             constants: self.plan.constants(of),
             step: self.step,
             grid: self.plan.grid(of, shape.b as u64),
+            work: self.plan.work(of, shape.b as u64, self.step.next_rows.into()),
             tensors,
             expected,
         }
