@@ -1,7 +1,7 @@
 //! What a profiled device writes down: when the host did what, how long every dispatch took on the GPU, which buffers
 //! were made.
 //!
-//! When off, it costs one uncontended lock per host phase, and nothing per dispatch. When on, [`super::pass`] times the
+//! When off, it costs one uncontended lock per host phase, and nothing per dispatch. When on, `pass` times the
 //! dispatches.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
