@@ -169,7 +169,7 @@ fn a_server_in_trouble_is_asked_again_and_then_given_up() {
     assert!(message.contains("503") && message.contains("Run it again later, try"), "{message}");
     // Where something is kept, that is gone on with.
     let message = refusal(vec![cut(&body(), 1_000), busy(), busy(), busy()]);
-    assert!(message.contains("Run it again to go on after 1,000 bytes, try"), "{message}");
+    assert!(message.contains("Run it again to resume after 1,000 bytes, try"), "{message}");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_server_that_sends_a_byte_now_and_then_is_given_up_in_time() {
     let (result, _) = get_with(&url, folder.path(), &Patience { overall: Duration::from_secs(1), ..QUICK });
     let error = result.unwrap_err();
     assert_eq!(error.exit_code(), 7, "{error}");
-    assert!(error.to_string().contains("time for it is over"), "{error}");
+    assert!(error.to_string().contains("time limit is reached"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(4));
 }
 

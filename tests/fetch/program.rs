@@ -51,7 +51,7 @@ fn a_file_that_is_not_the_archive_is_refused_by_its_checksum() {
     assert!(text(&output.stderr).contains("or it is damaged; remove it"), "{}", text(&output.stderr));
     assert!(kept.exists());
     let output = fetch(folder.path(), &["--mirror", "example.org/archive"]);
-    assert!(text(&output.stderr).contains("an address that begins with https://"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("an address that starts with https://"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_disk_that_fills_up_says_what_is_needed_and_what_is_free() {
     let error = get(&url, folder.path()).0.unwrap_err();
     assert_eq!(error.exit_code(), 4, "{error}");
     let message = error.to_string();
-    assert!(message.contains("No space left") && message.contains("293.0 KiB are needed"), "{message}");
+    assert!(message.contains("No space left") && message.contains("293.0 KiB needed"), "{message}");
     assert!(message.contains("--dest"), "{message}");
 }
 
@@ -100,7 +100,7 @@ fn a_disk_too_small_is_found_out_before_the_download() {
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{message}");
     assert!(
-        message.contains("338.0 MiB are needed") && message.contains("free here") && message.contains("--dest"),
+        message.contains("338.0 MiB needed") && message.contains("free here") && message.contains("--dest"),
         "{message}"
     );
     assert!(requests.try_recv().is_err(), "nothing was asked for");

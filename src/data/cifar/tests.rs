@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::data::spec::Source;
 use crate::util::random::{Purpose, stream};
 
 /// Images a file in these tests.
@@ -106,7 +107,7 @@ fn other_versions_are_recognised_by_their_names() {
         for name in names {
             fs::write(folder.path().join(name), [0]).unwrap();
         }
-        let error = Dataset::open_path(folder.path()).unwrap_err();
+        let error = Dataset::open(&Source::Path(folder.path().into())).unwrap_err();
         assert_eq!(error.exit_code(), 3);
         assert!(error.to_string().contains(&format!("this looks like {expected}")), "{error}");
     }
