@@ -204,7 +204,7 @@ fn the_same_run_is_exported_to_the_same_bytes_and_nothing_is_overwritten() {
         let read = |name: &str| fs::read(folder.path().join(format!("{name}.{format}"))).unwrap();
         assert_eq!(read("one"), read("two"), "{format}");
         let again = export(&format!("one.{format}"));
-        refused(folder.path(), &again.each_ref().map(String::as_str), 2, "nothing is overwritten");
+        refused(folder.path(), &again.each_ref().map(String::as_str), 2, "already exists");
     }
     refused(folder.path(), &["export", "run", "--format", "npz", "--out", "no/such/x.npz"], 4, "no/such/x.npz");
     refused(folder.path(), &["export", "run", "--format", "npz", "--out", "run"], 2, "--out run: a folder");
@@ -297,7 +297,7 @@ fn lr_find_refuses_what_means_nothing_to_it() {
     refused(&["--chart", "chart.jpg"], "--chart chart.jpg: expected a name that ends with .svg or .png");
     refused(&["--chart", "chart"], "--chart chart: expected a name");
     fs::write(folder.path().join("mine.svg"), "mine").unwrap();
-    refused(&["--chart", "mine.svg"], "--chart mine.svg: it is there, and nothing is overwritten");
+    refused(&["--chart", "mine.svg"], "--chart mine.svg: already exists; choose another name");
     assert_eq!(fs::read_to_string(folder.path().join("mine.svg")).unwrap(), "mine");
     refused(&["--from", "3", "--to", "2", "--data", "nothing"], "--from 3 --to 2");
     let output = lr_find(folder.path(), &["--chart", "no/such/chart.svg"]);

@@ -1,4 +1,4 @@
-//! The table of a network's named tensors, and their values on the host.
+//! The named tensors of a network, and their values on the host.
 
 use rand::distr::Distribution;
 use rand_distr::StandardNormal;
@@ -18,18 +18,18 @@ pub enum Init {
 /// A named tensor, stored as `[rows, columns]`, row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tensor {
-    /// The name PyTorch gives it. PyTorch stores a weight as `[out, in]`, the transpose of what is stored here.
+    /// Its name in PyTorch, which stores a weight as `[out, in]`, the transpose of the layout here.
     pub name: &'static str,
     /// Fan-in of a weight; 1 for a bias.
     pub rows: usize,
     /// Units of the layer.
     pub columns: usize,
-    /// How it starts.
+    /// Its initial values.
     pub init: Init,
 }
 
 impl Tensor {
-    /// A weight is penalised and has two dimensions; a bias neither.
+    /// Whether it is a weight, which is penalised and has two dimensions, or a bias.
     pub fn is_weight(&self) -> bool {
         self.init == Init::Normal
     }
@@ -39,7 +39,7 @@ impl Tensor {
         self.rows * self.columns
     }
 
-    /// Whether it has no values; never so in a checked shape.
+    /// Whether it has no values, which a checked shape rules out.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -54,7 +54,7 @@ pub const W2: usize = 2;
 /// Place of `b2 [C]` in the table.
 pub const B2: usize = 3;
 
-/// THE table: everything that allocates, checks or saves tensors reads it.
+/// The table of tensors, for everything that allocates, checks or saves them.
 pub fn tensors(spec: &ModelSpec) -> [Tensor; 4] {
     let ModelSpec { inputs, hidden, classes } = *spec;
     [
@@ -65,7 +65,7 @@ pub fn tensors(spec: &ModelSpec) -> [Tensor; 4] {
     ]
 }
 
-/// One network's values on the host, in the table's order and layout.
+/// The parameters of a network on the host, in the order and layout of [`tensors`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Params {
     /// The shape.
@@ -75,7 +75,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// Fresh values from `seed`: the same bits for both engines, drawn here once.
+    /// Initial values from `seed`, with the same bits for both engines.
     pub fn init(spec: &ModelSpec, seed: u64) -> Self {
         let mut index = 0;
         let values = tensors(spec).map(|tensor| {
@@ -117,7 +117,7 @@ mod tests {
         let n = params.values[W1].len() as f64;
         let mean = params.values[W1].iter().map(|&w| f64::from(w)).sum::<f64>() / n;
         let variance = params.values[W1].iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / n - mean * mean;
-        // 153,600 draws: the mean's deviation is 4.6e-5, the relative one of the variance 3.6e-3; five of each allowed.
+        // 153,600 draws: the standard error of the mean is 4.6e-5, the relative one of the variance 3.6e-3; five are allowed.
         approx::assert_abs_diff_eq!(mean, 0.0, epsilon = 2.3e-4);
         approx::assert_relative_eq!(variance * 3072.0, 1.0, max_relative = 1.8e-2);
         assert!(params.values[B1].iter().chain(&params.values[B2]).all(|&b| b == 0.0));

@@ -1,20 +1,20 @@
-//! Means and deviations of repeated runs.
+//! Means and standard deviations of repeated runs.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Mean and standard deviation of some figures.
+/// Mean and standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The mean.
     pub mean: f64,
-    /// The sample's standard deviation, its squares divided by `n − 1`; 0 of one figure.
+    /// The sample standard deviation, with `n − 1`; 0 for one value.
     pub deviation: f64,
 }
 
 impl Spread {
-    /// Of `values`; none without values.
+    /// Those of `values`; `None` if there are none.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len() as f64;
         if values.is_empty() {
@@ -26,7 +26,7 @@ impl Spread {
     }
 }
 
-/// As the report writes accuracies: `0.5701 ± 0.0015`.
+/// As in the report: `0.5701 ± 0.0015`.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.4} ± {:.4}", self.mean, self.deviation)

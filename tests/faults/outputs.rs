@@ -124,6 +124,6 @@ fn an_export_to_a_full_disk_leaves_nothing_and_one_to_a_file_that_is_there_leave
     assert!(left.into_iter().all(|name| !name.contains("new.npz")));
     fs::write(folder.path().join("mine.npz"), "mine").unwrap();
     let output = finish(&mut cyclone(folder.path(), &["export", "run", "--format", "npz", "--out", "mine.npz"]));
-    says(&exits(&output, 2), &["--out mine.npz", "nothing is overwritten"]);
+    says(&exits(&output, 2), &["--out mine.npz", "already exists"]);
     assert_eq!(fs::read_to_string(folder.path().join("mine.npz")).unwrap(), "mine");
 }
