@@ -103,7 +103,7 @@ fn images_reach_the_gpu_as_asked() {
 }
 
 #[test]
-fn without_timestamps_the_hosts_clock_remains_and_a_warning_says_so() {
+fn without_timestamps_the_hosts_clock_is_used_with_a_warning() {
     let (report, trace) = profile(&Options { timestamps: false, ..options(vec![any_gpu()]) });
     let device = &report.devices[0];
     assert!(device.step.is_none() && device.evaluated.is_none());
@@ -142,7 +142,7 @@ fn a_trace_has_a_track_for_the_host_and_one_for_the_gpu() {
 }
 
 #[test]
-fn a_recorded_run_gives_the_bits_of_one_that_is_not_and_other_bits_are_refused() {
+fn recording_does_not_change_bits_and_different_bits_are_refused() {
     let gpu = Gpu::open(&Adapter::Any).unwrap();
     let device = cyclone::device::Device::open(&any_gpu()).unwrap();
     let (workload, _) = Workload::open(&Source::Synthetic, 5, 11, 2).unwrap();
@@ -231,7 +231,7 @@ fn the_report_can_be_read_by_people_and_as_json() {
 }
 
 #[test]
-fn a_trace_is_written_where_it_was_asked_for_or_an_error_says_why_not() {
+fn a_trace_is_written_to_the_given_path_or_an_error_says_why_not() {
     let folder = tempfile::tempdir().unwrap();
     let small = "profile --device cpu --data synthetic --hidden 3 --batch-size 11 --steps 7 --repeats 1 --trace";
     let path = folder.path().join("trace.json");
@@ -246,7 +246,7 @@ fn a_trace_is_written_where_it_was_asked_for_or_an_error_says_why_not() {
 }
 
 #[test]
-fn a_flag_out_of_its_range_is_wrong_usage_and_is_named() {
+fn a_flag_out_of_range_is_a_usage_error_that_names_it() {
     for flag in ["--steps 0", "--repeats 0", "--models 0", "--batch-size 0", "--hidden 0", "--device gpu:x"] {
         let output = cyclone(&format!("profile --data synthetic --device cpu {flag}"));
         let message = String::from_utf8(output.stderr).unwrap();

@@ -67,7 +67,7 @@ fn image_folder(folder: &Path) {
 }
 
 #[test]
-fn predict_takes_pictures_of_any_size_and_names_classes() {
+fn predict_classifies_images_of_any_size() {
     let folder = trained(&[]);
     let at = |name: &str| folder.path().join(name);
     picture(&at("small.png"), 32, 32, ImageFormat::Png);
@@ -89,7 +89,7 @@ fn predict_takes_pictures_of_any_size_and_names_classes() {
 }
 
 #[test]
-fn predict_takes_a_folder_in_the_order_of_its_names() {
+fn predict_reads_a_folder_in_the_order_of_names() {
     let folder = trained(&[]);
     let pictures = folder.path().join("pictures");
     fs::create_dir_all(pictures.join("deeper")).unwrap();
@@ -116,7 +116,7 @@ fn predict_names_what_it_cannot_use() {
 }
 
 #[test]
-fn one_bad_picture_stops_no_others() {
+fn one_bad_image_does_not_stop_the_others() {
     let folder = trained(&[]);
     let at = |name: &str| folder.path().join(name);
     picture(&at("a.png"), 32, 32, ImageFormat::Png);
@@ -146,7 +146,7 @@ fn one_bad_picture_stops_no_others() {
 
 #[cfg(unix)]
 #[test]
-fn a_name_of_a_picture_steers_no_terminal_and_begins_no_line() {
+fn a_file_name_cannot_control_the_terminal_or_start_a_line() {
     let folder = trained(&[]);
     let name = "a\n  99.99%  forged\u{1b}[2J.png";
     picture(&folder.path().join(name), 32, 32, ImageFormat::Png);
@@ -170,7 +170,7 @@ fn a_name_of_a_picture_steers_no_terminal_and_begins_no_line() {
 }
 
 #[test]
-fn a_bit_that_flips_in_the_weights_of_a_run_is_noticed_by_all_that_read_them() {
+fn a_flipped_bit_in_the_weights_is_noticed_by_every_reader() {
     let folder = trained(&[]);
     picture(&folder.path().join("small.png"), 32, 32, ImageFormat::Png);
     for name in ["weights.safetensors", "standardisation.safetensors"] {
@@ -193,7 +193,7 @@ fn a_bit_that_flips_in_the_weights_of_a_run_is_noticed_by_all_that_read_them() {
 }
 
 #[test]
-fn the_same_run_is_exported_to_the_same_bytes_and_nothing_is_overwritten() {
+fn exports_are_deterministic_and_never_overwrite() {
     let folder = trained(&[]);
     for format in ["safetensors", "onnx", "npz"] {
         let export = |out: &str| ["export", "run", "--format", format, "--out", out].map(String::from);
@@ -211,7 +211,7 @@ fn the_same_run_is_exported_to_the_same_bytes_and_nothing_is_overwritten() {
 }
 
 #[test]
-fn an_imported_folder_is_the_folder_it_was_made_of() {
+fn an_imported_folder_equals_its_source() {
     let folder = tempdir().unwrap();
     image_folder(&folder.path().join("images"));
     let said = done(folder.path(), &["data", "import", "images", "imported"]);
@@ -278,7 +278,7 @@ fn lr_find_stops_where_the_loss_diverges_and_suggests_rates_below() {
 }
 
 #[test]
-fn lr_find_refuses_what_means_nothing_to_it() {
+fn lr_find_refuses_flags_without_a_meaning() {
     let folder = tempdir().unwrap();
     let refused = |more: &[&str], part: &str| {
         let output = lr_find(folder.path(), more);
@@ -305,7 +305,7 @@ fn lr_find_refuses_what_means_nothing_to_it() {
 }
 
 #[test]
-fn a_chart_is_drawn_as_its_name_says() {
+fn the_ending_selects_the_format_of_a_chart() {
     let folder = tempdir().unwrap();
     for (name, start) in [("chart.PNG", &b"\x89PNG\r\n"[..]), ("chart.svg", b"<svg")] {
         let output = lr_find(folder.path(), &["--steps", "20", "--chart", name]);
@@ -316,7 +316,7 @@ fn a_chart_is_drawn_as_its_name_says() {
 
 #[cfg(unix)]
 #[test]
-fn a_chart_that_cannot_be_written_loses_nothing_of_what_was_found() {
+fn the_result_is_shown_even_if_the_chart_cannot_be_written() {
     let folder = tempdir().unwrap();
     // No file may become longer than a block; the name itself can be made.
     let script = format!("trap '' XFSZ; ulimit -f 1; \"$0\" lr-find {SHORT} --steps 20 --chart chart.svg");
@@ -330,7 +330,7 @@ fn a_chart_that_cannot_be_written_loses_nothing_of_what_was_found() {
 }
 
 #[test]
-fn the_table_of_metrics_has_the_numbers_of_its_lines() {
+fn the_table_of_metrics_equals_its_lines() {
     let folder = trained(&["--csv"]);
     let read = |name: &str| fs::read_to_string(folder.path().join("run").join(name)).unwrap();
     let (table, lines) = (read("metrics.csv"), read("metrics.jsonl"));
@@ -355,7 +355,7 @@ fn the_table_of_metrics_has_the_numbers_of_its_lines() {
 }
 
 #[test]
-fn of_a_run_of_several_networks_one_is_chosen_by_its_number() {
+fn a_network_of_several_is_selected_by_its_number() {
     let folder = trained(&["--repeats", "2"]);
     let at = |name: &str| folder.path().join(name);
     picture(&at("small.png"), 32, 32, ImageFormat::Png);

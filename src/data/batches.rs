@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn any_epoch_can_be_had_without_those_before_it() {
+    fn any_epoch_is_available_without_the_earlier_ones() {
         let mut in_order = Batches::new((0..50).collect(), 7, vec![3]);
         let first = epoch(&mut in_order, 0);
         epoch(&mut in_order, 1);

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_imported_set_is_read_back_as_it_was() {
+    fn an_imported_data_set_is_read_back_unchanged() {
         let (_folder, path) = imported();
         let read = open(&path).unwrap();
         assert_eq!(read.digest(), sample().digest());
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_something_in_it_is_left_alone() {
+    fn a_folder_that_is_not_empty_is_not_changed() {
         let (_folder, path) = imported();
         let error = import(&sample(), &path).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{error}");

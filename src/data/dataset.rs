@@ -3,9 +3,7 @@
 //! Pixels stay bytes until they are inside a kernel. An image is one row of `D` = 3,072 bytes, channel-planar (all red,
 //! all green, all blue; each plane row by row from the top), as in the official files.
 //!
-//! CIFAR-10 takes 184 MB. Gathering 100 random rows takes 33 µs from memory; reading them from the official files on
-//! demand, by `pread` from the page cache, took 113 µs (medians of 2,000 batches over the 50,000 training images; 2-core
-//! AMD EPYC virtual machine, Linux 6.18, 2026-11-23).
+//! CIFAR-10 takes 184 MB. Reading images from the files on demand is slower: see `docs/rejected.md`.
 
 use std::fmt;
 use std::ops::Range;

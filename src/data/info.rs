@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sheet_has_means_on_the_left_and_images_in_their_classs_row() {
+    fn the_contact_sheet_has_means_on_the_left_and_a_row_for_each_class() {
         let sheet = contact_sheet(&sample());
         let red = |line: u32, x: u32| sheet.get_pixel(x, 2 + line * 34).0[0];
         let image = |column: u32| 2 + 16 + column * 34;

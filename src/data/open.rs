@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auto_takes_the_stand_in_only_when_nothing_is_there_and_says_so() {
+    fn auto_uses_the_stand_in_images_only_if_the_path_does_not_exist_and_says_so() {
         let folder = tempfile::TempDir::new().unwrap();
         let missing = folder.path().join("missing");
         let dataset = Dataset::auto(&missing).unwrap();

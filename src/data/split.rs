@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_the_first_or_random_images_validate() {
+    fn the_last_the_first_or_random_images_are_held_out() {
         let split = |pick| Split::new(&in_batches(), &spec(&[4, 2], images(3, pick))).unwrap();
         let last = split(Pick::Last);
         assert_eq!((&last.train[..], &last.validation[..]), (&[4, 5, 6, 7, 12][..], &[13, 14, 15][..]));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_batches_validate() {
+    fn whole_batches_are_held_out() {
         let split = Split::new(&in_batches(), &spec(&[1], Validation::Batches(vec![5, 2]))).unwrap();
         assert_eq!(split.train, [0, 1, 2, 3]);
         assert_eq!(split.validation, [4, 5, 6, 7, 16, 17, 18, 19]);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_that_do_not_exist_or_come_twice_are_refused() {
+    fn missing_and_repeated_batches_are_refused() {
         let one = || images(1, Pick::Last);
         refuses(&in_batches(), &[1, 0], one(), "--train-batches 1,0: batch 0: expected 1 to 5");
         refuses(&in_batches(), &[6], one(), "--train-batches 6: batch 6: expected 1 to 5");
@@ -188,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_in_both_parts_is_refused() {
+    fn a_batch_for_both_training_and_validation_is_refused() {
         let expected = "--train-batches 1,2 --val-batches 3,2: batch 2 is in both";
         refuses(&in_batches(), &[1, 2], Validation::Batches(vec![3, 2]), expected);
     }
 
     #[test]
-    fn a_set_without_batches_takes_no_list_of_them() {
+    fn a_data_set_without_batches_refuses_a_list_of_batches() {
         let tail = "tiny does not come in batches; omit the flag and use --val-images";
         refuses(&plain(), &[1, 2], images(1, Pick::Last), &format!("--train-batches 1,2: {tail}"));
         let validation = Validation::Batches(vec![5]);

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_depends_on_its_index_only() {
+    fn an_image_depends_only_on_its_index() {
         let data = dataset().unwrap();
         let mut alone = vec![0; INPUTS];
         for index in [0, 9_999, 50_000, 59_999] {

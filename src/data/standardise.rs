@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_dimension_has_scale_zero_and_is_counted() {
+    fn a_constant_input_has_scale_zero_and_is_counted() {
         let standardisation = Standardisation::of(&dataset(), &(0..2_400).collect::<Vec<_>>()).unwrap();
         assert_eq!((standardisation.mean[3], standardisation.scale[3]), (200.0, 0.0));
         assert_eq!(standardisation.constant(), 1);

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_a_python_dictionary_of_64_bytes_or_a_multiple() {
+    fn a_header_is_a_python_dictionary_of_a_multiple_of_64_bytes() {
         let bytes = header("<f4", &[50, 3072]);
         assert_eq!((bytes.len() % 64, bytes[bytes.len() - 1]), (0, b'\n'));
         assert_eq!(usize::from(bytes[8]) + 10, bytes.len());

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
+    fn the_same_seed_gives_the_same_bits_and_another_seed_gives_other_bits() {
         let spec = ModelSpec { inputs: 7, hidden: 5, classes: 3 };
         assert_eq!(Params::init(&spec, 1), Params::init(&spec, 1));
         assert_ne!(Params::init(&spec, 1), Params::init(&spec, 2));

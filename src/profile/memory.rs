@@ -18,7 +18,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn the_peak_is_that_of_the_resident_memory() {
+    fn the_peak_is_that_of_resident_memory() {
         assert_eq!(parse("VmPeak:\t  900 kB\nVmHWM:\t   12345 kB\nVmRSS:\t  11 kB\n"), Some(12345 * 1024));
         assert_eq!(parse("VmPeak:\t  900 kB\n"), None);
     }

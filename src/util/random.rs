@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_shuffle_apart_and_the_first_as_a_process_alone() {
+    fn ranks_have_different_shuffles_and_the_first_has_that_of_a_single_process() {
         let seeds: std::collections::BTreeSet<_> =
             (0..100).flat_map(|seed| (0..8).map(move |rank| shuffle_seed(seed, rank))).collect();
         assert_eq!(seeds.len(), 800);

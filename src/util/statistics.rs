@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_deviation_is_the_samples() {
+    fn the_deviation_is_that_of_a_sample() {
         // Mean 4; squares 9 + 1 + 0 + 16 = 26 over 3.
         let spread = Spread::of(&[1.0, 3.0, 4.0, 8.0]).unwrap();
         approx::assert_relative_eq!(spread.mean, 4.0);
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_written_as_the_report_writes_it() {
+    fn it_is_printed_as_in_the_report() {
         assert_eq!(Spread { mean: 0.57012, deviation: 0.00149 }.to_string(), "0.5701 ± 0.0015");
     }
 }

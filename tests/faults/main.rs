@@ -128,7 +128,7 @@ fn a_terminal_home_or_environment_that_says_nothing_changes_nothing() {
 }
 
 #[test]
-fn images_that_must_not_be_read_are_bad_data() {
+fn images_without_read_permission_are_exit_code_3() {
     let folder = workplace();
     let picture = folder.path().join("pictures/train/class-1/3.png");
     fs::set_permissions(&picture, fs::Permissions::from_mode(0o000)).unwrap();
@@ -139,7 +139,7 @@ fn images_that_must_not_be_read_are_bad_data() {
 }
 
 #[test]
-fn memory_that_is_too_small_for_the_images_ends_the_run_with_10_before_it_begins() {
+fn too_little_memory_for_the_images_is_exit_code_10_before_training() {
     let folder = workplace();
     // The images take 184 MB, and the program itself some more of addresses than that.
     for limit in [50_000, 100_000, 150_000] {
@@ -150,7 +150,7 @@ fn memory_that_is_too_small_for_the_images_ends_the_run_with_10_before_it_begins
 }
 
 #[test]
-fn memory_that_is_too_small_for_the_networks_ends_the_run_with_10_before_it_begins() {
+fn too_little_memory_for_the_networks_is_exit_code_10_before_training() {
     let folder = workplace();
     for (flags, of) in [
         ("--repeats 100000", "100,000 networks of 41 hidden units"),
@@ -210,7 +210,7 @@ fn a_terminal_that_closes_saves_the_state_and_nohup_goes_on() {
 }
 
 #[test]
-fn threads_that_the_system_does_not_give_end_the_run_with_10() {
+fn too_few_threads_are_exit_code_10() {
     let folder = workplace();
     open_to_all(folder.path());
     let Some(mut command) = as_nobody(&["prlimit", "--nproc=1"], folder.path()) else { return };
@@ -261,7 +261,7 @@ fn a_configuration_without_an_end_is_wrong_usage() {
 }
 
 #[test]
-fn test_images_that_are_training_images_too_are_counted_in_a_notice() {
+fn test_images_that_are_also_training_images_are_counted_in_a_notice() {
     let folder = workplace();
     let at = |place: &str| folder.path().join("pictures").join(place);
     for image in 0..2 {

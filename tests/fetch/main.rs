@@ -90,7 +90,7 @@ fn refusal(answers: Vec<Answer>) -> String {
 }
 
 #[test]
-fn a_file_arrives_and_its_progress_is_told() {
+fn a_file_is_downloaded_and_its_progress_is_reported() {
     let folder = tempdir().unwrap();
     let (url, _requests) = serve(vec![whole(&body())]);
     let (result, notes) = get(&url, folder.path());
@@ -100,7 +100,7 @@ fn a_file_arrives_and_its_progress_is_told() {
 }
 
 #[test]
-fn a_line_that_breaks_is_taken_up_where_it_broke() {
+fn a_broken_connection_is_resumed() {
     let folder = tempdir().unwrap();
     let body = body();
     let (url, requests) = serve(vec![cut(&body, 100_001), rest(&body, 100_001)]);
@@ -114,7 +114,7 @@ fn a_line_that_breaks_is_taken_up_where_it_broke() {
 }
 
 #[test]
-fn what_a_killed_process_has_left_is_gone_on_with() {
+fn the_download_of_a_killed_process_is_resumed() {
     let folder = tempdir().unwrap();
     let body = body();
     fs::write(folder.path().join("archive.part"), &body[..5_000]).unwrap();
@@ -126,7 +126,7 @@ fn what_a_killed_process_has_left_is_gone_on_with() {
 }
 
 #[test]
-fn another_version_of_the_file_is_begun_anew() {
+fn another_version_of_the_file_is_downloaded_from_the_start() {
     let folder = tempdir().unwrap();
     // What an earlier process left, of a version that the server no longer has: it answers with the whole new one.
     fs::write(folder.path().join("archive.part"), [9; 5_000]).unwrap();
@@ -138,7 +138,7 @@ fn another_version_of_the_file_is_begun_anew() {
 }
 
 #[test]
-fn a_part_without_a_version_is_begun_anew() {
+fn a_part_without_a_version_is_downloaded_from_the_start() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("archive.part"), [9; 5_000]).unwrap();
     let (url, requests) = serve(vec![whole(&body())]);
@@ -148,7 +148,7 @@ fn a_part_without_a_version_is_begun_anew() {
 }
 
 #[test]
-fn a_part_that_does_not_begin_where_it_was_asked_to_is_not_used() {
+fn a_response_with_the_wrong_range_is_not_used() {
     let folder = tempdir().unwrap();
     let body = body();
     let (url, _requests) = serve(vec![cut(&body, 1_000), rest(&body, 2_000), whole(&body)]);
@@ -157,7 +157,7 @@ fn a_part_that_does_not_begin_where_it_was_asked_to_is_not_used() {
 }
 
 #[test]
-fn a_server_in_trouble_is_asked_again_and_then_given_up() {
+fn server_errors_are_retried_a_few_times() {
     let folder = tempdir().unwrap();
     let busy = || reply("503 Service Unavailable", "Content-Length: 0\r\n", b"");
     let (url, _requests) = serve(vec![busy(), busy(), whole(&body())]);
@@ -173,13 +173,13 @@ fn a_server_in_trouble_is_asked_again_and_then_given_up() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_asked_for_once() {
+fn a_missing_file_is_not_retried() {
     let message = refusal(vec![reply("404 Not Found", "Content-Length: 0\r\n", b"")]);
     assert!(message.contains("404 Not Found. Try another address"), "{message}");
 }
 
 #[test]
-fn a_web_page_in_its_place_is_refused() {
+fn a_web_page_instead_of_the_file_is_refused() {
     let page = b"<html>please log in</html>";
     assert!(refusal(vec![whole(page)]).contains("26 bytes, expected 300,007"));
     // Without a length it is found out at its end: a shorter one is a broken line until the patience ends.
@@ -200,7 +200,7 @@ fn another_file_of_the_same_length_is_refused_and_removed() {
 }
 
 #[test]
-fn a_redirect_that_never_ends_is_refused() {
+fn endless_redirects_are_refused() {
     let turn = || reply("302 Found", "Location: /archive\r\nContent-Length: 0\r\n", b"");
     assert!(refusal((0..20).map(|_| turn()).collect()).contains("redirects"));
 }
@@ -212,7 +212,7 @@ fn more_than_was_published_is_refused() {
 }
 
 #[test]
-fn a_server_that_falls_silent_is_given_up() {
+fn a_silent_server_times_out() {
     let silent = || -> Answer {
         Box::new(|stream| {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 300007\r\n\r\n");
@@ -226,7 +226,7 @@ fn a_server_that_falls_silent_is_given_up() {
 }
 
 #[test]
-fn a_server_that_sends_a_byte_now_and_then_is_given_up_in_time() {
+fn a_slow_server_reaches_the_time_limit() {
     let folder = tempdir().unwrap();
     let drip = || -> Answer {
         Box::new(|stream| {
@@ -246,7 +246,7 @@ fn a_server_that_sends_a_byte_now_and_then_is_given_up_in_time() {
 }
 
 #[test]
-fn two_downloads_at_once_do_not_write_to_one_file() {
+fn two_processes_do_not_download_to_the_same_file() {
     let folder = tempdir().unwrap();
     let (sender, wait) = channel::<()>();
     let body = body();
@@ -270,7 +270,7 @@ fn two_downloads_at_once_do_not_write_to_one_file() {
 }
 
 #[test]
-fn no_server_at_all_says_where_to_put_the_file_by_hand() {
+fn without_a_server_the_message_says_where_to_put_the_file() {
     let folder = tempdir().unwrap();
     // A port that was free a moment ago.
     let url = format!("http://{}/", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());

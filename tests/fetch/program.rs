@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn the_program_ends_with_7_when_an_address_has_something_else() {
+fn an_address_with_another_file_is_exit_code_7() {
     let folder = tempdir().unwrap();
     let (url, _requests) = serve(vec![whole(b"<html>")]);
     let output = fetch(folder.path(), &["--mirror", &url]);
@@ -55,7 +55,7 @@ fn a_file_that_is_not_the_archive_is_refused_by_its_checksum() {
 }
 
 #[test]
-fn a_thing_of_that_name_that_is_no_cifar_10_is_left_alone() {
+fn a_folder_of_that_name_without_cifar_10_is_not_changed() {
     let folder = tempdir().unwrap();
     let there = folder.path().join("data/cifar-10-batches-bin");
     fs::create_dir_all(&there).unwrap();
@@ -68,7 +68,7 @@ fn a_thing_of_that_name_that_is_no_cifar_10_is_left_alone() {
 /// Whatever is written to `/dev/full` finds the disk full.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_that_fills_up_says_what_is_needed_and_what_is_free() {
+fn a_full_disk_is_reported_with_the_space_needed_and_free() {
     let folder = tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/full", folder.path().join("archive.part")).unwrap();
     let (url, _requests) = serve(vec![whole(&body())]);
@@ -82,7 +82,7 @@ fn a_disk_that_fills_up_says_what_is_needed_and_what_is_free() {
 /// A file system of 1 MiB, in a name space of its own so that nothing is left mounted.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_too_small_is_found_out_before_the_download() {
+fn a_disk_that_is_too_small_is_reported_before_the_download() {
     let folder = tempdir().unwrap();
     let within = |command: &str| {
         let script = format!("mount -t tmpfs -o size=1m tmpfs \"$0\" && {command}");

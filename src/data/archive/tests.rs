@@ -99,7 +99,7 @@ fn the_archive_gives_the_images_of_its_files() {
 }
 
 #[test]
-fn an_extension_before_a_member_is_passed_over() {
+fn an_extension_before_a_member_is_skipped() {
     let tar = Tar::default().member("x", EntryType::XHeader, 11, b"11 mtime=1\n");
     let rest = Tar::official(&[]);
     let (_folder, path) = on_disk(&Tar([tar.0, rest.0].concat()).gzip());
@@ -130,7 +130,7 @@ fn a_size_is_refused_before_a_byte_is_read() {
 }
 
 #[test]
-fn a_member_that_is_there_twice_is_refused() {
+fn a_repeated_member_is_refused() {
     let name = "cifar-10-batches-bin/data_batch_3.bin";
     let message = refusal(&Tar::official(&[]).file(name, &records(2)).gzip());
     assert!(message.contains("data_batch_3.bin\": is there twice"), "{message}");
@@ -143,7 +143,7 @@ fn missing_members_are_all_named() {
 }
 
 #[test]
-fn a_wrong_label_is_placed() {
+fn a_wrong_label_is_reported_with_its_offset() {
     let mut bytes = records(4);
     bytes[2 * RECORD] = 10;
     let tar = Tar::official(&["data_batch_5.bin"]).file("cifar-10-batches-bin/data_batch_5.bin", &bytes);
@@ -162,7 +162,7 @@ fn a_bomb_stops_at_the_cap() {
 }
 
 #[test]
-fn an_archive_cut_anywhere_is_refused() {
+fn a_truncated_archive_is_refused() {
     let whole = Tar::official(&[]).gzip();
     for length in [0, 1, 9, 10, 30, whole.len() / 2, whole.len() - 9, whole.len() - 8, whole.len() - 1] {
         let message = refusal(&whole[..length]);
@@ -179,7 +179,7 @@ fn a_wrong_checksum_is_noticed() {
 }
 
 #[test]
-fn a_second_stream_or_anything_else_behind_the_end_is_refused() {
+fn bytes_after_the_end_are_refused() {
     let whole = Tar::official(&[]).gzip();
     for tail in [gzip(b"more"), vec![0], b"<html>".to_vec()] {
         let message = refusal(&[whole.clone(), tail].concat());

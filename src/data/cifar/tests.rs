@@ -79,7 +79,7 @@ fn a_file_of_another_length_is_refused() {
 }
 
 #[test]
-fn a_label_above_nine_is_placed() {
+fn a_label_above_nine_is_reported_with_its_offset() {
     for (record, label, offset) in [(0, 10, "0"), (1, 255, "3,073"), (2, 10, "6,146")] {
         let mut bytes = records(2);
         bytes[record * RECORD] = label;

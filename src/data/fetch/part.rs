@@ -1,6 +1,5 @@
 //! The files of an unfinished download: `NAME.part`, `NAME.part.tag` and `NAME.part.lock`.
 
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -47,8 +46,7 @@ pub struct Part {
 impl Part {
     /// The part of the file `name` in `folder`.
     pub fn new(folder: &Path, name: &str) -> Self {
-        let with = |end: &str| folder.join([OsString::from(name), end.into()].into_iter().collect::<OsString>());
-        Self { path: with(".part"), tag: with(".part.tag") }
+        Self { path: folder.join(format!("{name}.part")), tag: folder.join(format!("{name}.part.tag")) }
     }
 
     /// Its size; 0 if it does not exist.

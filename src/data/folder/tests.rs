@@ -50,7 +50,7 @@ fn seed_of(dataset: &Dataset, row: usize) -> u8 {
 }
 
 #[test]
-fn every_image_is_there_with_its_class_and_its_planes() {
+fn every_image_is_read_with_its_class_and_its_planes() {
     let dataset = open(sample().path()).unwrap();
     assert_eq!((dataset.train, dataset.labels.len()), (9, 12));
     assert_eq!(dataset.classes, ["ant", "bee", "cow"]);
@@ -65,7 +65,7 @@ fn every_image_is_there_with_its_class_and_its_planes() {
 }
 
 #[test]
-fn two_readings_give_the_same_rows() {
+fn reading_twice_gives_the_same_rows() {
     let folder = sample();
     assert_eq!(open(folder.path()).unwrap().digest(), open(folder.path()).unwrap().digest());
 }
@@ -124,7 +124,7 @@ fn grey_transparent_and_deep_images_become_rgb() {
 }
 
 #[test]
-fn jpegs_are_read_whatever_their_name() {
+fn jpegs_are_read_under_any_name() {
     let folder = with("photo", |path| image(77, 32, 32).save_with_format(path, ImageFormat::Jpeg).unwrap());
     let dataset = open(folder.path()).unwrap();
     assert!((0..9).any(|row| seed_of(&dataset, row).abs_diff(77) < 10));
@@ -141,7 +141,7 @@ fn other_sizes_are_resized_and_counted() {
 }
 
 #[test]
-fn what_is_no_image_is_named() {
+fn a_file_that_is_not_an_image_is_named() {
     for (name, bytes) in [("0.txt", &b"hello"[..]), ("empty.png", b""), ("page.jpg", b"<html>"), ("a.gif", b"GIF89a")] {
         let folder = with(name, |path| fs::write(path, bytes).unwrap());
         refuses(&folder, &format!("train/ant/{name}"), "neither PNG nor JPEG");
@@ -206,7 +206,7 @@ fn one_class_or_an_empty_one_is_refused() {
 }
 
 #[test]
-fn hidden_files_are_passed_over_and_strays_are_named() {
+fn hidden_files_are_skipped_and_stray_files_are_named() {
     let folder = sample();
     fs::write(folder.path().join("train/.DS_Store"), b"x").unwrap();
     fs::write(folder.path().join("train/ant/.DS_Store"), b"x").unwrap();
@@ -230,7 +230,7 @@ fn links_to_folders_are_not_followed() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_leads_to_itself_is_named_and_so_is_a_line_in_a_name() {
+fn circular_links_and_newlines_in_names_are_reported() {
     let folder = sample();
     std::os::unix::fs::symlink("loop.png", folder.path().join("train/ant/loop.png")).unwrap();
     refuses(&folder, "train/ant/loop.png", "symbolic links");

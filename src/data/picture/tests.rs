@@ -31,7 +31,7 @@ fn red_quarter<E: ImageEncoder>(orientation: u8, width: u32, height: u32, encode
 
 /// EXIF 2.32, section 4.6.4: which side of the picture the first row and the first column are.
 #[test]
-fn a_picture_is_turned_as_its_exif_orientation_says() {
+fn the_exif_orientation_is_applied() {
     let [upper_left, upper_right, lower_left, lower_right] = [0, 1, 2, 3];
     // 6: the stored first row is the right side, so the camera was turned, and the stored left side is on top.
     for (orientation, expected) in [
@@ -54,7 +54,7 @@ fn a_picture_is_turned_as_its_exif_orientation_says() {
 }
 
 #[test]
-fn a_picture_may_have_16384_pixels_a_side_and_a_larger_one_is_refused_by_its_size() {
+fn an_image_has_at_most_16384_pixels_a_side() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("wide.png");
     let mut pixels = vec![0; INPUTS];
@@ -82,7 +82,7 @@ fn a_file_of_more_than_a_gibibyte_is_not_read() {
 }
 
 #[test]
-fn a_jpeg_cut_anywhere_is_refused_though_its_thumbnail_is_whole() {
+fn a_truncated_jpeg_is_refused_even_if_its_thumbnail_is_complete() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("cut.jpg");
     // Noise, so that most of the file is the image's data.
