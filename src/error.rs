@@ -93,7 +93,7 @@ pub enum Error {
         message: String,
     },
     /// Exit code 70: a bug in this program.
-    #[error("{0} (this is a mistake in cyclone: please report it)")]
+    #[error("{0} (this is a bug in cyclone: please report it)")]
     Internal(String),
 }
 

@@ -153,7 +153,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     dataset.batches = batches;
     let found = dataset.digest();
     if found != sha256 {
-        let what = format!("the SHA-256 of the images is {found}, expected {sha256} by {ABOUT}; import them again");
+        let what = format!("the SHA-256 of the images is {found}, but {ABOUT} says {sha256}; import them again");
         return Err(Error::data(folder, what));
     }
     Ok(dataset)

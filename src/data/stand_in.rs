@@ -106,8 +106,7 @@ fn coverage(inside: impl Fn(i32, i32) -> bool) -> [i32; PLANE] {
     })
 }
 
-/// Whether the shape of `class` covers a point: `x` to the right and `y` down from its centre, both in units of half its width over
-/// [`UNIT`].
+/// Whether the shape of `class` covers a point, `x` to the right and `y` down from its centre; [`UNIT`] is half its width.
 fn covers(class: u8, x: i32, y: i32) -> bool {
     let (across, down) = (x.abs(), y.abs());
     let from_centre = across.max(down);

@@ -40,6 +40,6 @@ fn busy(run: &Path) -> Error {
     };
     Error::Busy {
         path: run.to_owned(),
-        what: format!("{holder} trains in this folder: wait for it, stop it, or choose another folder with --out"),
+        what: format!("{holder} is training in this folder: wait for it, stop it, or choose another folder with --out"),
     }
 }

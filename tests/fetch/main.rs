@@ -262,7 +262,7 @@ fn two_processes_do_not_download_to_the_same_file() {
         requests.recv().unwrap();
         let error = get(&url, folder.path()).0.unwrap_err();
         assert_eq!(error.exit_code(), 9, "{error}");
-        assert!(error.to_string().contains("another process downloads this file"), "{error}");
+        assert!(error.to_string().contains("another process is downloading this file"), "{error}");
         sender.send(()).unwrap();
         first.join().unwrap().unwrap();
     });

@@ -95,7 +95,7 @@ fn read_members(stream: &mut impl Read, images: &mut Images, records: usize) -> 
             return refuse("not in the official archive".into());
         }
         if !seen.insert(short.to_owned()) {
-            return refuse("is there twice".into());
+            return refuse("is repeated".into());
         }
         let Some(place) = place else {
             if size > SLACK {

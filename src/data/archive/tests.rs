@@ -133,7 +133,7 @@ fn a_size_is_refused_before_a_byte_is_read() {
 fn a_repeated_member_is_refused() {
     let name = "cifar-10-batches-bin/data_batch_3.bin";
     let message = refusal(&Tar::official(&[]).file(name, &records(2)).gzip());
-    assert!(message.contains("data_batch_3.bin\": is there twice"), "{message}");
+    assert!(message.contains("data_batch_3.bin\": is repeated"), "{message}");
 }
 
 #[test]

@@ -19,11 +19,11 @@ pub fn need_space(folder: &Path, needed: u64) -> Result<()> {
 pub fn unwritable(path: &Path, needed: u64, fault: &io::Error) -> Error {
     let is_full = matches!(fault.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     let free = path.parent().filter(|_| is_full).and_then(|folder| fs4::available_space(folder).ok());
-    let help = free.map_or("name another folder with --dest".into(), |free| too_little(needed, free));
+    let help = free.map_or("choose another folder with --dest".into(), |free| too_little(needed, free));
     Error::output(path, format!("cannot be written: {fault}; {help}"))
 }
 
 fn too_little(needed: u64, free: u64) -> String {
     let [needed, free] = [needed, free].map(|n| bytes(n.into()));
-    format!("{needed} needed in all, {free} free here: free some, or name another folder with --dest")
+    format!("{needed} needed in all, {free} free here: free some, or choose another folder with --dest")
 }

@@ -51,7 +51,7 @@ pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
         Some(ImageFormat::Png) => {}
         Some(ImageFormat::Jpeg) if has_end(&file) => {}
         Some(ImageFormat::Jpeg) => {
-            return Err(refused(format!("truncated: {length} bytes, and the JPEG image does not end")));
+            return Err(refused(format!("truncated: the JPEG image does not end within {length} bytes")));
         }
         _ => return Err(refused("neither PNG nor JPEG by its first bytes: convert it".into())),
     }
