@@ -1,4 +1,4 @@
-//! Data sets as a user gives them: paths, real sizes, exit codes.
+//! Opening data sets: paths, full sizes, exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails, in its helpers too")]
 
@@ -11,7 +11,7 @@ use cyclone::data::{Dataset, FILES, Standardisation, split::Split};
 use cyclone::error::Error;
 use tempfile::TempDir;
 
-/// One pixel of each file's last image, so that no two files are the same.
+/// Sets a pixel of each file's last image, so that no two files are equal.
 fn tell_apart(folder: &Path) {
     for (name, pixel) in FILES.into_iter().zip(1..) {
         let mut file = File::options().write(true).open(folder.join(name)).unwrap();
@@ -20,7 +20,7 @@ fn tell_apart(folder: &Path) {
     }
 }
 
-/// The six files at their full size, all zeros but for a pixel: black airplanes, which take no room on the disk.
+/// The six files in full size, all zeros but for a pixel: black airplanes, in sparse files.
 fn black_airplanes(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     for name in FILES {
@@ -33,7 +33,7 @@ fn open(path: &Path) -> Result<Dataset, Error> {
     Dataset::open(&Source::Path(path.to_owned()))
 }
 
-/// The message with which `path` is refused.
+/// The error message for `path`.
 fn refusal(path: &Path, exit_code: u8) -> String {
     let error = open(path).unwrap_err();
     assert_eq!(error.exit_code(), exit_code, "{error}");

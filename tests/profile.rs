@@ -1,4 +1,4 @@
-//! The profiler, on whatever GPU there is: a software driver will do. No test demands a time, only that there is one.
+//! The profiler, on any GPU, including a software driver. No test expects a certain time, only that there is one.
 
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
@@ -40,7 +40,7 @@ fn profile(options: &Options) -> (Report, Trace) {
     cyclone::profile::run(options, Instant::now(), &mut |_| ()).unwrap()
 }
 
-/// Both engines, profiled once for all tests that only look.
+/// Both engines, profiled once for all tests that only read the result.
 fn both() -> &'static (Report, Trace) {
     static BOTH: LazyLock<(Report, Trace)> = LazyLock::new(|| profile(&options(vec![any_gpu(), Choice::Cpu])));
     &BOTH
@@ -61,7 +61,7 @@ fn every_kernel_of_a_step_and_of_an_evaluation_is_timed_on_the_gpus_clock() {
     for kernel in &step.kernels {
         assert!(Kernel::ALL.iter().any(|known| known.name() == kernel.kernel), "{}", kernel.kernel);
     }
-    // Updates may compute the next step's product as well, but every step has its own head.
+    // An update may include the next step's product, but every step has its own head.
     let head = step.kernels.iter().find(|kernel| kernel.kernel == Kernel::Head.name());
     assert_eq!(head.map(|kernel| kernel.dispatches as u64), Some(STEPS));
     let evaluated = device.evaluated.as_ref().expect("an adapter with timestamps");
@@ -136,7 +136,7 @@ fn a_trace_has_a_track_for_the_host_and_one_for_the_gpu() {
     assert_eq!(on(1, 2).count(), dispatches);
     assert!(on(1, 1).any(|span| span["name"] == "submit"));
     assert!(on(2, 1).count() > 0, "the CPU engine's chunks");
-    // Nothing can run on the GPU before the first command is encoded, give or take the clocks' difference.
+    // Nothing runs on the GPU before the first command is encoded, up to the difference of the clocks.
     let first = |tid| on(1, tid).map(|span| span["ts"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
     assert!(first(2) > first(1) - 1e5, "{} {}", first(1), first(2));
 }
@@ -238,7 +238,7 @@ fn a_trace_is_written_to_the_given_path_or_an_error_says_why_not() {
     assert_eq!(cyclone(&format!("{small} {}", path.display())).status.code(), Some(0));
     let trace: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert!(!trace["traceEvents"].as_array().unwrap().is_empty());
-    // Never over another file, and that is found out before a device is looked for.
+    // A file is never overwritten, and this is checked before a device is opened.
     let again = cyclone(&format!("profile --device gpu:999 --data synthetic --trace {}", path.display()));
     assert_eq!(again.status.code(), Some(2));
     let nowhere = folder.path().join("no/such/folder/trace.json");

@@ -1,4 +1,4 @@
-//! What is done before and after a training: predict, export, data, lr-find, and the other forms of the metrics.
+//! Commands before and after a training: predict, export, data, lr-find, and other formats of the metrics.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// What a command prints that must succeed.
+/// The output of a command, which must succeed.
 #[track_caller]
 fn done(folder: &Path, arguments: &[&str]) -> String {
     let output = cyclone(folder, arguments);
@@ -26,7 +26,7 @@ fn done(folder: &Path, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// Demands an exit code and a part of the message.
+/// Checks the exit code and a part of the message.
 #[track_caller]
 fn refused(folder: &Path, arguments: &[&str], code: i32, part: &str) {
     let output = cyclone(folder, arguments);
@@ -35,10 +35,10 @@ fn refused(folder: &Path, arguments: &[&str], code: i32, part: &str) {
     assert!(message.contains("error: ") && message.contains(part), "{part} in: {message}");
 }
 
-/// Flags of a small training on the stand-in.
+/// Flags of a small training on the stand-in images.
 const SHORT: &str = "--data synthetic --device cpu --train-batches 1 --val-batches 2 --hidden 7";
 
-/// A folder with a finished run in `run`.
+/// A folder with a complete run in `run`.
 fn trained(more: &[&str]) -> TempDir {
     let folder = tempdir().unwrap();
     let length = "--half-cycle 20 --cycles 1 --evals-per-cycle 2 --out run";
@@ -47,7 +47,7 @@ fn trained(more: &[&str]) -> TempDir {
     folder
 }
 
-/// A picture of flat colour.
+/// An image of one colour.
 fn picture(path: &Path, width: u32, height: u32, format: ImageFormat) {
     RgbImage::from_pixel(width, height, Rgb([200, 90, 30])).save_with_format(path, format).unwrap();
 }
@@ -81,7 +81,7 @@ fn predict_classifies_images_of_any_size() {
         assert!(classes.len() == 10 && probabilities.is_sorted_by(|a, b| a >= b), "{prediction}");
         approx::assert_abs_diff_eq!(probabilities.iter().sum::<f64>(), 1.0, epsilon = 1e-5);
     }
-    // The same colour in both sizes: a JPEG changes it a little.
+    // The same colour in both sizes; JPEG changes it slightly.
     assert_eq!(predictions[0]["classes"][0]["class"], predictions[1]["classes"][0]["class"]);
     let words = done(folder.path(), &["predict", "run", "small.png"]);
     assert_eq!(words.lines().count(), 4, "{words}");
@@ -155,7 +155,7 @@ fn a_file_name_cannot_control_the_terminal_or_start_a_line() {
     assert_eq!(words.lines().count(), 2, "{words}");
     let entries: Value = serde_json::from_str(&done(folder.path(), &["predict", "run", name, "--json"])).unwrap();
     assert_eq!(entries[0]["path"], name);
-    // These may stand for themselves in JSON.
+    // JSON need not escape these.
     let name = "a\u{7f}\u{9b}.png";
     picture(&folder.path().join(name), 32, 32, ImageFormat::Png);
     let words = done(folder.path(), &["predict", "run", name, "--json"]);
@@ -177,7 +177,7 @@ fn a_flipped_bit_in_the_weights_is_noticed_by_every_reader() {
         let path = folder.path().join("run").join(name);
         let whole = fs::read(&path).unwrap();
         let mut bytes = whole.clone();
-        // The lowest bit of the last value: a number as good as the one before.
+        // The lowest bit of the last value, which stays a valid number.
         let last = bytes.len() - 4;
         bytes[last] ^= 1;
         fs::write(&path, bytes).unwrap();
@@ -244,7 +244,7 @@ fn info_counts_classes_and_draws_a_contact_sheet() {
     let said = done(folder.path(), &arguments);
     assert!(said.contains("9 training, 6 test") && said.contains("cow"), "{said}");
     let sheet = image::open(folder.path().join("sheet.png")).unwrap();
-    // A column of means, half an image of room, 16 columns; a row for all and one a class; gaps of 2.
+    // A column of means, a gap of half an image, 16 columns; a row for all images and one a class; gaps of 2.
     assert_eq!((sheet.width(), sheet.height()), (17 * 34 + 2 + 16, 4 * 34 + 2));
     refused(folder.path(), &arguments, 2, "--contact-sheet sheet.png");
     let other = ["data", "info", "images", "--contact-sheet", "sheet.jpg"];
@@ -318,7 +318,7 @@ fn the_ending_selects_the_format_of_a_chart() {
 #[test]
 fn the_result_is_shown_even_if_the_chart_cannot_be_written() {
     let folder = tempdir().unwrap();
-    // No file may become longer than a block; the name itself can be made.
+    // No file may exceed a block, but the file can be created.
     let script = format!("trap '' XFSZ; ulimit -f 1; \"$0\" lr-find {SHORT} --steps 20 --chart chart.svg");
     let mut shell = Command::new("sh");
     shell.current_dir(folder.path()).args(["-c", &script, env!("CARGO_BIN_EXE_cyclone")]);
@@ -342,7 +342,7 @@ fn the_table_of_metrics_equals_its_lines() {
         assert_eq!(row.len(), columns.len());
         assert!(line.as_object().unwrap().keys().all(|key| columns.contains(&key.as_str())), "a column for {line}");
         for (column, cell) in columns.iter().zip(row) {
-            // In the text of the line, where no reading has rounded it; a comma or the brace ends a number.
+            // In the text of the line, before parsing rounds it; a comma or the brace ends a number.
             let there = |end| text.contains(&format!("\"{column}\":{cell}{end}"));
             assert!(
                 if line.get(column).is_some() { there(",") || there("}") } else { cell.is_empty() },

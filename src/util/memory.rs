@@ -7,7 +7,7 @@ use std::hint::black_box;
 use crate::error::{Error, Result};
 use crate::util::text::bytes;
 
-/// Fails unless `needed` more bytes can be allocated for `what`. Nothing is kept.
+/// Fails unless `needed` more bytes can be allocated. They are for `what`, and are not kept.
 pub fn expect(needed: u128, what: &str) -> Result<()> {
     let size = usize::try_from(needed).unwrap_or(usize::MAX);
     // Without the black box the compiler may drop an allocation that is never written to, and assume that it succeeds.

@@ -1,4 +1,4 @@
-//! Downloads from a server on this machine that behaves as badly as servers do.
+//! Downloads from a badly behaved server on this machine.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -23,7 +23,7 @@ use md5::{Digest, Md5};
 use server::{Answer, cut, reply, rest, serve, whole};
 use tempfile::{TempDir, tempdir};
 
-/// 300,007 bytes, more than a few blocks of the reader.
+/// 300,007 bytes, several blocks of the reader.
 fn body() -> Vec<u8> {
     (0..300_007u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
@@ -45,7 +45,7 @@ const QUICK: Patience = Patience {
     longest_wait: Duration::from_millis(20),
 };
 
-/// Keeps what it is told.
+/// Records the notices and the progress.
 #[derive(Default)]
 struct Notes(Vec<String>, Vec<u64>);
 
@@ -69,14 +69,14 @@ fn get(url: &str, folder: &Path) -> (Result<()>, Notes) {
     get_with(url, folder, &QUICK)
 }
 
-/// Demands that the folder hold the file and nothing else.
+/// Checks that the folder has the file and nothing else.
 #[track_caller]
 fn complete(folder: &TempDir) {
     assert_eq!(fs::read(folder.path().join("archive")).unwrap(), body());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the file is left");
 }
 
-/// The message of a download that fails for good. Nothing has the file's name.
+/// The error message of a download that fails permanently and leaves no file.
 #[track_caller]
 fn refusal(answers: Vec<Answer>) -> String {
     let folder = tempdir().unwrap();
@@ -128,7 +128,7 @@ fn the_download_of_a_killed_process_is_resumed() {
 #[test]
 fn another_version_of_the_file_is_downloaded_from_the_start() {
     let folder = tempdir().unwrap();
-    // What an earlier process left, of a version that the server no longer has: it answers with the whole new one.
+    // Part of an older version, which the server no longer has: it sends the whole new one.
     fs::write(folder.path().join("archive.part"), [9; 5_000]).unwrap();
     fs::write(folder.path().join("archive.part.tag"), "\"old\"").unwrap();
     let (url, requests) = serve(vec![whole(&body())]);
@@ -167,7 +167,7 @@ fn server_errors_are_retried_a_few_times() {
     complete(&folder);
     let message = refusal(vec![busy(), busy(), busy()]);
     assert!(message.contains("503") && message.contains("Run it again later, try"), "{message}");
-    // Where something is kept, that is gone on with.
+    // If a part is kept, the message says so.
     let message = refusal(vec![cut(&body(), 1_000), busy(), busy(), busy()]);
     assert!(message.contains("Run it again to resume after 1,000 bytes, try"), "{message}");
 }
@@ -182,7 +182,7 @@ fn a_missing_file_is_not_retried() {
 fn a_web_page_instead_of_the_file_is_refused() {
     let page = b"<html>please log in</html>";
     assert!(refusal(vec![whole(page)]).contains("26 bytes, expected 300,007"));
-    // Without a length it is found out at its end: a shorter one is a broken line until the patience ends.
+    // Without a length, a short file looks like a broken connection until the last retry.
     let endless = || reply("200 OK", "", page);
     assert!(refusal(vec![endless(), endless(), endless(), endless()]).contains("after 26 bytes"));
 }
@@ -279,13 +279,13 @@ fn without_a_server_the_message_says_where_to_put_the_file() {
     assert!(error.to_string().contains(&folder.path().join("archive").display().to_string()), "{error}");
 }
 
-/// An archive of the official form and sizes, its pixels black but for one of each file.
+/// An archive like the official one, with black pixels but for one in each file.
 fn black_archive() -> Vec<u8> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for name in [1, 2, 3, 4, 5].map(|batch| format!("data_batch_{batch}.bin")).iter().chain([&"test_batch.bin".into()])
     {
         let mut bytes = vec![0; 30_730_000];
-        // No two files are the same.
+        // No two files are equal.
         bytes[1] = name.as_bytes()[name.len() - 5];
         bytes.iter_mut().step_by(3073).zip((0..10).cycle()).for_each(|(label, class)| *label = class);
         let mut header = tar::Header::new_ustar();
@@ -311,7 +311,7 @@ fn an_archive_is_fetched_unpacked_and_found_again() {
     assert_eq!(dataset.labels[50_003], 3);
     assert_eq!(install(None).unwrap(), (there.clone(), false), "nothing is asked for again");
 
-    // From a file, which stays, and from one that was put into the folder by hand.
+    // From a file, which is kept, and from one that was put into the folder by hand.
     for (place, mirror) in [("kept.tar.gz", true), ("a.tar.gz", false)] {
         fs::remove_dir_all(&there).unwrap();
         let path = folder.path().join(place);

@@ -1,4 +1,4 @@
-//! `cyclone data fetch`, as it is typed.
+//! `cyclone data fetch` on the command line.
 
 use std::fs;
 use std::io::Write;
@@ -43,7 +43,7 @@ fn a_file_that_is_not_the_archive_is_refused_by_its_checksum() {
     assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains(CIFAR_10.md5), "{}", text(&output.stderr));
     assert!(folder.path().join("other.tar.gz").exists(), "the user's file stays");
-    // The same where it was put by hand, to be found.
+    // The same for an archive that was put into the folder by hand.
     let kept = folder.path().join("data").join(CIFAR_10.name);
     fs::write(&kept, b"other").unwrap();
     let output = fetch(folder.path(), &[]);
@@ -65,7 +65,7 @@ fn a_folder_of_that_name_without_cifar_10_is_not_changed() {
     assert_eq!(fs::read_to_string(there.join("mine.txt")).unwrap(), "mine");
 }
 
-/// Whatever is written to `/dev/full` finds the disk full.
+/// Writing to `/dev/full` fails as on a full disk.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_reported_with_the_space_needed_and_free() {
@@ -79,7 +79,7 @@ fn a_full_disk_is_reported_with_the_space_needed_and_free() {
     assert!(message.contains("--dest"), "{message}");
 }
 
-/// A file system of 1 MiB, in a name space of its own so that nothing is left mounted.
+/// A file system of 1 MiB, in its own mount namespace so that nothing stays mounted.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_is_too_small_is_reported_before_the_download() {
@@ -91,7 +91,7 @@ fn a_disk_that_is_too_small_is_reported_before_the_download() {
         unshare.output()
     };
     if !within("true").is_ok_and(|output| output.status.success()) {
-        // Not through eprintln!, which the test harness keeps to itself.
+        // Not with eprintln!, which the test harness captures.
         let _ = writeln!(std::io::stderr(), "NOT RUN: disk too small for a download: no `unshare -rm` with tmpfs here");
         return;
     }

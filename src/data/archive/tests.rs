@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::super::cifar::tests::{RECORDS, records};
 use super::*;
 
-/// A tar stream, made by hand where the `tar` crate would refuse to write it.
+/// A tar stream written by hand, with members that the `tar` crate refuses to write.
 #[derive(Default)]
 struct Tar(Vec<u8>);
 
@@ -34,12 +34,12 @@ impl Tar {
         self.member(name, EntryType::Regular, bytes.len() as u64, bytes)
     }
 
-    /// The members of the official archive, but for those that `skip` names.
+    /// The members of the official archive without those in `skip`.
     fn official(skip: &[&str]) -> Self {
         let folder = format!("{FOLDER}/");
         let mut tar = Self::default().member(&folder, EntryType::Directory, 0, &[]);
         tar = tar.file(&format!("{folder}batches.meta.txt"), b"airplane\n");
-        // Another order than the data set's, as in the official archive.
+        // Not in the order of the data set, as in the official archive.
         for place in [5, 0, 3, 1, 4, 2] {
             if !skip.contains(&FILES[place]) {
                 tar = tar.file(&format!("{folder}{}", FILES[place]), &records(place));
@@ -67,7 +67,7 @@ fn on_disk(bytes: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// The message with which `bytes` are refused.
+/// The error message for `bytes`.
 fn refusal(bytes: &[u8]) -> String {
     let (_folder, path) = on_disk(bytes);
     let error = open_with(&path, RECORDS).unwrap_err();
@@ -77,7 +77,7 @@ fn refusal(bytes: &[u8]) -> String {
     message
 }
 
-/// The archive with one member more, or with that member in place of the official one of its name.
+/// The archive with another member, which replaces the official one of the same name.
 #[track_caller]
 fn refuses_member(name: &str, kind: EntryType, size: u64, expected: &str) {
     let skip = name.strip_prefix("cifar-10-batches-bin/").unwrap_or_default();
@@ -155,7 +155,7 @@ fn a_wrong_label_is_reported_with_its_offset() {
 #[test]
 fn a_bomb_stops_at_the_cap() {
     let mut tar = Tar::official(&[]);
-    // 64 MiB of zeros behind the end mark become 64 KiB; the cap here is 1 MiB and six small files.
+    // 64 MiB of zeros after the end marker compress to 64 KiB; the limit here is 1 MiB and six small files.
     tar.0.resize(tar.0.len() + (64 << 20), 0);
     let message = refusal(&tar.gzip());
     assert!(message.contains("unpacks to 1,103,890 bytes or more"), "{message}");
@@ -195,7 +195,7 @@ fn a_web_page_under_the_archives_name_is_refused() {
 proptest! {
     #[test]
     fn a_tar_stream_with_bytes_exchanged_opens_or_is_refused(
-        // Half of the changes fall on a header, whose 512 bytes begin at a multiple of 512.
+        // Half of the changes are in a header, whose 512 bytes start at a multiple of 512.
         changes in proptest::collection::vec((0_usize..120, 0_usize..512, any::<u8>()), 1..4), header: bool,
     ) {
         let mut tar = Tar::official(&[]);

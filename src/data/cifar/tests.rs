@@ -34,7 +34,7 @@ pub(in crate::data) fn dataset() -> Dataset {
     open_with(folder().path(), RECORDS).unwrap()
 }
 
-/// The message with which the folder is refused after `spoil` had its third file.
+/// The error message for the folder after `spoil` has changed its third file.
 fn refusal(spoil: impl FnOnce(PathBuf)) -> String {
     let folder = folder();
     spoil(folder.path().join("data_batch_3.bin"));
@@ -43,7 +43,7 @@ fn refusal(spoil: impl FnOnce(PathBuf)) -> String {
     error.to_string()
 }
 
-/// The message for a third file of these bytes.
+/// The error message for a third file with these bytes.
 fn refusal_of(bytes: &[u8]) -> String {
     let message = refusal(|path| fs::write(path, bytes).unwrap());
     assert!(message.contains("data_batch_3.bin: "), "{message}");

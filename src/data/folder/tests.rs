@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use super::super::cifar::{self, PLANE};
 use super::*;
 
-/// Pixels that differ between images, places and channels.
+/// An image whose pixels depend on the image, the position and the channel.
 fn image(seed: u8, width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([seed, (x * 7) as u8, (y * 5) as u8]))
 }
@@ -25,7 +25,7 @@ fn sample() -> TempDir {
     folder
 }
 
-/// The image folder with the first ant replaced.
+/// The image folder with another file instead of the first ant.
 fn with(name: &str, save: impl FnOnce(&Path)) -> TempDir {
     let folder = sample();
     fs::remove_file(folder.path().join("train/ant/0.png")).unwrap();
@@ -38,13 +38,13 @@ fn refuses(folder: &TempDir, place: &str, expected: &str) {
     let error = open(folder.path()).unwrap_err();
     let message = error.to_string();
     assert_eq!(error.exit_code(), 3, "{message}");
-    // Collected from its parts, a path has no separator at its end.
+    // Collecting the components removes a separator at the end.
     let place: PathBuf = folder.path().join(place).components().collect();
     assert!(message.starts_with(&format!("{}: ", place.display())), "{message}");
     assert!(message.contains(expected), "{message}");
 }
 
-/// Red of the first pixel, which in [`image`] is the image's own.
+/// Red of the first pixel, which is the seed of [`image`].
 fn seed_of(dataset: &Dataset, row: usize) -> u8 {
     dataset.image(row as u32)[0]
 }
@@ -89,7 +89,7 @@ fn the_images_of_the_binary_files_saved_as_png_are_the_same_images() {
             }
         }
     }
-    // Three test images cannot fill ten test classes: give the others one each, and leave those out of the comparison.
+    // Three test images cannot fill ten test classes: the others get one each, which is not compared.
     let fillers = 10 - (binary.labels.len() - binary.train);
     for class in &binary.classes {
         let target = folder.path().join("test").join(class);
@@ -164,7 +164,7 @@ fn a_damaged_image_is_named() {
 
 #[test]
 fn a_bomb_is_refused_by_its_header() {
-    // The header of a PNG of 65,535 x 65,535 pixels: 12 GiB if it were believed.
+    // The header of a PNG of 65,535 x 65,535 pixels: 12 GiB if it were true.
     let folder = with("bomb.png", |path| {
         image(0, 32, 32).save(path).unwrap();
         let mut bytes = fs::read(path).unwrap();
