@@ -19,5 +19,3 @@ pub use cifar::{FILES, INPUTS};
 pub use dataset::Dataset;
 pub use folder::picture_files;
 pub use standardise::Standardisation;
-
-pub(crate) use crate::util::digest::{hex, sha256};

@@ -16,11 +16,12 @@ use super::context::Gpu;
 use super::plan::{Plan, Tuning};
 use super::{GpuEngine, Options};
 use crate::config::spec::Feed;
-use crate::data::{Dataset, Standardisation, hex};
+use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::gpu::kernels::Kernel;
 use crate::model::params::Params;
+use crate::util::digest::hex;
 
 /// Steps of a measurement: 1 ms of an H100's time for one model, 10 ms for thirty.
 const STEPS: usize = 60;

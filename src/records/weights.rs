@@ -9,10 +9,11 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
-use crate::data::{Standardisation, sha256};
+use crate::data::Standardisation;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::model::params::{Params, Tensor, tensors};
+use crate::util::digest::sha256;
 
 /// A named tensor: its shape and its values, row-major.
 pub type Named = (String, Vec<usize>, Vec<f32>);

@@ -21,7 +21,8 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Self { path, _file: file }),
             Err(TryLockError::WouldBlock) => {
-                let what = "another process is downloading this file: wait for it, or choose another folder with --dest";
+                let what =
+                    "another process is downloading this file: wait for it, or choose another folder with --dest";
                 Err(Error::Busy { path: folder.join(published.name), what: what.into() })
             }
             Err(TryLockError::Error(fault)) => Err(Error::output(&path, fault.to_string())),
