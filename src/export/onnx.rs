@@ -68,7 +68,7 @@ pub fn encode(trained: &Trained) -> Vec<u8> {
         producer_name: env!("CARGO_PKG_NAME").into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
-        opset_import: vec![OperatorSet { domain: String::new(), version: OPERATORS }],
+        opset_import: vec![OperatorSet { version: OPERATORS }],
         metadata_props: vec![Entry { key: "classes".into(), value: names }],
     };
     model.encode_to_vec()
@@ -92,8 +92,6 @@ struct Model {
 
 #[derive(Clone, PartialEq, Message)]
 struct OperatorSet {
-    #[prost(string, tag = "1")]
-    domain: String,
     #[prost(int64, tag = "2")]
     version: i64,
 }

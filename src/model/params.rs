@@ -6,15 +6,6 @@ use rand_distr::StandardNormal;
 use crate::model::ModelSpec;
 use crate::util::random::{Purpose, stream};
 
-/// How a tensor's values are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Init {
-    /// Normal with mean 0 and standard deviation 1/√fan-in.
-    Normal,
-    /// All zero.
-    Zero,
-}
-
 /// A named tensor, stored as `[rows, columns]`, row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tensor {
@@ -24,16 +15,11 @@ pub struct Tensor {
     pub rows: usize,
     /// Units of the layer.
     pub columns: usize,
-    /// Its initial values.
-    pub init: Init,
+    /// Whether it is a weight, which is penalised and starts from random values, or a bias, which starts from 0.
+    pub is_weight: bool,
 }
 
 impl Tensor {
-    /// Whether it is a weight, which is penalised and has two dimensions, or a bias.
-    pub fn is_weight(&self) -> bool {
-        self.init == Init::Normal
-    }
-
     /// Number of values.
     pub fn len(&self) -> usize {
         self.rows * self.columns
@@ -58,10 +44,10 @@ pub const B2: usize = 3;
 pub fn tensors(spec: &ModelSpec) -> [Tensor; 4] {
     let ModelSpec { inputs, hidden, classes } = *spec;
     [
-        Tensor { name: "fc1.weight", rows: inputs, columns: hidden, init: Init::Normal },
-        Tensor { name: "fc1.bias", rows: 1, columns: hidden, init: Init::Zero },
-        Tensor { name: "fc2.weight", rows: hidden, columns: classes, init: Init::Normal },
-        Tensor { name: "fc2.bias", rows: 1, columns: classes, init: Init::Zero },
+        Tensor { name: "fc1.weight", rows: inputs, columns: hidden, is_weight: true },
+        Tensor { name: "fc1.bias", rows: 1, columns: hidden, is_weight: false },
+        Tensor { name: "fc2.weight", rows: hidden, columns: classes, is_weight: true },
+        Tensor { name: "fc2.bias", rows: 1, columns: classes, is_weight: false },
     ]
 }
 
@@ -75,20 +61,19 @@ pub struct Params {
 }
 
 impl Params {
-    /// Initial values from `seed`, with the same bits for both engines.
+    /// Initial values from `seed`, with the same bits for both engines: weights are normal with standard deviation
+    /// 1/√fan-in, biases 0.
     pub fn init(spec: &ModelSpec, seed: u64) -> Self {
         let mut index = 0;
         let values = tensors(spec).map(|tensor| {
             let mut generator = stream(seed, Purpose::Weights, index);
             index += 1;
-            match tensor.init {
-                Init::Zero => vec![0.0; tensor.len()],
-                Init::Normal => {
-                    let deviation = 1.0 / (tensor.rows as f64).sqrt();
-                    let mut draw = || -> f64 { StandardNormal.sample(&mut generator) };
-                    (0..tensor.len()).map(|_| (draw() * deviation) as f32).collect()
-                }
+            if !tensor.is_weight {
+                return vec![0.0; tensor.len()];
             }
+            let deviation = 1.0 / (tensor.rows as f64).sqrt();
+            let mut draw = || -> f64 { StandardNormal.sample(&mut generator) };
+            (0..tensor.len()).map(|_| (draw() * deviation) as f32).collect()
         });
         Self { spec: *spec, values }
     }

@@ -63,67 +63,52 @@ pub struct HostPhase {
     pub share: f64,
 }
 
-/// Seconds until the first step was done. Serialised as their sum and its parts.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-#[serde(into = "WholeAndParts")]
+/// The time from the start of the process to the first step's loss.
+#[derive(Clone, Debug, Serialize)]
 pub struct StartUp {
-    /// Until the profile started.
-    pub before: f64,
-    /// Opening the images, and their statistics.
-    pub data: [f64; 2],
-    /// Opening the device, at the same time as the images.
-    pub open: f64,
-    /// Creating the engine: on a GPU its buffers and pipelines.
-    pub engine: f64,
-    /// Drawing the initial weights and loading them.
-    pub weights: f64,
-    /// The first step, until its loss is known.
-    pub first_step: f64,
+    /// Seconds.
+    pub seconds: f64,
+    /// Its parts in the order in which they start. The device is opened at the same time as the images.
+    pub parts: Vec<HostPhase>,
 }
 
 impl StartUp {
-    /// From the start of the process to the first step's loss.
-    pub fn total(&self) -> f64 {
-        let together = self.open.max(self.data.iter().sum());
-        self.before + together + self.engine + self.weights + self.first_step
-    }
-
-    /// The parts with their names, in the order in which they start.
-    pub fn parts(&self) -> [(&'static str, f64); 7] {
-        [
-            ("process", self.before),
-            ("images", self.data[0]),
-            ("statistics", self.data[1]),
-            ("device, meanwhile", self.open),
-            ("engine", self.engine),
-            ("weights", self.weights),
-            ("first step", self.first_step),
-        ]
+    fn new(opening: &Opening, engine: f64, weights: f64, first_step: f64) -> Self {
+        let Opening { before, images, statistics, device } = *opening;
+        let seconds = before + device.max(images + statistics) + engine + weights + first_step;
+        let parts = [
+            ("process", before),
+            ("images", images),
+            ("statistics", statistics),
+            ("device, meanwhile", device),
+            ("engine", engine),
+            ("weights", weights),
+            ("first step", first_step),
+        ];
+        let parts = parts.map(|(phase, part)| HostPhase { phase, seconds: part, share: part / seconds });
+        Self { seconds, parts: parts.into() }
     }
 }
 
-#[derive(Serialize)]
-struct WholeAndParts {
-    seconds: f64,
-    parts: [HostPhase; 7],
+/// Seconds of the start-up before there is an engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// Until the profile started.
+    pub before: f64,
+    /// Opening the images.
+    pub images: f64,
+    /// Their statistics.
+    pub statistics: f64,
+    /// Opening the device.
+    pub device: f64,
 }
 
-impl From<StartUp> for WholeAndParts {
-    fn from(start_up: StartUp) -> Self {
-        let total = start_up.total();
-        Self {
-            seconds: total,
-            parts: start_up.parts().map(|(phase, seconds)| HostPhase { phase, seconds, share: seconds / total }),
-        }
-    }
-}
-
-/// Profiles `workload` on `device`. `start_up` has the part before this call.
+/// Profiles `workload` on `device`, which were opened as `opening` says.
 pub fn profile(
     device: &Device,
     workload: &Workload,
     options: &Options,
-    mut start_up: StartUp,
+    opening: &Opening,
     trace: &mut Trace,
     warnings: &mut Vec<String>,
 ) -> Result<Profile> {
@@ -132,7 +117,7 @@ pub fn profile(
     gpu.inspect(|gpu| gpu.record(false));
     let mut engine = workload.engine(device)?;
     let made = gpu.map(|gpu| gpu.recorded()).transpose()?.unwrap_or_default();
-    start_up.engine = start.elapsed().as_secs_f64();
+    let making = start.elapsed().as_secs_f64();
     let (name, engine) = (engine.describe(), engine.as_mut());
     let short = match device.record() {
         Record::Cpu { .. } => "CPU engine".to_owned(),
@@ -142,8 +127,8 @@ pub fn profile(
 
     let start = Instant::now();
     workload.load(engine)?;
-    start_up.weights = start.elapsed().as_secs_f64();
-    start_up.first_step = workload.run(engine, 1)?.seconds();
+    let loading = start.elapsed().as_secs_f64();
+    let start_up = StartUp::new(opening, making, loading, workload.run(engine, 1)?.seconds());
 
     let software = gpu.is_some_and(|gpu| gpu.is_software());
     if software {

@@ -29,6 +29,7 @@ pub use workload::{Run, Workload};
 
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
+use device::Opening;
 use products::Product;
 use sweep::Sweep;
 use trace::Trace;
@@ -76,8 +77,8 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
     }
     let (mut devices, mut profiles) = (Vec::new(), Vec::new());
     for (device, open) in opened {
-        let start_up = StartUp { before, data, open, ..StartUp::default() };
-        profiles.push(device::profile(&device, &workload, options, start_up, &mut trace, &mut warnings)?);
+        let opening = Opening { before, images: data[0], statistics: data[1], device: open };
+        profiles.push(device::profile(&device, &workload, options, &opening, &mut trace, &mut warnings)?);
         devices.push(device);
     }
     let mut sweeps = Vec::new();

@@ -37,7 +37,7 @@ pub(crate) fn prefix(model: usize, models: usize) -> String {
 
 /// A tensor's shape in the file.
 pub(crate) fn shape(tensor: &Tensor) -> Vec<usize> {
-    if tensor.is_weight() { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] }
+    if tensor.is_weight { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] }
 }
 
 /// A tensor's values in this program's layout, from those in the file.
