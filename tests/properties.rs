@@ -5,7 +5,6 @@
 use std::fs;
 use std::path::Path;
 
-use cyclone::config::preset::Preset;
 use cyclone::config::{Config, Settings};
 use cyclone::data::Dataset;
 use cyclone::data::spec::Source;
@@ -204,9 +203,8 @@ fn configure(bytes: &[u8]) -> Result<Config, u8> {
     let folder = tempdir().unwrap();
     let path = folder.path().join("some.toml");
     fs::write(&path, bytes).unwrap();
-    let mut config = Preset::Best.config();
-    let read = Settings::read(&path).and_then(|settings| settings.apply(&mut config)).and_then(|()| config.check());
-    read.map(|()| config).map_err(|error| error.exit_code())
+    let config = Settings::read(&path).map(|settings| Config::default().with(settings));
+    config.and_then(|config| config.check().map(|()| config)).map_err(|error| error.exit_code())
 }
 
 /// A value as it may stand in a configuration file, right or wrong.

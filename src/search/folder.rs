@@ -60,10 +60,10 @@ impl Plan {
     }
 
     /// What is searched, on the device that `config` has.
-    pub fn search(&self, mut config: Config) -> Result<Search> {
-        self.settings.clone().apply(&mut config)?;
+    pub fn search(&self, config: Config) -> Search {
+        let config = config.with(self.settings.clone());
         let Options { space, warm_start, refine, with_test } = self.search.clone();
-        Ok(Search { config, space, warm_start, refine, with_test })
+        Search { config, space, warm_start, refine, with_test }
     }
 
     /// Whether both have the same trials with the same figures: the images count, not where they were found.

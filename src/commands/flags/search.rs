@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::resolve;
+use super::settings::resolve;
 use crate::config::device::Choice;
 use crate::config::preset::Preset;
+use crate::config::settings::Taker;
 use crate::config::{Config, Settings};
 use crate::data::spec::Source;
 use crate::error::Result;
@@ -86,7 +87,7 @@ impl SearchArgs {
     /// What the flags ask for.
     pub fn search(&self) -> Result<Search> {
         let preset = self.preset.unwrap_or(Preset::Table1);
-        let config = resolve(Self::defaults(preset), self.config.as_deref(), &self.settings)?;
+        let config = resolve(Self::defaults(preset), self.config.as_deref(), &self.settings, Taker::Search)?;
         let named = self.preset.and_then(published::lambdas);
         let space = match named {
             Some(lambdas) if self.sample.is_none() && self.range.is_empty() && self.trials.is_none() => {
@@ -106,9 +107,7 @@ impl SearchArgs {
 
     /// The settings without flags: a preset's, scored once a cycle, for scoring costs as much as a fifth of a cycle.
     pub fn defaults(preset: Preset) -> Config {
-        let mut config = preset.config();
-        config.train.evals_per_cycle = 1;
-        config
+        Config { evals_per_cycle: 1, ..preset.config() }
     }
 }
 

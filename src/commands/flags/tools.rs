@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, value_parser};
-use toml::Table;
-
+use super::settings::resolve;
 use crate::config::device::Choice;
+use crate::config::settings::Taker;
 use crate::config::{Config, Settings};
 use crate::data::spec::Source;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::export::Format;
+use clap::{Args, Subcommand, value_parser};
 
 /// Flags of `predict`.
 #[derive(Args, Debug)]
@@ -130,32 +130,8 @@ pub struct LrFindArgs {
 }
 
 impl LrFindArgs {
-    /// The settings that have no meaning here, where one network is trained while the rate rises, and nothing is kept.
-    pub const FOREIGN: [&str; 9] = [
-        "lr_min",
-        "lr_max",
-        "half_cycle",
-        "cycles",
-        "epochs",
-        "repeats",
-        "evals_per_cycle",
-        "checkpoint_every",
-        "overfit_one_batch",
-    ];
-
     /// The defaults of `train`, with the flags over them.
     pub fn config(&self) -> Result<Config> {
-        let given = Table::try_from(&self.settings).map_err(|error| Error::Internal(format!("lr-find: {error}")))?;
-        let foreign = Self::FOREIGN.map(|name| name.replace('_', "-"));
-        if let Some(name) = foreign.iter().find(|name| given.contains_key(*name)) {
-            return Err(Error::Usage(format!(
-                "--{name}: not for lr-find, which trains one network while the rate rises and keeps nothing: see --from, --to, \
-                 --steps"
-            )));
-        }
-        let mut config = Config::default();
-        self.settings.clone().apply(&mut config)?;
-        config.check()?;
-        Ok(config)
+        resolve(Config::default(), None, &self.settings, Taker::LrFind)
     }
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::Config;
 use crate::config::device::{Adapter, Choice};
 use crate::config::preset::Preset;
+use crate::config::{Config, Settings};
 use crate::data::spec::Source;
 use crate::error::{Error, Result};
 use crate::verify::{Level, own_run};
@@ -82,10 +82,8 @@ impl VerifyArgs {
             (Some(run), _) => Some(own_run::config(run)?),
             (None, preset) => preset.map(Preset::config),
         };
-        Ok(config.map(|mut config| {
-            config.data.source = self.data.clone().unwrap_or(config.data.source);
-            config
-        }))
+        let data = Settings { data: self.data.clone(), ..Settings::default() };
+        Ok(config.map(|config| config.with(data)))
     }
 
     /// The command that repeats just the check `name`.
