@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use clap::Args;
 use cyclone::config::{Config, Settings};
 use cyclone::data::Dataset;
 use cyclone::data::spec::Source;
@@ -207,6 +208,12 @@ fn configure(bytes: &[u8]) -> Result<Config, u8> {
     config.and_then(|config| config.check().map(|()| config)).map_err(|error| error.exit_code())
 }
 
+/// The keys of a configuration file, which are those of the flags.
+fn keys() -> Vec<String> {
+    let command = Settings::augment_args(clap::Command::new("keys"));
+    command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect()
+}
+
 /// A value as it may stand in a configuration file, right or wrong.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -228,11 +235,7 @@ proptest! {
 
     #[test]
     fn any_value_of_any_key_is_usage_or_usable_and_written_as_it_was_read(
-        keys in proptest::sample::subsequence(vec![
-            "data", "train-batches", "val-images", "val-pick", "val-batches", "hidden", "lambda", "penalty", "batch-size",
-            "lr-min", "lr-max", "half-cycle", "cycles", "epochs", "seed", "evals-per-cycle", "device", "steps",
-            "overfit-one-batch", "checkpoint-every",
-        ], 1..3),
+        keys in proptest::sample::subsequence(keys(), 1..3),
         values in [value(), value()],
     ) {
         let lines: Vec<_> = keys.iter().zip(&values).map(|(key, value)| format!("{key} = {value}\n")).collect();

@@ -1,5 +1,5 @@
-//! The macro that makes flags, keys of `config.toml` and fields of [`Config`](super::Config) of the declarations in
-//! [`super::settings`].
+//! The macro behind [`super::settings`]: it makes a flag, a key of `config.toml` and a field of [`Config`](super::Config)
+//! of each declaration.
 
 /// A setting's type in `Config`.
 macro_rules! whole {
@@ -18,12 +18,19 @@ macro_rules! default {
     }};
 }
 
+/// What is left of a setting that decides nothing.
+macro_rules! unless_decides {
+    (nothing) => {
+        None
+    };
+}
+
 /// Makes `Settings`, `Config` and what goes from one to the other. A declaration reads
 ///
 /// ```text
 /// /// The flag's help
 /// #[arg(what else clap should know)]
-/// name: type | None = default, in range => "its words", excludes other, only Train | Search;
+/// name: type | None = default, in range => "its words", excludes other, only Train | Search, decides nothing;
 /// ```
 ///
 /// Everything after the type may be left out: `| None` where there is always a value, else the default. A switch is off
@@ -34,7 +41,8 @@ macro_rules! settings {
             $(#[doc = $help:tt])+
             $(#[arg($($arg:tt)+)])?
             $name:ident: $type:ty $(| $none:ident)? $(= $default:expr)?
-                $(, in $range:expr => $words:literal)? $(, excludes $other:ident)* $(, only $($taker:ident)|+)?;
+                $(, in $range:expr => $words:literal)? $(, excludes $other:ident)*
+                $(, only $($taker:ident)|+)? $(, decides $nothing:ident)?;
         )+})+
         switches $switches:literal {$(
             $(#[doc = $switch_help:tt])+
@@ -114,6 +122,13 @@ macro_rules! settings {
                 None
             }
 
+            /// Without those that decide no bit of the weights, or whose part in them the images' digest tells.
+            #[must_use]
+            pub fn deciding(mut self) -> Self {
+                $($($(self.$name = unless_decides!($nothing);)?)+)+
+                self
+            }
+
             /// The settings that `taker` does not take as flags, and whether this layer names them.
             pub fn foreign(&self, taker: Taker) -> impl Iterator<Item = (&'static str, bool)> {
                 [
@@ -128,4 +143,4 @@ macro_rules! settings {
     };
 }
 
-pub(super) use {default, settings, whole};
+pub(super) use {default, settings, unless_decides, whole};

@@ -10,7 +10,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
-use super::declare::{default, settings, whole};
+use super::declare::{default, settings, unless_decides, whole};
 use super::device::Choice;
 use super::schedule::Triangle;
 use super::spec::{Feed, Length, Penalty, TrainSpec};
@@ -23,11 +23,11 @@ use crate::util::text::grouped;
 settings! {
     "Data" {
         /// auto, synthetic, or a path: folder or archive of the binary version, or an image folder
-        data: Source = Source::Auto;
+        data: Source = Source::Auto, decides nothing;
         /// Training batches (files) to take images from, 1 to 5
         #[arg(value_name = "LIST", value_delimiter = ',')]
         train_batches: Vec<usize> = DataSpec::ALL_BATCHES.to_vec();
-        /// How many of those images are set aside for validation
+        /// How many of those images to set aside for validation
         #[arg(value_name = "N", value_parser = integer::<usize>())]
         val_images: usize | None = 1000, excludes val_batches;
         /// Which ones: last, first or random
@@ -44,10 +44,10 @@ settings! {
         /// Strength of the L2 penalty on the weights
         #[arg(value_name = "L")]
         lambda: f64 = 0.00895, in 0.0..=f64::MAX => "a finite number, 0 or more";
-        /// half: cost L/2 ΣW², as the report has it; full: cost L ΣW²
+        /// half: cost L/2 ΣW², as in the report; full: cost L ΣW²
         #[arg(value_parser = word::<Penalty>)]
         penalty: Penalty = Penalty::Half;
-        /// Images of a mini-batch
+        /// Images per mini-batch
         #[arg(value_name = "B", value_parser = integer::<usize>())]
         batch_size: usize = 100, in 1.. => "1 image or more";
         /// Learning rate at the start of a cycle
@@ -56,36 +56,36 @@ settings! {
         /// Learning rate half-way through a cycle
         #[arg(value_name = "ETA")]
         lr_max: f64 = 1e-1, only Train | Search;
-        /// Steps of half a cycle
+        /// Steps per half-cycle
         #[arg(value_name = "STEPS", value_parser = integer::<u64>())]
         half_cycle: u64 = 980, in 1.. => "1 step or more", only Train | Search;
         /// Length in cycles of the learning rate
         #[arg(value_name = "N", value_parser = integer::<u64>())]
         cycles: u64 | None = 3, in 1.. => "1 or more", excludes epochs, only Train | Search;
-        /// Length in passes over the training images
+        /// Length in epochs, passes over the training images
         #[arg(value_name = "N", value_parser = integer::<u64>())]
         epochs: u64 | None, in 1.. => "1 or more", excludes cycles, only Train | Search;
         /// Seed of the initial weights and the shuffles
         #[arg(value_name = "N", value_parser = integer::<u64>())]
         seed: u64 = 0;
-        /// Train so many networks at once, with the seeds SEED, SEED + 1 and so on
+        /// Train N networks at once, with the seeds SEED, SEED + 1 and so on
         #[arg(value_name = "N", value_parser = integer::<usize>())]
         repeats: usize = 1, in 1..=MAX_REPEATS => "1 to 131,072", only Train;
-        /// Evaluations on the whole training and validation sets in a cycle
+        /// Evaluations per cycle, on the whole training and validation sets
         #[arg(value_name = "N", value_parser = integer::<u64>())]
         evals_per_cycle: u64 = 10, in 1.. => "1 or more", only Train | Search;
     }
     "Device" {
         /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
-        device: Choice = Choice::Auto;
+        device: Choice = Choice::Auto, decides nothing;
         /// How images reach a GPU: stream, resident, or auto; no result depends on it
         #[arg(value_name = "FEED", value_parser = word::<Feed>)]
-        feed: Feed = Feed::Auto;
+        feed: Feed = Feed::Auto, decides nothing;
     }
     "Output" {
-        /// Save a checkpoint every N steps, beside those at the end of every cycle
+        /// Save a checkpoint every N steps, besides those at the end of every cycle
         #[arg(value_name = "N", value_parser = integer::<u64>())]
-        checkpoint_every: u64 | None, in 1.. => "1 or more", only Train;
+        checkpoint_every: u64 | None, in 1.. => "1 or more", only Train, decides nothing;
     }
     "Checks" {
         /// Stop after N steps

@@ -46,8 +46,9 @@ impl Plan {
             validation: split.validation.len(),
             test: split.test.len(),
         };
-        // Parts of one search may run on different devices, and no checkpoint is made.
-        let settings = Settings { device: None, feed: None, checkpoint_every: None, ..Settings::from(&search.config) };
+        // Parts of one search may run on different devices; where the images are is kept for the next command.
+        let settings = Settings::from(&search.config);
+        let settings = Settings { data: settings.data.clone(), ..settings.deciding() };
         Ok(Self { search: search.options(), settings, data })
     }
 
@@ -70,7 +71,7 @@ impl Plan {
     pub fn is(&self, other: &Self) -> bool {
         let key = |plan: &Self| {
             let mut plan = plan.clone();
-            plan.settings.data = None;
+            plan.settings = plan.settings.deciding();
             plan.data.name.clear();
             plan
         };

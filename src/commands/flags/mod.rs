@@ -53,31 +53,31 @@ pub enum Command {
     /// Train a two-layer network and write its records to runs/
     #[command(after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
     Train(Box<TrainArgs>),
-    /// Find the range of learning rates to train with, by a test in which the rate grows
+    /// Find a good range of learning rates by a test in which the rate grows
     #[command(name = "lr-find", after_help = EXIT_CODES, allow_negative_numbers = true, args_override_self = true)]
     LrFind(Box<LrFindArgs>),
-    /// Say what a trained network takes pictures for
+    /// Classify images with a trained network
     #[command(after_help = EXIT_CODES)]
     Predict(PredictArgs),
-    /// Write a trained network in the format of other programs
+    /// Export a trained network to ONNX, safetensors or npz
     #[command(after_help = EXIT_CODES)]
     Export(ExportArgs),
-    /// Fetch, import or look at images
+    /// Download, import or inspect images
     #[command(subcommand, after_help = EXIT_CODES)]
     Data(DataCommand),
-    /// Train with many values of lambda, or of other settings, and rank them
+    /// Train with many values of lambda, or of other settings, and rank the results
     #[command(after_help = EXIT_CODES, args_override_self = true, args_conflicts_with_subcommands = true)]
     Search(Box<SearchArgs>),
-    /// Repeat the report's experiments, its published numbers beside ours
+    /// Repeat the report's experiments and compare the results with the published ones
     #[command(after_help = EXIT_CODES, args_override_self = true)]
     Reproduce(ReproduceArgs),
-    /// Draw records as one page, report.html, and its charts as SVG and PNG
+    /// Draw runs, searches and other records as one page, report.html, and its charts as SVG and PNG
     #[command(after_help = EXIT_CODES)]
     Report(ReportArgs),
     /// Prove that the GPU computes the right thing: kernels, gradients, training
     #[command(after_help = EXIT_CODES, args_override_self = true)]
     Verify(VerifyArgs),
-    /// Say where the time goes on each device, against what it can do at most
+    /// Measure where the time goes on each device, and how close it comes to the device's peak
     #[command(after_help = EXIT_CODES)]
     Profile(ProfileArgs),
     /// List the GPUs that can be used, with the limits that matter

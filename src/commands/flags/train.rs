@@ -13,7 +13,7 @@ use crate::error::Result;
 /// Flags of `train`.
 #[derive(Args, Debug)]
 pub struct TrainArgs {
-    /// An experiment of the report, whose settings are the defaults of all others
+    /// Use the settings of an experiment of the report as defaults
     #[arg(long, help_heading = "Configuration")]
     pub preset: Option<Preset>,
     /// A run's config.toml, or some of its keys; flags on the command line win
@@ -25,16 +25,16 @@ pub struct TrainArgs {
     /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Write the metrics as metrics.csv too
+    /// Also write the metrics to metrics.csv
     #[arg(long, help_heading = "Output")]
     pub csv: bool,
-    /// Write the metrics as TensorBoard's event files too
+    /// Also write the metrics as TensorBoard event files
     #[arg(long, help_heading = "Output")]
     pub tensorboard: bool,
-    /// Go on with the run in this folder from its last checkpoint
+    /// Resume the run in this folder from its last checkpoint
     #[arg(long, help_heading = "Output", value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
     pub resume: Option<PathBuf>,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
 }
