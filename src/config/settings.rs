@@ -1,4 +1,5 @@
-//! The settings, each declared once: as a flag, a key of `config.toml` and a field of [`Config`].
+//! The settings, each declared once: a declaration is a flag, a key of `config.toml` and a field of [`Config`].
+//! To add a setting, declare it, and use its field where it matters. `declare.rs` says how a declaration reads.
 
 use std::fs::File;
 use std::io::Read;
@@ -144,10 +145,7 @@ impl Settings {
         let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
         read.map_err(|error| usage(&error.to_string()))?;
         if text.len() as u64 > MAX_BYTES {
-            return Err(usage(&format!(
-                "more than {} bytes, and a configuration has some hundred",
-                grouped(MAX_BYTES)
-            )));
+            return Err(usage(&format!("more than {} bytes; a configuration has a few hundred", grouped(MAX_BYTES))));
         }
         let settings: Self = toml::from_str(&text).map_err(|error| usage(&error.to_string()))?;
         // On the command line clap refuses these pairs.

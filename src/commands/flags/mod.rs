@@ -132,11 +132,26 @@ mod tests {
         assert_eq!(config, expected);
     }
 
+    fn help(name: &str) -> String {
+        let help = command().find_subcommand_mut(name).unwrap().render_long_help().to_string();
+        help.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_setting_that_is_not_for_a_command_is_neither_shown_nor_taken() {
+        for flag in ["--repeats=1", "--checkpoint-every=5", "--overfit-one-batch"] {
+            let matches = command().try_get_matches_from(["cyclone", "search", flag]).unwrap();
+            let Command::Search(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!("not search") };
+            let error = args.search().unwrap_err();
+            let flag = flag.split('=').next().unwrap();
+            assert!(error.to_string().contains(&format!("{flag}: not for search")), "{error}");
+            assert!(help("train").contains(&format!(" {flag} ")) && !help("search").contains(&format!(" {flag} ")));
+        }
+    }
+
     #[test]
     fn help_shows_the_defaults() {
-        let mut command = command();
-        let help = command.find_subcommand_mut("train").unwrap().render_long_help().to_string();
-        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let help = help("train");
         for default in
             ["[default: 50]", "[default: 1,2,3,4,5]", "[default: auto]", "[default: 0.00895]", "[default: last]"]
         {
