@@ -14,8 +14,7 @@ pub fn resolve(below: Config, file: Option<&Path>, flags: &Settings, taker: Take
         let taker = match taker {
             Taker::Train => "train",
             Taker::Search => {
-                "search, which trains each network once and keeps what has ended: \
-                 --sample list --range seed=0,1,2 tries several seeds"
+                "search, which trains many networks once each (several seeds: --sample list --range seed=0,1,2)"
             }
             Taker::LrFind => {
                 "lr-find, which trains one network while the rate rises and keeps nothing: see --from, --to, --steps"
