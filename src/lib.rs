@@ -35,32 +35,36 @@
 //! | `ΣW²` | `squares` |
 //!
 //! Each is a file `shaders/NAME.wgsl` for the GPU and `src/cpu/NAME.rs` for the CPU, and [`verify`] compares the two. What
-//! kernels have in common, and the parts of a long one, are files of their own ([`kernels::Kernel::files`]).
+//! kernels have in common, and the parts of a long one, are files of their own ([`gpu::kernels::Kernel::files`]).
 //!
 //! The two penalties exist because the assignment behind the reproduced report writes the cost with `λ·ΣW²`, while the
 //! report's own numbers come out only with the gradient `λ·W`, that of `λ/2·ΣW²`.
 //!
 //! # The map
 //!
-//! | module | what |
+//! Each module imports only modules that stand above it here; `tests/architecture.rs` checks that.
+//!
+//! | module | what it holds |
 //! |---|---|
-//! | [`spec`], [`schedule`], [`params`], [`random`], [`preset`], [`statistics`] | what is to be trained, as plain checked data |
-//! | [`data`] | images: where from, which split, standardisation, mini-batches |
-//! | [`engine`] | what an engine can do |
-//! | [`cpu`], [`gpu`], [`kernels`] | the two engines, which never import each other, and the shaders' registry |
-//! | [`train`] | the loop, written once for both |
-//! | [`lr_find`] | the range test of learning rates |
-//! | [`search`], [`reproduce`] | many trainings: values ranked, the report's experiments beside its numbers |
-//! | [`verify`] | the referee |
-//! | [`profile`] | where the time goes, on each device, against what the device can do |
-//! | [`run_dir`], [`weights`], [`checkpoint`] | a run's records on disk, and the states that it can go on from |
-//! | [`disk`], [`memory`], [`signals`] | writing that survives a crash; memory asked for before it is needed; Ctrl-C, SIGTERM and SIGHUP |
-//! | [`ranks`] | the processes of one job that `mpirun` has started |
-//! | [`answers`] | what trained networks take the test images for |
-//! | [`trained`], [`predict`], [`export`] | a finished run read back, what it takes pictures for, other programs' formats |
-//! | [`report`], [`chart`] | records drawn: one page, and its charts as SVG and PNG |
-//! | [`cli`], [`config`], [`commands`], [`device`], [`display`] | the program |
 //! | [`error`] | every cause of failure, each with its exit code |
+//! | [`util`] | files that are written whole or not at all, locks, signals, random numbers, statistics, counts and sizes |
+//! | [`data`] | images: sources, splits, standardisation, mini-batches, download |
+//! | [`model`] | networks: shape, tensors, initial values, and the [reference](model::reference) in f64 |
+//! | [`config`] | settings: presets, files and flags as layers over the same keys; learning-rate schedules |
+//! | [`engine`] | what an engine can do |
+//! | [`cpu`] | the CPU engine |
+//! | [`gpu`] | the GPU engine; the two never import each other |
+//! | [`device`] | opens either |
+//! | [`train`] | the training loop, written once for both; the learning-rate range test |
+//! | [`records`] | every file of a run, written and read here |
+//! | [`ranks`] | the processes of one MPI job |
+//! | [`search`] | many trainings: trials ranked, the report's experiments beside its numbers |
+//! | [`verify`] | the referee: both engines against the reference, every kernel and gradient |
+//! | [`profile`] | where the time goes, on each device, against what the device can do |
+//! | [`export`] | a trained network in other programs' formats, and its predictions |
+//! | [`report`] | records drawn: one page, and its charts as SVG and PNG |
+//! | [`terminal`] | tables, progress, notices |
+//! | [`commands`] | flags, and what each command does |
 //!
 //! # Promises
 //!

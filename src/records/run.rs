@@ -81,8 +81,7 @@ impl RunDir {
             )));
         }
         let lock = lock::take(path)?;
-        let mut config = Config::default();
-        Settings::read(&path.join(CONFIG))?.apply(&mut config)?;
+        let config = Config::default().with(Settings::read(&path.join(CONFIG))?);
         let starts = processes::read(path)?;
         let metrics = open_metrics(path)?;
         for entry in fs::read_dir(path).map_err(failed(path))? {
@@ -219,8 +218,7 @@ impl Records {
     /// [`Error::Usage`] for a folder without a run, [`Error::Checkpoint`] for a record that is damaged, naming the file
     /// and the line.
     pub fn read(run: &Path) -> Result<Self> {
-        let mut config = Config::default();
-        Settings::read(&run.join(CONFIG))?.apply(&mut config)?;
+        let config = Config::default().with(Settings::read(&run.join(CONFIG))?);
         let (lines, has_half_line) = metrics::read(run)?;
         let summary = summary::read(run)?;
         let answers = answers::read(&run.join(answers::FILE))?;

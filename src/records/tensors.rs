@@ -16,8 +16,8 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::data::sha256;
 use crate::error::{Error, Result};
+use crate::util::digest::sha256;
 use crate::util::text::grouped;
 
 /// A named tensor: its shape and its values, row-major.

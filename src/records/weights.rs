@@ -10,10 +10,11 @@ use std::io::Read;
 use serde_json::{Value, json};
 
 use super::tensors::{DIGEST, Named, Reader, serialize};
-use crate::data::{Standardisation, sha256};
+use crate::data::Standardisation;
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::params::{Params, Tensor, tensors};
+use crate::util::digest::sha256;
 
 /// The file of what must be done to a pixel.
 pub const STANDARDISATION: &str = "standardisation.safetensors";
@@ -81,7 +82,7 @@ fn prefix(model: usize, models: usize) -> String {
 
 /// A tensor's shape in the file.
 fn shape(tensor: &Tensor) -> Vec<usize> {
-    if tensor.is_weight() { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] }
+    if tensor.is_weight { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] }
 }
 
 /// A tensor's values in this program's layout, from those in the file.

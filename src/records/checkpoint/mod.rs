@@ -14,11 +14,11 @@ use sha2::{Digest, Sha256};
 
 use super::tensors::{Reader, little_endian};
 use super::weights;
-use crate::data::{hex, sha256};
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
 use crate::train::{BatchLosses, State, Timing};
+use crate::util::digest::{hex, sha256};
 
 pub use identity::{Run, compare, compare_settings};
 pub use keeper::Checkpoints;
