@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ceilings::Ceilings;
 use super::kernels::GpuTime;
@@ -19,7 +19,7 @@ use crate::gpu::recorder::{Phase, Recording};
 const EVALUATED: usize = 64;
 
 /// The figures of a device.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Profile {
     /// Adapter and driver, or threads and precision.
     pub name: String,
@@ -38,13 +38,13 @@ pub struct Profile {
     /// The host's phases while a GPU trains.
     pub host: Vec<HostPhase>,
     /// Name, number and bytes of each buffer on a GPU.
-    pub buffers: Vec<(&'static str, usize, u64)>,
+    pub buffers: Vec<(String, usize, u64)>,
     /// From the start of the process to the first step's loss.
     pub start_up: StartUp,
 }
 
 /// The speed of an evaluation.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct Evaluated {
     /// Images evaluated.
     pub images: usize,
@@ -53,10 +53,10 @@ pub struct Evaluated {
 }
 
 /// A part of the host's time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct HostPhase {
     /// Its name; `other` is the rest: shuffling, book-keeping, reading losses.
-    pub phase: &'static str,
+    pub phase: String,
     /// Seconds.
     pub seconds: f64,
     /// Share of the run or the start-up, 0 to 1.
@@ -64,7 +64,7 @@ pub struct HostPhase {
 }
 
 /// The time from the start of the process to the first step's loss.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct StartUp {
     /// Seconds.
     pub seconds: f64,
@@ -85,7 +85,8 @@ impl StartUp {
             ("weights", weights),
             ("first step", first_step),
         ];
-        let parts = parts.map(|(phase, part)| HostPhase { phase, seconds: part, share: part / seconds });
+        let parts =
+            parts.map(|(phase, part)| HostPhase { phase: phase.to_owned(), seconds: part, share: part / seconds });
         Self { seconds, parts: parts.into() }
     }
 }
@@ -207,7 +208,8 @@ fn evaluate(
 fn host_phases(recording: &Recording, run: &Run) -> Vec<HostPhase> {
     // Reading the weights afterwards is not part of the run.
     let spans = || recording.spans.iter().filter(|span| span.end <= run.end);
-    let phase = |phase: &'static str, seconds: f64| HostPhase { phase, seconds, share: seconds / run.seconds() };
+    let phase =
+        |phase: &str, seconds: f64| HostPhase { phase: phase.to_owned(), seconds, share: seconds / run.seconds() };
     let mut phases: Vec<_> = Phase::ALL
         .into_iter()
         .map(|of| {
@@ -220,12 +222,12 @@ fn host_phases(recording: &Recording, run: &Run) -> Vec<HostPhase> {
     phases
 }
 
-fn buffers(made: &Recording) -> Vec<(&'static str, usize, u64)> {
-    let mut buffers: Vec<(&'static str, usize, u64)> = Vec::new();
+fn buffers(made: &Recording) -> Vec<(String, usize, u64)> {
+    let mut buffers: Vec<(String, usize, u64)> = Vec::new();
     for &(name, size) in &made.buffers {
         match buffers.iter_mut().find(|(other, ..)| *other == name) {
             Some((_, count, sum)) => (*count, *sum) = (*count + 1, *sum + size),
-            None => buffers.push((name, 1, size)),
+            None => buffers.push((name.to_owned(), 1, size)),
         }
     }
     buffers

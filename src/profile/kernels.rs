@@ -1,16 +1,16 @@
 //! Times of dispatches on the GPU's clock, by kernel.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ceilings::Ceilings;
 use super::sample::Sample;
 use crate::gpu::recorder::Dispatch;
 
 /// All dispatches of one kernel.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct KernelTime {
     /// Its name.
-    pub kernel: &'static str,
+    pub kernel: String,
     /// Number of dispatches.
     pub dispatches: usize,
     /// The median dispatch, in seconds.
@@ -30,7 +30,7 @@ pub struct KernelTime {
 }
 
 /// A run on the GPU's clock.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct GpuTime {
     /// Steps, or images of an evaluation.
     pub steps: u64,
@@ -65,7 +65,7 @@ impl GpuTime {
             // A coarse clock may give 0 for a short kernel, whose rate is then unknown.
             let rate = |amount: f64| if sum > 0.0 { amount / sum } else { 0.0 };
             KernelTime {
-                kernel,
+                kernel: kernel.to_owned(),
                 dispatches: times.len(),
                 median_seconds: Sample::new(times).median(),
                 seconds: sum,
@@ -112,7 +112,7 @@ mod tests {
         assert_relative_eq!(time.busy_seconds, 700e-9);
         assert_relative_eq!(time.span_seconds, 1000e-9);
         assert_relative_eq!(time.longest_gap_seconds, 300e-9, max_relative = 1e-12);
-        assert_eq!(time.kernels.iter().map(|kernel| kernel.kernel).collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(time.kernels.iter().map(|kernel| kernel.kernel.as_str()).collect::<Vec<_>>(), ["one", "two"]);
         let one = &time.kernels[0];
         assert_eq!(one.dispatches, 2);
         assert_relative_eq!(one.share, 4.0 / 7.0);

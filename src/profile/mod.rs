@@ -18,7 +18,7 @@ mod workload;
 
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use ceilings::Ceilings;
 pub use device::{Evaluated, HostPhase, Profile, StartUp};
@@ -35,10 +35,10 @@ use sweep::Sweep;
 use trace::Trace;
 
 /// The figures of a profile.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Report {
     /// Version of this program.
-    pub version: &'static str,
+    pub version: String,
     /// Name of the data set.
     pub data: String,
     /// Training images.
@@ -87,7 +87,7 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
         sweeps.push(sweep::sweep(axis, &workload, &devices, &costs)?);
     }
     let report = Report {
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         data: workload.dataset.name.clone(),
         images: workload.split.train.len(),
         model: workload.model,

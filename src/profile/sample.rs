@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::gpu::Gpu;
@@ -15,7 +15,7 @@ const DISPATCHES: u32 = 4096;
 const SAMPLES: usize = 5;
 
 /// Timings of the same work.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Sample {
     /// Seconds, in ascending order.

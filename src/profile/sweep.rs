@@ -1,7 +1,7 @@
 //! How the cost of a step grows with H, B or M.
 
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::throughput::repeated;
 use super::workload::Workload;
@@ -17,7 +17,7 @@ const REPEATS: usize = 3;
 const STEP: f64 = 0.6;
 
 /// The size that is varied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Axis {
     /// H, the hidden units
@@ -29,6 +29,15 @@ pub enum Axis {
 }
 
 impl Axis {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hidden => "hidden",
+            Self::Batch => "batch",
+            Self::Models => "models",
+        }
+    }
+
     /// The values tried.
     pub fn values(self) -> &'static [usize] {
         match self {
@@ -51,7 +60,7 @@ impl Axis {
 }
 
 /// The cost along one axis.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Sweep {
     /// The size that is varied.
     pub axis: Axis,
@@ -60,7 +69,7 @@ pub struct Sweep {
 }
 
 /// The cost at one value.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Point {
     /// H, B or M.
     pub value: usize,

@@ -1,6 +1,6 @@
 //! Training speed, with nothing else being measured.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::sample::Sample;
 use super::workload::{Run, Workload};
@@ -19,7 +19,7 @@ const SHORT: f64 = 0.005;
 const SPREAD: f64 = 0.05;
 
 /// The speed of a training.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Throughput {
     /// Steps of a repetition.
     pub steps: u64,

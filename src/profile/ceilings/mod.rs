@@ -2,7 +2,7 @@
 
 mod cpu;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::sample::{self, Sample};
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ const ROUND_FLOPS: u32 = 64;
 const WORKGROUP: u32 = 256;
 
 /// Peak rates of a device.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Ceilings {
     /// Bytes per second of a copy between two large buffers, counting both reads and writes.
     pub bytes_per_second: f64,
