@@ -97,6 +97,11 @@ pub(super) fn table(of: &str, class: Option<&str>, rows: &Markup) -> Markup {
     scroll(of, &html! { table class=[class] { caption.unseen { (of) } (rows) } })
 }
 
+/// Charts beside each other where there is room.
+pub(super) fn side_by_side(figures: &[Markup]) -> Markup {
+    html! { div.figures { @for figure in figures { (figure) } } }
+}
+
 /// A row of column headings; the first column's is of the row's names.
 pub(super) fn heads(heads: &[&str]) -> Markup {
     html! { thead { tr { @for head in heads { th scope="col" { (head) } } } } }

@@ -5,7 +5,7 @@ use std::path::Path;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, table};
+use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, side_by_side, table};
 use super::text::{device, duration, number, tenths};
 use crate::device::Record;
 use crate::error::{Error, Result};
@@ -65,7 +65,7 @@ impl Subject for Profile {
         rows.extend(
             peak_memory.map(|peak| ("memory", format!("{} at most, of the process on the host", bytes(peak.into())))),
         );
-        let speed = html! { (facts(&rows)) (self.side_by_side()) };
+        let speed = html! { (facts(&rows)) (self.speeds()) };
         let mut sections = vec![Section { title: format!("Speed: {}", self.name), body: speed }];
         sections
             .push(Section { title: format!("Where a step's time goes: {}", self.name), body: self.picture(charts) });
@@ -83,7 +83,7 @@ impl Subject for Profile {
 }
 
 impl Profile {
-    fn side_by_side(&self) -> Markup {
+    fn speeds(&self) -> Markup {
         let devices = &self.document.devices;
         let fastest = devices.iter().map(|device| device.throughput.images_per_second).fold(0.0, f64::max);
         let cpu = devices
@@ -124,7 +124,7 @@ impl Profile {
         ))];
         drawn.extend(devices.iter().filter_map(|device| Some(charts.add(self.parts(device)?))));
         html! {
-            div.figures { @for figure in drawn { (figure) } }
+            (side_by_side(&drawn))
             p.about {
                 "Microseconds of one step, and their share of it. A GPU's kernels are timed by its own clock; what it waits "
                 "between them is " code { (GAPS) } ". The host works while the GPU does: its phases are another "

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use maud::{Markup, html};
 
 use super::curves::{by_step, figures};
-use super::parts::{Card, Charts, Section, Subject, facts};
+use super::parts::{Card, Charts, Section, Subject, facts, side_by_side};
 use super::search::{ScoreOf, Searched, lines, scatter};
 use super::text::{device, duration, mean, moment, number, percent};
 use super::{answers, comparison, network};
@@ -294,5 +294,5 @@ fn over_lambda(name: &str, rows: &[Row], warm: &Done, fresh: Option<&Done>, char
             drawn.push(charts.add(chart));
         }
     }
-    html! { div.figures { @for figure in drawn { (figure) } } }
+    side_by_side(&drawn)
 }

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::curves::{KINDS, Kind, figures, over_steps, series, thinned};
-use super::parts::{Card, Charts, Section, Subject, heads, table};
+use super::parts::{Card, Charts, Section, Subject, heads, side_by_side, table};
 use super::run::Run;
-use super::text::{device, duration, mean, number, percent};
+use super::text::{accuracy, device, duration, mean, number, percent};
 use super::{answers, network, settings};
 use crate::error::{Result, shown};
 use crate::records::run::Records;
@@ -236,12 +236,11 @@ fn overlaid(runs: &[Run], charts: &mut Charts) -> Markup {
             drawn.push(charts.add(over_steps(&format!("runs-{title}"), &title, axis(), all.collect(), lr.as_ref())));
         }
     }
-    html! { div.figures { @for figure in drawn { (figure) } } }
+    side_by_side(&drawn)
 }
 
 /// A row a network.
 fn finals(runs: &[Run]) -> Markup {
-    let cell = |score: Option<Score>| score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy));
     let rows = html! {
         (heads(&["run", "seed", "training", "validation", "test", "test loss"]))
         @for run in runs {
@@ -251,7 +250,7 @@ fn finals(runs: &[Run]) -> Markup {
                         tr {
                             th scope="row" { (run.name) }
                             td { (seed) }
-                            td { (cell(Some(model.train))) } td { (cell(model.validation)) } td { (cell(model.test)) }
+                            td { (accuracy(Some(model.train))) } td { (accuracy(model.validation)) } td { (accuracy(model.test)) }
                             td { (model.test.map_or_else(|| "–".to_owned(), |score| number(score.loss, 5))) }
                         }
                     }

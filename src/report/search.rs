@@ -5,9 +5,9 @@ use std::path::Path;
 use maud::{Markup, html};
 
 use super::curves::figures;
-use super::parts::{Card, Charts, Section, Subject, facts, table};
+use super::parts::{Card, Charts, Section, Subject, facts, heads, side_by_side, table};
 use super::settings::{settings, toml};
-use super::text::{device, duration, moment, number, percent};
+use super::text::{accuracy, device, duration, moment, number, percent};
 use crate::config::preset::Preset;
 use crate::error::Result;
 use crate::records::files::json;
@@ -151,7 +151,7 @@ impl Searched {
             }
         }
         html! {
-            div.figures { @for figure in drawn { (figure) } }
+            (side_by_side(&drawn))
             p.about {
                 "Each mark is a trial. They are ranked on the validation images; to choose by the test images would be "
                 "to train on them."
@@ -166,14 +166,12 @@ impl Searched {
     fn ranking(&self) -> Markup {
         let parameters = self.parameters();
         let ranked = rank(&self.records);
-        let cell = |score: Option<Score>| score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy));
+        let mut heading = vec!["rank", "trial"];
+        heading.extend(parameters.iter().map(|parameter| parameter.name()));
+        heading.extend(["training", "validation"]);
+        heading.extend(self.search.with_test.then_some("test"));
         let rows = html! {
-            thead { tr {
-                th scope="col" { "rank" } th scope="col" { "trial" }
-                @for parameter in &parameters { th scope="col" { (parameter.name()) } }
-                th scope="col" { "training" } th scope="col" { "validation" }
-                @if self.search.with_test { th scope="col" { "test" } }
-            } }
+            (heads(&heading))
             tbody {
                 @for (place, record) in ranked.iter().take(RANKED).enumerate() {
                     tr {
@@ -182,8 +180,8 @@ impl Searched {
                         @for parameter in &parameters { td { (shown(*parameter, record)) } }
                         @match &record.result {
                             Some(scored) => {
-                                td { (cell(Some(scored.train))) } td { (cell(scored.validation)) }
-                                @if self.search.with_test { td { (cell(scored.test)) } }
+                                td { (accuracy(Some(scored.train))) } td { (accuracy(scored.validation)) }
+                                @if self.search.with_test { td { (accuracy(scored.test)) } }
                             },
                             None => td.word colspan=(if self.search.with_test { 3 } else { 2 }) {
                                 "diverged at step " (record.diverged.as_ref().map_or(0, |diverged| diverged.step))

@@ -1,6 +1,7 @@
 //! Numbers, times and names as people read them.
 
 use crate::device::Record;
+use crate::train::Score;
 use crate::util::statistics::Spread;
 
 /// Letters, digits and single hyphens, 60 at most: of a longer text its beginning and its end.
@@ -24,6 +25,11 @@ pub(super) fn percent(share: f64) -> String {
 /// The same where tenths are enough.
 pub(super) fn tenths(share: f64) -> String {
     format!("{:.1}\u{a0}%", share * 100.0)
+}
+
+/// The accuracy of a score, where there is one.
+pub(super) fn accuracy(score: Option<Score>) -> String {
+    score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy))
 }
 
 /// A mean of shares with its standard deviation.
