@@ -126,7 +126,7 @@ fn memory(buffers: &[(String, usize, u64)]) -> String {
         ("others".to_owned(), small.iter().map(|buffer| buffer.1).sum(), small.iter().map(|buffer| buffer.2).sum());
     let mut text = format!("\n  {:<30}{:>10}\n", "GPU memory", bytes(total.into()));
     for (name, count, size) in large.into_iter().chain([others]).filter(|buffer| buffer.1 > 0) {
-        let name = if count == 1 { name.to_owned() } else { format!("{name} ({count})") };
+        let name = if count == 1 { name.clone() } else { format!("{name} ({count})") };
         let share = size as f64 / total.max(1) as f64;
         let _ = writeln!(text, "  {name:<30}{:>10}{:>8}  {}", bytes(size.into()), percent(share), bar(share));
     }
