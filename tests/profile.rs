@@ -32,7 +32,7 @@ fn options(devices: Vec<Choice>) -> Options {
         steps: Some(STEPS),
         repeats: 2,
         sweeps: vec![],
-        timestamps: true,
+        no_timestamps: false,
     }
 }
 
@@ -105,7 +105,7 @@ fn images_reach_the_gpu_as_asked() {
 
 #[test]
 fn without_timestamps_the_hosts_clock_is_used_with_a_warning() {
-    let (report, trace) = profile(&Options { timestamps: false, ..options(vec![any_gpu()]) });
+    let (report, trace) = profile(&Options { no_timestamps: true, ..options(vec![any_gpu()]) });
     let device = &report.devices[0];
     assert!(device.step.is_none() && device.evaluated.is_none());
     assert!(device.throughput.seconds_a_step > 0.0 && !device.host.is_empty());

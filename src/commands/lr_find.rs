@@ -31,15 +31,15 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     // The rates are checked before the images are read; the default number of steps depends on the images.
     Sweep { from: args.from, to: args.to, steps: config.steps.unwrap_or(u64::MAX) }.check()?;
     let mut display = Display::new(args.json);
-    let (mut device, dataset) = device_and_images(&config.device, Place::ALONE, &config.data.source, &display)?;
+    let (mut device, dataset) = device_and_images(&config.device, Place::ALONE, &config.data, &display)?;
     device.feed = config.feed;
-    let mut split = Split::new(&dataset, &config.data)?;
+    let mut split = Split::new(&dataset, &config.data_spec())?;
     // Without validation images, the training images will do: the test sees each of them only once or twice.
     let mut scored =
         if split.validation.is_empty() { split.train.clone() } else { std::mem::take(&mut split.validation) };
     scored.truncate(SCORED);
     let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
-    let spec = &config.train;
+    let spec = config.train_spec();
     let batch_size = spec.batch_size.min(split.train.len());
     let epoch = split.train.len().div_ceil(batch_size) as u64;
     let sweep = Sweep { from: args.from, to: args.to, steps: config.steps.unwrap_or(2 * epoch) };

@@ -11,10 +11,10 @@ use crate::terminal::{self, Display};
 /// Shows where the time goes. `started` is the start of the process.
 pub fn run(args: &ProfileArgs, started: Instant) -> Result<()> {
     let display = Display::new(false);
-    let options = args.options();
+    let options = &args.options;
     let mut note = |text: &str| display.note(text);
     if args.matmul {
-        let products = profile::matrix_products(&options, &mut note)?;
+        let products = profile::matrix_products(options, &mut note)?;
         return if args.json {
             terminal::json(&products)
         } else {
@@ -24,7 +24,7 @@ pub fn run(args: &ProfileArgs, started: Instant) -> Result<()> {
     if let Some(path) = &args.trace {
         check_new(path, "--trace")?;
     }
-    let (report, trace) = profile::run(&options, started, &mut note)?;
+    let (report, trace) = profile::run(options, started, &mut note)?;
     if let Some(path) = &args.trace {
         write_new(path, "--trace", trace.to_json()?.as_bytes())?;
         note(&format!("trace written to {}: open it in https://ui.perfetto.dev", shown(path)));

@@ -21,8 +21,8 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::model::params::Params;
-use crate::util::files;
 use crate::util::digest::hex;
+use crate::util::files;
 
 /// Steps of a measurement.
 const STEPS: usize = 60;

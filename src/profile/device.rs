@@ -147,13 +147,13 @@ pub fn profile(
         run.check(&reference, &format!("a recorded run on {name}"))?;
 
         let clock = gpu.clock()?;
-        let run = workload.run_from(engine, steps, || gpu.record(options.timestamps))?;
+        let run = workload.run_from(engine, steps, || gpu.record(!options.no_timestamps))?;
         let recording = gpu.recorded()?;
         run.check(&reference, &format!("a run with timestamps on {name}"))?;
         step = GpuTime::of(&recording.submissions, steps, &ceilings);
         trace.gpu(&name, &recording, &run, clock);
         if step.is_none() {
-            let why = if options.timestamps { "the adapter has no timestamps" } else { "--no-timestamps" };
+            let why = if options.no_timestamps { "--no-timestamps" } else { "the adapter has no timestamps" };
             warn(format!("no times of single kernels: {why}"));
         }
     } else {
@@ -192,7 +192,7 @@ fn evaluate(
     let mut time = None;
     let mut same = found == expected;
     if let Some(gpu) = device.gpu() {
-        gpu.record(options.timestamps);
+        gpu.record(!options.no_timestamps);
         same &= engine.evaluate(rows)? == expected;
         let recording = gpu.recorded()?;
         time = GpuTime::of(&recording.submissions, rows.len() as u64, ceilings);

@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
+use clap::Args;
+
 use super::sweep::Axis;
 use crate::config::device::Choice;
+use crate::config::settings::word;
 use crate::config::spec::Feed;
 use crate::data::spec::Source;
 use crate::device::Device;
@@ -11,28 +14,38 @@ use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 
 /// What to profile.
-#[derive(Clone, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Devices; empty for the best real GPU, if there is one, and the CPU engine.
+    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name; several with commas [default: the best GPU if there is a real one, and cpu]
+    #[arg(long = "device", value_name = "LIST", value_delimiter = ',')]
     pub devices: Vec<Choice>,
-    /// Source of the images.
+    /// auto, synthetic, or a path: folder or archive of the binary version, or an image folder
+    #[arg(long = "data", value_name = "DATA", default_value = "auto")]
     pub source: Source,
-    /// How images reach a GPU.
+    /// How images reach a GPU: stream, resident, or auto
+    #[arg(long, value_name = "FEED", default_value = "auto", value_parser = word::<Feed>)]
     pub feed: Feed,
-    /// `H`.
+    /// Hidden units
+    #[arg(long, value_name = "H", default_value_t = 50)]
     pub hidden: usize,
-    /// `B`.
+    /// Images per mini-batch
+    #[arg(long, value_name = "B", default_value_t = 100)]
     pub batch_size: usize,
-    /// `M`.
+    /// Models trained at once, on the same batches
+    #[arg(long, value_name = "M", default_value_t = 1)]
     pub models: usize,
-    /// Steps of a repetition; by default an epoch, or fewer if an epoch takes long.
+    /// Steps per repetition [default: an epoch, or as many as take 2 s; 1 s on a software adapter]
+    #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Repetitions.
+    /// Repetitions, after one to warm up
+    #[arg(long, value_name = "N", default_value_t = 5)]
     pub repeats: usize,
-    /// Sizes to vary.
+    /// Show how the cost of a step grows with these; several with commas
+    #[arg(long = "sweep", value_name = "LIST", value_delimiter = ',')]
     pub sweeps: Vec<Axis>,
-    /// Whether to use the GPU's timestamps.
-    pub timestamps: bool,
+    /// Time by the host's clock alone, as on a GPU without timestamps
+    #[arg(long)]
+    pub no_timestamps: bool,
 }
 
 impl Options {
