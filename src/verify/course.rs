@@ -10,8 +10,7 @@ use super::compare::{Outcome, Rule, compare};
 use super::{Finding, Referee, TENSORS};
 use crate::config::schedule::Triangle;
 use crate::cpu::CpuEngine;
-use crate::cpu::forward::{forward, standardise};
-use crate::cpu::network::Network;
+use crate::cpu::forward::forward;
 use crate::cpu::rows::Rows;
 use crate::data::batches::Batches;
 use crate::data::{Dataset, Standardisation};
@@ -19,6 +18,7 @@ use crate::engine::{Chunk, Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::GpuEngine;
 use crate::model::params::Params;
+use crate::model::reference::{Matrix, Network, standardise};
 
 /// After t steps without meeting, each tensor as a whole differs by at most this times √t; so does the batch's loss, as a
 /// share of itself or, below 1 nat, in nats: a loss near 0 is a difference of logits, and its relative error says nothing.
@@ -132,7 +132,7 @@ impl Course {
         let start = self.start();
         reference.load(&start)?;
         gpu.load(&start)?;
-        let mut before = [Network::from_params(&start[0]), Network::from_params(&start[0])];
+        let mut before = [Network::from(&start[0]), Network::from(&start[0])];
         let mut run = Vec::new();
         let mut kinked = false;
         for step in 0..steps {
@@ -146,7 +146,7 @@ impl Course {
             let tolerance = FREE * ((step + 1) as f64).sqrt();
             let loss = compare(&[gpu_loss], &[cpu_loss], &Rule::Absolute(tolerance * cpu_loss.max(1.0)));
             let weights = normwise(&got, &expected, tolerance);
-            before = [Network::from_params(&got), expected];
+            before = [Network::from(&got), expected];
 
             let rate = self.lr.at(step);
             let mut step =
@@ -168,30 +168,31 @@ impl Course {
     }
 
     /// `ReLU`s of step `step`'s batch that the two networks may have switched differently.
-    fn kinks(&mut self, step: u64, networks: &[Network<f64>; 2]) -> usize {
+    fn kinks(&mut self, step: u64, networks: &[Network; 2]) -> usize {
         let mut rows = Vec::new();
         let count = self.batches.append(step, &mut rows) as usize;
         let mut pixels = vec![0; count * self.job.model.inputs];
         self.dataset.gather(&rows, &mut pixels);
-        let mut x = vec![0.0; pixels.len()];
-        standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale, &mut x);
-        let [ours, theirs] = networks.each_ref().map(|network| inputs_of_relu(&x, count, network));
+        let x = standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale);
+        let [ours, theirs] = networks.each_ref().map(|network| inputs_of_relu(&x, network));
         let rms = (theirs.iter().map(|z| z * z).sum::<f64>() / theirs.len() as f64).sqrt();
         let kink = |(a, b): &(&f64, &f64)| (**a > 0.0) != (**b > 0.0) || a.abs().min(b.abs()) <= NEAR * rms;
         ours.iter().zip(&theirs).filter(kink).count()
     }
 }
 
-/// `(x·W1 + b1)ᵀ [H, B]`.
-fn inputs_of_relu(x: &[f64], images: usize, network: &Network<f64>) -> Vec<f64> {
-    let mut z = vec![0.0; network.spec.hidden * images];
-    forward(&Rows::new(x, network.spec.inputs), Rows::transposed(&network.w1, network.spec.hidden).values(), &mut z);
+/// `(x·W1 + b1)ᵀ [H, B]`, by the engine's product: a long run has many.
+fn inputs_of_relu(x: &Matrix, network: &Network) -> Vec<f64> {
+    let images = x.rows();
+    let mut z = vec![0.0; network.b1.len() * images];
+    let w1 = Rows::transposed(&network.W1.values, network.W1.columns);
+    forward(&Rows::new(&x.values, x.columns), w1.values(), &mut z);
     z.chunks_exact(images).zip(&network.b1).flat_map(|(z, bias)| z.iter().map(move |z| z + bias)).collect()
 }
 
 /// Each tensor as a whole against the reference's.
-pub(super) fn normwise(got: &Params, expected: &Network<f64>, tolerance: f64) -> [Outcome; 4] {
-    let expected = [&expected.w1, &expected.b1, &expected.w2, &expected.b2];
+pub(super) fn normwise(got: &Params, expected: &Network, tolerance: f64) -> [Outcome; 4] {
+    let expected = expected.tensors();
     std::array::from_fn(|tensor| {
         let got: Vec<f64> = got.values[tensor].iter().copied().map(f64::from).collect();
         compare(&got, expected[tensor], &Rule::Normwise(tolerance))
@@ -244,11 +245,10 @@ mod tests {
 
     #[test]
     fn what_enters_a_relu_is_the_product_and_the_bias() {
-        let spec = crate::model::ModelSpec { inputs: 3, hidden: 2, classes: 2 };
-        let mut network = Network::zeros(&spec);
-        network.w1 = vec![1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
-        network.b1 = vec![0.5, -0.5];
+        let w1 = Matrix { values: vec![1.0, 10.0, 2.0, 20.0, 3.0, 30.0], columns: 2 };
+        let network = Network { W1: w1, b1: vec![0.5, -0.5], W2: Matrix::of(2, 2, |_, _| 0.0), b2: vec![0.0; 2] };
+        let x = Matrix { values: vec![1.0, 1.0, -1.0, 0.0, 1.0, 0.0], columns: 3 };
         // 1·1 + 1·2 − 1·3 + 0.5 and 0·1 + 1·2 + 0·3 + 0.5; then 10 + 20 − 30 − 0.5 and 20 − 0.5.
-        assert_eq!(inputs_of_relu(&[1.0, 1.0, -1.0, 0.0, 1.0, 0.0], 2, &network), [0.5, 2.5, -0.5, 19.5]);
+        assert_eq!(inputs_of_relu(&x, &network), [0.5, 2.5, -0.5, 19.5]);
     }
 }

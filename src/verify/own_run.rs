@@ -10,7 +10,6 @@ use super::compare::{Rule, compare};
 use super::course::{Course, Step, findings, only};
 use super::{Finding, Referee, Report};
 use crate::config::{Config, Settings};
-use crate::cpu::network::Network;
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Tally};
@@ -131,7 +130,7 @@ impl OwnRun {
         let gpu_accuracy = accuracy(gpu.evaluate(&self.rows)?)?;
         let cpu_accuracy = accuracy(reference.evaluate(&self.rows)?)?;
         let theirs = reference.logits(&self.rows)?.concat();
-        reference.set_networks(gpu.params()?.iter().map(Network::from_params).collect())?;
+        reference.load(&gpu.params()?)?;
         let ours = reference.logits(&self.rows)?.concat();
         let classes = self.course.job.model.classes;
         let same =
