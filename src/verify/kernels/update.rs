@@ -90,7 +90,9 @@ impl Inputs {
     fn losses_after(&self, b: usize, absolutes: bool) -> Vec<f64> {
         let mut after = widened(&self.losses);
         if absolutes {
-            after.iter_mut().for_each(|loss| *loss = loss.abs());
+            for loss in &mut after {
+                *loss = loss.abs();
+            }
         }
         for (m, losses) in self.image_losses.iter().enumerate() {
             let terms = losses.iter().map(|loss| f64::from(if absolutes { loss.abs() } else { *loss }));
