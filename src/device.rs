@@ -148,7 +148,6 @@ impl Device {
                 };
                 let jobs = waves::fitting(&job, &gpu.limits, gpu.is_software())?;
                 let mut engines = jobs.iter().map(engine).collect::<Result<Vec<_>>>()?;
-                gpu.remember();
                 if engines.len() > 1 { Box::new(Waves::new(job, engines)) } else { Box::new(engines.remove(0)) }
             }
         })
@@ -158,8 +157,7 @@ impl Device {
     ///
     /// On the CPU engine five, which divides the report's 10, 25 and 30: 0.98 ms a model-step, against 1.49 alone, 0.93
     /// for four, 1.45 for ten and 1.60 for 25 (medians of five epochs, B = 100, H = 50; 2-core AMD EPYC shared with three
-    /// builds, 2026-11-23). A GPU takes thirty in the time of seven or eight (165 against 22 µs a
-    /// step on an H100).
+    /// builds, 2026-11-23). On a GPU 32, which [`waves::fitting`] divides where they do not fit.
     pub fn wave(&self) -> usize {
         match self.kind {
             Kind::Cpu { .. } => 5,

@@ -10,7 +10,7 @@ use cyclone::config::device::{Adapter, Choice};
 use cyclone::config::spec::Feed;
 use cyclone::data::spec::Source;
 use cyclone::engine::Job;
-use cyclone::gpu::kernels::Kernel;
+use cyclone::gpu::kernels::{Kernel, Use};
 use cyclone::gpu::plan::{Plan, Work};
 use cyclone::gpu::{self, Gpu};
 use cyclone::model::ModelSpec;
@@ -195,17 +195,17 @@ fn the_work_of_a_dispatch_is_that_of_its_formula() {
     let (one, three) = (plan(1), plan(3));
     // 2 · 4 · 6 · 5 operations; pixels, means and scales, W1, one partial sum of each hidden unit.
     assert_eq!(one.slices, 1);
-    assert_eq!(one.work(Kernel::Forward, 4, true, 0), Work { flops: 240, bytes: 24 + 48 + 120 + 80 });
+    assert_eq!(one.work(Use::Forward, 4, 0), Work { flops: 240, bytes: 24 + 48 + 120 + 80 });
     // The same product, and 120 of the second layer's; 8 · 4 for the biases; rate and decay, four operations on each of 30
     // and 23 values. W1 and the 23 read and written; hidden units and their gradients, the logits', the scores.
     let update = Work { flops: 240 + 120 + 32 + 4 * 53, bytes: 24 + 48 + 240 + 2 * 80 + 48 + 32 + 2 * 92 };
-    assert_eq!(one.work(Kernel::Update, 4, true, 0), update);
+    assert_eq!(one.work(Use::Update, 4, 4), update);
     // With the next step's product: its operations, its pixels and its partial sums.
     let fused = Work { flops: update.flops + 240, bytes: update.bytes + 24 + 80 };
-    assert_eq!(one.work(Kernel::Update, 4, true, 4), fused);
-    assert_eq!(three.work(Kernel::Forward, 4, true, 0).flops, 720);
-    assert_eq!(three.work(Kernel::Forward, 4, true, 0).bytes, 24 + 48 + 3 * 200, "the models share the images");
-    let [train, evaluate] = [true, false].map(|train| one.work(Kernel::Head, 4, train, 0));
+    assert_eq!(one.work(Use::FusedUpdate, 4, 4), fused);
+    assert_eq!(three.work(Use::Forward, 4, 0).flops, 720);
+    assert_eq!(three.work(Use::Forward, 4, 0).bytes, 24 + 48 + 3 * 200, "the models share the images");
+    let [train, evaluate] = [Use::Head, Use::EvalHead].map(|of| one.work(of, 4, 0));
     assert_eq!(train.flops - evaluate.flops, 2 * 4 * 5 * 3, "the hidden units' gradient");
 }
 

@@ -50,7 +50,7 @@ pub fn dispatch(gpu: &Gpu, dispatch: impl Fn(&mut wgpu::ComputePass<'_>)) -> Res
         }
         let commands = encoder.finish();
         let start = Instant::now();
-        gpu.wait(Some(&gpu.queue.submit([commands])))?;
+        gpu.finish([commands])?;
         Ok(start.elapsed().as_secs_f64())
     };
     // A stall of the machine's only ever adds time: the least of some timings decides how many dispatches are enough, and

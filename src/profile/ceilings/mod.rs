@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::sample::{self, Sample};
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::gpu::interface::{Constants, Interface};
 use crate::gpu::kernels::Ceiling;
-use crate::gpu::{Gpu, buffer};
 
 /// Bytes that a GPU copies at once: several times the largest cache (an H100's has 50 MiB). A software adapter gets fewer.
 const COPY: u64 = 256 << 20;
@@ -52,7 +53,7 @@ impl Ceilings {
 fn copy(gpu: &Gpu) -> Result<f64> {
     let most = gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size);
     let size = if gpu.is_software() { COPY_SOFTWARE } else { COPY }.min(most) / 16 * 16;
-    let (from, to) = (buffer(gpu, "copy: source", size)?, buffer(gpu, "copy: copies", size)?);
+    let (from, to) = (gpu.buffer("copy: source", size)?, gpu.buffer("copy: copies", size)?);
     // Numbers of their places, a piece of them at the start and one at the end.
     let piece: Vec<u32> = (0..1 << 16).collect();
     let last = size - size_of_val(piece.as_slice()) as u64;
@@ -64,8 +65,8 @@ fn copy(gpu: &Gpu) -> Result<f64> {
     let groups = (quads / 4).div_ceil(WORKGROUP.into()).min(gpu.limits.max_compute_workgroups_per_dimension.into());
     let stride = groups * u64::from(WORKGROUP);
     let constants = [("QUADS", quads as f64), ("STRIDE", stride as f64)];
-    let sample = time(gpu, Ceiling::Copy, &constants, &[&from, &to], groups as u32)?;
-    let copied = gpu.read(&to, size)?;
+    let sample = time(gpu, Ceiling::Copy, &constants, &[("source", &from), ("copies", &to)], groups as u32)?;
+    let copied: Vec<u8> = gpu.read(&to, size)?;
     let piece: &[u8] = bytemuck::cast_slice(&piece);
     check(Ceiling::Copy, copied.starts_with(piece) && copied.ends_with(piece))?;
     Ok(2.0 * size as f64 / sample.median())
@@ -73,21 +74,21 @@ fn copy(gpu: &Gpu) -> Result<f64> {
 
 fn arithmetic(gpu: &Gpu) -> Result<f64> {
     let invocations = if gpu.is_software() { FMA_SOFTWARE } else { FMA };
-    let factor = buffer(gpu, "arithmetic: factor", 16)?;
-    let sums = buffer(gpu, "arithmetic: sums", u64::from(invocations) * 4)?;
+    let factor = gpu.buffer("arithmetic: factor", 16)?;
+    let sums = gpu.buffer("arithmetic: sums", u64::from(invocations) * 4)?;
     gpu.queue.write_buffer(&factor, 0, bytemuck::cast_slice(&[0.5f32; 4]));
     let constants = [("ROUNDS", f64::from(ROUNDS))];
-    let sample = time(gpu, Ceiling::Fma, &constants, &[&factor, &sums], invocations / WORKGROUP)?;
-    let sums: Vec<f32> = bytemuck::pod_collect_to_vec(&gpu.read(&sums, u64::from(invocations) * 4)?);
+    let sample = time(gpu, Ceiling::Fma, &constants, &[("factor", &factor), ("sums", &sums)], invocations / WORKGROUP)?;
+    let sums: Vec<f32> = gpu.read(&sums, u64::from(invocations) * 4)?;
     // s ← s/2 + 1 ends at 2 exactly, from any start; 32 of them make 64.
     check(Ceiling::Fma, sums.iter().all(|&sum| sum == 64.0))?;
     Ok(f64::from(invocations) * f64::from(ROUNDS) * f64::from(ROUND_FLOPS) / sample.median())
 }
 
 fn empty(gpu: &Gpu) -> Result<f64> {
-    let count = buffer(gpu, "empty: count", 4)?;
-    let sample = time(gpu, Ceiling::Empty, &[], &[&count], 1)?;
-    let count: Vec<u32> = bytemuck::pod_collect_to_vec(&gpu.read(&count, 4)?);
+    let count = gpu.buffer("empty: count", 4)?;
+    let sample = time(gpu, Ceiling::Empty, &[], &[("count", &count)], 1)?;
+    let count: Vec<u32> = gpu.read(&count, 4)?;
     check(Ceiling::Empty, count[0] > 1)?;
     Ok(sample.median())
 }
@@ -98,7 +99,7 @@ fn check(ceiling: Ceiling, right: bool) -> Result<()> {
     }
     Err(Error::CheckFailed(format!(
         "kernel {} gave a wrong result, so its time means nothing: is the driver sound? See cyclone verify",
-        ceiling.name()
+        ceiling.file().0
     )))
 }
 
@@ -106,14 +107,17 @@ fn check(ceiling: Ceiling, right: bool) -> Result<()> {
 fn time(
     gpu: &Gpu,
     ceiling: Ceiling,
-    constants: &[(&str, f64)],
-    buffers: &[&wgpu::Buffer],
+    constants: &Constants,
+    buffers: &[(&str, &wgpu::Buffer)],
     groups: u32,
 ) -> Result<Sample> {
-    let label = Some(ceiling.name());
+    let (name, text) = ceiling.file();
+    let label = Some(name);
     let device = &gpu.device;
-    let (pipeline, bindings) = gpu.scoped(ceiling.name(), || {
-        let source = wgpu::ShaderSource::Wgsl(ceiling.source().into());
+    let interface = Interface::parse(name, text)?;
+    let entries = interface.entries(name, buffers)?;
+    let (pipeline, bindings) = gpu.scoped(name, || {
+        let source = wgpu::ShaderSource::Wgsl(text.into());
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,
             layout: None,
@@ -122,13 +126,6 @@ fn time(
             compilation_options: wgpu::PipelineCompilationOptions { constants, ..Default::default() },
             cache: None,
         });
-        let entries = buffers.iter().enumerate();
-        let entries: Vec<_> = entries
-            .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                binding: binding as u32,
-                resource: buffer.as_entire_binding(),
-            })
-            .collect();
         let layout = &pipeline.get_bind_group_layout(0);
         let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries });
         (pipeline, bindings)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::inputs::{Draw, Kind};
-use crate::gpu::kernels::{Kernel, Step};
+use crate::gpu::kernels::{Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -39,14 +39,12 @@ pub struct Shape {
 /// One dispatch to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// The kernel.
-    pub kernel: Kernel,
+    /// The kernel, as in training or as in evaluation.
+    pub of: Use,
     /// The shape.
     pub shape: Shape,
     /// The inputs.
     pub kind: Kind,
-    /// As in training, or as in evaluation.
-    pub train: bool,
     /// How the work is cut.
     pub tuning: Tuning,
 }
@@ -61,13 +59,13 @@ impl fmt::Display for Shape {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pass = if self.train { "train" } else { "evaluate" };
+        let pass = if matches!(self.of, Use::EvalForward | Use::EvalHead) { "evaluate" } else { "train" };
         let kind = match self.kind {
             Kind::Random => "random",
             Kind::Integers => "integers",
             Kind::Extreme => "extreme",
         };
-        write!(f, "{}/{}/{}/{pass}/{kind}", self.kernel.name(), self.shape, self.tuning)
+        write!(f, "{}/{}/{}/{pass}/{kind}", self.of.kernel().name(), self.shape, self.tuning)
     }
 }
 
@@ -96,7 +94,7 @@ impl Bench {
 
     /// Number of different batches.
     pub(super) fn batches(&self) -> usize {
-        if self.case.shape.own && self.case.train { self.case.shape.m } else { 1 }
+        if self.case.shape.own && self.case.of.trains() { self.case.shape.m } else { 1 }
     }
 
     /// Model `m`'s part of rows that come batch after batch, the rows before the step left out.
@@ -113,12 +111,13 @@ impl Bench {
     }
 
     pub(super) fn launch(&self, tensors: Vec<Tensor>, expected: Vec<Expected>) -> Launch {
-        let Case { kernel, train, shape, tuning, .. } = self.case;
+        let Case { of, shape, .. } = self.case;
         Launch {
-            kernel,
-            constants: self.plan.constants(kernel, train, tuning.fused),
+            kernel: of.kernel(),
+            constants: self.plan.constants(of),
             step: self.step,
-            grid: self.plan.grid(kernel, shape.b as u64, train, tuning.fused),
+            grid: self.plan.grid(of, shape.b as u64),
+            work: self.plan.work(of, shape.b as u64, self.step.next_rows.into()),
             tensors,
             expected,
         }

@@ -87,7 +87,7 @@ fn interleaved(models: &[Vec<f64>], width: usize) -> Vec<f64> {
 /// `hidden`, `loss`, `dlogit`, `dhidden` from the partial sums.
 pub fn head(mut bench: Bench) -> Launch {
     let (h, padded, models, b) = bench.sizes();
-    let (c, slices) = (bench.case.shape.c, bench.plan.partials(bench.case.train) as usize);
+    let (c, slices) = (bench.case.shape.c, bench.plan.partials(bench.case.of.trains()) as usize);
     // Logits as sums of H terms: about ±1, or ±200.
     let spread = if bench.case.kind == Kind::Extreme { 200.0 } else { 1.0 } / (h as f32).sqrt();
     let params = networks(&mut bench, spread);
@@ -112,38 +112,38 @@ pub fn head(mut bench: Bench) -> Launch {
     };
     let mut expected = vec![
         Expected {
-            binding: 6,
+            tensor: "scores",
             name: "losses",
             of: (0, 2),
             values: collect(1, &|head| head.reference.loss.clone()),
             rule: Rule::Gauge { gauge: collect(1, &|head| head.score_gauge.clone()), limit: LOSS },
         },
         Expected {
-            binding: 6,
+            tensor: "scores",
             name: "right answers",
             of: (1, 2),
             values: collect(1, &|head| head.reference.right.iter().map(|right| f64::from(u8::from(*right))).collect()),
             rule: Rule::Exact,
         },
     ];
-    if bench.case.train {
+    if bench.case.of.trains() {
         expected.extend([
             Expected {
-                binding: 3,
+                tensor: "hidden",
                 name: "hidden",
                 of: (0, 1),
                 values: padded_rows(&|head| head.reference.hidden.values.clone()),
                 rule: hidden_rule,
             },
             Expected {
-                binding: 5,
+                tensor: "dlogits",
                 name: "dlogits, losses",
                 of: (0, 1),
                 values: collect(c + 1, &|head| head.dlogits_and_losses()),
                 rule: Rule::Gauge { gauge: collect(c + 1, &|head| head.dlogit_and_loss_gauge(c)), limit: GRADIENT },
             },
             Expected {
-                binding: 4,
+                tensor: "dhidden",
                 name: "dhidden",
                 of: (0, 1),
                 values: padded_rows(&|head| head.reference.dhidden.values.clone()),

@@ -18,7 +18,7 @@ pub use self::inputs::Kind;
 use super::launch::Launch;
 use crate::engine::Job;
 use crate::error::Result;
-use crate::gpu::kernels::{Kernel, Step};
+use crate::gpu::kernels::{Kernel, Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
 use crate::model::ModelSpec;
 
@@ -48,7 +48,7 @@ impl Case {
             next_rows: next_rows(b) as u32,
         };
         let bench = Bench { case: *self, plan, draw, step };
-        Ok(match self.kernel {
+        Ok(match self.of.kernel() {
             Kernel::Forward => forward::forward(bench),
             Kernel::Update => update::update(bench),
             Kernel::Head => head::head(bench),
@@ -100,28 +100,34 @@ pub fn cases(full: bool) -> Vec<Case> {
             // Every tuning gets its turn, and both numbers of stages all shapes.
             let tunings = [Tuning::ALL[0], Tuning::ALL[1 + i % (Tuning::ALL.len() - 1)]];
             for tuning in tunings {
-                let mut add = |kind, train| cases.push(Case { kernel, shape, kind, train, tuning });
+                let mut add = |kind, of| cases.push(Case { of, shape, kind, tuning });
                 match kernel {
-                    Kernel::Forward | Kernel::Update => {
-                        add(Kind::Random, true);
-                        add(Kind::Integers, true);
+                    Kernel::Forward => {
+                        add(Kind::Random, Use::Forward);
+                        add(Kind::Integers, Use::Forward);
+                        if shape.own {
+                            add(Kind::Random, Use::EvalForward);
+                        }
                     }
                     Kernel::Head if tuning.fused => {
-                        add(Kind::Random, true);
-                        add(Kind::Integers, true);
-                        add(Kind::Random, false);
+                        add(Kind::Random, Use::Head);
+                        add(Kind::Integers, Use::Head);
+                        add(Kind::Random, Use::EvalHead);
                     }
-                    Kernel::Head => add(Kind::Extreme, true),
+                    Kernel::Head => add(Kind::Extreme, Use::Head),
+                    Kernel::Update => {
+                        let of = if tuning.fused { Use::FusedUpdate } else { Use::Update };
+                        add(Kind::Random, of);
+                        add(Kind::Integers, of);
+                    }
                     // These do not depend on the tuning.
-                    Kernel::Gather if tuning.fused => add(Kind::Integers, true),
+                    Kernel::Gather if tuning.fused => add(Kind::Integers, Use::Gather),
                     Kernel::Tally | Kernel::Squares if tuning.fused => {
-                        add(Kind::Random, true);
-                        add(Kind::Integers, true);
+                        let of = if kernel == Kernel::Tally { Use::Tally } else { Use::SquaresW1 };
+                        add(Kind::Random, of);
+                        add(Kind::Integers, of);
                     }
                     Kernel::Gather | Kernel::Tally | Kernel::Squares => {}
-                }
-                if kernel == Kernel::Forward && shape.own {
-                    add(Kind::Random, false);
                 }
             }
         }
