@@ -17,10 +17,11 @@ use super::kernels::Kernel;
 use super::plan::{Plan, Tuning};
 use super::{GpuEngine, Options};
 use crate::config::spec::Feed;
-use crate::data::{Dataset, Standardisation, hex};
+use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::model::params::Params;
+use crate::util::digest::hex;
 use crate::util::files;
 
 /// Steps of a measurement.

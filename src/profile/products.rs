@@ -1,5 +1,5 @@
-//! The first layer's products as matrix products: large and square, where a vendor's library can be compared, and the
-//! skinny ones of this work. Each is checked against f64 before it is timed.
+//! The first layer's matrix products: large square ones, to compare with a vendor's library, and the skinny ones of this
+//! network. Each is checked against f64, then timed.
 
 use serde::Serialize;
 
@@ -12,21 +12,21 @@ use crate::gpu::plan::Tuning;
 use crate::verify::kernels::{Case, Kind, Shape};
 use crate::verify::launch::{Launch, Prepared};
 
-/// The sides `n` of the products that libraries publish figures of.
+/// Sides `n` of the square products, sizes that libraries publish figures for.
 const SIDES: [usize; 3] = [1024, 2048, 4096];
-/// The same for a software adapter, some thousand times slower.
+/// The same on a software adapter.
 const SIDES_SOFTWARE: [usize; 2] = [128, 256];
-/// `M` of this work's products, 100 × 3,072 × 50·M.
+/// `M` of the skinny products, 100 × 3,072 × 50·M.
 const MODELS: [usize; 3] = [1, 10, 30];
 
-/// A product that was right, and its time.
+/// A correct product, and its time.
 #[derive(Clone, Debug, Serialize)]
 pub struct Product {
     /// The GPU.
     pub device: String,
-    /// The kernel: `X·W1` or `Xᵀ·dhidden`, with all that it does beside.
+    /// The kernel, which does more than its product `X·W1` or `Xᵀ·dhidden`.
     pub kernel: &'static str,
-    /// How its work was cut.
+    /// How its work is divided.
     pub tuning: String,
     /// `B`.
     pub batch_size: usize,
@@ -38,9 +38,9 @@ pub struct Product {
     pub error: f64,
     /// Seconds of a dispatch.
     pub seconds: Sample,
-    /// Operations a second.
+    /// Operations per second.
     pub flops_per_second: f64,
-    /// The same as a share of the device's most.
+    /// Share of the device's peak.
     pub of_flops: f64,
 }
 
@@ -63,7 +63,7 @@ pub fn products(gpu: &Gpu, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
         let update = [(Use::FusedUpdate, Tuning::ALL[0]), (Use::Update, Tuning::ALL[1])];
         for (of, tuning) in forward.chain(update) {
             match product(gpu, of, tuning, shape, &ceilings) {
-                // A shape that does not fit is no reason to leave out the others.
+                // A shape that does not fit does not stop the others.
                 Err(Error::Usage(why)) => note(&format!("{} {tuning} left out: {why}", of.kernel().name())),
                 product => products.push(product?),
             }

@@ -32,7 +32,7 @@ pub fn params(spec: &ModelSpec, seed: u64) -> Params {
     let mut params = Params::init(spec, seed);
     let mut draw = stream(seed, Purpose::Check, 2);
     for (values, tensor) in params.values.iter_mut().zip(tensors(spec)) {
-        if !tensor.is_weight() {
+        if !tensor.is_weight {
             values.fill_with(|| (draw.next_u32() >> 8) as f32 / (1 << 24) as f32 * 0.2 - 0.1);
         }
     }

@@ -1,4 +1,4 @@
-//! What a device can do at most, measured in the same run as what it did.
+//! Peak rates of a device, measured in the same run as its training.
 
 mod cpu;
 
@@ -10,37 +10,34 @@ use crate::gpu::Gpu;
 use crate::gpu::interface::{Constants, Interface};
 use crate::gpu::kernels::Ceiling;
 
-/// Bytes that a GPU copies at once: several times the largest cache (an H100's has 50 MiB). A software adapter gets fewer.
+/// Bytes of the copy on a GPU: several times the largest cache (50 MiB on an H100).
 const COPY: u64 = 256 << 20;
-/// The same for a software adapter, and for the CPU.
+/// The same on a software adapter, and on the CPU.
 const COPY_SOFTWARE: u64 = 32 << 20;
-/// Invocations of the arithmetic: eight rounds of an H100's 132 × 1,024 and more. A software adapter gets fewer.
+/// Invocations of the arithmetic: more than seven for each of the 132 × 1,024 that an H100 runs at once.
 const FMA: u32 = 1 << 20;
-/// The same for a software adapter.
+/// The same on a software adapter.
 const FMA_SOFTWARE: u32 = 1 << 12;
 /// Rounds of the arithmetic.
 const ROUNDS: u32 = 256;
-/// Operations of a round of an invocation: 32 multiplications, 32 additions.
+/// Operations of an invocation in a round: 32 multiplications, 32 additions.
 const ROUND_FLOPS: u32 = 64;
 /// Invocations of a workgroup of `ceiling_copy` and `ceiling_fma`.
 const WORKGROUP: u32 = 256;
-/// The most that a device did of each kind.
+
+/// Peak rates of a device.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ceilings {
-    /// Bytes a second of a copy between two large buffers, read and written bytes both counted.
+    /// Bytes per second of a copy between two large buffers, counting both reads and writes.
     pub bytes_per_second: f64,
-    /// Operations a second of multiplications and additions in registers; on the CPU, of matrix products in cache.
+    /// Operations per second of multiply-adds in registers; on the CPU, of matrix products in cache.
     pub flops_per_second: f64,
-    /// Seconds of an empty dispatch that waits for the one before it; the CPU has none.
+    /// Seconds of an empty dispatch that waits for the one before it; `None` on the CPU.
     pub dispatch_seconds: Option<f64>,
 }
 
 impl Ceilings {
-    /// Those of a GPU. Every kernel's result is checked before it is believed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::CheckFailed`] for a wrong result, [`Error::Gpu`] if the device fails.
+    /// Those of a GPU. The results of the kernels are checked.
     pub fn of_gpu(gpu: &Gpu) -> Result<Self> {
         Ok(Self {
             bytes_per_second: copy(gpu)?,
