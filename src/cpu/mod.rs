@@ -1,4 +1,4 @@
-//! The CPU engine: the reference in `f64`, and a trainer of its own in `f32`.
+//! The CPU engine: in `f32` a trainer of its own, which `device` opens, and in `f64` the judge of the referee's long trainings.
 //!
 //! One file a kernel, each the twin of the shader of the same name, each a plain function over slices, or over [`rows`]
 //! where a matrix lies along the inputs. A step is

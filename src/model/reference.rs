@@ -26,12 +26,6 @@ impl Matrix {
     pub fn rows(&self) -> usize {
         self.values.len() / self.columns
     }
-
-    /// Each number through `f`.
-    #[must_use]
-    pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
-        Self { values: self.values.iter().map(|value| f(*value)).collect(), columns: self.columns }
-    }
 }
 
 impl Index<usize> for Matrix {
@@ -64,11 +58,6 @@ impl Network {
     /// The same, to be changed.
     pub fn tensors_mut(&mut self) -> [&mut [f64]; 4] {
         [&mut self.W1.values, &mut self.b1, &mut self.W2.values, &mut self.b2]
-    }
-
-    /// `ΣW²`.
-    pub fn squares(&self) -> f64 {
-        squares(&self.W1.values) + squares(&self.W2.values)
     }
 }
 
@@ -162,7 +151,7 @@ pub fn step(network: &mut Network, gradient: &Network, rate: f64) {
     }
 }
 
-/// `Σw²`.
-pub fn squares(weights: &[f64]) -> f64 {
-    sum(weights.len(), |i| weights[i] * weights[i])
+/// `ΣW²`, of both layers.
+pub fn squares(network: &Network) -> f64 {
+    [&network.W1, &network.W2].into_iter().flat_map(|W| &W.values).map(|w| w * w).sum()
 }

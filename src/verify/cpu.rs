@@ -114,7 +114,7 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
         add("evaluation's loss", m, "", &[tally.loss], &[head.loss.iter().sum()], &close);
         let right = head.right.iter().filter(|right| **right).count();
         add("right answers", m, "", &[tally.correct as f64], &[right as f64], &Rule::Exact);
-        add("squares", m, "", &squares[m..=m], &[network.squares()], &close);
+        add("squares", m, "", &squares[m..=m], &[reference::squares(&network)], &close);
 
         let gradient = model.gradient(&network, 0);
         for (i, name) in TENSORS.iter().enumerate() {

@@ -62,7 +62,7 @@ impl Problem {
         let Head { hidden, loss, .. } = self.head(network);
         let mean = loss.iter().sum::<f64>() / loss.len() as f64;
         let active = hidden.values.iter().map(|hidden| *hidden > 0.0).collect();
-        (mean + self.penalty.cost(LAMBDA) * network.squares(), active)
+        (mean + self.penalty.cost(LAMBDA) * reference::squares(network), active)
     }
 
     /// The reference's gradient.

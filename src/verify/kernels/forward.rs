@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::case::{BEFORE, Bench, next_rows, sum_limit};
-use super::inputs::{matrix, side_by_side};
+use super::inputs::{absolute, matrix, side_by_side};
 use crate::data::Standardisation;
 use crate::gpu::plan::SLICE;
 use crate::model::reference::{self, Matrix, standardise};
@@ -56,8 +56,10 @@ pub(super) fn products(x: &[Matrix], w1: &[Matrix], padded: usize, inputs: usize
     partials.collect()
 }
 
-pub(super) fn absolute(models: &[Matrix]) -> Vec<Matrix> {
-    models.iter().map(|matrix| matrix.map(f64::abs)).collect()
+/// The same of absolute values: the sums of all terms' absolute values.
+pub(super) fn gauge(x: &[Matrix], w1: &[Matrix], padded: usize, inputs: usize) -> Vec<f64> {
+    let [x, w1] = [x, w1].map(|models| models.iter().map(absolute).collect::<Vec<_>>());
+    products(&x, &w1, padded, inputs)
 }
 
 /// `partials[p][b][n] = Σ_{d in partial p} x[b][d] · W1[d][n]`
@@ -74,7 +76,7 @@ pub fn forward(mut bench: Bench) -> Launch {
         Rule::Exact
     } else {
         // Two roundings make x. Worst seen 6.2 of 18 (M = 30).
-        let gauge = products(&absolute(&images.x), &absolute(&wide), padded, inputs);
+        let gauge = gauge(&images.x, &wide, padded, inputs);
         Rule::Gauge { gauge, limit: sum_limit(inputs.min(d) as u64, 2) }
     };
     let partials = Tensor::unwritten("partials", values.len());

@@ -1,7 +1,7 @@
 //! `head`: from the first layer's sums to the loss and its gradients.
 
 use super::case::{BEFORE, Bench, sum_limit};
-use super::inputs::{Kind, matrix, side_by_side};
+use super::inputs::{self, Kind, matrix, side_by_side};
 use crate::model::ModelSpec;
 use crate::model::params::{B1, B2, Params, W2, tensors};
 use crate::model::reference::{self, Matrix, Network};
@@ -32,7 +32,9 @@ pub(super) fn small(models: &[Params]) -> Vec<f32> {
 /// The same network with the absolute value of each weight and bias.
 pub(super) fn absolute(network: &Network) -> Network {
     let mut network = network.clone();
-    network.tensors_mut().into_iter().flatten().for_each(|value| *value = value.abs());
+    for value in network.tensors_mut().into_iter().flatten() {
+        *value = value.abs();
+    }
     network
 }
 
@@ -56,7 +58,7 @@ impl Head {
 
         // The same sums over absolute values: |partials|, |b1|, then |hidden|, |W2|, |b2|.
         let absolutes = absolute(network);
-        let gauges = reference::head(&sums(&partials.map(f64::abs)), labels, &absolutes);
+        let gauges = reference::head(&sums(&inputs::absolute(partials)), labels, &absolutes);
         // A logit's error moves every probability of its image.
         let image: Vec<f64> =
             (0..b).map(|b| 1.0 + gauges.logit[b].iter().fold(0.0, |most: f64, sum| most.max(*sum))).collect();

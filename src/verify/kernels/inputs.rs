@@ -72,6 +72,11 @@ pub fn matrix(values: &[f32], columns: usize) -> Matrix {
     Matrix { values: values.iter().copied().map(f64::from).collect(), columns }
 }
 
+/// The absolute value of each number.
+pub fn absolute(matrix: &Matrix) -> Matrix {
+    Matrix { values: matrix.values.iter().map(|value| value.abs()).collect(), columns: matrix.columns }
+}
+
 /// Rows of `H` values of each of `M` models, side by side and each padded to `HP` by zeros: `[rows, M·HP]`.
 pub fn side_by_side<T: Copy + Default>(models: &[Vec<T>], h: usize, padded: usize) -> Vec<T> {
     let rows = models[0].len() / h;

@@ -1,9 +1,9 @@
 //! `update`: a step on every tensor, the step's loss, and the first layer's product of the next step.
 
 use super::case::{BEFORE, Bench, sum_limit};
-use super::forward::{Images, absolute, images, products};
+use super::forward::{self, Images, images, products};
 use super::head::{self, networks, small};
-use super::inputs::{matrix, side_by_side};
+use super::inputs::{absolute, matrix, side_by_side};
 use crate::gpu::plan::SLICE;
 use crate::model::params::Params;
 use crate::model::reference::{self, Head, Matrix, Network};
@@ -63,14 +63,14 @@ impl Inputs {
     fn after(&self, h: usize, absolutes: bool) -> Vec<Network> {
         let wide = |values: &[f32], columns: usize| {
             let wide = matrix(values, columns);
-            if absolutes { wide.map(f64::abs) } else { wide }
+            if absolutes { absolute(&wide) } else { wide }
         };
         let after = self.params.iter().enumerate().map(|(m, params)| {
             let c = params.spec.classes;
             let mut network = Network { W1: matrix(&self.w1[m], h), ..Network::from(params) };
             let mut x = self.images.x[m].clone();
             if absolutes {
-                (network, x) = (head::absolute(&network), x.map(f64::abs));
+                (network, x) = (head::absolute(&network), absolute(&x));
             }
             let head = Head {
                 hidden: wide(&self.hidden[m], h),
@@ -125,7 +125,7 @@ pub fn update(mut bench: Bench) -> Launch {
     let fused = bench.plan.tuning.fused;
     let (partials, values, partials_rule) = if fused {
         let values = products(&inputs.images.next, &w1, padded, SLICE as usize);
-        let gauge = products(&absolute(&inputs.images.next), &w1_gauge, padded, SLICE as usize);
+        let gauge = forward::gauge(&inputs.images.next, &w1_gauge, padded, SLICE as usize);
         // The new weights' own errors come on top. Worst seen 5.5 of 44 (M = 30).
         let limit = sum_limit(SLICE.min(d as u64), 2) + w1_limit;
         (Tensor::unwritten("partials", values.len()), values, Rule::Gauge { gauge, limit })
