@@ -10,7 +10,6 @@
 mod artefact;
 pub mod bits;
 pub mod compare;
-pub mod course;
 mod cpu;
 mod finding;
 pub mod gradients;
@@ -19,6 +18,7 @@ pub mod kernels;
 pub mod launch;
 pub mod mutants;
 pub mod own_run;
+pub mod paired_run;
 mod referee;
 pub mod shaders;
 pub mod trajectory;

@@ -1,4 +1,4 @@
-//! A training that both engines take through the same steps: the same images, weights, batches and learning rates.
+//! A training that both engines take through the same steps, compared after each: the same images, weights, batches and learning rates.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) const FREE: f64 = 5e-7;
 const NEAR: f64 = 1e-6;
 
 /// One model's training.
-pub(super) struct Course {
+pub(super) struct PairedRun {
     /// What engines are built for; one model.
     pub job: Job,
     /// The images.
@@ -51,7 +51,7 @@ pub struct Step {
     pub rate: f64,
     /// The batch's loss on the GPU, before the step's update, in nats.
     pub gpu_loss: f64,
-    /// The same by the reference.
+    /// The same by the CPU engine in f64.
     pub cpu_loss: f64,
     /// The two compared.
     pub loss: Outcome,
@@ -65,12 +65,12 @@ pub struct Step {
     pub judged: bool,
     /// The GPU's time for it, submission and reading the loss included, in seconds.
     pub gpu_seconds: f64,
-    /// The reference's.
+    /// The CPU engine's.
     pub cpu_seconds: f64,
 }
 
 impl Step {
-    /// Difference of the losses as a share of the reference's.
+    /// Difference of the losses as a share of the CPU engine's.
     pub fn relative(&self) -> f64 {
         (self.gpu_loss - self.cpu_loss).abs() / self.cpu_loss
     }
@@ -81,7 +81,7 @@ impl Step {
     }
 }
 
-impl Course {
+impl PairedRun {
     /// The training of `job` on the data set's `images`, from the weights and in the order of `seed`.
     pub(super) fn new(
         job: Job,
@@ -99,8 +99,8 @@ impl Course {
         [Params::init(&self.job.model, self.seed)]
     }
 
-    /// The reference engine.
-    pub(super) fn reference(&self) -> Result<CpuEngine<f64>> {
+    /// The CPU engine in f64, which judges.
+    pub(super) fn cpu(&self) -> Result<CpuEngine<f64>> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         CpuEngine::new(self.job.clone(), self.dataset.clone(), self.standardisation.clone(), threads)
     }
@@ -125,12 +125,12 @@ impl Course {
     pub(super) fn free(
         &mut self,
         gpu: &mut GpuEngine,
-        reference: &mut CpuEngine<f64>,
+        cpu: &mut CpuEngine<f64>,
         steps: u64,
         done: &mut dyn FnMut(u64),
     ) -> Result<Vec<Step>> {
         let start = self.start();
-        reference.load(&start)?;
+        cpu.load(&start)?;
         gpu.load(&start)?;
         let mut before = [Network::from(&start[0]), Network::from(&start[0])];
         let mut run = Vec::new();
@@ -139,10 +139,10 @@ impl Course {
             let kinks = self.kinks(step, &before);
             kinked |= kinks > 0;
             let (gpu_loss, gpu_seconds) = self.step(gpu, step)?;
-            let (cpu_loss, cpu_seconds) = self.step(reference, step)?;
+            let (cpu_loss, cpu_seconds) = self.step(cpu, step)?;
 
             let got = gpu.params()?.remove(0);
-            let expected = only(reference.networks())?;
+            let expected = only(cpu.networks())?;
             let tolerance = FREE * ((step + 1) as f64).sqrt();
             let loss = compare(&[gpu_loss], &[cpu_loss], &Rule::Absolute(tolerance * cpu_loss.max(1.0)));
             let weights = normwise(&got, &expected, tolerance);
@@ -190,7 +190,7 @@ fn inputs_of_relu(x: &Matrix, network: &Network) -> Vec<f64> {
     z.chunks_exact(images).zip(&network.b1).flat_map(|(z, bias)| z.iter().map(move |z| z + bias)).collect()
 }
 
-/// Each tensor as a whole against the reference's.
+/// Each tensor as a whole against the CPU engine's.
 pub(super) fn normwise(got: &Params, expected: &Network, tolerance: f64) -> [Outcome; 4] {
     let expected = expected.tensors();
     std::array::from_fn(|tensor| {
