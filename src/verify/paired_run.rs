@@ -1,4 +1,5 @@
-//! A training that both engines take through the same steps, compared after each: the same images, weights, batches and learning rates.
+//! A training that both engines take through the same steps, and that is compared after each: the same images, weights,
+//! batches and learning rates.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
