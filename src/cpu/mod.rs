@@ -1,11 +1,11 @@
 //! The CPU engine: in `f32` a trainer of its own, which `device` opens, and in `f64` the judge of the referee's long trainings.
 //!
-//! One file a kernel, each the twin of the shader of the same name, each a plain function over slices, or over [`rows`]
+//! One file a kernel, each the twin of the shader of the same name, each a plain function over slices, or over `rows`
 //! where a matrix lies along the inputs. A step is
 //!
-//! 1. [`head`] and [`update::small_values`]: from what enters the hidden layer to the loss and its gradients, and everything but
+//! 1. `head` and `update::small_values`: from what enters the hidden layer to the loss and its gradients, and everything but
 //!    W1 one step further; meanwhile idle threads standardise the next step's images,
-//! 2. [`update`] and, as on a GPU in the same go, [`forward`]: W1 one step further, and its product with the next
+//! 2. `update` and, as on a GPU in the same go, `forward`: W1 one step further, and its product with the next
 //!    step's images. Threads share the hidden units, so each has its part of W1 in its own cache for both.
 //!
 //! Every model's products have the same shapes and layouts alone as among others, and an element's sum has the same order

@@ -1,7 +1,7 @@
 //! Matrix products by a library: the one place that calls the `gemm` crate, for what is small in a step. A product is always
 //! computed by the thread that asks for it, so an element's bits depend on its product's shape alone.
 //!
-//! The two large products are [`super::forward`]'s and [`super::update`]'s own, because no library has theirs: `W1ᵀ`
+//! The two large products are `forward`'s and `update`'s own, because no library has theirs: `W1ᵀ`
 //! and `X` both along their inputs, nothing to be packed, rows of 50 that fill no vectors of 16, and the weights' step taken
 //! while their gradient is still in registers. Measured on 2026-11-25, one thread of a Zen 5 (AVX-512), medians of 300, f32, in
 //! µs (GFLOP/s):
