@@ -75,6 +75,9 @@ pub trait Engine: Send {
     /// Loss and accuracy of each model over the data set's `rows`.
     fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>>;
 
+    /// Each model's `logits [rows, C]` of the data set's `rows`: those that [`Self::evaluate`] scores.
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>>;
+
     /// `ΣW1² + ΣW2²` of each model.
     fn squares(&mut self) -> Result<Vec<f64>>;
 }

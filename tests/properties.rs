@@ -78,6 +78,7 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
         ("partial sums of evaluation", sizes.partials, plan.partials(false) * plan.evaluation_rows * plan.columns * 4),
         ("hidden units", sizes.hidden, b * plan.columns * 4),
         ("logits' gradients", sizes.dlogits, b * m * c * 4),
+        ("logits of an evaluated batch", sizes.dlogits, plan.evaluation_rows * m * c * 4),
         ("scores", sizes.scores, b.max(plan.evaluation_rows) * m * 8),
         ("tallies", sizes.tallies, TALLIES * m * 8),
         ("squares of W1", sizes.squares, plan.squares_parts(W1) * m * 4),

@@ -178,11 +178,9 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         }
     };
 
-    // Its memory and its threads serve the answers.
-    drop(engine);
     records.save_weights(&outcome.params, &standardisation)?;
     let split = training.split();
-    if let Some(answers) = Answers::of(&outcome.params, &dataset, &standardisation, &split.test)? {
+    if let Some(answers) = Answers::of(&engine.logits(&split.test)?, &dataset, &split.test)? {
         records.save_answers(&answers)?;
     }
     let mut starts = records.starts();

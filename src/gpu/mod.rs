@@ -101,6 +101,8 @@ pub struct GpuEngine {
     small: wgpu::Buffer,
     losses: wgpu::Buffer,
     tallies: wgpu::Buffer,
+    /// After an evaluated batch, its logits.
+    dlogits: wgpu::Buffer,
     squares: [wgpu::Buffer; 2],
     /// One a part of the resident images.
     gather: Vec<Bound>,
@@ -218,6 +220,7 @@ impl GpuEngine {
             small,
             losses,
             tallies,
+            dlogits,
             squares,
             gather,
             forward,
@@ -387,6 +390,28 @@ impl Engine for GpuEngine {
             }
         }
         Ok(tallies)
+    }
+
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let (models, classes) = (self.plan.job.models(), self.plan.job.model.classes);
+        let mut logits = vec![Vec::with_capacity(rows.len() * classes); models];
+        for rows in rows.chunks(self.plan.evaluation_rows as usize) {
+            let length = rows.len() as u32;
+            let slot = self.feed.fill(&self.gpu, rows, &[])?;
+            let submission = self.gpu.encode(|pass| {
+                self.gather(pass, slot, length);
+                let [forward, head, _] = &self.evaluation;
+                for bound in [forward, head] {
+                    self.dispatch(pass, bound, slot, &Step { rows: length, ..Step::default() });
+                }
+            })?;
+            self.feed.used_by(slot, submission);
+            let read = floats(&self.gpu.read(&self.dlogits, (rows.len() * models * classes * 4) as u64)?);
+            for (i, image) in read.chunks_exact(classes).enumerate() {
+                logits[i % models].extend_from_slice(image);
+            }
+        }
+        Ok(logits)
     }
 
     fn squares(&mut self) -> Result<Vec<f64>> {

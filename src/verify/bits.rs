@@ -20,6 +20,7 @@ struct Left {
     losses: Vec<f32>,
     params: Vec<Params>,
     tallies: Vec<Tally>,
+    logits: Vec<Vec<f32>>,
     squares: Vec<f64>,
 }
 
@@ -30,7 +31,7 @@ impl Left {
         let losses = self.losses.iter().skip(m).step_by(self.params.len()).map(widened);
         let weights = self.params[m].values.iter().flatten().map(widened);
         let sums = [self.tallies[m].loss, self.tallies[m].correct as f64, self.squares[m]];
-        losses.chain(weights).chain(sums).collect()
+        losses.chain(weights).chain(self.logits[m].iter().map(widened)).chain(sums).collect()
     }
 }
 
@@ -119,6 +120,7 @@ impl Training {
             losses: engine.losses()?,
             params: engine.params()?,
             tallies: engine.evaluate(&evaluated)?,
+            logits: engine.logits(&evaluated)?,
             squares: engine.squares()?,
         })
     }

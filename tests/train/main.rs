@@ -112,6 +112,10 @@ impl Engine for Books {
         Ok(vec![tally; self.job.models()])
     }
 
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        Ok(vec![vec![0.0; rows.len() * SHAPE.classes]; self.job.models()])
+    }
+
     fn squares(&mut self) -> Result<Vec<f64>> {
         Ok(vec![self.squares; self.job.models()])
     }

@@ -134,6 +134,9 @@ fn weights_that_are_no_numbers_are_never_saved() {
         fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>> {
             self.0.evaluate(rows)
         }
+        fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+            self.0.logits(rows)
+        }
         fn squares(&mut self) -> Result<Vec<f64>> {
             self.0.squares()
         }

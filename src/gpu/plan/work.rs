@@ -32,7 +32,7 @@ impl Plan {
             Kernel::Forward => (first(rows), images(rows) + 2 * 4 * d + w1 + partials(rows)),
             Kernel::Head => (
                 m * rows * (self.partials(train) + 1) * h + second + 5 * m * rows * c + learning * second,
-                partials(rows) + small + 4 * batches * rows + scores + learning * (2 * hidden + logits),
+                partials(rows) + small + 4 * batches * rows + scores + logits + learning * 2 * hidden,
             ),
             Kernel::Update => (
                 first(rows) + 4 * m * d * h + first(next) + second + m * rows * (c + h) + 4 * m * (h * c + c + h),

@@ -46,6 +46,7 @@ struct Head {
     activations: Activations<f64>,
     scores: Vec<[f64; 2]>,
     hidden_gauge: Vec<f64>,
+    logit_gauge: Vec<f64>,
     score_gauge: Vec<f64>,
     dlogit_gauge: Vec<f64>,
     dhidden_gauge: Vec<f64>,
@@ -102,7 +103,8 @@ fn reference(partials: &[f64], labels: &[u8], network: &Network<f64>) -> Head {
             image[i / h] / b as f64 * weights.iter().sum::<f64>()
         })
         .collect();
-    Head { activations, scores, hidden_gauge: gauges.hidden, score_gauge: image, dlogit_gauge, dhidden_gauge }
+    let Activations { hidden: hidden_gauge, logits: logit_gauge, .. } = gauges;
+    Head { activations, scores, hidden_gauge, logit_gauge, score_gauge: image, dlogit_gauge, dhidden_gauge }
 }
 
 /// Model after model within a row: `[rows, M·width]` from `[M][rows, width]`.
@@ -177,6 +179,16 @@ pub fn head(mut bench: Bench) -> Launch {
                 rule: Rule::Gauge { gauge: padded_rows(&|head| head.dhidden_gauge.clone()), limit: GRADIENT },
             },
         ]);
+    } else {
+        // The hidden units' errors, and those of a sum of H products and b2.
+        let limit = sum_limit(slices as u64 + 1, 0) + sum_limit(h as u64 + 1, 1);
+        expected.push(Expected {
+            binding: 5,
+            name: "logits",
+            of: (0, 1),
+            values: collect(c, &|head| head.activations.logits.clone()),
+            rule: Rule::Gauge { gauge: collect(c, &|head| head.logit_gauge.clone()), limit },
+        });
     }
     let partials = (0..slices).flat_map(|s| {
         let slice: Vec<_> = partials.iter().map(|sums| sums[s * b * h..(s + 1) * b * h].to_vec()).collect();
@@ -188,7 +200,7 @@ pub fn head(mut bench: Bench) -> Launch {
         Tensor::integers("labels", labels),
         Tensor::unwritten("hidden", b * models * padded),
         Tensor::unwritten("dhidden", b * models * padded),
-        Tensor::unwritten("dlogits", b * models * (c + 1)),
+        Tensor::unwritten("dlogits", b * models * (c + usize::from(bench.case.train))),
         Tensor::unwritten("scores", b * models * 2),
     ];
     bench.launch(tensors, expected)
