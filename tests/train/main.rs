@@ -13,6 +13,7 @@ use cyclone::model::ModelSpec;
 use cyclone::model::params::{Params, W1};
 use cyclone::train::{Evaluation, Observer, Outcome, Training};
 
+mod state_machine;
 mod states;
 
 const SHAPE: ModelSpec = ModelSpec { inputs: 5, hidden: 3, classes: 2 };

@@ -321,6 +321,3 @@ impl Loop {
 fn same_length(what: &str, found: usize, models: usize) -> Result<()> {
     if found == models { Ok(()) } else { Err(Error::Internal(format!("{what}: {found} models, expected {models}"))) }
 }
-
-#[cfg(test)]
-mod tests;
