@@ -15,7 +15,6 @@ use crate::device::Device;
 use crate::engine::Engine;
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
-use crate::model::params::Params;
 use crate::ranks::{Ranks, Together};
 use crate::records::answers::Answers;
 use crate::records::checkpoint::{self, Checkpoints, Run, Shapes, Store};
@@ -207,7 +206,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
 /// Trains beside the first rank, whose weights it starts from and shares.
 fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
     let Prepared { shape, training, mut engine, .. } = prepared;
-    let mut state = fresh(&training, shape);
+    let mut state = training.fresh(&shape);
     begin_together(ranks, &mut state)?;
     let mut signals = Signals::watch()?;
     let mut together = Together::new(ranks, signals.clone());
@@ -218,10 +217,6 @@ fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
 fn begin_together(ranks: &Ranks, state: &mut State) -> Result<()> {
     state.step = ranks.tell(state.step)?;
     ranks.spread(&mut state.params, || None)
-}
-
-fn fresh(training: &Training, shape: ModelSpec) -> State {
-    State::fresh(training.models().iter().map(|model| Params::init(&shape, model.seed)).collect())
 }
 
 fn training(config: &Config, split: Split) -> Result<Training> {
@@ -256,7 +251,7 @@ fn begin(
             }
             last.state
         }
-        None => fresh(training, shape),
+        None => training.fresh(&shape),
     };
     if resumes {
         if state.step > 0 && records.starts().is_empty() {

@@ -95,11 +95,9 @@ impl Training {
         Chunks::new(batches, schedules.len(), move |step, model| schedules[model].at(step) as f32)
     }
 
-    /// Trains from fresh weights to the plan's end on an engine built for [`Self::job`].
-    pub fn run(&self, engine: &mut dyn Engine, observer: &mut dyn Observer) -> Result<Outcome> {
-        let shape = engine.job().model;
-        let fresh = self.models.iter().map(|model| Params::init(&shape, model.seed)).collect();
-        self.run_from(State::fresh(fresh), engine, observer, &mut (), None)
+    /// The state before the first step, with fresh weights of this shape.
+    pub fn fresh(&self, shape: &ModelSpec) -> State {
+        State::fresh(self.models.iter().map(|model| Params::init(shape, model.seed)).collect())
     }
 
     /// Trains from `state` to the plan's end on an engine built for [`Self::job`]: drives the [`Loop`]. The states that

@@ -167,7 +167,7 @@ fn training(models: Vec<TrainSpec>) -> Training {
 
 fn run(training: &Training, books: &mut Books) -> (Result<Outcome>, Diary) {
     let mut diary = Diary::default();
-    (training.run(books, &mut diary), diary)
+    (training.run_from(training.fresh(&SHAPE), books, &mut diary, &mut (), None), diary)
 }
 
 #[test]
