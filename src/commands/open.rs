@@ -1,4 +1,4 @@
-//! What most commands start with.
+//! Opening the device and the images, as most commands start.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::device::Place;
 use crate::error::Result;
 use crate::terminal::Display;
 
-/// Opens the device and the images, and shows what a user should know about each. Both at once: a driver and a disk take
-/// their time, and do not wait for each other. `place` is this process's on its machine.
+/// Opens the device and the images at the same time, as neither the driver nor the disk waits for the other, and shows
+/// their notices. `place` is that of this process on its machine.
 pub fn device_and_images(
     choice: &Choice,
     place: Place,

@@ -71,7 +71,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     }
     let signals = Signals::watch()?;
     for part in args.experiment.parts(args.scale)? {
-        let split = shorten(Split::new(&dataset, &part.search.config.data)?, args.scale);
+        let split = shorten(Split::new(&dataset, &part.search.config.data_spec())?, args.scale);
         let plan = Plan::new(&part.search, &dataset, &split)?;
         let validation = split.validation.len();
         let mut runner = Runner::new(device.clone(), dataset.clone(), split)?;

@@ -70,7 +70,7 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
     })?;
     let records = ranks.first(|| match reopened {
         Some(records) => Ok(records),
-        None => RunDir::create(args.out.as_deref(), args.name(), &prepared.config),
+        None => RunDir::create(args.out.as_deref(), &args.name(), &prepared.config),
     })?;
     match records {
         Some(mut records) => lead(args, ranks, prepared, &mut records, display),
@@ -80,9 +80,9 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
 
 /// The run of a folder, and its settings with the flags over them, which must be those of the same training.
 fn reopen(path: &Path, args: &TrainArgs) -> Result<(RunDir, Settings)> {
-    let (run, mut config) = RunDir::reopen(path)?;
+    let (run, config) = RunDir::reopen(path)?;
     let recorded = Settings::from(&config);
-    args.settings.clone().apply(&mut config)?;
+    let config = config.with(args.settings.clone());
     config.check()?;
     let settings = Settings::from(&config);
     checkpoint::compare_settings(&recorded, &settings).map_err(|what| Error::checkpoint(&path.join(CONFIG), what))?;
@@ -104,20 +104,16 @@ fn tables(args: &TrainArgs, run: &Path) -> Result<()> {
 fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display: &Display) -> Result<Prepared> {
     let config = match settings {
         None => args.config()?,
-        Some(settings) => {
-            let mut config = Config::default();
-            settings.apply(&mut config)?;
-            config
-        }
+        Some(settings) => Config::default().with(settings),
     };
     if let (Some(every), 2..) = (config.checkpoint_every, ranks.count()) {
         return Err(Error::Usage(format!(
             "--checkpoint-every {every}: several ranks have the same weights at cycles' ends alone, and save them there"
         )));
     }
-    let (mut device, dataset) = device_and_images(&config.device, ranks.place(), &config.data.source, display)?;
+    let (mut device, dataset) = device_and_images(&config.device, ranks.place(), &config.data, display)?;
     device.feed = config.feed;
-    let split = Split::new(&dataset, &config.data)?;
+    let split = Split::new(&dataset, &config.data_spec())?;
     let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
     match standardisation.constant() {
         0 => {}

@@ -157,7 +157,7 @@ fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {
 }
 
 fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> {
-    let dataset = Arc::new(Dataset::open(&config.data.source)?);
+    let dataset = Arc::new(Dataset::open(&config.data)?);
     dataset.notice.iter().for_each(|notice| terminal::note(notice));
     let own = OwnRun::new(config, dataset.clone(), args.steps)?;
     let (shape, steps) = (own.shape(), own.steps());
@@ -165,8 +165,7 @@ fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> 
         || args.preset.map_or(String::new(), |preset| format!("preset {}", preset.name())),
         |run| run.display().to_string(),
     );
-    let network =
-        format!("{}-{}-{}, batch size {}", shape.inputs, shape.hidden, shape.classes, config.train.batch_size);
+    let network = format!("{}-{}-{}, batch size {}", shape.inputs, shape.hidden, shape.classes, config.batch_size);
     let rows = [("run", name), ("data", dataset.name.clone()), ("network", network), ("steps", steps.to_string())];
     header(args, referee, &rows)?;
     let progress = Progress::new(steps);

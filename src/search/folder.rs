@@ -46,8 +46,9 @@ impl Plan {
             validation: split.validation.len(),
             test: split.test.len(),
         };
-        // Parts of one search may run on different devices, and no checkpoint is made.
-        let settings = Settings { device: None, feed: None, checkpoint_every: None, ..Settings::from(&search.config) };
+        // Parts of one search may run on different devices; where the images are is kept for the next command.
+        let settings = Settings::from(&search.config);
+        let settings = Settings { data: settings.data.clone(), ..settings.deciding() };
         Ok(Self { search: search.options(), settings, data })
     }
 
@@ -60,17 +61,17 @@ impl Plan {
     }
 
     /// What is searched, on the device that `config` has.
-    pub fn search(&self, mut config: Config) -> Result<Search> {
-        self.settings.clone().apply(&mut config)?;
+    pub fn search(&self, config: Config) -> Search {
+        let config = config.with(self.settings.clone());
         let Options { space, warm_start, refine, with_test } = self.search.clone();
-        Ok(Search { config, space, warm_start, refine, with_test })
+        Search { config, space, warm_start, refine, with_test }
     }
 
     /// Whether both have the same trials with the same figures: the images count, not where they were found.
     pub fn is(&self, other: &Self) -> bool {
         let key = |plan: &Self| {
             let mut plan = plan.clone();
-            plan.settings.data = None;
+            plan.settings = plan.settings.deciding();
             plan.data.name.clear();
             plan
         };

@@ -82,7 +82,7 @@ impl Header<'_> {
         let whole = plan.whole_steps();
         let cycles = amount(plan.cycles(whole), "cycle");
         let epochs = amount(plan.epoch(whole), "epoch");
-        let (first, second) = match self.config.train.length {
+        let (first, second) = match self.config.length() {
             Length::Cycles(_) => (cycles, epochs),
             Length::Epochs(_) => (epochs, cycles),
         };

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::device::Record;
 use crate::profile::products::Product;
 use crate::profile::sweep::{Axis, Sweep};
-use crate::profile::{Ceilings, GpuTime, Profile, Report};
+use crate::profile::{Ceilings, GpuTime, HostPhase, Profile, Report};
 use crate::util::text::{bytes, grouped};
 
 /// Columns of a bar of 100 %.
@@ -108,11 +108,10 @@ fn device(profile: &Profile) -> String {
     if !profile.buffers.is_empty() {
         text.push_str(&memory(&profile.buffers));
     }
-    let total = profile.start_up.total();
-    let _ = writeln!(text, "\n  {:<30}{:>10}", "start-up to the first step", milliseconds(total));
-    for (name, seconds) in profile.start_up.parts() {
-        let share = seconds / total;
-        let _ = writeln!(text, "  {name:<30}{:>10}{:>8}  {}", milliseconds(seconds), percent(share), bar(share));
+    let start_up = &profile.start_up;
+    let _ = writeln!(text, "\n  {:<30}{:>10}", "start-up to the first step", milliseconds(start_up.seconds));
+    for HostPhase { phase, seconds, share } in &start_up.parts {
+        let _ = writeln!(text, "  {phase:<30}{:>10}{:>8}  {}", milliseconds(*seconds), percent(*share), bar(*share));
     }
     text
 }

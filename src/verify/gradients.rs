@@ -52,7 +52,7 @@ impl Problem {
         // Biases of training's size instead of zeros, so that a wrong sign or place shows.
         let mut draw = stream(7, Purpose::Check, 2);
         for (values, tensor) in params.values.iter_mut().zip(tensors(&spec)) {
-            if !tensor.is_weight() {
+            if !tensor.is_weight {
                 values.fill_with(|| (draw.next_u32() >> 8) as f32 / (1 << 24) as f32 * 0.2 - 0.1);
             }
         }

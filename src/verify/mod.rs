@@ -196,7 +196,7 @@ pub fn checks(level: Level) -> Vec<Check> {
     let full = level == Level::Full;
     let mut checks: Vec<_> = kernels::cases(full)
         .into_iter()
-        .map(|case| Check { name: case.to_string(), group: case.kernel.name(), work: Work::Kernel(case) })
+        .map(|case| Check { name: case.to_string(), group: case.of.kernel().name(), work: Work::Kernel(case) })
         .collect();
     checks.extend([
         Check::function("gradients", "gradients/small", gradients::small),

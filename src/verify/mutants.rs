@@ -383,7 +383,7 @@ impl Mutant {
     pub fn hunt(&self, gpu: &Gpu) -> Result<Option<Caught>> {
         let (path, text) = self.file()?;
         let shaders = Shaders::default().replacing(path, text);
-        for case in cases(false).into_iter().filter(|case| case.kernel == self.kernel) {
+        for case in cases(false).into_iter().filter(|case| case.of.kernel() == self.kernel) {
             let launched = case.launch(&gpu.limits)?.run(gpu, &shaders)?;
             if let Some((what, outcome)) = launched.outcomes.iter().find(|(_, outcome)| !outcome.passed()) {
                 return Ok(Some(Caught { case: case.to_string(), what, outcome: outcome.clone() }));

@@ -23,8 +23,7 @@ use crate::train::Training;
 pub fn config(run: &Path) -> Result<Config> {
     let path: PathBuf = run.join(CONFIG);
     let within = |error: Error| Error::Usage(format!("--run {}: {error}", shown(run)));
-    let mut config = Config::default();
-    Settings::read(&path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
+    let config = Config::default().with(Settings::read(&path).map_err(within)?);
     config.check()?;
     Ok(config)
 }
@@ -63,18 +62,18 @@ pub struct OwnRun {
 impl OwnRun {
     /// The first `steps` steps of `config` on `dataset`, or all of them if it has fewer.
     pub fn new(config: &Config, dataset: Arc<Dataset>, steps: u64) -> Result<Self> {
-        let split = Split::new(&dataset, &config.data)?;
+        let split = Split::new(&dataset, &config.data_spec())?;
         let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
         let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
         let cut = config.steps.map_or(steps, |cut| cut.min(steps));
-        let mut training = Training::new(vec![config.train.clone()], split, Some(cut))?;
+        let mut training = Training::new(vec![config.train_spec()], split, Some(cut))?;
         if config.overfit_one_batch {
             training = training.on_one_batch()?;
         }
         let (job, split) = (training.job(shape), training.split());
         let parts = [("validation", &split.validation), ("test", &split.test), ("training", &split.train)];
         let (part, rows) = parts.into_iter().find(|(_, rows)| !rows.is_empty()).unwrap_or(parts[2]);
-        let (seed, lr) = (config.train.seed, config.train.lr);
+        let (seed, lr) = (config.seed, config.lr());
         Ok(Self {
             steps: training.plan().steps(),
             part,

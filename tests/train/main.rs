@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![allow(clippy::float_cmp, reason = "the books hold small integers and halves of them, which are exact")]
 
-use cyclone::config::preset::Preset;
+use cyclone::config::Config;
 use cyclone::config::schedule::Triangle;
 use cyclone::config::spec::{Length, TrainSpec};
 use cyclone::data::split::Split;
@@ -148,7 +148,7 @@ fn spec() -> TrainSpec {
         lr: Triangle { min: 0.125, max: 0.5, half_cycle: 5 },
         length: Length::Cycles(2),
         evals_per_cycle: 3,
-        ..Preset::Best.config().train
+        ..Config::default().train_spec()
     }
 }
 

@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::Settings;
-use crate::data::{hex, sha256};
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::params::{Params, tensors};
 use crate::records::weights;
 use crate::train::{BatchLosses, State, Timing};
+use crate::util::digest::{hex, sha256};
 use crate::util::text::grouped;
 
 pub use keep::Checkpoints;

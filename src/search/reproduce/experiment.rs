@@ -115,7 +115,7 @@ impl Experiment {
 
 /// One training, of the configuration's own lambda.
 fn one(config: Config, scale: f64) -> Result<Search> {
-    let lambda = Axis { parameter: Parameter::Lambda, span: Span::Values(vec![config.train.lambda]) };
+    let lambda = Axis { parameter: Parameter::Lambda, span: Span::Values(vec![config.lambda]) };
     listed(config, lambda, false, scale)
 }
 
@@ -126,14 +126,12 @@ fn table(preset: Preset, rows: &[Row], warm_start: bool, scale: f64) -> Result<S
 }
 
 /// Only a figure's curve needs more evaluations.
-fn once_a_cycle(mut config: Config) -> Config {
-    config.train.evals_per_cycle = 1;
-    config
+fn once_a_cycle(config: Config) -> Config {
+    Config { evals_per_cycle: 1, ..config }
 }
 
 fn listed(mut config: Config, axis: Axis, warm_start: bool, scale: f64) -> Result<Search> {
-    let half_cycle = &mut config.train.lr.half_cycle;
-    *half_cycle = scaled(*half_cycle as usize, scale) as u64;
+    config.half_cycle = scaled(config.half_cycle as usize, scale) as u64;
     let space = Space::new(Sample::List, vec![axis], None)?;
     let search = Search { config, space, warm_start, refine: 0, with_test: true };
     search.check()?;

@@ -86,7 +86,7 @@ pub fn forward(mut bench: Bench) -> Launch {
     let images = images(&mut bench);
     let w1: Vec<_> = (0..models).map(|_| bench.draw.numbers(d * h, 0.03)).collect();
 
-    let inputs = (SLICE * bench.plan.slices_of_a_partial(bench.case.train)) as usize;
+    let inputs = (SLICE * bench.plan.slices_of_a_partial(bench.case.of.trains())) as usize;
     let wide: Vec<_> = w1.iter().map(|w1| widened(w1)).collect();
     let values = products(&images.x, &wide, (d, h, padded), inputs);
     let rule = if bench.draw.exact() {
@@ -98,7 +98,7 @@ pub fn forward(mut bench: Bench) -> Launch {
         Rule::Gauge { gauge, limit: sum_limit(inputs.min(d) as u64, 2) }
     };
     let partials = Tensor::unwritten("partials", values.len());
-    let expected = vec![Expected { binding: 3, name: "partial sums", of: (0, 1), values, rule }];
-    let w1 = Tensor::floats("W1", &side_by_side(&w1, h, padded));
+    let expected = vec![Expected { tensor: "partials", name: "partial sums", of: (0, 1), values, rule }];
+    let w1 = Tensor::floats("w1", &side_by_side(&w1, h, padded));
     bench.launch(vec![images.pixels, images.standardisation, w1, partials], expected)
 }

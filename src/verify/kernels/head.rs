@@ -115,7 +115,7 @@ fn interleaved(models: &[Vec<f64>], width: usize) -> Vec<f64> {
 /// `hidden`, `loss`, `dlogit`, `dhidden` from the partial sums.
 pub fn head(mut bench: Bench) -> Launch {
     let (h, padded, models, b) = bench.sizes();
-    let (c, slices) = (bench.case.shape.c, bench.plan.partials(bench.case.train) as usize);
+    let (c, slices) = (bench.case.shape.c, bench.plan.partials(bench.case.of.trains()) as usize);
     // Logits as sums of H terms: about ±1, or ±200.
     let spread = if bench.case.kind == Kind::Extreme { 200.0 } else { 1.0 } / (h as f32).sqrt();
     let params = networks(&mut bench, spread);
@@ -141,38 +141,38 @@ pub fn head(mut bench: Bench) -> Launch {
     };
     let mut expected = vec![
         Expected {
-            binding: 6,
+            tensor: "scores",
             name: "losses",
             of: (0, 2),
             values: collect(1, &|head| head.scores.iter().map(|score| score[0]).collect()),
             rule: Rule::Gauge { gauge: collect(1, &|head| head.score_gauge.clone()), limit: LOSS },
         },
         Expected {
-            binding: 6,
+            tensor: "scores",
             name: "right answers",
             of: (1, 2),
             values: collect(1, &|head| head.scores.iter().map(|score| score[1]).collect()),
             rule: Rule::Exact,
         },
     ];
-    if bench.case.train {
+    if bench.case.of.trains() {
         expected.extend([
             Expected {
-                binding: 3,
+                tensor: "hidden",
                 name: "hidden",
                 of: (0, 1),
                 values: padded_rows(&|head| head.activations.hidden.clone()),
                 rule: hidden_rule,
             },
             Expected {
-                binding: 5,
+                tensor: "dlogits",
                 name: "dlogits, losses",
                 of: (0, 1),
                 values: collect(c + 1, &|head| head.dlogits_and_losses(c)),
                 rule: Rule::Gauge { gauge: collect(c + 1, &|head| head.dlogit_and_loss_gauge(c)), limit: GRADIENT },
             },
             Expected {
-                binding: 4,
+                tensor: "dhidden",
                 name: "dhidden",
                 of: (0, 1),
                 values: padded_rows(&|head| head.activations.dhidden.clone()),
@@ -183,7 +183,7 @@ pub fn head(mut bench: Bench) -> Launch {
         // The hidden units' errors, and those of a sum of H products and b2.
         let limit = sum_limit(slices as u64 + 1, 0) + sum_limit(h as u64 + 1, 1);
         expected.push(Expected {
-            binding: 5,
+            tensor: "dlogits",
             name: "logits",
             of: (0, 1),
             values: collect(c, &|head| head.activations.logits.clone()),
@@ -200,7 +200,7 @@ pub fn head(mut bench: Bench) -> Launch {
         Tensor::integers("labels", labels),
         Tensor::unwritten("hidden", b * models * padded),
         Tensor::unwritten("dhidden", b * models * padded),
-        Tensor::unwritten("dlogits", b * models * (c + usize::from(bench.case.train))),
+        Tensor::unwritten("dlogits", b * models * (c + usize::from(bench.case.of.trains()))),
         Tensor::unwritten("scores", b * models * 2),
     ];
     bench.launch(tensors, expected)

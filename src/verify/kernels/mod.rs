@@ -15,7 +15,7 @@ use wgpu::Limits;
 use super::launch::Launch;
 use crate::engine::Job;
 use crate::error::Result;
-use crate::gpu::kernels::{Kernel, Step};
+use crate::gpu::kernels::{Kernel, Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
 use crate::model::ModelSpec;
 use inputs::Draw;
@@ -53,14 +53,12 @@ pub struct Shape {
 /// One dispatch to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// The kernel.
-    pub kernel: Kernel,
+    /// The kernel, as in training or as in evaluation.
+    pub of: Use,
     /// The shape.
     pub shape: Shape,
     /// The inputs.
     pub kind: Kind,
-    /// As in training, or as in evaluation.
-    pub train: bool,
     /// How the work is cut.
     pub tuning: Tuning,
 }
@@ -69,13 +67,13 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shape { d, h, c, m, b, own } = self.shape;
         let batches = if own { "own" } else { "shared" };
-        let pass = if self.train { "train" } else { "evaluate" };
+        let pass = if matches!(self.of, Use::EvalForward | Use::EvalHead) { "evaluate" } else { "train" };
         let kind = match self.kind {
             Kind::Random => "random",
             Kind::Integers => "integers",
             Kind::Extreme => "extreme",
         };
-        let (kernel, tuning) = (self.kernel.name(), self.tuning);
+        let (kernel, tuning) = (self.of.kernel().name(), self.tuning);
         write!(f, "{kernel}/D{d}-H{h}-C{c}-M{m}-B{b}-{batches}/{tuning}/{pass}/{kind}")
     }
 }
@@ -105,7 +103,7 @@ impl Bench {
 
     /// Number of different batches.
     fn batches(&self) -> usize {
-        if self.case.shape.own && self.case.train { self.case.shape.m } else { 1 }
+        if self.case.shape.own && self.case.of.trains() { self.case.shape.m } else { 1 }
     }
 
     /// Model `m`'s part of rows that come batch after batch, the rows before the step left out.
@@ -122,12 +120,13 @@ impl Bench {
     }
 
     fn launch(&self, tensors: Vec<super::launch::Tensor>, expected: Vec<super::launch::Expected>) -> Launch {
-        let Case { kernel, train, shape, tuning, .. } = self.case;
+        let Case { of, shape, .. } = self.case;
         Launch {
-            kernel,
-            constants: self.plan.constants(kernel, train, tuning.fused),
+            kernel: of.kernel(),
+            constants: self.plan.constants(of),
             step: self.step,
-            grid: self.plan.grid(kernel, shape.b as u64, train, tuning.fused),
+            grid: self.plan.grid(of, shape.b as u64),
+            work: self.plan.work(of, shape.b as u64, self.step.next_rows.into()),
             tensors,
             expected,
         }
@@ -160,7 +159,7 @@ impl Case {
             next_rows: next_rows(b) as u32,
         };
         let bench = Bench { case: *self, plan, draw, step };
-        Ok(match self.kernel {
+        Ok(match self.of.kernel() {
             Kernel::Forward => forward::forward(bench),
             Kernel::Update => update::update(bench),
             Kernel::Head => head::head(bench),
@@ -208,28 +207,34 @@ pub fn cases(full: bool) -> Vec<Case> {
             // Every tuning gets its turn, and both numbers of stages all shapes.
             let tunings = [Tuning::ALL[0], Tuning::ALL[1 + i % (Tuning::ALL.len() - 1)]];
             for tuning in tunings {
-                let mut add = |kind, train| cases.push(Case { kernel, shape: *shape, kind, train, tuning });
+                let mut add = |kind, of| cases.push(Case { of, shape: *shape, kind, tuning });
                 match kernel {
-                    Kernel::Forward | Kernel::Update => {
-                        add(Kind::Random, true);
-                        add(Kind::Integers, true);
+                    Kernel::Forward => {
+                        add(Kind::Random, Use::Forward);
+                        add(Kind::Integers, Use::Forward);
+                        if shape.own {
+                            add(Kind::Random, Use::EvalForward);
+                        }
                     }
                     Kernel::Head if tuning.fused => {
-                        add(Kind::Random, true);
-                        add(Kind::Integers, true);
-                        add(Kind::Random, false);
+                        add(Kind::Random, Use::Head);
+                        add(Kind::Integers, Use::Head);
+                        add(Kind::Random, Use::EvalHead);
                     }
-                    Kernel::Head => add(Kind::Extreme, true),
+                    Kernel::Head => add(Kind::Extreme, Use::Head),
+                    Kernel::Update => {
+                        let of = if tuning.fused { Use::FusedUpdate } else { Use::Update };
+                        add(Kind::Random, of);
+                        add(Kind::Integers, of);
+                    }
                     // These do not depend on the tuning.
-                    Kernel::Gather if tuning.fused => add(Kind::Integers, true),
+                    Kernel::Gather if tuning.fused => add(Kind::Integers, Use::Gather),
                     Kernel::Tally | Kernel::Squares if tuning.fused => {
-                        add(Kind::Random, true);
-                        add(Kind::Integers, true);
+                        let of = if kernel == Kernel::Tally { Use::Tally } else { Use::SquaresW1 };
+                        add(Kind::Random, of);
+                        add(Kind::Integers, of);
                     }
                     Kernel::Gather | Kernel::Tally | Kernel::Squares => {}
-                }
-                if kernel == Kernel::Forward && shape.own {
-                    add(Kind::Random, false);
                 }
             }
         }

@@ -135,21 +135,21 @@ pub fn update(mut bench: Bench) -> Launch {
     let rule = |gauge: Vec<f64>, limit: f64| if exact { Rule::Exact } else { Rule::Gauge { gauge, limit } };
     let expected = vec![
         Expected {
-            binding: 6,
+            tensor: "w1",
             name: "W1",
             of: (0, 1),
             values: side_by_side(&w1, h, padded),
             rule: rule(side_by_side(&w1_gauge, h, padded), w1_limit),
         },
         Expected {
-            binding: 7,
+            tensor: "small",
             name: "W2, b2, b1",
             of: (0, 1),
             values: inputs.small_after(false),
             rule: rule(inputs.small_after(true), sum_limit(b as u64, 4)),
         },
         Expected {
-            binding: 8,
+            tensor: "losses",
             name: "the step's loss",
             of: (0, 1),
             values: inputs.losses_after(b, false),
@@ -157,7 +157,7 @@ pub fn update(mut bench: Bench) -> Launch {
             rule: Rule::Gauge { gauge: inputs.losses_after(b, true), limit: sum_limit(b as u64, 5) },
         },
         Expected {
-            binding: 9,
+            tensor: "partials",
             name: "next partial sums",
             of: (0, 1),
             values,
@@ -176,7 +176,7 @@ pub fn update(mut bench: Bench) -> Launch {
         Tensor::floats("dhidden", &side_by_side(&inputs.dhidden, h, padded)),
         Tensor::floats("dlogits", &side_by_side(&dlogits, c + 1, c + 1)),
         Tensor::floats("rates", &inputs.rates),
-        Tensor::floats("W1", &side_by_side(&inputs.w1, h, padded)),
+        Tensor::floats("w1", &side_by_side(&inputs.w1, h, padded)),
         Tensor::floats("small", &small(&inputs.params)),
         Tensor::floats("losses", &inputs.losses),
         partials,
