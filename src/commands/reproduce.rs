@@ -137,7 +137,9 @@ fn keep(path: &Path, runner: &Runner, wave: &Wave) -> Result<()> {
     }
     run_dir::write(path, "weights.safetensors", &weights::network(params)?)?;
     run_dir::write(path, "standardisation.safetensors", &weights::standardisation(&runner.standardisation)?)?;
-    match Answers::of(&wave.params, &runner.dataset, &runner.standardisation, &runner.split.test)? {
+    let Runner { device, dataset, standardisation, split, .. } = runner;
+    let mut engine = device.trained(&wave.params, dataset.clone(), standardisation.clone())?;
+    match Answers::of(&engine.logits(&split.test)?, dataset, &split.test)? {
         Some(answers) => run_dir::write(path, answers::FILE, &answers.to_json()?),
         None => Ok(()),
     }

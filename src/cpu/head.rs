@@ -37,6 +37,11 @@ pub(super) fn logits<T: Real>(z: &[T], small: &Small<T>, hidden: &mut Vec<T>, lo
     }
 }
 
+/// The class of the largest of an image's `logits [C]`, the first of equal ones.
+pub fn largest<T: PartialOrd>(logits: &[T]) -> usize {
+    (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
+}
+
 /// Writes the probabilities `p [C]` of one image's `logits [C]`, and returns its cross-entropy, `−ln p[label]`, in nats.
 ///
 /// Shifted by the largest logit, so that no exponential overflows; the loss is `ln Σ − (logit − largest)`, finite even

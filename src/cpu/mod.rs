@@ -116,7 +116,7 @@ impl<T: Real> CpuEngine<T> {
         })
     }
 
-    /// Each model's `logits [rows, C]` of the data set's `rows`.
+    /// Each model's `logits [rows, C]` of the data set's `rows`, in full precision.
     pub fn logits(&self, rows: &[u32]) -> Result<Vec<Vec<T>>> {
         let blocks = self.infer(rows, |activations| activations.logits.clone())?;
         Ok((0..self.models.len()).map(|m| blocks.iter().flat_map(|block| &block[m]).copied().collect()).collect())
@@ -238,6 +238,11 @@ impl<T: Real> Engine for CpuEngine<T> {
             }
         }
         Ok(sums)
+    }
+
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let models = Self::logits(self, rows)?;
+        Ok(models.into_iter().map(|logits| logits.into_iter().map(T::to_f32).collect()).collect())
     }
 
     fn squares(&mut self) -> Result<Vec<f64>> {

@@ -10,6 +10,7 @@ use super::compare::{Rule, compare};
 use super::paired_run::{PairedRun, Step, findings, only};
 use super::{Finding, Referee, Report};
 use crate::config::{Config, Settings};
+use crate::cpu::head::largest;
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Tally};
@@ -129,8 +130,7 @@ impl OwnRun {
         let gpu_accuracy = accuracy(gpu.evaluate(&self.rows)?)?;
         let cpu_accuracy = accuracy(cpu.evaluate(&self.rows)?)?;
         let theirs = cpu.logits(&self.rows)?.concat();
-        cpu.load(&gpu.params()?)?;
-        let ours = cpu.logits(&self.rows)?.concat();
+        let ours = gpu.logits(&self.rows)?.concat();
         let classes = self.run.job.model.classes;
         let same =
             ours.chunks_exact(classes).zip(theirs.chunks_exact(classes)).filter(|(a, b)| largest(a) == largest(b));
@@ -155,9 +155,4 @@ impl OwnRun {
             },
         })
     }
-}
-
-/// The first of the largest logits.
-fn largest(logits: &[f64]) -> usize {
-    (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0)
 }

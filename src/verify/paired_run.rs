@@ -15,7 +15,7 @@ use crate::cpu::forward::forward;
 use crate::cpu::rows::Rows;
 use crate::data::batches::Batches;
 use crate::data::{Dataset, Standardisation};
-use crate::engine::{Chunk, Engine, Job};
+use crate::engine::{Chunks, Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::GpuEngine;
 use crate::model::params::Params;
@@ -40,7 +40,7 @@ pub(super) struct PairedRun {
     pub standardisation: Arc<Standardisation>,
     seed: u64,
     lr: Triangle,
-    batches: Batches,
+    chunks: Chunks,
 }
 
 /// What the engines had at one step of a free run.
@@ -92,7 +92,8 @@ impl PairedRun {
         standardisation: Arc<Standardisation>,
     ) -> Self {
         let batches = Batches::new(images, job.batch_size, vec![seed]);
-        Self { job, dataset, standardisation, seed, lr, batches }
+        let chunks = Chunks::new(batches, 1, move |step, _| lr.at(step) as f32);
+        Self { job, dataset, standardisation, seed, lr, chunks }
     }
 
     /// The weights that it starts from.
@@ -113,12 +114,7 @@ impl PairedRun {
 
     /// Trains `engine` from step `first` up to step `last`.
     pub(super) fn train(&mut self, engine: &mut dyn Engine, first: u64, last: u64) -> Result<()> {
-        let (mut rows, mut lengths, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-        for step in first..last {
-            lengths.push(self.batches.append(step, &mut rows));
-            rates.push(self.lr.at(step) as f32);
-        }
-        engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })
+        engine.train(&self.chunks.steps(first..last))
     }
 
     /// Both engines through `steps` steps from the same start, compared after each; `done` hears how many are done. The
@@ -170,10 +166,9 @@ impl PairedRun {
 
     /// `ReLU`s of step `step`'s batch that the two networks may have switched differently.
     fn kinks(&mut self, step: u64, networks: &[Network; 2]) -> usize {
-        let mut rows = Vec::new();
-        let count = self.batches.append(step, &mut rows) as usize;
-        let mut pixels = vec![0; count * self.job.model.inputs];
-        self.dataset.gather(&rows, &mut pixels);
+        let rows = self.chunks.steps(step..step + 1).rows;
+        let mut pixels = vec![0; rows.len() * self.job.model.inputs];
+        self.dataset.gather(rows, &mut pixels);
         let x = standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale);
         let [ours, theirs] = networks.each_ref().map(|network| inputs_of_relu(&x, network));
         let rms = (theirs.iter().map(|z| z * z).sum::<f64>() / theirs.len() as f64).sqrt();

@@ -42,6 +42,7 @@ pub(super) fn absolute(network: &Network) -> Network {
 struct Head {
     reference: reference::Head,
     hidden_gauge: Vec<f64>,
+    logit_gauge: Vec<f64>,
     score_gauge: Vec<f64>,
     dlogit_gauge: Vec<f64>,
     dhidden_gauge: Vec<f64>,
@@ -65,7 +66,8 @@ impl Head {
         let dlogit_gauge = (0..b * c).map(|i| image[i / c] / b as f64).collect();
         let dhidden_gauge =
             (0..b * h).map(|i| image[i / h] / b as f64 * absolutes.W2[i % h].iter().sum::<f64>()).collect();
-        Self { reference, hidden_gauge: gauges.hidden.values, score_gauge: image, dlogit_gauge, dhidden_gauge }
+        let (hidden_gauge, logit_gauge) = (gauges.hidden.values, gauges.logit.values);
+        Self { reference, hidden_gauge, logit_gauge, score_gauge: image, dlogit_gauge, dhidden_gauge }
     }
 
     /// `[B, C + 1]`: an image's gradients of its logits, then its loss.
@@ -152,6 +154,16 @@ pub fn head(mut bench: Bench) -> Launch {
                 rule: Rule::Gauge { gauge: padded_rows(&|head| head.dhidden_gauge.clone()), limit: GRADIENT },
             },
         ]);
+    } else {
+        // The hidden units' errors, and those of a sum of H products and b2.
+        let limit = sum_limit(slices as u64 + 1, 0) + sum_limit(h as u64 + 1, 1);
+        expected.push(Expected {
+            tensor: "dlogits",
+            name: "logits",
+            of: (0, 1),
+            values: collect(c, &|head| head.reference.logit.values.clone()),
+            rule: Rule::Gauge { gauge: collect(c, &|head| head.logit_gauge.clone()), limit },
+        });
     }
     let partials = (0..slices).flat_map(|s| {
         let slice: Vec<_> = partials.iter().map(|sums| sums[s * b * h..(s + 1) * b * h].to_vec()).collect();
@@ -163,7 +175,7 @@ pub fn head(mut bench: Bench) -> Launch {
         Tensor::integers("labels", labels),
         Tensor::unwritten("hidden", b * models * padded),
         Tensor::unwritten("dhidden", b * models * padded),
-        Tensor::unwritten("dlogits", b * models * (c + 1)),
+        Tensor::unwritten("dlogits", b * models * (c + usize::from(bench.case.of.trains()))),
         Tensor::unwritten("scores", b * models * 2),
     ];
     bench.launch(tensors, expected)
