@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::gpu::tune::tuning;
 use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
+use crate::model::params::Params;
 use crate::util::memory;
 use crate::util::text::grouped;
 
@@ -145,6 +146,19 @@ impl Device {
                 if engines.len() > 1 { Box::new(Waves::new(job, engines)) } else { Box::new(engines.remove(0)) }
             }
         })
+    }
+
+    /// An engine with the weights of trained networks of one shape, at least one, to score and classify with.
+    pub fn trained(
+        &self,
+        networks: &[Params],
+        dataset: Arc<Dataset>,
+        standardisation: Arc<Standardisation>,
+    ) -> Result<Box<dyn Engine>> {
+        let job = Job { model: networks[0].spec, decay: vec![0.0; networks.len()], batch_size: 1, shuffles: 1 };
+        let mut engine = self.engine(job, dataset, standardisation)?;
+        engine.load(networks)?;
+        Ok(engine)
     }
 
     /// How many models of a search train at once.

@@ -77,6 +77,7 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
         ("partial sums of evaluation", sizes.partials, plan.partials(false) * plan.evaluation_rows * plan.columns * 4),
         ("hidden units", sizes.hidden, b * plan.columns * 4),
         ("logits' gradients", sizes.dlogits, b * m * c * 4),
+        ("logits of an evaluated batch", sizes.dlogits, plan.evaluation_rows * m * c * 4),
         ("scores", sizes.scores, b.max(plan.evaluation_rows) * m * 8),
         ("tallies", sizes.tallies, TALLIES * m * 8),
         ("squares of W1", sizes.squares, plan.grid(Use::SquaresW1, 1).map(u64::from).iter().product::<u64>() * 4),

@@ -135,7 +135,9 @@ fn keep(path: &Path, runner: &Runner, wave: &Wave) -> Result<()> {
     }
     write(path, &weights::file_name(0, 1), &weights::network(params)?)?;
     write(path, weights::STANDARDISATION, &weights::standardisation(&runner.standardisation)?)?;
-    match Answers::of(&wave.params, &runner.dataset, &runner.standardisation, &runner.split.test)? {
+    let Runner { device, dataset, standardisation, split, .. } = runner;
+    let mut engine = device.trained(&wave.params, dataset.clone(), standardisation.clone())?;
+    match Answers::of(&engine.logits(&split.test)?, dataset, &split.test)? {
         Some(answers) => write(path, answers::FILE, &answers.to_json()?),
         None => Ok(()),
     }

@@ -15,7 +15,6 @@ use crate::device::Device;
 use crate::engine::Engine;
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
-use crate::model::params::Params;
 use crate::ranks::{Ranks, Together};
 use crate::records::answers::Answers;
 use crate::records::checkpoint::{self, Checkpoints, Run, Shapes, Store};
@@ -25,7 +24,7 @@ use crate::records::run::{CONFIG, RunDir};
 use crate::records::summary::{self, About, DataRecord};
 use crate::records::tensorboard::TensorBoard;
 use crate::terminal::{self, Display, Header};
-use crate::train::{Evaluation, Observer, State, Training};
+use crate::train::{Evaluation, Observer, Peers, State, Training};
 use crate::util::files::System;
 use crate::util::signals::Signals;
 
@@ -162,14 +161,13 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     watching.extend(csv.as_mut().map(|csv| csv as &mut dyn Observer));
     watching.extend(board.as_mut().map(|board| board as &mut dyn Observer));
     let mut watching = All(watching);
-    let outcome = if ranks.count() == 1 {
-        training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints)
-    } else {
+    let mut together = Together::new(ranks, checkpoints.signals().clone());
+    let mut peers: Option<&mut dyn Peers> = None;
+    if ranks.count() > 1 {
         begin_together(ranks, &mut state)?;
-        let mut together = Together::new(ranks, checkpoints.signals().clone(), Some(&mut checkpoints));
-        training.run_from(state, engine.as_mut(), &mut watching, &mut together)
-    };
-    let outcome = match outcome {
+        peers = Some(&mut together);
+    }
+    let outcome = match training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints, peers) {
         Ok(outcome) => outcome,
         Err(error) => {
             drop(display);
@@ -178,11 +176,9 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         }
     };
 
-    // Its memory and its threads serve the answers.
-    drop(engine);
     records.save_weights(&outcome.params, &standardisation)?;
     let split = training.split();
-    if let Some(answers) = Answers::of(&outcome.params, &dataset, &standardisation, &split.test)? {
+    if let Some(answers) = Answers::of(&engine.logits(&split.test)?, &dataset, &split.test)? {
         records.save_answers(&answers)?;
     }
     let mut starts = records.starts();
@@ -210,20 +206,17 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
 /// Trains beside the first rank, whose weights it starts from and shares.
 fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
     let Prepared { shape, training, mut engine, .. } = prepared;
-    let mut state = fresh(&training, shape);
+    let mut state = training.fresh(&shape);
     begin_together(ranks, &mut state)?;
-    let mut together = Together::new(ranks, Signals::watch()?, None);
-    training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut together).map(drop)
+    let mut signals = Signals::watch()?;
+    let mut together = Together::new(ranks, signals.clone());
+    training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut signals, Some(&mut together)).map(drop)
 }
 
 /// Gives all ranks the first one's state.
 fn begin_together(ranks: &Ranks, state: &mut State) -> Result<()> {
     state.step = ranks.tell(state.step)?;
     ranks.spread(&mut state.params, || None)
-}
-
-fn fresh(training: &Training, shape: ModelSpec) -> State {
-    State::fresh(training.models().iter().map(|model| Params::init(&shape, model.seed)).collect())
 }
 
 fn training(config: &Config, split: Split) -> Result<Training> {
@@ -248,7 +241,7 @@ fn begin(
     store.prepare()?;
     let shapes = Shapes { model: shape, models: training.models().len() };
     let last = store.last(&run, &shapes, |notice| display.note(notice))?;
-    let (state, best) = match last {
+    let state = match last {
         Some(last) => {
             if last.run.device != run.device {
                 display.warn(&format!(
@@ -256,9 +249,9 @@ fn begin(
                     last.run.device
                 ));
             }
-            (last.state, last.best)
+            last.state
         }
-        None => (fresh(training, shape), None),
+        None => training.fresh(&shape),
     };
     if resumes {
         if state.step > 0 && records.starts().is_empty() {
@@ -269,7 +262,7 @@ fn begin(
         display.note(&format!("going on after step {} of {}", state.step, training.plan().steps()));
     }
     let every = run.settings.checkpoint_every;
-    Ok((state, Checkpoints::new(store, run, every, Signals::watch()?, records.metrics()?, best)))
+    Ok((state, Checkpoints::new(store, run, every, Signals::watch()?, records.metrics()?)))
 }
 
 /// Says how to go on after what ended the training.

@@ -69,6 +69,8 @@ pub struct GpuEngine {
     small: wgpu::Buffer,
     losses: wgpu::Buffer,
     tallies: wgpu::Buffer,
+    /// After an evaluated batch, its logits.
+    dlogits: wgpu::Buffer,
     squares: [wgpu::Buffer; 2],
     /// One a use; of `gather`, one a part of the resident images.
     kernels: Vec<Bound>,
@@ -98,11 +100,12 @@ impl GpuEngine {
             || Use::ALL.into_par_iter().filter(|of| *of != Use::Gather).map(compiled).collect::<Result<Vec<_>>>(),
         );
         let feed = feed?;
-        let [w1, small, losses, tallies] = [
+        let [w1, small, losses, tallies, dlogits] = [
             gpu.buffer("W1", sizes.w1)?,
             gpu.buffer("W2, b2, b1", sizes.small)?,
             gpu.buffer("losses", sizes.losses)?,
             gpu.buffer("tallies", sizes.tallies)?,
+            gpu.buffer("dlogits", sizes.dlogits)?,
         ];
         let squares = [gpu.buffer("squares of W1", sizes.squares)?, gpu.buffer("squares of W2", sizes.squares)?];
         let standardised = gpu.buffer("standardisation", sizes.standardisation)?;
@@ -113,10 +116,10 @@ impl GpuEngine {
             ("small", &small),
             ("losses", &losses),
             ("tallies", &tallies),
+            ("dlogits", &dlogits),
             ("partials", &gpu.buffer("partial sums", sizes.partials)?),
             ("hidden", &gpu.buffer("hidden", sizes.hidden)?),
             ("dhidden", &gpu.buffer("dhidden", sizes.hidden)?),
-            ("dlogits", &gpu.buffer("dlogits", sizes.dlogits)?),
             ("scores", &gpu.buffer("scores", sizes.scores)?),
         ];
         let bound = |of, pipeline: Pipeline, own: &[(&str, &wgpu::Buffer)]| -> Result<Bound> {
@@ -144,7 +147,7 @@ impl GpuEngine {
 
         gpu.check()?;
         let (read, pending) = (vec![], 0);
-        Ok(Self { gpu, plan, feed, w1, small, losses, tallies, squares, kernels, read, pending })
+        Ok(Self { gpu, plan, feed, w1, small, losses, tallies, dlogits, squares, kernels, read, pending })
     }
 
     /// How the job runs here.
@@ -298,6 +301,24 @@ impl Engine for GpuEngine {
             }
         }
         Ok(tallies)
+    }
+
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let (models, classes) = (self.plan.job.models(), self.plan.job.model.classes);
+        let mut logits = vec![Vec::with_capacity(rows.len() * classes); models];
+        for rows in rows.chunks(self.plan.evaluation_rows as usize) {
+            let slot = self.feed.fill(&self.gpu, rows, &[])?;
+            let step = Step { rows: rows.len() as u32, ..Step::default() };
+            let uses = [Use::Gather, Use::EvalForward, Use::EvalHead];
+            let submission =
+                self.gpu.encode(|pass| uses.iter().for_each(|of| self.dispatch(pass, *of, slot, &step)))?;
+            self.feed.used_by(slot, submission);
+            let read: Vec<f32> = self.gpu.read(&self.dlogits, (rows.len() * models * classes * 4) as u64)?;
+            for (i, image) in read.chunks_exact(classes).enumerate() {
+                logits[i % models].extend_from_slice(image);
+            }
+        }
+        Ok(logits)
     }
 
     fn squares(&mut self) -> Result<Vec<f64>> {

@@ -17,15 +17,16 @@ use super::kernels::Kernel;
 use super::plan::{Plan, Tuning};
 use super::{GpuEngine, Options};
 use crate::config::spec::Feed;
+use crate::data::batches::Batches;
 use crate::data::{Dataset, Standardisation};
-use crate::engine::{Chunk, Engine, Job};
+use crate::engine::{Chunks, Engine, Job};
 use crate::error::Result;
 use crate::model::params::Params;
 use crate::util::digest::hex;
 use crate::util::files;
 
 /// Steps of a measurement.
-const STEPS: usize = 60;
+const STEPS: u64 = 60;
 /// Measurements of a tuning, of which the fastest counts: the others were disturbed.
 const REPEATS: usize = 4;
 
@@ -85,12 +86,12 @@ fn measure(gpu: &Arc<Gpu>, job: &Job) -> Result<Tuning> {
         let options = Options { feed: Feed::Resident, tuning: Some(tuning), ..Options::default() };
         let mut engine = GpuEngine::new(gpu.clone(), job, dataset.clone(), &standardisation, &options)?;
         engine.load(&vec![Params::init(&job.model, 0); job.models()])?;
-        let rows: Vec<u32> = (0..images as u32).cycle().take(images * STEPS).collect();
-        let lengths = vec![job.batch_size as u32; STEPS];
-        let rates = vec![1e-3; STEPS * job.models()];
+        let batches = Batches::new((0..images as u32).collect(), job.batch_size, vec![0; job.shuffles]);
+        let mut chunks = Chunks::new(batches, job.models(), |_, _| 1e-3);
+        let chunk = chunks.steps(0..STEPS);
         for repeat in 0..=REPEATS {
             let start = Instant::now();
-            engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+            engine.train(&chunk)?;
             engine.losses()?;
             // The first is the driver's: it still compiles and allocates.
             if repeat > 0 && best.is_none_or(|(fastest, _)| start.elapsed() < fastest) {

@@ -7,63 +7,26 @@
 //! evaluations are of the first rank's own copy.
 
 use super::Ranks;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::params::Params;
-use crate::records::checkpoint::Checkpoints;
-use crate::train::{Evaluation, Keeper, State};
+use crate::train::Peers;
 use crate::util::signals::Signals;
 
-/// Keeps the states of a training on several ranks.
+/// A rank's share in a training on all of them.
 pub struct Together<'a> {
     ranks: &'a Ranks,
     signals: Signals,
-    /// Of the first rank.
-    checkpoints: Option<&'a mut Checkpoints>,
-    /// The step after which all ranks had the same weights last.
-    averaged: Option<u64>,
 }
 
 impl<'a> Together<'a> {
-    /// A keeper for this rank, with the first one's checkpoints.
-    pub fn new(ranks: &'a Ranks, signals: Signals, checkpoints: Option<&'a mut Checkpoints>) -> Self {
-        Self { ranks, signals, checkpoints, averaged: None }
+    /// This rank's, which waits for the others until a signal comes.
+    pub fn new(ranks: &'a Ranks, signals: Signals) -> Self {
+        Self { ranks, signals }
     }
 }
 
-impl Keeper for Together<'_> {
-    fn every(&self) -> Option<u64> {
-        None
-    }
-
-    fn stop(&self, step: u64) -> Option<Error> {
-        self.signals.caught(format_args!("step {step}"))
-    }
-
-    fn is_best(&self, evaluation: &Evaluation) -> bool {
-        self.averaged == Some(evaluation.step)
-            && self.checkpoints.as_ref().is_some_and(|checkpoints| checkpoints.is_best(evaluation))
-    }
-
-    fn hold(&mut self, state: State, evaluation: &Evaluation) {
-        if let Some(checkpoints) = &mut self.checkpoints {
-            checkpoints.hold(state, evaluation);
-        }
-    }
-
-    fn save(&mut self, state: &State) -> Result<()> {
-        match &mut self.checkpoints {
-            Some(checkpoints) if self.averaged == Some(state.step) => checkpoints.save(state),
-            _ => Ok(()),
-        }
-    }
-
-    fn averages(&self) -> bool {
-        true
-    }
-
+impl Peers for Together<'_> {
     fn average(&mut self, params: &mut [Params], step: u64) -> Result<()> {
-        self.ranks.average(params, step, &self.signals)?;
-        self.averaged = Some(step);
-        Ok(())
+        self.ranks.average(params, step, &self.signals)
     }
 }

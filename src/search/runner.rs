@@ -146,7 +146,7 @@ impl Runner {
         let models = trials.len();
         let mut watch =
             Watch { display, signals: &self.signals, points: vec![Vec::new(); models], diverged: vec![None; models] };
-        let outcome = training.run_from(State::fresh(start), engine, &mut watch, &mut ())?;
+        let outcome = training.run_from(State::fresh(start), engine, &mut watch, &mut (), None)?;
         let Watch { points, diverged, .. } = watch;
         let records = trials.iter().zip(points).zip(diverged).zip(outcome.test);
         let records = records.map(|(((trial, evaluations), diverged), test)| {

@@ -13,6 +13,7 @@ use cyclone::model::ModelSpec;
 use cyclone::model::params::{Params, W1};
 use cyclone::train::{Evaluation, Observer, Outcome, Training};
 
+mod state_machine;
 mod states;
 
 const SHAPE: ModelSpec = ModelSpec { inputs: 5, hidden: 3, classes: 2 };
@@ -112,6 +113,10 @@ impl Engine for Books {
         Ok(vec![tally; self.job.models()])
     }
 
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        Ok(vec![vec![0.0; rows.len() * SHAPE.classes]; self.job.models()])
+    }
+
     fn squares(&mut self) -> Result<Vec<f64>> {
         Ok(vec![self.squares; self.job.models()])
     }
@@ -162,7 +167,7 @@ fn training(models: Vec<TrainSpec>) -> Training {
 
 fn run(training: &Training, books: &mut Books) -> (Result<Outcome>, Diary) {
     let mut diary = Diary::default();
-    (training.run(books, &mut diary), diary)
+    (training.run_from(training.fresh(&SHAPE), books, &mut diary, &mut (), None), diary)
 }
 
 #[test]

@@ -9,8 +9,8 @@ const HEAD_BLOCK: u64 = 64;
 /// Invocations of a workgroup of `head`: many models, which fill a GPU in any case; few, where 52 units in 6 groups are then
 /// summed at once.
 pub(super) const HEAD_THREADS: (u32, u32) = (128, 320);
-/// Most bytes of partial sums by groups of an evaluated batch, unless a single group of images has more.
-const EVALUATION_PARTIALS: u64 = 32 << 20;
+/// Most bytes of an evaluated batch's partial sums by groups, and of its logits, unless a single group of images has more.
+const EVALUATION_BYTES: u64 = 32 << 20;
 /// Most bytes of pixels in a chunk. At B = 100 that is 54 steps; two chunks are in flight.
 const CHUNK_BYTES: u64 = 16 << 20;
 /// Most rows of a chunk: a dimension of `gather`'s grid.
@@ -102,7 +102,8 @@ impl Plan {
         let groups = slices.div_ceil(GROUP);
 
         let row_partials = product(&[groups, columns, 4])?;
-        let evaluation_rows = (EVALUATION_PARTIALS / row_partials).clamp(TALLY, 4096) / TALLY * TALLY;
+        let row_logits = product(&[m, c, 4])?;
+        let evaluation_rows = (EVALUATION_BYTES / row_partials.max(row_logits)).clamp(TALLY, 4096) / TALLY * TALLY;
         let flops = if software { CHUNK_FLOPS_SOFTWARE } else { CHUNK_FLOPS };
         let step_flops = product(&[4, b, d + c, columns])?;
         let step_rows = product(&[g, b])?;
@@ -122,7 +123,7 @@ impl Plan {
             small: product(&[m, small, 4])?,
             partials: product(&[train_partials, b, columns, 4])?.max(product(&[evaluation_rows, row_partials])?),
             hidden: product(&[b, columns, 4])?,
-            dlogits: product(&[b, m, c.checked_add(1)?, 4])?,
+            dlogits: product(&[b, m, c.checked_add(1)?, 4])?.max(product(&[evaluation_rows, row_logits])?),
             scores: product(&[rows, m, 8])?,
             losses: product(&[LOSSES, m, 4])?,
             tallies: product(&[TALLIES, m, 8])?,

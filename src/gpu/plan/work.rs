@@ -34,7 +34,7 @@ impl Plan {
                 let learning = u64::from(of == Use::Head);
                 (
                     m * rows * (self.partials(of.trains()) + 1) * h + second + 5 * m * rows * c + learning * second,
-                    partials(rows) + small + 4 * batches * rows + scores + learning * (2 * hidden + logits),
+                    partials(rows) + small + 4 * batches * rows + scores + logits + learning * 2 * hidden,
                 )
             }
             Use::Update | Use::FusedUpdate => (

@@ -42,8 +42,6 @@ pub struct Checkpoint {
     pub run: Run,
     /// Its state.
     pub state: State,
-    /// The best validation accuracy up to and with that step, 0 to 1.
-    pub best: Option<f64>,
 }
 
 /// The shapes that a checkpoint must have.
@@ -92,12 +90,12 @@ struct Format {
 impl Checkpoint {
     /// The file's bytes: the same ones for the same checkpoint.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let State { step, params, losses, timing } = &self.state;
+        let State { step, params, losses, best, timing } = &self.state;
         let meta = Meta {
             version: VERSION,
             program: format!("cyclone {}", env!("CARGO_PKG_VERSION")),
             step: *step,
-            best: self.best,
+            best: *best,
             losses: losses.clone(),
             timing: *timing,
             run: self.run.clone(),
@@ -120,7 +118,7 @@ impl Checkpoint {
             return Err(Fault::Damaged("the weights do not have the SHA-256 that stands beside them".into()));
         }
         let Meta { step, best, losses, timing, run, .. } = meta;
-        Ok(Self { run, state: State { step, params, losses, timing }, best })
+        Ok(Self { run, state: State { step, params, losses, best, timing } })
     }
 }
 
