@@ -2,75 +2,17 @@
 
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
-use super::ceilings::Ceilings;
-use super::kernels::GpuTime;
 use super::options::Options;
-use super::throughput::Throughput;
 use super::trace::Trace;
 use super::workload::{Run, Workload};
 use crate::device::{Device, Record};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gpu::recorder::{Phase, Recording};
+use crate::records::profile::{Ceilings, Evaluated, GpuTime, HostPhase, Profile, StartUp, Throughput};
 
 /// Fewest images of an evaluation.
 const EVALUATED: usize = 64;
-
-/// The figures of a device.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Profile {
-    /// Adapter and driver, or threads and precision.
-    pub name: String,
-    /// The same, for programs.
-    pub device: Record,
-    /// Training speed, with nothing else being measured.
-    pub throughput: Throughput,
-    /// Evaluation speed.
-    pub evaluation: Evaluated,
-    /// Peak rates of the device.
-    pub ceilings: Ceilings,
-    /// Kernels of a step, if the device is a GPU with timestamps.
-    pub step: Option<GpuTime>,
-    /// Kernels of an evaluation, likewise.
-    pub evaluated: Option<GpuTime>,
-    /// The host's phases while a GPU trains.
-    pub host: Vec<HostPhase>,
-    /// Name, number and bytes of each buffer on a GPU.
-    pub buffers: Vec<(String, usize, u64)>,
-    /// From the start of the process to the first step's loss.
-    pub start_up: StartUp,
-}
-
-/// The speed of an evaluation.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub struct Evaluated {
-    /// Images evaluated.
-    pub images: usize,
-    /// Seconds it took.
-    pub seconds: f64,
-}
-
-/// A part of the host's time.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct HostPhase {
-    /// Its name; `other` is the rest: shuffling, book-keeping, reading losses.
-    pub phase: String,
-    /// Seconds.
-    pub seconds: f64,
-    /// Share of the run or the start-up, 0 to 1.
-    pub share: f64,
-}
-
-/// The time from the start of the process to the first step's loss.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct StartUp {
-    /// Seconds.
-    pub seconds: f64,
-    /// Its parts in the order in which they start. The device is opened at the same time as the images.
-    pub parts: Vec<HostPhase>,
-}
 
 impl StartUp {
     fn new(opening: &Opening, engine: f64, weights: f64, first_step: f64) -> Self {

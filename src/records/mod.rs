@@ -10,6 +10,7 @@
 //! | `checkpoints/*.safetensors` | [`checkpoint`], over the same |
 //! | `answers.json` | [`answers`] |
 //! | `summary.json` | [`summary`] |
+//! | what `profile --json` prints | [`profile`] |
 //!
 //! [`run`] has them together as a run's folder, which [`folder`] finds a place for; [`trained`] is what is left of them to
 //! classify images. The files of searches are in [`crate::search`].
@@ -21,6 +22,7 @@ pub mod files;
 pub mod folder;
 pub mod metrics;
 pub mod processes;
+pub mod profile;
 pub mod run;
 pub mod summary;
 pub mod tensorboard;

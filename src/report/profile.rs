@@ -9,8 +9,7 @@ use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, side_by_si
 use super::text::{device, duration, number, tenths};
 use crate::device::Record;
 use crate::error::{Error, Result};
-use crate::profile::sweep::{Point as Cost, Sweep};
-use crate::profile::{GpuTime, Profile as Measured, Report, Throughput};
+use crate::records::profile::{GpuTime, Point as Cost, Profile as Measured, Report, Sweep, Throughput};
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::util::text::{bytes, grouped};
 
