@@ -19,7 +19,7 @@ use cyclone::model::ModelSpec;
 use cyclone::records::checkpoint::{Checkpoint, Fault, Run, Shapes};
 use cyclone::records::csv::Csv;
 use cyclone::records::run::RunDir;
-use cyclone::records::trained::Trained;
+use cyclone::records::trained::{Trained, Weights};
 use cyclone::records::weights;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -159,10 +159,10 @@ pub fn weights(bytes: &[u8]) {
         let network: [(&str, &[usize]); 4] =
             [("fc1.weight", &[2, 3]), ("fc1.bias", &[2]), ("fc2.weight", &[2, 2]), ("fc2.bias", &[2])];
         fs::write(folder.path().join("weights.safetensors"), tensors(&network)).unwrap();
-        Trained::open(folder.path(), None).unwrap();
+        Trained::open(folder.path(), None, Weights::Last).unwrap();
         fs::write(folder.path().join(name), bytes).unwrap();
         // 2: a summary may say that there are several networks.
-        refused(Trained::open(folder.path(), None), if name == "summary.json" { &[2, 8] } else { &[8] });
+        refused(Trained::open(folder.path(), None, Weights::Last), if name == "summary.json" { &[2, 8] } else { &[8] });
     }
 }
 

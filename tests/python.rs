@@ -15,7 +15,7 @@ use cyclone::cpu::CpuEngine;
 use cyclone::data::Dataset;
 use cyclone::data::spec::Source;
 use cyclone::engine::{Engine, Job};
-use cyclone::records::trained::Trained;
+use cyclone::records::trained::{Trained, Weights};
 use tempfile::{TempDir, tempdir};
 
 const PACKAGES: [&str; 5] = ["numpy", "onnx", "onnxruntime", "safetensors", "tensorboard"];
@@ -91,7 +91,7 @@ fn trained(more: &[&str]) -> TempDir {
 
 /// The first 1,000 test images and the engine's logits of them.
 fn write_logits(run: &Path) {
-    let trained = Trained::open(run, None).unwrap();
+    let trained = Trained::open(run, None, Weights::Last).unwrap();
     let dataset = Arc::new(Dataset::open(&source().parse::<Source>().unwrap()).unwrap());
     let _ = writeln!(std::io::stderr(), "1,000 images of {}", dataset.name);
     let rows: Vec<u32> = (dataset.train as u32..).take(1000).collect();

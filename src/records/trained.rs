@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use clap::ValueEnum;
+
+use super::checkpoint;
 use super::summary::{self, Summary};
 use super::weights::{self, STANDARDISATION};
 use crate::data::Standardisation;
@@ -13,6 +16,16 @@ use crate::util::text::grouped;
 /// The largest file that is read: far above the weights of [`ModelSpec::MAX_HIDDEN`] hidden units would be no limit at
 /// all, and this one still holds a network of 80,000.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// Which weights of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Weights {
+    /// Those at its end
+    #[default]
+    Last,
+    /// Those with the best validation accuracy, the mean of all networks trained together
+    Best,
+}
 
 /// A network with all that belongs to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,22 +39,27 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Reads `weights.safetensors`, `standardisation.safetensors` and `summary.json` of a run's folder. Of a run of
-    /// several networks `model` says which, from 0.
+    /// Reads the weights, `standardisation.safetensors` and `summary.json` of a run's folder. Of a run of several networks
+    /// `model` says which, from 0.
     ///
     /// # Errors
     ///
     /// [`Error::Usage`] for a network that the run has not. [`Error::Checkpoint`], naming the file and the tensor, for
     /// anything missing or damaged: values that are not those of the file's digest, a name, a type or a shape that is not
     /// the expected one, or a number that is not finite.
-    pub fn open(run: &Path, model: Option<usize>) -> Result<Self> {
+    pub fn open(run: &Path, model: Option<usize>, weights: Weights) -> Result<Self> {
         let path = run.join(summary::FILE);
         let summary: Summary = serde_json::from_slice(&read(&path)?)
             .map_err(|error| Error::checkpoint(&path, format!("{error}; expected a summary that names the classes")))?;
         let classes = summary.about.data.classes;
-        let weights = weights_of(run, summary.models.len(), model)?;
+        let models = summary.models.len();
+        let model = model_of(run, models, model)?;
         let standardisation = standardisation(&run.join(STANDARDISATION))?;
-        let params = network(&run.join(weights), standardisation.mean.len(), classes.len())?;
+        let inputs = standardisation.mean.len();
+        let params = match weights {
+            Weights::Last => network(&run.join(weights::file_name(model, models)), inputs, classes.len())?,
+            Weights::Best => best(run, inputs, classes.len(), models)?.swap_remove(model),
+        };
         Ok(Self { classes, standardisation, params })
     }
 }
@@ -62,11 +80,23 @@ fn damaged(path: &Path) -> impl Fn(String) -> Error {
     }
 }
 
-/// The file of one of a run's networks.
-fn weights_of(run: &Path, networks: usize, model: Option<usize>) -> Result<String> {
+/// The networks of the best checkpoint.
+fn best(run: &Path, inputs: usize, classes: usize, models: usize) -> Result<Vec<Params>> {
+    let path = run.join(checkpoint::FOLDER).join(checkpoint::BEST);
+    if !path.exists() {
+        let what = "not there, and --weights best needs it: a run keeps it that has validation images";
+        return Err(Error::checkpoint(&path, what));
+    }
+    let bytes = read(&path)?;
+    checkpoint::networks(&bytes[..], bytes.len() as u64, inputs, classes, models)
+        .map_err(|fault| Error::checkpoint(&path, format!("{fault}; --weights last needs no checkpoint")))
+}
+
+/// Which of a run's networks is meant.
+fn model_of(run: &Path, networks: usize, model: Option<usize>) -> Result<usize> {
     match (networks, model) {
-        (1, None | Some(0)) => Ok(weights::file_name(0, 1)),
-        (2.., Some(model)) if model < networks => Ok(weights::file_name(model, networks)),
+        (1, None | Some(0)) => Ok(0),
+        (2.., Some(model)) if model < networks => Ok(model),
         (_, given) => {
             let run = shown(run);
             let given = given.map_or(String::new(), |model| format!("--model {model}: "));
@@ -132,7 +162,7 @@ mod tests {
     fn a_network_is_read_back_to_the_bit() {
         let run = TempDir::new().unwrap();
         write(run.path(), &sample());
-        assert_eq!(Trained::open(run.path(), None).unwrap(), sample());
+        assert_eq!(Trained::open(run.path(), None, Weights::Last).unwrap(), sample());
     }
 
     #[track_caller]
@@ -140,7 +170,7 @@ mod tests {
         let run = TempDir::new().unwrap();
         write(run.path(), &sample());
         spoil(run.path());
-        let error = Trained::open(run.path(), None).unwrap_err();
+        let error = Trained::open(run.path(), None, Weights::Last).unwrap_err();
         assert_eq!(error.exit_code(), 8, "{error}");
         for part in parts {
             assert!(error.to_string().contains(part), "{part} in {error}");

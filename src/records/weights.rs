@@ -60,10 +60,20 @@ pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
 /// As [`read_network`], of any number of hidden units.
 pub(super) fn read_network_of(bytes: &[u8], inputs: usize, classes: usize) -> Result<Params, String> {
     let file = Reader::new(bytes, bytes.len() as u64, HEADER)?;
-    let hidden = file.rows("fc1.bias");
-    let spec =
-        ModelSpec::new(inputs, hidden, classes).map_err(|error| format!("fc1.bias has {hidden} values: {error}"))?;
+    let spec = shape_of(&file, 1, inputs, classes)?;
     read_networks(file, &spec, 1)?.pop().ok_or_else(|| "not a network".into())
+}
+
+/// The shape of each of a file's `models` networks, which have so many inputs and classes.
+pub(super) fn shape_of<R: Read>(
+    file: &Reader<R>,
+    models: usize,
+    inputs: usize,
+    classes: usize,
+) -> Result<ModelSpec, String> {
+    let name = prefix(0, models) + "fc1.bias";
+    let hidden = file.rows(&name);
+    ModelSpec::new(inputs, hidden, classes).map_err(|error| format!("{name} has {hidden} values: {error}"))
 }
 
 /// What [`standardisation`] wrote.

@@ -9,6 +9,7 @@ use crate::config::{Config, Settings};
 use crate::data::spec::Source;
 use crate::error::Result;
 use crate::export::Format;
+use crate::records::trained::Weights;
 use clap::{Args, Subcommand, value_parser};
 
 /// Flags of `predict`.
@@ -19,6 +20,9 @@ pub struct PredictArgs {
     /// Which network of a run with several, counted from 0
     #[arg(long, value_name = "M")]
     pub model: Option<usize>,
+    /// The weights at the run's end (last), or those with the best validation accuracy (best)
+    #[arg(long, value_enum, default_value = "last", hide_possible_values = true, value_name = "WHICH")]
+    pub weights: Weights,
     /// PNG or JPEG images of up to 16,384 pixels a side, or folders of them
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
@@ -41,6 +45,9 @@ pub struct ExportArgs {
     /// Which network of a run with several, counted from 0
     #[arg(long, value_name = "M")]
     pub model: Option<usize>,
+    /// The weights at the run's end (last), or those with the best validation accuracy (best)
+    #[arg(long, value_enum, default_value = "last", hide_possible_values = true, value_name = "WHICH")]
+    pub weights: Weights,
     /// The file format
     #[arg(long)]
     pub format: Format,

@@ -22,7 +22,7 @@ use crate::util::digest::{hex, sha256};
 
 pub use identity::{Run, compare, compare_settings};
 pub use keeper::Checkpoints;
-pub use store::Store;
+pub use store::{BEST, FOLDER, Store};
 
 mod identity;
 mod keeper;
@@ -107,18 +107,43 @@ impl Checkpoint {
 
     /// Reads a file of `length` bytes that must have these shapes and be of this run, but for its device.
     pub fn decode(file: impl Read, length: u64, run: &Run, shapes: &Shapes) -> Result<Self, Fault> {
-        let file = Reader::new(file, length, HEADER + shapes.models * 1024).map_err(Fault::Damaged)?;
-        let meta = read_meta(&file)?;
+        let (file, meta) = open(file, length, shapes.models)?;
         compare(&meta.run, run).map_err(Fault::Mismatch)?;
         if meta.losses.sums.len() != shapes.models || meta.losses.steps > meta.step {
             return Err(Fault::Damaged("the sums of losses fit neither the models nor the step".into()));
         }
-        let params = weights::read_networks(file, &shapes.model, shapes.models).map_err(Fault::Damaged)?;
-        if digest_of(&params) != meta.weights {
-            return Err(Fault::Damaged("the weights do not have the SHA-256 that stands beside them".into()));
-        }
+        let params = read_params(file, &meta, shapes)?;
         let Meta { step, best, losses, timing, run, .. } = meta;
         Ok(Self { run, state: State { step, params, losses, best, timing } })
+    }
+}
+
+/// The networks of a checkpoint of any run, `models` of so many inputs and classes.
+pub fn networks(
+    file: impl Read,
+    length: u64,
+    inputs: usize,
+    classes: usize,
+    models: usize,
+) -> Result<Vec<Params>, Fault> {
+    let (file, meta) = open(file, length, models)?;
+    let model = weights::shape_of(&file, models, inputs, classes).map_err(Fault::Damaged)?;
+    read_params(file, &meta, &Shapes { model, models })
+}
+
+/// A file of `length` bytes, its header read.
+fn open<R: Read>(file: R, length: u64, models: usize) -> Result<(Reader<R>, Meta), Fault> {
+    let file = Reader::new(file, length, HEADER + models * 1024).map_err(Fault::Damaged)?;
+    let meta = read_meta(&file)?;
+    Ok((file, meta))
+}
+
+fn read_params(file: Reader<impl Read>, meta: &Meta, shapes: &Shapes) -> Result<Vec<Params>, Fault> {
+    let params = weights::read_networks(file, &shapes.model, shapes.models).map_err(Fault::Damaged)?;
+    if digest_of(&params) == meta.weights {
+        Ok(params)
+    } else {
+        Err(Fault::Damaged("the weights do not have the SHA-256 that stands beside them".into()))
     }
 }
 
