@@ -5,10 +5,11 @@
 use std::fs;
 use std::process::Command;
 
-use cyclone::search::reproduce::comparison::{Counts, Number, Of, Terms, Verdict, numbers, table};
-use cyclone::search::reproduce::experiment::{Experiment, Part};
-use cyclone::search::reproduce::published::{TABLE_1, TABLE_2};
+use cyclone::search::experiments::comparison::{Counts, Number, Of, Terms, Verdict, numbers};
+use cyclone::search::experiments::experiment::{Experiment, Part};
+use cyclone::search::experiments::published::{TABLE_1, TABLE_2};
 use cyclone::search::trial::{Record, Scored};
+use cyclone::terminal::reproduction::table;
 use cyclone::train::Score;
 use serde_json::Value;
 use tempfile::tempdir;

@@ -1,14 +1,12 @@
 //! What each command does, from its flags to its last line.
 
 use std::panic::{self, UnwindSafe};
-use std::process;
 use std::time::Instant;
 
 use clap::FromArgMatches;
 
 use crate::commands::flags::{Cli, Command};
 use crate::error::{Error, Result};
-use crate::ranks::{Cause, Ranks};
 use crate::terminal;
 
 mod data;
@@ -57,28 +55,6 @@ pub fn run() -> u8 {
         },
         |()| 0,
     )
-}
-
-/// Runs a command on this rank of a job, and ends the job where a rank fails for itself.
-fn on_ranks(command: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
-    let ranks = Ranks::join()?;
-    match command(&ranks) {
-        // All ranks know of it, and the first one says it, if no other's exit code makes the launcher end it before.
-        Err(Error::Job { .. }) if !ranks.is_first() => Ok(()),
-        // The launcher has sent the signal to all ranks, and ends those that it has not.
-        Err(error @ Error::Interrupted { .. }) if ranks.count() > 1 => {
-            if ranks.is_first() {
-                terminal::error(&error);
-            }
-            process::exit(error.exit_code().into())
-        }
-        // The others would wait for this one.
-        Err(error) if ranks.count() > 1 && !matches!(error, Error::Job { .. }) => {
-            terminal::error(&Cause::from(&error).of(ranks.rank()));
-            ranks.abort(error.exit_code())
-        }
-        result => result,
-    }
 }
 
 fn dispatch(cli: Cli, started: Instant) -> Result<()> {

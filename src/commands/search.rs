@@ -16,17 +16,16 @@ use crate::device;
 use crate::error::{Error, Result, shown};
 use crate::ranks::Ranks;
 use crate::records::run_dir;
-use crate::search::crew::Crew;
 use crate::search::folder::{self, Folder, Plan};
-use crate::search::runner::Runner;
 use crate::search::shard::Shard;
+use crate::search::trainer::Trainer;
 use crate::search::trial::{Record, rank};
-use crate::search::{self, Search, table::table};
+use crate::search::{self, Search, deal};
+use crate::terminal::search::{show, table};
 use crate::terminal::{self, Display};
 use crate::util::signals::Signals;
 
-use super::on_ranks;
-use super::open::device_and_images;
+use super::open::{device_and_images, on_ranks};
 
 /// Searches, or merges shards, as the flags say.
 pub fn run(args: &SearchArgs) -> Result<()> {
@@ -41,7 +40,7 @@ struct Prepared {
     search: Search,
     shard: Shard,
     plan: Plan,
-    runner: Runner,
+    trainer: Trainer,
 }
 
 fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
@@ -56,8 +55,7 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
         let Plan { data, settings, .. } = &prepared.plan;
         format!("{} {settings:?} {}", data.sha256, prepared.shard)
     })?;
-    let Prepared { search, shard, plan, runner } = &prepared;
-    let crew = Crew { ranks, runner };
+    let Prepared { search, shard, plan, trainer } = &prepared;
     let opened = ranks.first(|| {
         let path = match args.resume.as_ref().or(args.out.as_ref()) {
             Some(path) => place(path, *shard),
@@ -65,14 +63,14 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
         };
         Folder::open(&path, plan)
     })?;
-    let Some(mut folder) = opened else { return crew.serve() };
+    let Some(mut folder) = opened else { return deal::serve(ranks, trainer) };
 
     display.show(&header(&prepared, ranks, &folder))?;
     let started = Zoned::now();
-    let searched = search::run(search, &crew, &mut folder, *shard, &mut display, &mut |_| Ok(()));
-    if let Ok(_) | Err(Error::Job { .. }) = searched {
-        crew.dismiss()?;
-    }
+    let searched = search::run(search, trainer, ranks, &mut folder, *shard, &mut |event| {
+        show(&mut display, search, event);
+        Ok(())
+    });
     let seconds = match searched {
         Ok(seconds) => seconds,
         Err(error) => {
@@ -82,7 +80,7 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
         }
     };
     folder.sort()?;
-    let device = Some(runner.device.record());
+    let device = Some(trainer.device.record());
     summarise(&folder, plan, *shard, About { started: started.to_string(), device, ranks: ranks.count(), seconds })?;
     if *shard == Shard::WHOLE {
         display.show(&format!("\n{}", table(search, folder.records())))?;
@@ -122,9 +120,9 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
         split.test.clear();
     }
     let plan = Plan::new(&search, &dataset, &split)?;
-    let mut runner = Runner::new(Arc::new(device), dataset, split)?;
-    runner.signals = Signals::watch()?;
-    Ok(Prepared { search, shard, plan, runner })
+    let mut trainer = Trainer::new(Arc::new(device), dataset, split)?;
+    trainer.signals = Signals::watch()?;
+    Ok(Prepared { search, shard, plan, trainer })
 }
 
 /// The folder of a search, or of its part.
@@ -177,7 +175,7 @@ fn shard(args: &SearchArgs, ranks: &Ranks, display: &Display) -> Result<Shard> {
 }
 
 fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
-    let Prepared { search, shard, runner, .. } = prepared;
+    let Prepared { search, shard, trainer, .. } = prepared;
     let space = &search.space;
     let ranges: Vec<_> = space.axes.iter().map(ToString::to_string).collect();
     let ranges = if ranges.concat().len() > 60 { format!("{} listed values", space.trials) } else { ranges.join(" ") };
@@ -192,7 +190,7 @@ fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
         "cyclone {}\n\ndata        {}\nsearched    {ranges}\ntrials      {}{stages}{of}{done}\nstart       {start}\n\
          {ranks}records     {}\n\n",
         env!("CARGO_PKG_VERSION"),
-        runner.dataset.name,
+        trainer.dataset.name,
         space.trials,
         shown(folder.path())
     )
@@ -216,8 +214,9 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
     let search = plan.search(SearchArgs::defaults(Preset::Table1))?;
     let mut merged = Folder::open(path, &plan)?;
     for shard in &shards {
-        let new = folder::records(shard)?.into_iter().filter(|record| !merged.has(record.trial.trial)).collect();
-        merged.append(new)?;
+        let mut new = folder::records(shard)?;
+        new.retain(|record| !merged.has(record.trial.trial));
+        merged.append(&new)?;
     }
     let missing: Vec<_> = search.trials().iter().map(|trial| trial.trial).filter(|trial| !merged.has(*trial)).collect();
     if !missing.is_empty() {

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
-use crate::ranks::{Ranks, Together};
+use crate::ranks::{LocalSgd, Ranks};
 use crate::records::answers::Answers;
 use crate::records::checkpoint::{self, Checkpoints, Run, Shapes, Store};
 use crate::records::run_dir::{About, CONFIG, Csv, DataRecord, RunDir, SUMMARY, Start, TensorBoard};
@@ -25,8 +25,7 @@ use crate::train::{Evaluation, Observer, State, Training};
 use crate::util::files::System;
 use crate::util::signals::Signals;
 
-use super::on_ranks;
-use super::open::device_and_images;
+use super::open::{device_and_images, on_ranks};
 
 /// Trains one network, or several at once, as the flags say.
 pub fn run(args: &TrainArgs) -> Result<()> {
@@ -165,9 +164,9 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     let outcome = if ranks.count() == 1 {
         training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints)
     } else {
-        begin_together(ranks, &mut state)?;
-        let mut together = Together::new(ranks, checkpoints.signals().clone(), Some(&mut checkpoints));
-        training.run_from(state, engine.as_mut(), &mut watching, &mut together)
+        broadcast(ranks, &mut state)?;
+        let mut local_sgd = LocalSgd::new(ranks, checkpoints.signals().clone(), Some(&mut checkpoints));
+        training.run_from(state, engine.as_mut(), &mut watching, &mut local_sgd)
     };
     let outcome = match outcome {
         Ok(outcome) => outcome,
@@ -211,13 +210,13 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
 fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
     let Prepared { shape, training, mut engine, .. } = prepared;
     let mut state = fresh(&training, shape);
-    begin_together(ranks, &mut state)?;
-    let mut together = Together::new(ranks, Signals::watch()?, None);
-    training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut together).map(drop)
+    broadcast(ranks, &mut state)?;
+    let mut local_sgd = LocalSgd::new(ranks, Signals::watch()?, None);
+    training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut local_sgd).map(drop)
 }
 
-/// Gives all ranks the first one's state.
-fn begin_together(ranks: &Ranks, state: &mut State) -> Result<()> {
+/// Broadcasts the first rank's state.
+fn broadcast(ranks: &Ranks, state: &mut State) -> Result<()> {
     state.step = ranks.tell(state.step)?;
     ranks.spread(&mut state.params, || None)
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::columns::{Column, Row, table, wrapped};
 use crate::error::shown;
+use crate::util::text::{plural, tenths};
 use crate::verify::compare::Unit;
 use crate::verify::{Finding, Report};
 
@@ -111,7 +112,7 @@ fn used(share: f64) -> String {
     match share {
         0.0 => "0 %".into(),
         share if share < 0.001 => "<.1 %".into(),
-        share if share <= 1.0 => format!("{:.1} %", 100.0 * share),
+        share if share <= 1.0 => tenths(share),
         share if share < 1000.0 => format!("{share:.1} ×"),
         share if share.is_finite() => format!("{share:.0e} ×"),
         _ => "-".into(),
@@ -178,14 +179,10 @@ pub fn summary(reports: &[Report], seconds: f64) -> String {
     let comparisons: usize = reports.iter().map(|report| report.findings.len()).sum();
     format!(
         "\n{}, {} in {seconds:.1} s: {} passed, {failed} failed, {skipped} skipped\n",
-        amount(reports.len(), "check"),
-        amount(comparisons, "comparison"),
+        plural(reports.len(), "check"),
+        plural(comparisons, "comparison"),
         reports.len() - failed - skipped,
     )
-}
-
-fn amount(count: usize, of: &str) -> String {
-    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
 }
 
 fn section(title: &str, text: String) -> String {

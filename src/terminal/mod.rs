@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::error::{Error, Result, escaped, shown};
 use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
 use crate::util::statistics::Spread;
+use crate::util::text::percent;
 
 pub use header::Header;
 pub use progress::Progress;
@@ -24,6 +25,8 @@ pub mod mutants;
 pub mod own_run;
 pub mod profile;
 mod progress;
+pub mod reproduction;
+pub mod search;
 
 /// Prints lines to standard output, escaped, where a closed pipe is no error.
 pub fn print(text: &str) -> Result<()> {
@@ -311,10 +314,6 @@ fn accuracies_of_many(outcome: &Outcome) -> String {
         let _ = writeln!(text, "The accuracy on the {name} set is {spread}");
     }
     text
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2}%", share * 100.0)
 }
 
 fn rounded(value: f64) -> String {

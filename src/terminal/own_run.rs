@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::checks;
 use super::columns::{Column, Row, table, wrapped};
-use super::{checks, percent};
+use crate::util::text::percent;
 use crate::verify::TENSORS;
 use crate::verify::course::Step;
 use crate::verify::own_run::Comparison;

@@ -7,7 +7,7 @@ use crate::device::Record;
 use crate::profile::products::Product;
 use crate::profile::sweep::{Axis, Sweep};
 use crate::profile::{Ceilings, GpuTime, Profile, Report};
-use crate::util::text::{bytes, grouped};
+use crate::util::text::{bytes, grouped, plural, tenths};
 
 /// Columns of a bar of 100 %.
 const BAR: usize = 16;
@@ -56,11 +56,11 @@ fn throughput(report: &Report) -> String {
             shortened(&profile.name, 30),
             throughput.steps,
             number(step * 1e6),
-            percent(throughput.seconds.spread()),
+            tenths(throughput.seconds.spread()),
             number(1.0 / step),
             number(throughput.images_per_second),
             number(throughput.flops_per_second / 1e9),
-            percent(throughput.flops_per_second / ceilings.flops_per_second),
+            tenths(throughput.flops_per_second / ceilings.flops_per_second),
             cpu.map_or(String::new(), |cpu| number(cpu / step)),
         );
     }
@@ -101,7 +101,7 @@ fn device(profile: &Profile) -> String {
         let _ = writeln!(text, "\n  {:<30}{:>10}{:>8}", "host", "µs/step", "share");
         for phase in &profile.host {
             let each = phase.seconds / profile.throughput.steps as f64 * 1e6;
-            let (share, bar) = (percent(phase.share), bar(phase.share));
+            let (share, bar) = (tenths(phase.share), bar(phase.share));
             let _ = writeln!(text, "  {:<30}{:>10}{share:>8}  {bar}", phase.phase, number(each));
         }
     }
@@ -112,7 +112,7 @@ fn device(profile: &Profile) -> String {
     let _ = writeln!(text, "\n  {:<30}{:>10}", "start-up to the first step", milliseconds(total));
     for (name, seconds) in profile.start_up.parts() {
         let share = seconds / total;
-        let _ = writeln!(text, "  {name:<30}{:>10}{:>8}  {}", milliseconds(seconds), percent(share), bar(share));
+        let _ = writeln!(text, "  {name:<30}{:>10}{:>8}  {}", milliseconds(seconds), tenths(share), bar(share));
     }
     text
 }
@@ -128,7 +128,7 @@ fn memory(buffers: &[(&'static str, usize, u64)]) -> String {
     for (name, count, size) in large.into_iter().chain([others]).filter(|buffer| buffer.1 > 0) {
         let name = if count == 1 { name.to_owned() } else { format!("{name} ({count})") };
         let share = size as f64 / total.max(1) as f64;
-        let _ = writeln!(text, "  {name:<30}{:>10}{:>8}  {}", bytes(size.into()), percent(share), bar(share));
+        let _ = writeln!(text, "  {name:<30}{:>10}{:>8}  {}", bytes(size.into()), tenths(share), bar(share));
     }
     text
 }
@@ -159,12 +159,12 @@ fn kernels(title: &str, time: &GpuTime) -> String {
             kernel.kernel,
             grouped(kernel.dispatches as u64),
             number(kernel.median_seconds * 1e6),
-            percent(kernel.share),
+            tenths(kernel.share),
             bar(kernel.share),
             number(kernel.flops_per_second / 1e9),
-            percent(kernel.of_flops),
+            tenths(kernel.of_flops),
             number(kernel.bytes_per_second / 1e9),
-            percent(kernel.of_bytes),
+            tenths(kernel.of_bytes),
         );
     }
     text
@@ -223,11 +223,11 @@ pub fn products(products: &[Product]) -> String {
             product.batch_size,
             product.inputs,
             product.columns,
-            percent(product.error),
+            tenths(product.error),
             number(product.seconds.median() * 1e6),
-            percent(product.seconds.spread()),
+            tenths(product.seconds.spread()),
             number(product.flops_per_second / 1e9),
-            percent(product.of_flops),
+            tenths(product.of_flops),
         );
     }
     text
@@ -239,20 +239,12 @@ fn number(value: f64) -> String {
     if value >= 1000.0 { grouped(value.round() as u64) } else { format!("{value:.digits$}") }
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
-}
-
 fn milliseconds(seconds: f64) -> String {
     format!("{} ms", number(seconds * 1e3))
 }
 
 fn bar(share: f64) -> String {
     "█".repeat((share * BAR as f64).round().clamp(0.0, BAR as f64) as usize)
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
 }
 
 /// At most `width` characters, the last a sign that some are missing.

@@ -1,10 +1,10 @@
-//! Local SGD: each rank trains its own copy of the networks, and all take the mean at every cycle's end.
+//! Local SGD: each rank trains its own copy of the networks, and all copies are averaged at every cycle's end.
 //!
-//! All ranks begin with the same weights and draw from the same images, each in shuffles of its own
+//! All ranks start from the same weights and draw from the same images, each in shuffles of its own
 //! ([`crate::util::random::shuffle_seed`]), as in Stich, *Local SGD Converges Fast and Communicates Little*, 2019. Steps and
-//! learning rates are those of one process, so `N` ranks see `N` times as many images in the same time. Between two
-//! cycles' ends the ranks have different weights; so only states at cycles' ends are saved, and the records of other
-//! evaluations are of the first rank's own copy.
+//! learning rates are those of one process, so `N` ranks see `N` times as many images in the same time. Between cycles'
+//! ends the ranks' weights differ: only states at cycles' ends are saved, and evaluations in between are of the first
+//! rank's copy.
 
 use super::Ranks;
 use crate::error::{Error, Result};
@@ -13,24 +13,24 @@ use crate::records::checkpoint::Checkpoints;
 use crate::train::{Evaluation, Keeper, State};
 use crate::util::signals::Signals;
 
-/// Keeps the states of a training on several ranks.
-pub struct Together<'a> {
+/// Averages the weights at each cycle's end, and saves only states that are averages.
+pub struct LocalSgd<'a> {
     ranks: &'a Ranks,
     signals: Signals,
     /// Of the first rank.
     checkpoints: Option<&'a mut Checkpoints>,
-    /// The step after which all ranks had the same weights last.
+    /// The last step after which all ranks had the same weights.
     averaged: Option<u64>,
 }
 
-impl<'a> Together<'a> {
-    /// A keeper for this rank, with the first one's checkpoints.
+impl<'a> LocalSgd<'a> {
+    /// For this rank; only the first one has checkpoints.
     pub fn new(ranks: &'a Ranks, signals: Signals, checkpoints: Option<&'a mut Checkpoints>) -> Self {
         Self { ranks, signals, checkpoints, averaged: None }
     }
 }
 
-impl Keeper for Together<'_> {
+impl Keeper for LocalSgd<'_> {
     fn every(&self) -> Option<u64> {
         None
     }

@@ -27,51 +27,48 @@ pub enum Experiment {
     #[value(name = "table-2")]
     Table2,
     /// ten runs of the best lambda
-    #[value(name = "best")]
     Best,
     /// one run of it
     #[value(name = "figure-3")]
     Figure3,
     /// the analytic gradient against differences
-    #[value(name = "gradient")]
     Gradient,
     /// all of them
-    #[value(name = "all")]
     All,
 }
 
-/// What was published of a part.
+/// The published result of a part.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Published {
     /// Of its one training.
     One(Accuracies),
     /// The mean of all its trainings.
     Mean(Accuracies),
-    /// A row a training, in the trials' order.
+    /// One row per training, in the trials' order.
     Table(&'static [Row]),
 }
 
 /// Trainings with one published result.
 pub struct Part {
-    /// Its name, which is its folder's.
+    /// Its name, and its folder's.
     pub name: &'static str,
-    /// What it is.
+    /// Its description.
     pub title: &'static str,
-    /// Whether it is as the report made it.
+    /// Whether it is made as in the report.
     pub faithful: bool,
     /// Its trainings.
     pub search: Search,
-    /// What was published of them.
+    /// Their published result.
     pub published: Published,
 }
 
 impl Experiment {
-    /// Whether the gradient is checked.
+    /// Whether it includes the check of the gradient.
     pub fn has_gradient(self) -> bool {
         matches!(self, Self::Gradient | Self::All)
     }
 
-    /// Its parts, each with a share of the steps of a half-cycle, above 0 to 1.
+    /// Its parts, with half-cycles scaled by a share above 0, at most 1.
     pub fn parts(self, scale: f64) -> Result<Vec<Part>> {
         let wanted = |one: Self| self == one || self == Self::All;
         let mut parts = Vec::new();
@@ -113,7 +110,7 @@ impl Experiment {
     }
 }
 
-/// One training, of the configuration's own lambda.
+/// One training, with the configuration's own lambda.
 fn one(config: Config, scale: f64) -> Result<Search> {
     let lambda = Axis { parameter: Parameter::Lambda, span: Span::Values(vec![config.train.lambda]) };
     listed(config, lambda, false, scale)
@@ -125,7 +122,7 @@ fn table(preset: Preset, rows: &[Row], warm_start: bool, scale: f64) -> Result<S
     listed(once_a_cycle(preset.config()), axis, warm_start, scale)
 }
 
-/// Only a figure's curve needs more evaluations.
+/// Only the curves of a figure need more evaluations.
 fn once_a_cycle(mut config: Config) -> Config {
     config.train.evals_per_cycle = 1;
     config
@@ -140,12 +137,12 @@ fn listed(mut config: Config, axis: Axis, warm_start: bool, scale: f64) -> Resul
     Ok(search)
 }
 
-/// The share of `n`, one at least.
+/// `scale` of `n`, at least 1.
 fn scaled(n: usize, scale: f64) -> usize {
     ((n as f64 * scale).round() as usize).clamp(1, n.max(1))
 }
 
-/// The first images of each part of `split`, a share of them: with as many steps fewer, the epochs stay the same.
+/// The first images of each part of `split`, by the same scale as the steps, so that the epochs stay the same.
 pub fn shorten(mut split: Split, scale: f64) -> Split {
     for rows in [&mut split.train, &mut split.validation, &mut split.test] {
         rows.truncate(scaled(rows.len(), scale));
@@ -153,7 +150,7 @@ pub fn shorten(mut split: Split, scale: f64) -> Split {
     split
 }
 
-/// Rejects a share that is none, naming the flag.
+/// Rejects a scale out of range, naming the flag.
 pub fn check_scale(scale: f64) -> Result<()> {
     if scale > 0.0 && scale <= 1.0 {
         return Ok(());
