@@ -27,7 +27,7 @@ use cyclone::search::trainer::Trainer;
 use cyclone::search::trial::{Record, rank};
 use cyclone::search::wave::Event;
 use cyclone::search::{self, Search};
-use cyclone::terminal::search::table;
+use cyclone::terminal::search::ranking;
 use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 use tempfile::{TempDir, tempdir};
@@ -148,7 +148,7 @@ fn interrupted(search: &Search, waves: usize, half_a_line: bool) -> TempDir {
 }
 
 #[test]
-fn a_search_that_was_stopped_goes_on_to_the_same_table() {
+fn a_search_that_was_stopped_goes_on_to_the_same_ranking() {
     let search = search(Sample::LogUniform, &["1e-4:1"], Some(9));
     let whole = tempdir().unwrap();
     let records = run(&search, &trainer(4), whole.path(), Shard::WHOLE);
@@ -157,7 +157,7 @@ fn a_search_that_was_stopped_goes_on_to_the_same_table() {
         assert_eq!(lines(folder.path()), lines(whole.path()));
         let plan = Plan::new(&search, &trainer(1).dataset, &trainer(1).split).unwrap();
         let resumed = Folder::open(folder.path(), &plan).unwrap();
-        assert_eq!(table(&search, resumed.records()), table(&search, &records));
+        assert_eq!(ranking(&search, resumed.records()), ranking(&search, &records));
     }
 }
 
@@ -230,7 +230,7 @@ fn a_trial_that_diverges_is_frozen_and_leaves_the_others_alone() {
         assert_eq!(wild_records[wild].result, tame_records[tame].result);
     }
     assert_eq!(rank(&wild_records)[2].trial.trial, 1);
-    assert!(table(&wild, &wild_records).contains(&format!("diverged at step {}", diverged.step)));
+    assert!(ranking(&wild, &wild_records).contains(&format!("diverged at step {}", diverged.step)));
 }
 
 #[test]

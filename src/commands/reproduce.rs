@@ -90,7 +90,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let took = searched.inspect_err(|error| {
             if let Error::Interrupted { .. } = error {
                 let path = terminal::quoted(&path);
-                terminal::advice(&format!("the finished trials are kept; the same command with --out {path} goes on"));
+                terminal::note(&format!("the finished trials are kept; the same command with --out {path} goes on"));
             }
         })?;
         folder.sort()?;

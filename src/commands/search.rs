@@ -21,7 +21,7 @@ use crate::search::shard::Shard;
 use crate::search::trainer::Trainer;
 use crate::search::trial::{Record, rank};
 use crate::search::{self, Search, deal};
-use crate::terminal::search::{show, table};
+use crate::terminal::search::{ranking, show};
 use crate::terminal::{self, Display};
 use crate::util::signals::Signals;
 
@@ -83,7 +83,7 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
     let device = Some(trainer.device.record());
     summarise(&folder, plan, *shard, About { started: started.to_string(), device, ranks: ranks.count(), seconds })?;
     if *shard == Shard::WHOLE {
-        display.show(&format!("\n{}", table(search, folder.records())))?;
+        display.show(&format!("\n{}", ranking(search, folder.records())))?;
     }
     let path = shown(folder.path());
     display.show(&format!("\n{:.1} s of training; records in {path}\n", seconds.as_secs_f64()))
@@ -158,7 +158,7 @@ fn advise(error: &Error, folder: &Folder, shard: Shard) {
         _ => (folder.path(), String::new()),
     };
     let path = terminal::quoted(path);
-    terminal::advice(&format!("the finished trials are kept; go on with: cyclone search --resume {path}{part}"));
+    terminal::note(&format!("the finished trials are kept; go on with: cyclone search --resume {path}{part}"));
 }
 
 fn shard(args: &SearchArgs, ranks: &Ranks, display: &Display) -> Result<Shard> {
@@ -229,7 +229,7 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
     merged.sort()?;
     let about = About { started: Zoned::now().to_string(), device: None, ranks: 1, seconds: Duration::ZERO };
     summarise(&merged, &plan, Shard::WHOLE, about)?;
-    display.show(&table(&search, merged.records()))?;
+    display.show(&ranking(&search, merged.records()))?;
     display.show(&format!("\n{} shards merged in {}\n", shards.len(), shown(path)))
 }
 

@@ -280,8 +280,8 @@ fn advise(error: &Error, last: Option<u64>, records: &Path, ranks: &Ranks) {
         (Error::Diverged(_) | Error::Internal(_), _) => {}
         // The folder has gone, or is going, and the run with it.
         _ if !RunDir::is_run(records) => {}
-        (_, Some(step)) => terminal::advice(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
-        (_, None) => terminal::advice(&format!("there is no checkpoint to go on from; start over with: {again}")),
+        (_, Some(step)) => terminal::note(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
+        (_, None) => terminal::note(&format!("there is no checkpoint to go on from; start over with: {again}")),
     }
 }
 

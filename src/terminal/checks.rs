@@ -8,7 +8,7 @@ use crate::util::text::{plural, tenths};
 use crate::verify::compare::Unit;
 use crate::verify::{Finding, Report};
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column<'_>; 7] = [
     Column::text("check", 0),
     Column::number("cases", 3),
     Column::text("worst at", 2),

@@ -4,7 +4,7 @@ use super::columns::{Column, Row, table};
 use crate::verify::compare::{Fault, Outcome};
 use crate::verify::mutants::{Caught, Mutant};
 
-const COLUMNS: [Column; 4] =
+const COLUMNS: [Column<'_>; 4] =
     [Column::text("mutant", 0), Column::text("caught by", 1), Column::text("comparison", 0), Column::text("", 2)];
 
 /// A line a mutant, kernel after kernel, within `width` columns.

@@ -9,7 +9,7 @@ use crate::verify::TENSORS;
 use crate::verify::course::Step;
 use crate::verify::own_run::Comparison;
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column<'_>; 8] = [
     Column::number("step", 0),
     Column::number("rate", 4),
     Column::number("loss GPU", 0),

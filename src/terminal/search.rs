@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Display;
+use super::columns::{Column, Row, table};
 use crate::search::Search;
 use crate::search::trial::{Diverged, Record, rank};
 use crate::search::wave::{Event, Progress};
@@ -44,36 +45,29 @@ fn line(search: &Search, progress: &Progress<'_>) -> String {
 }
 
 /// The trials that ended well, best first, then those that diverged. No times, so that the same search gives the same text.
-pub fn table(search: &Search, records: &[Record]) -> String {
+pub fn ranking(search: &Search, records: &[Record]) -> String {
     let parameters = search.space.parameters();
+    let mut columns = vec![Column::number("rank", 0), Column::number("trial", 0)];
+    columns.extend(parameters.iter().map(|one| Column::number(one.name(), 0).wide(12, 2)));
+    columns.extend([Column::number("training", 0), Column::number("validation", 0)]);
+    columns.extend(search.with_test.then(|| Column::number("test", 0).wide(6, 2)));
     let accuracy = |score: Option<Score>| score.map_or_else(|| "-".into(), |score| percent(score.accuracy));
-    let mut text = String::from("rank  trial");
-    for parameter in &parameters {
-        let _ = write!(text, "  {:>12}", parameter.name());
-    }
-    text.push_str("  training  validation");
-    text.push_str(if search.with_test { "    test\n" } else { "\n" });
-    let values = |record: &Record| -> String {
-        let values: Vec<_> =
-            parameters.iter().map(|one| format!("  {:>12}", one.show(one.of(&record.trial)))).collect();
-        values.concat()
-    };
-    let ranked = rank(records);
-    let (done, diverged): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|record| record.result.is_some());
-    for (rank, record) in done.iter().enumerate() {
-        let _ = write!(text, "{:>4}  {:>5}{}", rank + 1, record.trial.trial, values(record));
-        if let Some(scored) = &record.result {
-            let _ = write!(text, "  {:>8}  {:>10}", accuracy(Some(scored.train)), accuracy(scored.validation));
-            if search.with_test {
-                let _ = write!(text, "  {:>6}", accuracy(scored.test));
+    let rows = rank(records).into_iter().enumerate().map(|(place, Record { trial, result, diverged, .. })| {
+        let mut row = vec![(place + 1).to_string(), trial.trial.to_string()];
+        row.extend(parameters.iter().map(|one| one.show(one.of(trial))));
+        match result {
+            Some(scored) => {
+                row.extend([accuracy(Some(scored.train)), accuracy(scored.validation)]);
+                row.extend(search.with_test.then(|| accuracy(scored.test)));
+            }
+            None => {
+                row[0] = "-".into();
+                row.push(format!("diverged at step {}", diverged.as_ref().map_or(0, |diverged| diverged.step)));
             }
         }
-        text.push('\n');
-    }
-    for record in diverged {
-        let step = record.diverged.as_ref().map_or(0, |diverged| diverged.step);
-        let _ = writeln!(text, "   -  {:>5}{}  diverged at step {step}", record.trial.trial, values(record));
-    }
+        Row::Cells(row)
+    });
+    let mut text = table(&columns, &rows.collect::<Vec<_>>(), usize::MAX);
     text.push_str(if search.with_test {
         "\nRanked on the validation images. To choose by the test column would be cheating: the test images would no\n\
          longer say how good the choice is.\n"

@@ -9,6 +9,7 @@ use crate::config::device::{Adapter, Choice};
 use crate::config::preset::Preset;
 use crate::data::spec::Source;
 use crate::error::{Error, Result};
+use crate::terminal::quoted;
 use crate::verify::{Level, own_run};
 
 /// Flags of `verify`.
@@ -94,7 +95,7 @@ impl VerifyArgs {
         if self.full {
             command.push_str(" --full");
         }
-        let mut flag = |name: &str, value: &str| command.extend([" ", name, " ", &quoted(value)]);
+        let mut flag = |name: &str, value: &str| command.extend([" ", name, " ", &quoted(value.as_ref())]);
         if self.device != Choice::Gpu(Adapter::Any) {
             flag("--device", &self.device.to_string());
         }
@@ -104,12 +105,6 @@ impl VerifyArgs {
         flag("--case", name);
         command
     }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ impl Space {
                     let fits = side.pow(parameters as u32) * regions;
                     return usage(format!(
                         "--trials {}: a grid over {parameters} parameters has {trials} points in range {region}, \
-                         not a power of {parameters}; {fits} would work",
+                         not N^{parameters}; {fits} would work",
                         space.trials
                     ));
                 }

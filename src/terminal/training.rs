@@ -1,25 +1,27 @@
-//! A run's header: everything that decides its result, before it starts.
+//! A training's header, which has everything that decides its result, and its results.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use indicatif::{HumanCount, HumanFloatCount};
 
 use crate::config::Config;
 use crate::config::spec::{Length, Penalty};
-use crate::error::escaped;
+use crate::error::{escaped, shown};
 use crate::model::ModelSpec;
-use crate::train::Training;
+use crate::train::{Outcome, Score, Scores, Training};
+use crate::util::statistics::Spread;
+use crate::util::text::percent;
 
-/// A line a setting, labels and values aligned.
+/// One setting a line, labels and values aligned.
 pub struct Header<'a> {
-    /// The engine's words for itself.
+    /// The engine's description.
     pub device: &'a str,
     /// The data set's name.
     pub data: &'a str,
-    /// What was asked for.
+    /// The settings.
     pub config: &'a Config,
-    /// What will be done.
+    /// The training.
     pub training: &'a Training,
     /// The network.
     pub shape: ModelSpec,
@@ -94,4 +96,59 @@ impl Header<'_> {
 fn amount(value: f64, unit: &str) -> String {
     let text = HumanFloatCount((value * 100.0).round() / 100.0).to_string();
     format!("{text} {unit}{}", if text == "1" { "" } else { "s" })
+}
+
+/// The scores and the times of a finished training.
+pub fn results(outcome: &Outcome, records: &Path) -> String {
+    let mut text = match &outcome.evaluation.models[..] {
+        [scores] => scores_of_one(scores, outcome.test.first().copied().flatten()),
+        _ => accuracies_of_many(outcome),
+    };
+    let timing = &outcome.timing;
+    let _ = writeln!(
+        text,
+        "\n{} steps in {:.2} s: {} µs a step, {} images/s; evaluations {:.2} s",
+        HumanCount(timing.steps),
+        timing.training.as_secs_f64(),
+        rounded(timing.microseconds_a_step()),
+        rounded(timing.images_per_second()),
+        timing.evaluation.as_secs_f64(),
+    );
+    let _ = writeln!(text, "records in {}", shown(records));
+    text
+}
+
+fn scores_of_one(scores: &Scores, test: Option<Score>) -> String {
+    let mut text = format!("\n{:<12}{:>8}  {:>8}  {:>8}\n", "", "loss", "cost", "accuracy");
+    for (name, score) in [("training", Some(scores.train)), ("validation", scores.validation), ("test", test)] {
+        if let Some(Score { loss, cost, accuracy }) = score {
+            let _ = writeln!(text, "{name:<12}{loss:>8.4}  {cost:>8.4}  {:>8}", percent(accuracy));
+        }
+    }
+    text
+}
+
+/// One model a line, then mean and standard deviation as in the report.
+fn accuracies_of_many(outcome: &Outcome) -> String {
+    let accuracies = outcome.accuracies();
+    let mut text = format!("\n{:<12}", "accuracy");
+    for (name, _) in accuracies.iter().filter(|(_, values)| !values.is_empty()) {
+        let _ = write!(text, "{name:>12}");
+    }
+    for model in 0..outcome.evaluation.models.len() {
+        let _ = write!(text, "\n{:<12}", format!("model {model}"));
+        for accuracy in accuracies.iter().filter_map(|(_, values)| values.get(model)) {
+            let _ = write!(text, "{:>12}", percent(*accuracy));
+        }
+    }
+    text.push_str("\n\n");
+    for (name, spread) in accuracies.iter().filter_map(|(name, values)| Some((name, Spread::of(values)?))) {
+        let _ = writeln!(text, "The accuracy on the {name} set is {spread}");
+    }
+    text
+}
+
+/// `12,346`.
+pub fn rounded(value: f64) -> String {
+    HumanCount(value.round() as u64).to_string()
 }
