@@ -118,7 +118,7 @@ fn seeds_can_be_searched_and_have_their_own_batches() {
     assert_ne!(three[0].result, three[1].result);
 }
 
-/// Stops a search after `waves` waves, then goes on with it.
+/// Stops a search after `waves` waves, then resumes it.
 fn interrupted(search: &Search, waves: usize, half_a_line: bool) -> TempDir {
     let folder = tempdir().unwrap();
     let trainer = trainer(2);
@@ -148,7 +148,7 @@ fn interrupted(search: &Search, waves: usize, half_a_line: bool) -> TempDir {
 }
 
 #[test]
-fn a_search_that_was_stopped_goes_on_to_the_same_ranking() {
+fn a_stopped_search_resumes_to_the_same_ranking() {
     let search = search(Sample::LogUniform, &["1e-4:1"], Some(9));
     let whole = tempdir().unwrap();
     let records = run(&search, &trainer(4), whole.path(), Shard::WHOLE);
@@ -234,7 +234,7 @@ fn a_trial_that_diverges_is_frozen_and_leaves_the_others_alone() {
 }
 
 #[test]
-fn when_all_diverge_the_search_still_ends() {
+fn a_search_whose_trials_all_diverge_ends() {
     let search = search(Sample::List, &["lr-max=1e30,1e31"], None);
     let folder = tempdir().unwrap();
     let records = run(&search, &trainer(2), folder.path(), Shard::WHOLE);
@@ -261,7 +261,7 @@ fn a_warm_start_carries_one_network_through_the_sorted_values() {
 }
 
 #[test]
-fn a_warm_started_search_goes_on_from_its_last_network() {
+fn a_warm_started_search_resumes_from_its_last_network() {
     let search = warm(&["lambda=0.1,0.2,0.3,0.4,0.5"]);
     let (whole, cut) = (tempdir().unwrap(), tempdir().unwrap());
     run(&search, &trainer(1), whole.path(), Shard::WHOLE);
@@ -283,7 +283,7 @@ fn a_warm_started_search_goes_on_from_its_last_network() {
 }
 
 #[test]
-fn a_warm_started_search_goes_on_past_a_divergence() {
+fn a_warm_started_search_continues_after_a_divergence() {
     let folder = tempdir().unwrap();
     let records = run(&warm(&["lr-max=0.1,0.2,1e30,2e30"]), &trainer(1), folder.path(), Shard::WHOLE);
     assert!(records[2].diverged.is_some() && records[3].diverged.is_some());
@@ -386,7 +386,7 @@ fn killed_and_resumed_or_in_shards_it_is_the_same_search() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_a_search_which_says_how_to_go_on() {
+fn a_signal_stops_a_search_which_says_how_to_resume() {
     let folder = tempdir().unwrap();
     let long = SHORT.replace("--trials 12", "--trials 30");
     output(command(folder.path(), &format!("{long} --out whole")));
@@ -417,7 +417,7 @@ fn a_signal_ends_a_search_which_says_how_to_go_on() {
 }
 
 #[test]
-fn a_search_that_cannot_be_divided_is_not() {
+fn a_search_that_cannot_be_divided_is_refused() {
     let folder = tempdir().unwrap();
     for (more, part) in [
         ("--refine 2 --out out", "merge them, then search the ranges around the best"),

@@ -1,4 +1,4 @@
-//! What each command does, from its flags to its last line.
+//! What each command does, from its flags to its last line of output; run by `main`.
 
 use std::panic::{self, UnwindSafe};
 use std::time::Instant;
@@ -24,9 +24,9 @@ mod search;
 mod train;
 mod verify;
 
-/// Runs a program to its exit code. A panic, on whatever thread, is the exit code of a mistake.
+/// Runs a program to its exit code. A panic, on any thread, has the exit code of a bug.
 pub fn guarded(program: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
-    // The hook has said where it happened; what is left is the exit code, and what to do.
+    // The panic hook has printed where it happened; the exit code and the advice are left.
     panic::catch_unwind(program).unwrap_or_else(|_| {
         let error = Error::Internal("stopped by the panic above".into());
         terminal::error(&error);
@@ -43,7 +43,7 @@ pub fn run() -> u8 {
         // Help or the version, to standard output.
         Err(help) if !help.use_stderr() => terminal::written(help.print()),
         Err(usage) => {
-            // Nothing could be said about a failure there.
+            // A failure to write there could not be reported.
             let _ = usage.print();
             return usage.exit_code() as u8;
         }
@@ -58,7 +58,7 @@ pub fn run() -> u8 {
 }
 
 fn dispatch(cli: Cli, started: Instant) -> Result<()> {
-    // They would start by themselves at their first use, and panic where the system gives none.
+    // Started lazily, they would panic if the system gives no threads.
     rayon::ThreadPoolBuilder::new().build_global().map_err(|fault| Error::threads(&fault))?;
     match cli.command {
         Command::Train(args) => train::run(&args),

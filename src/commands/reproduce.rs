@@ -36,7 +36,7 @@ use crate::verify::gradients;
 
 use super::open::device_and_images;
 
-/// Repeats the experiments that the flags ask for.
+/// Repeats the experiments.
 pub fn run(args: &ReproduceArgs) -> Result<()> {
     check_scale(args.scale)?;
     let begun = Instant::now();
@@ -90,12 +90,12 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let took = searched.inspect_err(|error| {
             if let Error::Interrupted { .. } = error {
                 let path = terminal::quoted(&path);
-                terminal::note(&format!("the finished trials are kept; the same command with --out {path} goes on"));
+                terminal::note(&format!("the finished trials are kept; the same command with --out {path} resumes"));
             }
         })?;
         folder.sort()?;
         let found = comparison::numbers(&part, folder.records(), validation, terms);
-        let time = if took.is_zero() { "records of before".into() } else { format!("{:.1} s", took.as_secs_f64()) };
+        let time = if took.is_zero() { "earlier records".into() } else { format!("{:.1} s", took.as_secs_f64()) };
         let title = format!("{} ({time})", part.title);
         let table = table(part.name, &title, &found);
         say(&display, &mut whole, &format!("\n{warning}{table}"))?;
@@ -146,7 +146,7 @@ fn save_network(path: &Path, trainer: &Trainer, wave: &Wave) -> Result<()> {
     }
 }
 
-/// Shows `text` and keeps it for `comparison.txt`.
+/// Shows `text`, and adds it to `comparison.txt`.
 fn say(display: &Display, whole: &mut String, text: &str) -> Result<()> {
     whole.push_str(text);
     display.show(text)
@@ -161,8 +161,8 @@ fn conclusion(counts: Counts, seconds: f64) -> String {
     if fresh_of > 0 {
         let _ = writeln!(
             text,
-            "Fresh tables: {fresh_inside} of {fresh_of}. The report trained one network on and on through the lambdas; these \
-             show what each lambda does alone."
+            "Fresh tables: {fresh_inside} of {fresh_of}. The report trained one network through all the lambdas; these show \
+             what each lambda does alone."
         );
     }
     let _ = writeln!(text, "{seconds:.0} s in all");
@@ -187,7 +187,7 @@ struct Summary {
     seconds: f64,
 }
 
-/// Time of a part's trainings in this process.
+/// Seconds of training of a part in this process.
 #[derive(Serialize)]
 struct Seconds {
     part: &'static str,

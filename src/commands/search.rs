@@ -27,7 +27,7 @@ use crate::util::signals::Signals;
 
 use super::open::{device_and_images, on_ranks};
 
-/// Searches, or merges shards, as the flags say.
+/// Searches, or merges shards.
 pub fn run(args: &SearchArgs) -> Result<()> {
     match &args.action {
         Some(SearchAction::Merge { folder, quiet }) => merge(folder, &Display::new(*quiet)),
@@ -35,7 +35,7 @@ pub fn run(args: &SearchArgs) -> Result<()> {
     }
 }
 
-/// What a rank searches, and with what.
+/// What a rank searches, and how.
 struct Prepared {
     search: Search,
     shard: Shard,
@@ -89,7 +89,7 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
     display.show(&format!("\n{:.1} s of training; records in {path}\n", seconds.as_secs_f64()))
 }
 
-/// What the flags ask for, or what was `begun`, with this rank's device and images.
+/// The search of the flags, or the one that was `begun`, with this rank's device and images.
 fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, display: &Display) -> Result<Prepared> {
     let search = begun.map_or_else(|| args.search(), |plan| resumed(args, &plan))?;
     let usage = |what: &str| Err(Error::Usage(format!("--shard {shard} {what}")));
@@ -110,7 +110,7 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
         _ => {}
     }
     if search.warm_start && ranks.count() > 1 {
-        display.note("one network goes through all values, so rank 0 trains alone");
+        display.note("one network goes through all values: rank 0 trains alone");
     }
     let Config { device, data, .. } = &search.config;
     let (mut device, dataset) = device_and_images(device, ranks.place(), &data.source, display)?;
@@ -125,18 +125,18 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
     Ok(Prepared { search, shard, plan, trainer })
 }
 
-/// The folder of a search, or of its part.
+/// The folder of a search, or of its shard.
 fn place(path: &Path, shard: Shard) -> PathBuf {
     if shard == Shard::WHOLE { path.to_owned() } else { path.join(shard.folder()) }
 }
 
-/// The search that was begun, on the device and by the feed that the flags say; they can say nothing else.
+/// The search that was begun, with `--device` and `--feed` from the flags, which can change nothing else.
 fn resumed(args: &SearchArgs, plan: &Plan) -> Result<Search> {
     let (device, feed) = (args.settings.device.clone(), args.settings.feed);
     if args.settings != (Settings { device: device.clone(), feed, ..Settings::default() }) {
         return Err(Error::Usage(
-            "--resume: the folder's search.toml says all settings, and only --device, --feed, --shard and --quiet go \
-             with it"
+            "--resume: the folder's search.toml has all settings; only --device, --feed, --shard and --quiet can be \
+             given with it"
                 .into(),
         ));
     }
@@ -147,9 +147,9 @@ fn resumed(args: &SearchArgs, plan: &Plan) -> Result<Search> {
     Ok(search)
 }
 
-/// Says how to go on after what ended the search.
+/// Says how to resume the search after `error`.
 fn advise(error: &Error, folder: &Folder, shard: Shard) {
-    // A mistake would end it the same way again, and a folder that has gone has taken the search with it.
+    // A bug would stop it again, and without its folder there is nothing to resume.
     if matches!(error, Error::Internal(_)) || !folder.path().is_dir() {
         return;
     }
@@ -165,7 +165,7 @@ fn shard(args: &SearchArgs, ranks: &Ranks, display: &Display) -> Result<Shard> {
     if let Some(shard) = args.shard {
         return Ok(shard);
     }
-    // To ranks that have found each other, Open MPI's numbers say nothing of parts.
+    // Between ranks that have joined, Open MPI's numbers do not mean shards.
     let variable = |name: &str| env::var(name).ok().filter(|_| !(ranks.is_joined() && name.starts_with("OMPI_")));
     let found = Shard::from_environment(variable)?;
     Ok(found.map_or(Shard::WHOLE, |(shard, variables)| {
@@ -196,7 +196,7 @@ fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
     )
 }
 
-/// Brings the shards in `path` together as one search.
+/// Merges the shards in `path` into one search.
 fn merge(path: &Path, display: &Display) -> Result<()> {
     let shards = folder::shards(path)?;
     let [first, rest @ ..] = &shards[..] else {
@@ -207,7 +207,7 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
         if !Plan::read(other)?.is(&plan) {
             return Err(Error::checkpoint(
                 other,
-                format!("another search than that of {}: merge shards of one", shown(first)),
+                format!("not the search of {}: merge the shards of one search", shown(first)),
             ));
         }
     }
@@ -221,10 +221,7 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
     let missing: Vec<_> = search.trials().iter().map(|trial| trial.trial).filter(|trial| !merged.has(*trial)).collect();
     if !missing.is_empty() {
         let names: Vec<_> = missing.iter().map(usize::to_string).collect();
-        return Err(Error::checkpoint(
-            path,
-            format!("no records of trials {}: run their shards again", names.join(", ")),
-        ));
+        return Err(Error::checkpoint(path, format!("no records of trials {}: resume their shards", names.join(", "))));
     }
     merged.sort()?;
     let about = About { started: Zoned::now().to_string(), device: None, ranks: 1, seconds: Duration::ZERO };
@@ -233,7 +230,7 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
     display.show(&format!("\n{} shards merged in {}\n", shards.len(), shown(path)))
 }
 
-/// What a summary says beside the records.
+/// What a summary has beside the records.
 struct About {
     started: String,
     device: Option<device::Record>,
@@ -259,7 +256,7 @@ struct Summary<'a> {
     diverged: Vec<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     best: Option<&'a Record>,
-    /// Of all waves of this command, added up.
+    /// The sum over all waves of this command.
     seconds: f64,
 }
 

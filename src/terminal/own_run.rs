@@ -1,4 +1,4 @@
-//! A training on both engines as a table.
+//! A training on both engines, step by step, as a table.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ const COLUMNS: [Column<'_>; 8] = [
     Column::text("", 3),
 ];
 
-/// Some of the steps, then what is true of them all, within `width` columns.
+/// Some of the steps, then figures over all of them, within `width` columns.
 pub fn comparison(comparison: &Comparison, software: bool, width: usize) -> String {
     let rows: Vec<Row> = some(&comparison.steps).map(row).collect();
     let mut text = table(&COLUMNS, &rows, width);
@@ -39,7 +39,7 @@ pub fn comparison(comparison: &Comparison, software: bool, width: usize) -> Stri
     text
 }
 
-/// About ten steps, the first and the last among them.
+/// About ten steps, including the first and the last.
 fn some(steps: &[Step]) -> impl Iterator<Item = &Step> {
     let every = steps.len().div_ceil(10).max(1);
     let last = steps.len() - 1;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::search::experiments::comparison::{Number, Of, Verdict};
 
-/// A part's numbers as text, a line a training or a mean: for each kind of images the report's, ours, the difference in
-/// points, and a mark where it is outside its band.
+/// A part's numbers, one training or mean a line: for each kind of images the report's, ours, the difference in points,
+/// and a mark if it is outside its band.
 pub fn table(name: &str, title: &str, numbers: &[Number]) -> String {
     let mut text = format!("{name}: {title}\n");
     let kinds: Vec<Of> = [Of::Train, Of::Validation, Of::Test, Of::Gradient5, Of::Gradient6]

@@ -75,7 +75,7 @@ fn a_wave_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_search_on_ranks_that_fail_again_and_again_ends() {
+fn a_search_whose_ranks_all_fail_ends() {
     let mut bad = trials(&[0; 9]);
     // Not in one wave.
     (2..).zip(&mut bad).for_each(|(batch_size, trial)| trial.spec.batch_size = batch_size);
