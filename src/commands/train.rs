@@ -20,7 +20,7 @@ use crate::ranks::{LocalSgd, Ranks};
 use crate::records::answers::Answers;
 use crate::records::checkpoint::{self, Checkpoints, Run, Shapes, Store};
 use crate::records::run_dir::{About, CONFIG, Csv, DataRecord, RunDir, SUMMARY, Start, TensorBoard};
-use crate::terminal::{self, Display, Header};
+use crate::terminal::{self, Display, header};
 use crate::train::{Evaluation, Observer, State, Training};
 use crate::util::files::System;
 use crate::util::signals::Signals;
@@ -142,15 +142,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     let (mut state, mut checkpoints) = begin(records, &training, shape, run.clone(), resumes, &display)?;
     let command = env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     records.start(Start { command, started, after_step: state.step }, &run.data)?;
-    let header = Header {
-        device: &run.device,
-        data: &dataset.name,
-        config: &config,
-        training: &training,
-        shape,
-        records: records.path(),
-    };
-    display.show(&header.to_string())?;
+    display.show(&header(&run.device, &dataset.name, &config, &training, shape, records.path()))?;
     display.start(training.plan().steps());
     // A run that is gone on with goes on with them.
     let mut csv = (args.csv || Csv::is_in(records.path())).then(|| Csv::create(records.path())).transpose()?;

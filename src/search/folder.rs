@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{Options, Search};
+use super::spec::Search;
 use super::trial::Record;
 use crate::config::{Config, Settings};
 use crate::data::Dataset;
@@ -27,8 +27,8 @@ const TRIALS: &str = "trials.jsonl";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// The values searched, and how.
-    pub search: Options,
+    /// What is searched, without the settings.
+    pub search: Search,
     /// All other settings of the trials.
     pub settings: Settings,
     /// The images.
@@ -48,7 +48,7 @@ impl Plan {
         };
         // Shards of one search may run on different devices, and a search has no checkpoints.
         let settings = Settings { device: None, feed: None, checkpoint_every: None, ..Settings::from(&search.config) };
-        Ok(Self { search: search.options(), settings, data })
+        Ok(Self { search: Search { config: Config::default(), ..search.clone() }, settings, data })
     }
 
     /// The plan in a search's folder.
@@ -62,8 +62,7 @@ impl Plan {
     /// The search, with `config`'s device.
     pub fn search(&self, mut config: Config) -> Result<Search> {
         self.settings.clone().apply(&mut config)?;
-        let Options { space, warm_start, refine, with_test } = self.search.clone();
-        Ok(Search { config, space, warm_start, refine, with_test })
+        Ok(Search { config, ..self.search.clone() })
     }
 
     /// Whether both have the same trials with the same results: the images count, not their location.
@@ -128,7 +127,7 @@ impl Folder {
         let mut text = Vec::new();
         self.trials.seek(SeekFrom::Start(0)).map_err(failed(&path))?;
         self.trials.read_to_end(&mut text).map_err(failed(&path))?;
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
+        let whole = whole(&text).len();
         if whole < text.len() {
             self.trials.set_len(whole as u64).map_err(failed(&path))?;
         }
@@ -195,8 +194,7 @@ impl Folder {
 pub fn records(folder: &Path) -> Result<Vec<Record>> {
     let path = folder.join(TRIALS);
     let text = fs::read(&path).map_err(|error| Error::checkpoint(&path, error.to_string()))?;
-    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
-    parse(&path, &text[..whole])
+    parse(&path, whole(&text))
 }
 
 /// The folders of shards in `folder`, sorted.
@@ -220,6 +218,11 @@ fn is_ours(entry: &fs::DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
     is_shard(entry) || name == TRIALS || name == lock::NAME || is_temporary(&name)
+}
+
+/// The lines that were written to their end.
+fn whole(text: &[u8]) -> &[u8] {
+    &text[..text.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1)]
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Record>> {

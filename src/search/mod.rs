@@ -49,4 +49,4 @@ mod run;
 mod spec;
 
 pub use run::run;
-pub use spec::{Options, Search};
+pub use spec::Search;

@@ -8,32 +8,20 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// What is searched.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Search {
     /// All other settings of the trials.
+    #[serde(skip)]
     pub config: Config,
     /// The values searched.
+    #[serde(flatten)]
     pub space: Space,
     /// Whether one network is trained through the sorted values.
     pub warm_start: bool,
     /// Around how many of the best trials to search again; 0 for none.
     pub refine: usize,
     /// Whether trials are scored on the test images.
-    pub with_test: bool,
-}
-
-/// A [`Search`] without the settings, for `search.toml`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Options {
-    /// The values searched.
-    #[serde(flatten)]
-    pub space: Space,
-    /// As in [`Search`].
-    pub warm_start: bool,
-    /// As in [`Search`].
-    pub refine: usize,
-    /// As in [`Search`].
     pub with_test: bool,
 }
 
@@ -107,11 +95,5 @@ impl Search {
             trial
         };
         points.iter().enumerate().map(trial).collect()
-    }
-
-    /// Everything but the settings.
-    pub fn options(&self) -> Options {
-        let Self { space, warm_start, refine, with_test, .. } = self.clone();
-        Options { space, warm_start, refine, with_test }
     }
 }

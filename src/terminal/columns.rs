@@ -69,10 +69,10 @@ pub fn table(columns: &[Column<'_>], rows: &[Row], width: usize) -> String {
     let titles: Vec<_> = columns.iter().map(|column| column.title).collect();
     let mut text = line(&titles);
     for row in rows {
-        text += &match row {
-            Row::Heading(heading) => format!("{heading}\n"),
-            Row::Cells(cells) => line(&cells.iter().map(String::as_str).collect::<Vec<_>>()),
-        };
+        match row {
+            Row::Heading(heading) => text.extend([heading, "\n"]),
+            Row::Cells(cells) => text += &line(&cells.iter().map(String::as_str).collect::<Vec<_>>()),
+        }
     }
     text
 }

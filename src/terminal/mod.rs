@@ -14,7 +14,7 @@ use crate::error::{Error, Result, escaped};
 pub use display::Display;
 pub use progress::{bar, spinner};
 pub use quoted::quoted;
-pub use training::Header;
+pub use training::header;
 
 pub mod checks;
 mod columns;

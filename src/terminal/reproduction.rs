@@ -1,51 +1,46 @@
 //! Published numbers beside ours, as a table.
 
-use std::fmt::Write as _;
-
+use super::columns::{self, Column, Row};
 use crate::search::experiments::comparison::{Number, Of, Verdict};
 
 /// A part's numbers, one training or mean a line: for each kind of images the report's, ours, the difference in points,
 /// and a mark if it is outside its band.
 pub fn table(name: &str, title: &str, numbers: &[Number]) -> String {
-    let mut text = format!("{name}: {title}\n");
-    let kinds: Vec<Of> = [Of::Train, Of::Validation, Of::Test, Of::Gradient5, Of::Gradient6]
-        .into_iter()
-        .filter(|kind| numbers.iter().any(|number| number.images == *kind))
-        .collect();
-    let _ = write!(text, "{:<13}", if numbers.iter().any(|number| number.lambda.is_some()) { "lambda" } else { "" });
-    for kind in &kinds {
-        let band = numbers.iter().find(|number| number.images == *kind).map_or(0.0, |number| number.band);
-        let title = match kind {
+    let rows: Vec<_> = numbers.chunk_by(|a, b| a.lambda == b.lambda).collect();
+    let Some(first) = rows.first() else { return format!("{name}: {title}\n") };
+    let mut kinds = format!("{:<13}", first[0].lambda.map_or("", |_| "lambda"));
+    let mut columns = vec![Column::text("", 0).wide(13, 0)];
+    for Number { images, band, .. } in *first {
+        let title = match images {
             Of::Train => format!("training ±{band:.1}"),
             Of::Validation => format!("validation ±{band:.1}"),
             Of::Test => format!("test ±{band:.1}"),
             Of::Gradient5 => "5 decimals".into(),
             Of::Gradient6 => "6 decimals".into(),
         };
-        let _ = write!(text, "  {title:<27}");
+        kinds += &format!("  {title:<27}");
+        columns.extend(["report", "ours", "diff"].map(|title| Column::number(title, 0).wide(6, 2)));
+        columns.push(Column::text("", 0).wide(4, 1));
     }
-    let _ = write!(text, "\n{:<13}", "");
-    text.push_str(&"  report    ours    diff     ".repeat(kinds.len()));
-    text.push('\n');
-    for row in numbers.chunk_by(|a, b| a.lambda == b.lambda) {
-        let lambda = row[0].lambda.map_or_else(String::new, |lambda| format!("{lambda:.6e}"));
-        let _ = write!(text, "{lambda:<13}");
+    let points = |share: f64| format!("{:.2}", share * 100.0);
+    let mut lines = Vec::new();
+    for row in rows {
+        let mut cells = vec![row[0].lambda.map_or_else(String::new, |lambda| format!("{lambda:.6e}"))];
+        let mut deviations = vec!["  deviation".to_owned()];
         for number in row {
-            let ours = number.ours.map_or_else(|| "none".into(), |ours| format!("{:.2}", ours * 100.0));
-            let difference = number.difference().map_or_else(|| "-".into(), |points| format!("{points:+.2}"));
-            let mark = if number.verdict == Verdict::Outside { "OUT" } else { "" };
-            let _ = write!(text, "  {:>6.2}  {ours:>6}  {difference:>6} {mark:<4}", number.published * 100.0);
+            cells.extend([
+                points(number.published),
+                number.ours.map_or_else(|| "none".into(), points),
+                number.difference().map_or_else(|| "-".into(), |points| format!("{points:+.2}")),
+                if number.verdict == Verdict::Outside { "OUT".into() } else { String::new() },
+            ]);
+            let deviation = number.deviation.map_or_else(String::new, points);
+            deviations.extend([String::new(), deviation, String::new(), String::new()]);
         }
-        text.push('\n');
-        let deviations: Vec<_> = row.iter().filter_map(|number| number.deviation).collect();
-        if !deviations.is_empty() {
-            let _ = write!(text, "{:<13}", "  deviation");
-            for deviation in deviations {
-                let _ = write!(text, "          {:>6.2}             ", deviation * 100.0);
-            }
-            text.push('\n');
+        lines.push(Row::Cells(cells));
+        if row.iter().any(|number| number.deviation.is_some()) {
+            lines.push(Row::Cells(deviations));
         }
     }
-    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
-    lines.join("\n") + "\n"
+    format!("{name}: {title}\n{}\n{}", kinds.trim_end(), columns::table(&columns, &lines, usize::MAX))
 }

@@ -31,7 +31,7 @@ pub fn show(display: &mut Display, search: &Search, event: Event<'_>) {
 fn line(search: &Search, progress: &Progress<'_>) -> String {
     let Progress { wave, done, total, seconds_left, best } = progress;
     let mut line =
-        format!("{done} of {total} trials, the last {} in {:.1} s", wave.records.len(), wave.duration.as_secs_f64(),);
+        format!("{done} of {total} trials, the last {} in {:.1} s", wave.records.len(), wave.duration.as_secs_f64());
     if *seconds_left > 0.0 {
         let _ = write!(line, ", {seconds_left:.0} s left");
     }
@@ -55,15 +55,12 @@ pub fn ranking(search: &Search, records: &[Record]) -> String {
     let rows = rank(records).into_iter().enumerate().map(|(place, Record { trial, result, diverged, .. })| {
         let mut row = vec![(place + 1).to_string(), trial.trial.to_string()];
         row.extend(parameters.iter().map(|one| one.show(one.of(trial))));
-        match result {
-            Some(scored) => {
-                row.extend([accuracy(Some(scored.train)), accuracy(scored.validation)]);
-                row.extend(search.with_test.then(|| accuracy(scored.test)));
-            }
-            None => {
-                row[0] = "-".into();
-                row.push(format!("diverged at step {}", diverged.as_ref().map_or(0, |diverged| diverged.step)));
-            }
+        if let Some(scored) = result {
+            row.extend([accuracy(Some(scored.train)), accuracy(scored.validation)]);
+            row.extend(search.with_test.then(|| accuracy(scored.test)));
+        } else {
+            row[0] = "-".into();
+            row.push(format!("diverged at step {}", diverged.as_ref().map_or(0, |diverged| diverged.step)));
         }
         Row::Cells(row)
     });

@@ -1,6 +1,6 @@
-//! A training's header, which has everything that decides its result, and its results.
+//! What stands before and after a training: its header and its results.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::path::Path;
 
 use indicatif::{HumanCount, HumanFloatCount};
@@ -13,83 +13,60 @@ use crate::train::{Outcome, Score, Scores, Training};
 use crate::util::statistics::Spread;
 use crate::util::text::percent;
 
-/// One setting a line, labels and values aligned.
-pub struct Header<'a> {
-    /// The engine's description.
-    pub device: &'a str,
-    /// The data set's name.
-    pub data: &'a str,
-    /// The settings.
-    pub config: &'a Config,
-    /// The training.
-    pub training: &'a Training,
-    /// The network.
-    pub shape: ModelSpec,
-    /// The run's folder.
-    pub records: &'a Path,
-}
-
-impl fmt::Display for Header<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "cyclone {}\n", env!("CARGO_PKG_VERSION"))?;
-        self.rows().iter().try_for_each(|(label, value)| writeln!(f, "{label:<12}{}", escaped(value)))
+/// Everything that decides a run's result, one setting a line. `device` is the engine's description, `data` the data
+/// set's name, `records` the run's folder.
+pub fn header(
+    device: &str,
+    data: &str,
+    config: &Config,
+    training: &Training,
+    shape: ModelSpec,
+    records: &Path,
+) -> String {
+    let count = |n: usize| HumanCount(n as u64);
+    let (spec, plan, split) = (&training.models()[0], training.plan(), training.split());
+    let ModelSpec { inputs, hidden, classes } = shape;
+    let [train, validation, test] = [&split.train, &split.validation, &split.test].map(|rows| count(rows.len()));
+    let cost = match spec.penalty {
+        Penalty::Half => "half: cost = loss + lambda/2 ΣW²",
+        Penalty::Full => "full: cost = loss + lambda ΣW²",
+    };
+    let whole = plan.whole_steps();
+    let cycles = amount(plan.cycles(whole), "cycle");
+    let epochs = amount(plan.epoch(whole), "epoch");
+    let [first, second] = match config.train.length {
+        Length::Cycles(_) => [cycles, epochs],
+        Length::Epochs(_) => [epochs, cycles],
+    };
+    let seeds = match training.models() {
+        [first, .., last] => format!("{} to {}, a network each", first.seed, last.seed),
+        models => models.iter().map(|model| model.seed.to_string()).collect(),
+    };
+    let mut rows = vec![
+        ("device", device.to_owned()),
+        ("data", data.to_owned()),
+        ("images", format!("{train} training, {validation} validation, {test} test")),
+        ("network", format!("{inputs}-{hidden}-{classes}, {} parameters", count(shape.parameters()))),
+        ("lambda", spec.lambda.to_string()),
+        ("penalty", cost.to_owned()),
+        ("batch size", count(spec.batch_size).to_string()),
+        ("rate", format!("{} to {}, half-cycle {} steps", spec.lr.min, spec.lr.max, HumanCount(spec.lr.half_cycle))),
+        ("length", format!("{first} = {second} = {} steps", HumanCount(whole))),
+        ("evaluation", format!("{} a cycle", HumanCount(spec.evals_per_cycle))),
+        ("seed", seeds),
+        ("records", records.display().to_string()),
+    ];
+    if config.overfit_one_batch {
+        rows.push(("check", "the first mini-batch alone, lambda 0 (--overfit-one-batch)".into()));
     }
-}
-
-impl Header<'_> {
-    fn rows(&self) -> Vec<(&'static str, String)> {
-        let count = |n: usize| HumanCount(n as u64);
-        let (spec, plan, split) = (&self.training.models()[0], self.training.plan(), self.training.split());
-        let ModelSpec { inputs, hidden, classes } = self.shape;
-        let [train, validation, test] = [&split.train, &split.validation, &split.test].map(|rows| count(rows.len()));
-        let cost = match spec.penalty {
-            Penalty::Half => "half: cost = loss + lambda/2 ΣW²",
-            Penalty::Full => "full: cost = loss + lambda ΣW²",
-        };
-        let mut rows = vec![
-            ("device", self.device.to_owned()),
-            ("data", self.data.to_owned()),
-            ("images", format!("{train} training, {validation} validation, {test} test")),
-            ("network", format!("{inputs}-{hidden}-{classes}, {} parameters", count(self.shape.parameters()))),
-            ("lambda", spec.lambda.to_string()),
-            ("penalty", cost.to_owned()),
-            ("batch size", count(spec.batch_size).to_string()),
-            (
-                "rate",
-                format!("{} to {}, half-cycle {} steps", spec.lr.min, spec.lr.max, HumanCount(spec.lr.half_cycle)),
-            ),
-            ("length", self.length()),
-            ("evaluation", format!("{} a cycle", HumanCount(spec.evals_per_cycle))),
-            ("seed", self.seeds()),
-            ("records", self.records.display().to_string()),
-        ];
-        if self.config.overfit_one_batch {
-            rows.push(("check", "the first mini-batch alone, lambda 0 (--overfit-one-batch)".into()));
-        }
-        if plan.steps() < plan.whole_steps() {
-            rows.push(("cut", format!("after {} steps (--steps)", HumanCount(plan.steps()))));
-        }
-        rows
+    if plan.steps() < whole {
+        rows.push(("cut", format!("after {} steps (--steps)", HumanCount(plan.steps()))));
     }
-
-    fn seeds(&self) -> String {
-        match self.training.models() {
-            [first, .., last] => format!("{} to {}, a network each", first.seed, last.seed),
-            models => models.iter().map(|model| model.seed.to_string()).collect(),
-        }
+    let mut text = format!("cyclone {}\n\n", env!("CARGO_PKG_VERSION"));
+    for (label, value) in rows {
+        let _ = writeln!(text, "{label:<12}{}", escaped(value));
     }
-
-    fn length(&self) -> String {
-        let plan = self.training.plan();
-        let whole = plan.whole_steps();
-        let cycles = amount(plan.cycles(whole), "cycle");
-        let epochs = amount(plan.epoch(whole), "epoch");
-        let (first, second) = match self.config.train.length {
-            Length::Cycles(_) => (cycles, epochs),
-            Length::Epochs(_) => (epochs, cycles),
-        };
-        format!("{first} = {second} = {} steps", HumanCount(whole))
-    }
+    text
 }
 
 /// `3 cycles`, `1 cycle`, `2.55 cycles`.

@@ -2,8 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::published::{self, Accuracies, Row};
-use crate::config::Config;
+use super::published::{Accuracies, BEST, FIGURE_1, FIGURE_2, FIGURE_3, Row, TABLE_1, TABLE_2};
 use crate::config::preset::Preset;
 use crate::data::split::Split;
 use crate::error::{Error, Result};
@@ -70,68 +69,43 @@ impl Experiment {
 
     /// Its parts, with half-cycles scaled by a share above 0, at most 1.
     pub fn parts(self, scale: f64) -> Result<Vec<Part>> {
-        let wanted = |one: Self| self == one || self == Self::All;
-        let mut parts = Vec::new();
-        for (experiment, preset, name, title, published) in [
-            (Self::Figure1, Preset::Figure1, "figure-1", "one cycle on data_batch_1", published::FIGURE_1),
-            (Self::Figure2, Preset::Figure2, "figure-2", "three cycles on data_batch_1", published::FIGURE_2),
-        ] {
-            if wanted(experiment) {
-                let search = one(preset.config(), scale)?;
-                parts.push(Part { name, title, faithful: true, search, published: Published::One(published) });
-            }
-        }
-        for (experiment, preset, warm, fresh, rows) in [
-            (Self::Table1, Preset::Table1, "table-1-warm", "table-1-fresh", &published::TABLE_1[..]),
-            (Self::Table2, Preset::Table2, "table-2-warm", "table-2-fresh", &published::TABLE_2[..]),
-        ] {
-            if wanted(experiment) {
-                let part = |name, title, faithful| -> Result<Part> {
-                    let search = table(preset, rows, faithful, scale)?;
-                    Ok(Part { name, title, faithful, search, published: Published::Table(rows) })
-                };
-                parts.push(part(warm, "one network through the sorted lambdas, as in the report", true)?);
-                parts.push(part(fresh, "a fresh network for each lambda, which the report did not do", false)?);
-            }
-        }
-        if wanted(Self::Best) {
-            let seeds = Axis { parameter: Parameter::Seed, span: Span::Values((0..10).map(f64::from).collect()) };
-            let config = once_a_cycle(Preset::Best.config());
-            let published = Published::Mean(published::BEST);
-            let search = listed(config, seeds, false, scale)?;
-            parts.push(Part { name: "best", title: "ten runs of the best lambda", faithful: true, search, published });
-        }
-        if wanted(Self::Figure3) {
-            let search = one(Preset::Best.config(), scale)?;
-            let published = Published::One(published::FIGURE_3);
-            parts.push(Part { name: "figure-3", title: "one run of it", faithful: true, search, published });
-        }
-        Ok(parts)
+        use Published::{Mean, One, Table};
+        const WARM: &str = "one network through the sorted lambdas, as in the report";
+        const FRESH: &str = "a fresh network for each lambda, which the report did not do";
+        let parts = [
+            (Self::Figure1, Preset::Figure1, "figure-1", "one cycle on data_batch_1", true, One(FIGURE_1)),
+            (Self::Figure2, Preset::Figure2, "figure-2", "three cycles on data_batch_1", true, One(FIGURE_2)),
+            (Self::Table1, Preset::Table1, "table-1-warm", WARM, true, Table(&TABLE_1)),
+            (Self::Table1, Preset::Table1, "table-1-fresh", FRESH, false, Table(&TABLE_1)),
+            (Self::Table2, Preset::Table2, "table-2-warm", WARM, true, Table(&TABLE_2)),
+            (Self::Table2, Preset::Table2, "table-2-fresh", FRESH, false, Table(&TABLE_2)),
+            (Self::Best, Preset::Best, "best", "ten runs of the best lambda", true, Mean(BEST)),
+            (Self::Figure3, Preset::Best, "figure-3", "one run of it", true, One(FIGURE_3)),
+        ];
+        let wanted = parts.into_iter().filter(|part| self == part.0 || self == Self::All);
+        let part = |(_, preset, name, title, faithful, published)| {
+            Ok(Part { name, title, faithful, search: search(preset, published, faithful, scale)?, published })
+        };
+        wanted.map(part).collect()
     }
 }
 
-/// One training, with the configuration's own lambda.
-fn one(config: Config, scale: f64) -> Result<Search> {
-    let lambda = Axis { parameter: Parameter::Lambda, span: Span::Values(vec![config.train.lambda]) };
-    listed(config, lambda, false, scale)
-}
-
-fn table(preset: Preset, rows: &[Row], warm_start: bool, scale: f64) -> Result<Search> {
-    let lambdas = rows.iter().map(|row| row.lambda).collect();
-    let axis = Axis { parameter: Parameter::Lambda, span: Span::Values(lambdas) };
-    listed(once_a_cycle(preset.config()), axis, warm_start, scale)
-}
-
-/// Only the curves of a figure need more evaluations.
-fn once_a_cycle(mut config: Config) -> Config {
-    config.train.evals_per_cycle = 1;
-    config
-}
-
-fn listed(mut config: Config, axis: Axis, warm_start: bool, scale: f64) -> Result<Search> {
+/// The trainings behind a published result.
+fn search(preset: Preset, published: Published, faithful: bool, scale: f64) -> Result<Search> {
+    let mut config = preset.config();
+    let (parameter, values) = match published {
+        Published::One(_) => (Parameter::Lambda, vec![config.train.lambda]),
+        Published::Mean(_) => (Parameter::Seed, (0..10).map(f64::from).collect()),
+        Published::Table(rows) => (Parameter::Lambda, rows.iter().map(|row| row.lambda).collect()),
+    };
+    if !matches!(published, Published::One(_)) {
+        // Only the curves of a figure need more evaluations.
+        config.train.evals_per_cycle = 1;
+    }
     let half_cycle = &mut config.train.lr.half_cycle;
     *half_cycle = scaled(*half_cycle as usize, scale) as u64;
-    let space = Space::new(Sample::List, vec![axis], None)?;
+    let space = Space::new(Sample::List, vec![Axis { parameter, span: Span::Values(values) }], None)?;
+    let warm_start = faithful && matches!(published, Published::Table(_));
     let search = Search { config, space, warm_start, refine: 0, with_test: true };
     search.check()?;
     Ok(search)
