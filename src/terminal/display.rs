@@ -48,7 +48,7 @@ impl Display {
     /// Starts the progress bar of `steps` steps.
     pub fn start(&mut self, steps: u64) {
         let template = "{wide_bar} {human_pos}/{human_len} steps, {eta} left\n{wide_msg}";
-        self.bar = Some(bar(steps, template)).filter(|bar| !self.quiet && !bar.is_hidden());
+        self.bar = (!self.quiet).then(|| bar(steps, template)).filter(|bar| !bar.is_hidden());
     }
 
     /// Moves the bar to `step`.
