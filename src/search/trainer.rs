@@ -62,7 +62,7 @@ impl Trainer {
     }
 
     /// Trains one network through `trials` in their order, from `start`, or from fresh weights of the first trial's
-    /// seed. After a trial that diverged the next goes on from the weights before it.
+    /// seed. After a trial that diverged the next starts from the weights before it.
     pub fn warm(&self, trials: &[Trial], start: Option<Params>, tell: &mut Tell<'_>) -> Result<()> {
         let Some(first) = trials.first() else { return Ok(()) };
         let mut params = match start {
