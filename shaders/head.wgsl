@@ -5,6 +5,8 @@
 //   loss       = log Σ_c exp(logit[c] − m) − (logit[y] − m),   m = max_c logit[c], y the label
 //   dlogit[c]  = (softmax(logit)[c] − [c = y]) / B
 //   dhidden[h] = [hidden[h] > 0] · Σ_c dlogit[c] · W2[h][c]
+//
+// Reads: z (partials), small, labels. Writes: hidden, dhidden, dlogits, scores.
 
 override H: u32 = 50u;         // hidden units
 override HP: u32 = 52u;        // H rounded up to a multiple of 4
