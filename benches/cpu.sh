@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# The CPU engine beside NumPy and JAX, in turns on the same machine in the same minute.
+# Compares the CPU engine with NumPy and JAX, in turns on the same machine in the same minute.
 #
 #   benches/cpu.sh PEERS_DIR [ROUNDS]
 #
-# PEERS_DIR has numpy_step.py and jax_step.py; PYTHON names the interpreter that has the packages. Each round runs all of
-# them once (default: 3 rounds), so that a machine's ups and downs meet everybody. A setting of the environment that makes
-# NumPy's OpenBLAS take other kernels than the processor's best is dropped: with Haswell's, NumPy takes 1.2 times as long on
-# a Zen 5.
+# PEERS_DIR has numpy_step.py and jax_step.py; PYTHON is an interpreter with their packages. Each round (default: 3 rounds)
+# runs all of them once, so that a slow moment of the machine affects all of them. Environment variables that make NumPy's
+# OpenBLAS choose other kernels than the CPU's best are unset: with Haswell's, NumPy takes 1.2 times as long on a Zen 5.
 set -euo pipefail
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# µs a step at M = 1, 10, 30, and with images streamed and resident, the times of the final preset and of table 2's steps,
-# and the first layer's products, on one GPU in one run; then the peers' scripts on the same GPU.
+# Times on one GPU: a step at M = 1, 10 and 30, with streamed and resident images, the preset `best`, the steps of table 2,
+# and the first layer's products; then the peers' scripts on the same GPU.
 #
 #   benches/gpu.sh [PEERS_DIR [DATA]]
 #
-# PEERS_DIR has torch_step.py and jax_step.py; DATA is what --data takes (default: auto). DEVICE=gpu:1 picks another GPU.
-# A software adapter is measured too, said so, and spared what would take it hours.
+# PEERS_DIR has torch_step.py and jax_step.py; DATA is a value for --data (default: auto). DEVICE=gpu:1 selects another GPU.
+# A software adapter is measured too, with a note and with fewer steps.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 peers=${1:-} data=${2:-auto} device=${DEVICE:-gpu}
@@ -23,7 +23,7 @@ for feed in stream resident; do
 done
 software=$(python3 -c "import json, sys; print(json.load(open(sys.argv[1]))['devices'][0]['device']['adapter_type'] == 'software')" "$work/1.json")
 if [ "$software" = True ]; then
-  echo "note: a software adapter: its times say nothing about a GPU; of the preset 20 steps, of table 2 only 2" >&2
+  echo "note: a software adapter: its times say nothing about a GPU; only 20 steps of the preset and 2 of table 2" >&2
   preset=(--steps 20) table=2
 else
   preset=() table=7200
@@ -38,9 +38,9 @@ read = lambda name: json.load(open(f"{sys.argv[1]}/{name}"))
 first = read("1.json")["devices"][0]
 most = first["ceilings"]
 print(first["name"])
-print(f"most, measured: {most['flops_per_second'] / 1e9:,.0f} GFLOP/s, {most['bytes_per_second'] / 1e9:.0f} GB/s, "
+print(f"measured peak: {most['flops_per_second'] / 1e9:,.0f} GFLOP/s, {most['bytes_per_second'] / 1e9:.0f} GB/s, "
       f"an empty dispatch {most['dispatch_seconds'] * 1e6:.2f} µs; start-up {first['start_up']['seconds']:.3f} s\n")
-print(f"{'M':>4}{'µs/step':>12}{'µs/model-step':>16}{'spread':>9}{'images/s':>12}{'GFLOP/s':>10}{'of most':>9}")
+print(f"{'M':>4}{'µs/step':>12}{'µs/model-step':>16}{'spread':>9}{'images/s':>12}{'GFLOP/s':>10}{'of peak':>9}")
 for models in (1, 10, 30):
     t = read(f"{models}.json")["devices"][0]["throughput"]
     step, rate = t["seconds_a_step"] * 1e6, t["flops_per_second"]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Puts real output into README.md: benches/readme.py [NAME...]
+"""Updates the command output in README.md: benches/readme.py [NAME...]
 
-Between `<!-- run NAME: COMMAND -->` and `<!-- end NAME -->` stands what COMMAND printed, with the machine and the date. This
-runs the commands again (all, or those named) in a scratch folder and writes what they print; of a long table of numbers
-the first and the last rows, with a line that says how many are left out. `cyclone` is the release build; DATA in a command
-is the folder of the real images and PEERS that of other frameworks' programs, both taken from the environment. A picture
-docs/NAME.svg that README.md shows is the chart of that name, if the command made a report.
+Between `<!-- run NAME: COMMAND -->` and `<!-- end NAME -->` is the output of COMMAND, with the machine and the date. This
+runs the commands again (all, or those named) in a scratch folder and replaces their output. Only the first and last rows of
+long tables are kept. `cyclone` is the release build; DATA in a command is the folder of the real images and PEERS that of the
+other frameworks' programs, both from the environment. If a command creates a report, its charts replace the docs/NAME.svg
+that README.md shows.
 """
 import datetime, os, pathlib, platform, re, shutil, subprocess, sys, tempfile
 

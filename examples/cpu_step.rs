@@ -1,4 +1,4 @@
-//! Milliseconds a step of the CPU engine on the report's network, from bytes to new weights:
+//! Times a step of the CPU engine on the report's network, from bytes to new weights:
 //! `cargo run --release --example cpu_step [THREADS]`.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const SPEC: ModelSpec = ModelSpec { inputs: 3072, hidden: 50, classes: 10 };
 const IMAGES: usize = 10_000;
 const BATCH_SIZE: usize = 100;
 
-/// Median over `repetitions` epochs, after one to warm up; prints its own line.
+/// Prints the median over `repetitions` epochs, after a warm-up.
 fn time<T: Real>(models: usize, threads: usize, repetitions: usize, data: &Arc<Dataset>) -> Result<()> {
     let statistics = Standardisation { mean: vec![127.5; SPEC.inputs], scale: vec![1.0 / 73.6; SPEC.inputs] };
     let job = Job { model: SPEC, decay: vec![0.01; models], batch_size: BATCH_SIZE, shuffles: 1 };

@@ -181,8 +181,7 @@ pub fn config(bytes: &[u8]) {
     let read = |bytes: &[u8]| -> Result<Config> {
         let path = folder.path().join("config.toml");
         fs::write(&path, bytes).unwrap();
-        let mut config = Config::default();
-        Settings::read(&path)?.apply(&mut config)?;
+        let config = Config::default().with(Settings::read(&path)?);
         config.check().map(|()| config)
     };
     if let Some(config) = refused(read(bytes), &[2]) {

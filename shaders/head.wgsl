@@ -5,6 +5,10 @@
 //   loss       = log Σ_c exp(logit[c] − m) − (logit[y] − m),   m = max_c logit[c], y the label
 //   dlogit[c]  = (softmax(logit)[c] − [c = y]) / B
 //   dhidden[h] = [hidden[h] > 0] · Σ_c dlogit[c] · W2[h][c]
+//
+// An evaluation has no gradients; in their place the logits stay.
+//
+// Reads: z (partials), small, labels. Writes: hidden, dhidden, dlogits, scores.
 
 override H: u32 = 50u;         // hidden units
 override HP: u32 = 52u;        // H rounded up to a multiple of 4
@@ -14,7 +18,7 @@ override PARTIALS: u32 = 96u;  // partial sums of a value: slices or groups of t
 override GROUP: u32 = 16u;     // partial sums of a group
 override GROUPS: u32 = 6u;     // ⌈PARTIALS / GROUP⌉
 override SHUFFLES: u32 = 1u;   // 1, or M when every model has its own batch
-override TRAIN: bool = true;   // false: the scores only
+override TRAIN: bool = true;   // false: scores and logits
 override BLOCK: u32 = 52u;     // hidden units summed at a time: HP, 64 at most
 // One image of one model waits for memory, so all groups of a block should be summed at once: 6 · 52 invocations. Many models
 // fill a GPU anyway.
@@ -27,7 +31,7 @@ const LANES = 8u;  // invocations that share the sum of a logit
 @group(0) @binding(2) var<storage, read> labels: array<u32>;                // [rows of the chunk]
 @group(0) @binding(3) var<storage, read_write> hidden: array<f32>;          // [B][M·HP]
 @group(0) @binding(4) var<storage, read_write> dhidden: array<f32>;         // [B][M·HP]
-@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;         // [B][M·(C+1)], the loss last
+@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;         // [B][M·(C+1)], the loss last; else logits [B][M·C]
 @group(0) @binding(6) var<storage, read_write> scores: array<vec2<f32>>;    // [B][M], (loss, 1 if right else 0)
 
 var<workgroup> group_sums: array<f32, BLOCK * GROUPS>;
@@ -142,6 +146,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
             hidden[units + h] = unit;
             dhidden[units + h] = gradient;
+        }
+    } else {
+        for (var c = thread; c < C; c += WORKGROUP) {
+            dlogits[(b * M + m) * C + c] = logits[c];
         }
     }
 }

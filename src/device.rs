@@ -1,6 +1,4 @@
-//! What runs a training: `--device` and the engine it stands for.
-//!
-//! Beside the referee, this is the one place that names both engines.
+//! Opening the device that `--device` names, and its engine. Only this and the referee know both engines.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -18,27 +16,28 @@ use crate::error::Result;
 use crate::gpu::tune::tuning;
 use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
+use crate::model::params::Params;
 use crate::util::memory;
 use crate::util::text::grouped;
 
-/// Where a process stands among those of its machine, which share the machine's GPUs and processor cores.
+/// The place of a process among those on its machine, which share the GPUs and the CPU cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Which one, from 0.
+    /// Its index, from 0.
     pub index: usize,
-    /// Of how many.
+    /// The number of processes.
     pub count: usize,
 }
 
 impl Place {
-    /// The only one.
+    /// A single process.
     pub const ALONE: Self = Self { index: 0, count: 1 };
 }
 
-/// A device that was found and opened.
+/// An open device.
 pub struct Device {
     kind: Kind,
-    /// What a user should know about the choice, in one line.
+    /// A notice for the user about the choice, one line.
     pub notice: Option<String>,
     /// How images reach a GPU.
     pub feed: Feed,
@@ -49,18 +48,18 @@ enum Kind {
     Gpu(Arc<Gpu>),
 }
 
-/// A device in a run's records.
+/// A device as the records have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Record {
     /// The CPU engine.
     Cpu {
-        /// Threads it uses.
+        /// Its threads.
         threads: usize,
     },
     /// The GPU engine.
     Gpu {
-        /// The adapter's name.
+        /// Name of the adapter.
         adapter: String,
         /// Discrete, integrated, software …
         adapter_type: String,
@@ -72,13 +71,13 @@ pub enum Record {
 }
 
 impl Device {
-    /// Finds and opens what `choice` asks for.
+    /// Opens the device that `choice` names.
     pub fn open(choice: &Choice) -> Result<Self> {
         Self::open_at(choice, Place::ALONE)
     }
 
-    /// Finds and opens what `choice` asks for, as one of several processes on this machine: where any GPU is right each
-    /// takes the next one, and the processor's cores are divided.
+    /// The same for one of several processes on this machine: if any GPU will do, each takes the next one, and the CPU
+    /// cores are divided.
     pub fn open_at(choice: &Choice, place: Place) -> Result<Self> {
         match choice {
             Choice::Cpu => Ok(Self::cpu(place, None)),
@@ -103,8 +102,8 @@ impl Device {
         Self { kind: Kind::Gpu(gpu), notice, feed: Feed::Auto }
     }
 
-    /// An engine for a training, on a machine that has the memory for all of it. Of a GPU the engine itself plans the
-    /// memory.
+    /// An engine for a training. On a CPU it fails unless the machine has the memory for the whole training; on a GPU the
+    /// engine plans its own memory.
     pub fn trainer(
         &self,
         job: Job,
@@ -120,7 +119,7 @@ impl Device {
             let (hidden, batch) = (grouped(job.model.hidden as u64), grouped(job.batch_size as u64));
             let of = format!("{networks} of {hidden} hidden units (--hidden), in batches of {batch} (--batch-size)");
             let pool = cpu::threads(threads)?;
-            // First: at a thread's first allocation glibc reserves 64 MiB of addresses for it, which a limit counts.
+            // At a thread's first allocation glibc reserves 64 MiB of address space, which counts against a limit.
             pool.broadcast(|_| drop(black_box(Box::new(0))));
             memory::expect(cpu::memory(&job, split, threads), &of)?;
             return Ok(Box::new(CpuEngine::<f32>::on(pool, job, dataset, standardisation)?));
@@ -128,11 +127,7 @@ impl Device {
         self.engine(job, dataset, standardisation)
     }
 
-    /// An engine on it; on a GPU whose limits are too small for so many models, one that trains them in waves.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`] or [`Error::Gpu`] for a shape that the device cannot hold.
+    /// An engine on the device. If a GPU's limits are too small for all models, it trains them in waves.
     pub fn engine(
         &self,
         job: Job,
@@ -148,18 +143,29 @@ impl Device {
                 };
                 let jobs = waves::fitting(&job, &gpu.limits, gpu.is_software())?;
                 let mut engines = jobs.iter().map(engine).collect::<Result<Vec<_>>>()?;
-                gpu.remember();
                 if engines.len() > 1 { Box::new(Waves::new(job, engines)) } else { Box::new(engines.remove(0)) }
             }
         })
     }
 
-    /// How many models of a search should train at once.
+    /// An engine with the weights of trained networks of one shape, at least one, to score and classify with.
+    pub fn trained(
+        &self,
+        networks: &[Params],
+        dataset: Arc<Dataset>,
+        standardisation: Arc<Standardisation>,
+    ) -> Result<Box<dyn Engine>> {
+        let job = Job { model: networks[0].spec, decay: vec![0.0; networks.len()], batch_size: 1, shuffles: 1 };
+        let mut engine = self.engine(job, dataset, standardisation)?;
+        engine.load(networks)?;
+        Ok(engine)
+    }
+
+    /// How many models of a search train at once.
     ///
-    /// On the CPU engine five, which divides the report's 10, 25 and 30: 0.98 ms a model-step, against 1.49 alone, 0.93
+    /// Five on the CPU engine, which divides the report's 10, 25 and 30: 0.98 ms a model-step, against 1.49 for one, 0.93
     /// for four, 1.45 for ten and 1.60 for 25 (medians of five epochs, B = 100, H = 50; 2-core AMD EPYC shared with three
-    /// builds, 2026-11-23). A GPU takes thirty in the time of seven or eight (165 against 22 µs a
-    /// step on an H100).
+    /// builds, 2026-11-23). On a GPU 32, which [`waves::fitting`] divides where they do not fit.
     pub fn wave(&self) -> usize {
         match self.kind {
             Kind::Cpu { .. } => 5,
@@ -175,7 +181,7 @@ impl Device {
         }
     }
 
-    /// What it is, for records.
+    /// The device for the records.
     pub fn record(&self) -> Record {
         match &self.kind {
             Kind::Cpu { threads } => Record::Cpu { threads: *threads },

@@ -1,19 +1,20 @@
-//! One error enum, its variants by cause. Every cause has its own exit code, listed by `cyclone --help`.
+//! The causes of failure, each with its exit code; `cyclone --help` lists them.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// The result of everything here that can fail.
+/// The result of anything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a command stopped. A message says what, where, what was expected, what was found and what to do.
+/// Why a command stopped. A message says what failed and where, what was expected and found, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Exit code 1: everything ran, and a check found a difference.
+    /// Exit code 1: a check found a difference.
     #[error("{0}")]
     CheckFailed(String),
-    /// Exit code 2: a flag, a configuration file or a shape that cannot be used.
+    /// Exit code 2: an invalid flag, configuration file or shape.
     #[error("{0}")]
     Usage(String),
     /// Exit code 3: the images cannot be used.
@@ -21,7 +22,7 @@ pub enum Error {
     Data {
         /// The file or folder.
         path: PathBuf,
-        /// Where in it, expected, found, what to do.
+        /// Where in it, what was expected and found, what to do.
         what: String,
     },
     /// Exit code 4: a record cannot be written.
@@ -32,10 +33,10 @@ pub enum Error {
         /// What was tried and what the system said.
         what: String,
     },
-    /// Exit code 5: no GPU, a GPU that was lost, or one without the memory.
+    /// Exit code 5: no GPU, a lost GPU, or one with too little memory.
     #[error("{0}")]
     Gpu(String),
-    /// Exit code 6: a loss or a weight stopped being a finite number.
+    /// Exit code 6: a loss or a weight is no longer finite.
     #[error("{0}")]
     Diverged(String),
     /// Exit code 7: an archive is damaged or is not the expected one.
@@ -43,26 +44,26 @@ pub enum Error {
     Archive {
         /// The archive.
         path: PathBuf,
-        /// Which member, expected, found, what to do.
+        /// Which member, what was expected and found, what to do.
         what: String,
     },
-    /// Exit code 7: a download failed, or brought something else than was asked for.
+    /// Exit code 7: a download failed, or returned another file.
     #[error("{}: {what}", escaped(url))]
     Download {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// What happened, expected, found, what to do.
+        /// What happened, what was expected and found, what to do.
         what: String,
     },
-    /// Exit code 8: a checkpoint is damaged, or is not of the run that was asked for.
+    /// Exit code 8: a checkpoint is damaged, or belongs to another run.
     #[error("{}: {what}", shown(path))]
     Checkpoint {
         /// The checkpoint, or the run's folder.
         path: PathBuf,
-        /// Where in it, expected, found, what to do.
+        /// Where in it, what was expected and found, what to do.
         what: String,
     },
-    /// Exit code 9: another process trains in the folder, or downloads into it.
+    /// Exit code 9: another process is training in the folder, or downloading into it.
     #[error("{}: {what}", shown(path))]
     Busy {
         /// The folder, or the file.
@@ -70,20 +71,20 @@ pub enum Error {
         /// Which process, and what to do.
         what: String,
     },
-    /// Exit code 10: the system does not give the memory or the threads that are needed.
+    /// Exit code 10: not enough memory or threads.
     #[error("{0}")]
     Resources(String),
-    /// Exit code 128 + number, as shells have it: a signal ended the command, and what was done so far is kept.
+    /// Exit code 128 + number, as in shells: a signal ended the command, and the work so far is kept.
     #[error("stopped by {name} after {after}")]
     Interrupted {
         /// `SIGINT`, `SIGTERM` or `SIGHUP`.
         name: &'static str,
         /// The signal's number: 2, 15 or 1.
         number: u8,
-        /// What was done by then: `step 96`, `5 of 20 trials`.
+        /// Progress so far: `step 96`, `5 of 20 trials`.
         after: String,
     },
-    /// The exit code of its cause: something failed on one of a job's ranks, and all of them know.
+    /// The exit code of its cause: one rank of a job failed, and told the others.
     #[error("{message}")]
     Job {
         /// The cause's exit code.
@@ -91,13 +92,13 @@ pub enum Error {
         /// Which rank, and the cause.
         message: String,
     },
-    /// Exit code 70: a mistake in this program.
-    #[error("{0} (this is a mistake in cyclone: please report it)")]
+    /// Exit code 70: a bug in this program.
+    #[error("{0} (this is a bug in cyclone: please report it)")]
     Internal(String),
 }
 
 impl Error {
-    /// The process's exit code for this cause.
+    /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::CheckFailed(_) => 1,
@@ -116,7 +117,7 @@ impl Error {
         }
     }
 
-    /// An [`Error::Resources`] for threads that the system does not give.
+    /// An [`Error::Resources`] for threads that cannot be started.
     pub fn threads(fault: &rayon::ThreadPoolBuildError) -> Self {
         Self::Resources(format!("cannot start threads: {fault}; raise the limit (ulimit -u, -v)"))
     }
@@ -124,6 +125,11 @@ impl Error {
     /// An [`Error::Data`] about `path`.
     pub fn data(path: &Path, what: impl Into<String>) -> Self {
         Self::Data { path: path.to_owned(), what: what.into() }
+    }
+
+    /// An [`Error::Data`] for a file or folder that cannot be read.
+    pub fn unreadable(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |error| Self::data(path, error.to_string())
     }
 
     /// An [`Error::Output`] about `path`.
@@ -142,8 +148,7 @@ impl Error {
     }
 }
 
-/// `text`, a file's name say, with its control characters escaped: one that would steer a terminal or begin a line of its
-/// own is seen and does nothing.
+/// `text` with its control characters escaped, so that a file name cannot control the terminal or start a new line.
 pub fn escaped(text: impl fmt::Display) -> String {
     let mut shown = String::new();
     for character in text.to_string().chars() {

@@ -45,7 +45,7 @@ fn refused(arguments: &[&str], code: i32, parts: &[&str]) {
 }
 
 #[test]
-fn a_flag_out_of_its_range_is_wrong_usage_and_is_named() {
+fn a_flag_out_of_range_is_a_usage_error_that_names_it() {
     refused(&["--lr-min", "1", "--lr-max", "0"], 2, &["--lr-min 1", "--lr-max 0"]);
     refused(&["--lr-min", "2", "--lr-max", "1"], 2, &["--lr-min 2", "--lr-max 1"]);
     refused(&["--lr-max", "NaN"], 2, &["--lr-max NaN"]);
@@ -224,7 +224,7 @@ fn records_parse_and_are_complete() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
+fn the_same_seed_gives_the_same_bits_and_another_seed_gives_other_bits() {
     let weights = |run: &TempDir| fs::read(run.path().join("run/weights.safetensors")).unwrap();
     let (one, same, other) = (finished("1").0, finished("1").0, finished("2").0);
     assert_eq!(weights(&one), weights(&same));

@@ -1,4 +1,4 @@
-//! Data sets as a user gives them: paths, real sizes, exit codes.
+//! Opening data sets: paths, full sizes, exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails, in its helpers too")]
 
@@ -11,7 +11,7 @@ use cyclone::data::{Dataset, FILES, Standardisation, split::Split};
 use cyclone::error::Error;
 use tempfile::TempDir;
 
-/// One pixel of each file's last image, so that no two files are the same.
+/// Sets a pixel of each file's last image, so that no two files are equal.
 fn tell_apart(folder: &Path) {
     for (name, pixel) in FILES.into_iter().zip(1..) {
         let mut file = File::options().write(true).open(folder.join(name)).unwrap();
@@ -20,7 +20,7 @@ fn tell_apart(folder: &Path) {
     }
 }
 
-/// The six files at their full size, all zeros but for a pixel: black airplanes, which take no room on the disk.
+/// The six files in full size, all zeros but for a pixel: black airplanes, in sparse files.
 fn black_airplanes(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     for name in FILES {
@@ -33,7 +33,7 @@ fn open(path: &Path) -> Result<Dataset, Error> {
     Dataset::open(&Source::Path(path.to_owned()))
 }
 
-/// The message with which `path` is refused.
+/// The error message for `path`.
 fn refusal(path: &Path, exit_code: u8) -> String {
     let error = open(path).unwrap_err();
     assert_eq!(error.exit_code(), exit_code, "{error}");
@@ -41,7 +41,7 @@ fn refusal(path: &Path, exit_code: u8) -> String {
 }
 
 #[test]
-fn the_official_folder_or_the_one_around_it_opens_and_constant_pixels_are_counted() {
+fn the_official_folder_or_its_parent_opens_and_constant_pixels_are_counted() {
     let outer = TempDir::new().unwrap();
     let folder = outer.path().join("cifar-10-batches-bin");
     black_airplanes(&folder);
@@ -55,7 +55,7 @@ fn the_official_folder_or_the_one_around_it_opens_and_constant_pixels_are_counte
 }
 
 #[test]
-fn faults_of_the_official_files_are_placed() {
+fn faults_in_the_official_files_are_reported_with_their_place() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name);
     black_airplanes(folder.path());
@@ -88,7 +88,7 @@ fn faults_of_the_official_files_are_placed() {
 }
 
 #[test]
-fn a_file_that_is_there_twice_is_refused() {
+fn a_copied_file_is_refused() {
     let folder = TempDir::new().unwrap();
     black_airplanes(folder.path());
     for (from, to) in [("data_batch_2.bin", "data_batch_4.bin"), ("data_batch_5.bin", "test_batch.bin")] {
@@ -102,7 +102,7 @@ fn a_file_that_is_there_twice_is_refused() {
 }
 
 #[test]
-fn what_is_no_data_set_is_refused_with_what_is_expected() {
+fn a_path_that_is_not_a_data_set_is_refused_with_what_is_expected() {
     let folder = TempDir::new().unwrap();
     let stray = folder.path().join("images.zip");
     fs::write(&stray, b"PK").unwrap();
@@ -126,7 +126,7 @@ fn a_damaged_archive_has_its_own_exit_code() {
 }
 
 #[test]
-fn the_stand_in_has_the_form_of_the_official_set() {
+fn the_stand_in_has_the_layout_of_the_official_set() {
     let dataset = Dataset::open(&Source::Synthetic).unwrap();
     assert_eq!((dataset.train, dataset.labels.len(), dataset.inputs), (50_000, 60_000, 3072));
     assert_eq!(dataset.classes.len(), 10);
@@ -136,7 +136,7 @@ fn the_stand_in_has_the_form_of_the_official_set() {
 }
 
 #[test]
-fn the_digest_knows_pixels_labels_and_the_test_images() {
+fn the_digest_depends_on_pixels_labels_and_the_split() {
     let digest = |pixels: [u8; 6], labels: [u8; 3], train: usize| {
         let classes = vec!["a".into(), "b".into()];
         Dataset::in_memory("tiny", classes, 2, pixels.to_vec(), labels.to_vec(), train).digest()
@@ -150,7 +150,7 @@ fn the_digest_knows_pixels_labels_and_the_test_images() {
 }
 
 #[test]
-fn gathered_rows_come_in_the_order_asked_for() {
+fn rows_are_gathered_in_the_requested_order() {
     let dataset = Dataset::in_memory("tiny", vec!["a".into(), "b".into()], 3, (0..15).collect(), vec![0; 5], 4);
     let mut out = [0; 9];
     dataset.gather(&[4, 0, 2], &mut out);

@@ -1,19 +1,19 @@
-//! `docs/faults.md` against the sources: a row for every fault, every test is there, and asks for the words of its row.
+//! `docs/faults.md` agrees with the tests: every test exists and looks for the quoted words.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::fs;
 use std::path::Path;
 
-/// Faults in the table.
+/// Number of faults in the table.
 const FAULTS: usize = 72;
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// Whether `source` has the test `name`: its attribute, perhaps others, then its head.
+/// Whether `source` has a function `name` with the attribute `#[test]`, perhaps among others.
 fn has_test(source: &str, name: &str) -> bool {
     let mut lines = source.lines().rev().skip_while(|line| !line.trim_start().starts_with(&format!("fn {name}(")));
     let is_there = lines.next().is_some();

@@ -1,4 +1,4 @@
-//! The profiler, on whatever GPU there is: a software driver will do. No test demands a time, only that there is one.
+//! The profiler, on any GPU, including a software driver. No test expects a certain time, only that there is one.
 
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
@@ -10,7 +10,7 @@ use cyclone::config::device::{Adapter, Choice};
 use cyclone::config::spec::Feed;
 use cyclone::data::spec::Source;
 use cyclone::engine::Job;
-use cyclone::gpu::kernels::Kernel;
+use cyclone::gpu::kernels::{Kernel, Use};
 use cyclone::gpu::plan::{Plan, Work};
 use cyclone::gpu::{self, Gpu};
 use cyclone::model::ModelSpec;
@@ -32,7 +32,7 @@ fn options(devices: Vec<Choice>) -> Options {
         steps: Some(STEPS),
         repeats: 2,
         sweeps: vec![],
-        timestamps: true,
+        no_timestamps: false,
     }
 }
 
@@ -40,7 +40,7 @@ fn profile(options: &Options) -> (Report, Trace) {
     cyclone::profile::run(options, Instant::now(), &mut |_| ()).unwrap()
 }
 
-/// Both engines, profiled once for all tests that only look.
+/// Both engines, profiled once for all tests that only read the result.
 fn both() -> &'static (Report, Trace) {
     static BOTH: LazyLock<(Report, Trace)> = LazyLock::new(|| profile(&options(vec![any_gpu(), Choice::Cpu])));
     &BOTH
@@ -61,7 +61,7 @@ fn every_kernel_of_a_step_and_of_an_evaluation_is_timed_on_the_gpus_clock() {
     for kernel in &step.kernels {
         assert!(Kernel::ALL.iter().any(|known| known.name() == kernel.kernel), "{}", kernel.kernel);
     }
-    // Updates may compute the next step's product as well, but every step has its own head.
+    // An update may include the next step's product, but every step has its own head.
     let head = step.kernels.iter().find(|kernel| kernel.kernel == Kernel::Head.name());
     assert_eq!(head.map(|kernel| kernel.dispatches as u64), Some(STEPS));
     let evaluated = device.evaluated.as_ref().expect("an adapter with timestamps");
@@ -88,10 +88,11 @@ fn the_hosts_phases_add_up_to_the_run_and_start_up_to_the_first_step() {
     approx::assert_relative_eq!(device.host.iter().map(|phase| phase.share).sum::<f64>(), 1.0, epsilon = 1e-9);
     assert!(device.host[..4].iter().all(|phase| phase.seconds > 0.0), "{:?}", device.host);
     let start_up = &device.start_up;
-    assert!(start_up.parts().iter().all(|(_, seconds)| *seconds > 0.0), "{start_up:?}");
-    let apart: f64 = start_up.parts().iter().map(|(_, seconds)| seconds).sum();
-    let both = start_up.open.min(start_up.data[0] + start_up.data[1]);
-    approx::assert_relative_eq!(start_up.total(), apart - both, max_relative = 1e-9);
+    assert!(start_up.parts.iter().all(|part| part.seconds > 0.0), "{start_up:?}");
+    let apart: f64 = start_up.parts.iter().map(|part| part.seconds).sum();
+    let [_, images, statistics, device, ..] = &start_up.parts[..] else { panic!("{start_up:?}") };
+    let both = device.seconds.min(images.seconds + statistics.seconds);
+    approx::assert_relative_eq!(start_up.seconds, apart - both, max_relative = 1e-9);
 }
 
 #[test]
@@ -103,8 +104,8 @@ fn images_reach_the_gpu_as_asked() {
 }
 
 #[test]
-fn without_timestamps_the_hosts_clock_remains_and_a_warning_says_so() {
-    let (report, trace) = profile(&Options { timestamps: false, ..options(vec![any_gpu()]) });
+fn without_timestamps_the_hosts_clock_is_used_with_a_warning() {
+    let (report, trace) = profile(&Options { no_timestamps: true, ..options(vec![any_gpu()]) });
     let device = &report.devices[0];
     assert!(device.step.is_none() && device.evaluated.is_none());
     assert!(device.throughput.seconds_a_step > 0.0 && !device.host.is_empty());
@@ -136,13 +137,13 @@ fn a_trace_has_a_track_for_the_host_and_one_for_the_gpu() {
     assert_eq!(on(1, 2).count(), dispatches);
     assert!(on(1, 1).any(|span| span["name"] == "submit"));
     assert!(on(2, 1).count() > 0, "the CPU engine's chunks");
-    // Nothing can run on the GPU before the first command is encoded, give or take the clocks' difference.
+    // Nothing runs on the GPU before the first command is encoded, up to the difference of the clocks.
     let first = |tid| on(1, tid).map(|span| span["ts"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
     assert!(first(2) > first(1) - 1e5, "{} {}", first(1), first(2));
 }
 
 #[test]
-fn a_recorded_run_gives_the_bits_of_one_that_is_not_and_other_bits_are_refused() {
+fn recording_does_not_change_bits_and_different_bits_are_refused() {
     let gpu = Gpu::open(&Adapter::Any).unwrap();
     let device = cyclone::device::Device::open(&any_gpu()).unwrap();
     let (workload, _) = Workload::open(&Source::Synthetic, 5, 11, 2).unwrap();
@@ -195,17 +196,17 @@ fn the_work_of_a_dispatch_is_that_of_its_formula() {
     let (one, three) = (plan(1), plan(3));
     // 2 · 4 · 6 · 5 operations; pixels, means and scales, W1, one partial sum of each hidden unit.
     assert_eq!(one.slices, 1);
-    assert_eq!(one.work(Kernel::Forward, 4, true, 0), Work { flops: 240, bytes: 24 + 48 + 120 + 80 });
+    assert_eq!(one.work(Use::Forward, 4, 0), Work { flops: 240, bytes: 24 + 48 + 120 + 80 });
     // The same product, and 120 of the second layer's; 8 · 4 for the biases; rate and decay, four operations on each of 30
     // and 23 values. W1 and the 23 read and written; hidden units and their gradients, the logits', the scores.
     let update = Work { flops: 240 + 120 + 32 + 4 * 53, bytes: 24 + 48 + 240 + 2 * 80 + 48 + 32 + 2 * 92 };
-    assert_eq!(one.work(Kernel::Update, 4, true, 0), update);
+    assert_eq!(one.work(Use::Update, 4, 4), update);
     // With the next step's product: its operations, its pixels and its partial sums.
     let fused = Work { flops: update.flops + 240, bytes: update.bytes + 24 + 80 };
-    assert_eq!(one.work(Kernel::Update, 4, true, 4), fused);
-    assert_eq!(three.work(Kernel::Forward, 4, true, 0).flops, 720);
-    assert_eq!(three.work(Kernel::Forward, 4, true, 0).bytes, 24 + 48 + 3 * 200, "the models share the images");
-    let [train, evaluate] = [true, false].map(|train| one.work(Kernel::Head, 4, train, 0));
+    assert_eq!(one.work(Use::FusedUpdate, 4, 4), fused);
+    assert_eq!(three.work(Use::Forward, 4, 0).flops, 720);
+    assert_eq!(three.work(Use::Forward, 4, 0).bytes, 24 + 48 + 3 * 200, "the models share the images");
+    let [train, evaluate] = [Use::Head, Use::EvalHead].map(|of| one.work(of, 4, 0));
     assert_eq!(train.flops - evaluate.flops, 2 * 4 * 5 * 3, "the hidden units' gradient");
 }
 
@@ -231,14 +232,14 @@ fn the_report_can_be_read_by_people_and_as_json() {
 }
 
 #[test]
-fn a_trace_is_written_where_it_was_asked_for_or_an_error_says_why_not() {
+fn a_trace_is_written_to_the_given_path_or_an_error_says_why_not() {
     let folder = tempfile::tempdir().unwrap();
     let small = "profile --device cpu --data synthetic --hidden 3 --batch-size 11 --steps 7 --repeats 1 --trace";
     let path = folder.path().join("trace.json");
     assert_eq!(cyclone(&format!("{small} {}", path.display())).status.code(), Some(0));
     let trace: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert!(!trace["traceEvents"].as_array().unwrap().is_empty());
-    // Never over another file, and that is found out before a device is looked for.
+    // A file is never overwritten, and this is checked before a device is opened.
     let again = cyclone(&format!("profile --device gpu:999 --data synthetic --trace {}", path.display()));
     assert_eq!(again.status.code(), Some(2));
     let nowhere = folder.path().join("no/such/folder/trace.json");
@@ -246,7 +247,7 @@ fn a_trace_is_written_where_it_was_asked_for_or_an_error_says_why_not() {
 }
 
 #[test]
-fn a_flag_out_of_its_range_is_wrong_usage_and_is_named() {
+fn a_flag_out_of_range_is_a_usage_error_that_names_it() {
     for flag in ["--steps 0", "--repeats 0", "--models 0", "--batch-size 0", "--hidden 0", "--device gpu:x"] {
         let output = cyclone(&format!("profile --data synthetic --device cpu {flag}"));
         let message = String::from_utf8(output.stderr).unwrap();

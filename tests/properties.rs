@@ -5,15 +5,14 @@
 use std::fs;
 use std::path::Path;
 
-use cyclone::config::preset::Preset;
+use clap::Args;
 use cyclone::config::{Config, Settings};
 use cyclone::data::Dataset;
 use cyclone::data::spec::Source;
 use cyclone::engine::Job;
-use cyclone::gpu::kernels::Kernel;
-use cyclone::gpu::plan::{Plan, SLICE, TALLIES, TALLY, Tuning};
+use cyclone::gpu::kernels::Use;
+use cyclone::gpu::plan::{PART, Plan, SLICE, TALLIES, TALLY, Tuning};
 use cyclone::model::ModelSpec;
-use cyclone::model::params::{W1, W2};
 use proptest::prelude::*;
 use tempfile::tempdir;
 use wgpu::Limits;
@@ -78,10 +77,11 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
         ("partial sums of evaluation", sizes.partials, plan.partials(false) * plan.evaluation_rows * plan.columns * 4),
         ("hidden units", sizes.hidden, b * plan.columns * 4),
         ("logits' gradients", sizes.dlogits, b * m * c * 4),
+        ("logits of an evaluated batch", sizes.dlogits, plan.evaluation_rows * m * c * 4),
         ("scores", sizes.scores, b.max(plan.evaluation_rows) * m * 8),
         ("tallies", sizes.tallies, TALLIES * m * 8),
-        ("squares of W1", sizes.squares, plan.squares_parts(W1) * m * 4),
-        ("squares of W2", sizes.squares, plan.squares_parts(W2) * m * 4),
+        ("squares of W1", sizes.squares, plan.grid(Use::SquaresW1, 1).map(u64::from).iter().product::<u64>() * 4),
+        ("squares of W2", sizes.squares, plan.grid(Use::SquaresW2, 1).map(u64::from).iter().product::<u64>() * 4),
     ] {
         prop_assert!(needed <= size && size <= most, "{name}: {needed} of {size} bytes, at most {most}");
         prop_assert_eq!(size % 4, 0, "{}", name);
@@ -98,45 +98,34 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
         prop_assert!(partials * slices >= plan.slices && (partials - 1) * slices < plan.slices);
     }
 
-    for kernel in Kernel::ALL {
-        prop_assert!(plan.workgroup_memory(kernel) <= limits.max_compute_workgroup_storage_size.into());
-        for (rows, train) in [(b, true), (1, true), (plan.evaluation_rows, false), (1, false)] {
-            let used = match kernel {
-                Kernel::Update => train,
-                Kernel::Tally => !train,
-                Kernel::Forward | Kernel::Head | Kernel::Gather => true,
-                Kernel::Squares => false,
+    for of in Use::ALL {
+        let workgroup = of.kernel().interface().unwrap().workgroup(&plan.constants(of)).unwrap();
+        prop_assert!(workgroup.memory <= limits.max_compute_workgroup_storage_size.into());
+        prop_assert!(workgroup.invocations <= limits.max_compute_invocations_per_workgroup.into());
+        for rows in [if of.trains() { b } else { plan.evaluation_rows }, 1] {
+            let grid = plan.grid(of, rows);
+            let most = limits.max_compute_workgroups_per_dimension;
+            prop_assert!(grid.iter().all(|groups| (1..=most).contains(groups)), "{of:?} {grid:?}");
+            let [x, y, z] = grid.map(u64::from);
+            let covered = match of {
+                Use::Gather => x == rows && y * workgroup.invocations * 4 >= d,
+                Use::Forward | Use::EvalForward => {
+                    let [height, width] = [8 * plan.tuning.threads.0, 4 * plan.tuning.threads.1].map(u64::from);
+                    x * width >= plan.columns && y * height >= rows && z == plan.partials(of.trains())
+                }
+                Use::Head | Use::EvalHead => x == rows && y == m,
+                // Tiles of 64 columns in every slice of W1, or in two at once; every model's small values and loss by 32.
+                Use::Update | Use::FusedUpdate => {
+                    let slices = if of == Use::FusedUpdate { plan.slices } else { plan.slices.div_ceil(2) };
+                    x * y >= plan.columns.div_ceil(64) * slices + m * (h * c + c + h + 1).div_ceil(32)
+                }
+                Use::Tally => x * workgroup.invocations >= rows && y == m,
+                Use::SquaresW1 => x * PART >= d * h && y == m,
+                Use::SquaresW2 => x * PART >= h * c && y == m,
             };
-            if !used {
-                continue;
-            }
-            // A step's `update` has the next step's product in it or, at a chunk's end, has not.
-            for fused in [false, plan.tuning.fused] {
-                let grid = plan.grid(kernel, rows, train, fused);
-                let most = limits.max_compute_workgroups_per_dimension;
-                prop_assert!(grid.iter().all(|groups| (1..=most).contains(groups)), "{kernel:?} {grid:?}");
-                let [x, y, z] = grid.map(u64::from);
-                let covered = match kernel {
-                    Kernel::Forward => {
-                        let [height, width] = [8 * plan.tuning.threads.0, 4 * plan.tuning.threads.1].map(u64::from);
-                        x * width >= plan.columns && y * height >= rows && z == plan.partials(train)
-                    }
-                    Kernel::Head => x == rows && y == m,
-                    // Tiles of 64 columns in every slice of W1, or in two at once; every model's small values and loss by 32.
-                    Kernel::Update => {
-                        let slices = if fused { plan.slices } else { plan.slices.div_ceil(2) };
-                        x * y >= plan.columns.div_ceil(64) * slices + m * (h * c + c + h + 1).div_ceil(32)
-                    }
-                    Kernel::Gather => x == rows && y * 256 * 4 >= d,
-                    Kernel::Tally => x * TALLY >= rows && y == m,
-                    Kernel::Squares => true,
-                };
-                prop_assert!(covered, "{kernel:?} over {rows} rows: {grid:?}");
-            }
+            prop_assert!(covered, "{of:?} over {rows} rows: {grid:?}");
         }
     }
-    let most = u64::from(limits.max_compute_workgroups_per_dimension);
-    prop_assert!(plan.squares_parts(W1) <= most && plan.squares_parts(W2) <= most && m <= most);
     Ok(())
 }
 
@@ -204,9 +193,14 @@ fn configure(bytes: &[u8]) -> Result<Config, u8> {
     let folder = tempdir().unwrap();
     let path = folder.path().join("some.toml");
     fs::write(&path, bytes).unwrap();
-    let mut config = Preset::Best.config();
-    let read = Settings::read(&path).and_then(|settings| settings.apply(&mut config)).and_then(|()| config.check());
-    read.map(|()| config).map_err(|error| error.exit_code())
+    let config = Settings::read(&path).map(|settings| Config::default().with(settings));
+    config.and_then(|config| config.check().map(|()| config)).map_err(|error| error.exit_code())
+}
+
+/// The keys of a configuration file, which are those of the flags.
+fn keys() -> Vec<String> {
+    let command = Settings::augment_args(clap::Command::new("keys"));
+    command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect()
 }
 
 /// A value as it may stand in a configuration file, right or wrong.
@@ -230,11 +224,7 @@ proptest! {
 
     #[test]
     fn any_value_of_any_key_is_usage_or_usable_and_written_as_it_was_read(
-        keys in proptest::sample::subsequence(vec![
-            "data", "train-batches", "val-images", "val-pick", "val-batches", "hidden", "lambda", "penalty", "batch-size",
-            "lr-min", "lr-max", "half-cycle", "cycles", "epochs", "seed", "evals-per-cycle", "device", "steps",
-            "overfit-one-batch", "checkpoint-every",
-        ], 1..3),
+        keys in proptest::sample::subsequence(keys(), 1..3),
         values in [value(), value()],
     ) {
         let lines: Vec<_> = keys.iter().zip(&values).map(|(key, value)| format!("{key} = {value}\n")).collect();

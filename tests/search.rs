@@ -12,9 +12,6 @@ use std::time::{Duration, Instant};
 
 use cyclone::config::Config;
 use cyclone::config::device::Choice;
-use cyclone::config::preset::Preset;
-use cyclone::config::schedule::Triangle;
-use cyclone::config::spec::{Length, TrainSpec};
 use cyclone::data::Dataset;
 use cyclone::data::split::Split;
 use cyclone::device::Device;
@@ -51,21 +48,18 @@ fn trainer(wave: usize) -> Trainer {
 }
 
 fn search(sample: Sample, axes: &[&str], trials: Option<usize>) -> Search {
-    let train = TrainSpec {
+    let config = Config {
+        hidden: 5,
         batch_size: 8,
-        lr: Triangle { min: 1e-3, max: 0.2, half_cycle: 6 },
-        length: Length::Cycles(2),
+        lr_min: 1e-3,
+        lr_max: 0.2,
+        half_cycle: 6,
+        cycles: Some(2),
         evals_per_cycle: 1,
-        ..Preset::Best.config().train
+        ..Config::default()
     };
     let axes = axes.iter().map(|axis| axis.parse().unwrap()).collect();
-    Search {
-        config: Config { hidden: 5, train, ..Preset::Best.config() },
-        space: Space::new(sample, axes, trials).unwrap(),
-        warm_start: false,
-        refine: 0,
-        with_test: true,
-    }
+    Search { config, space: Space::new(sample, axes, trials).unwrap(), warm_start: false, refine: 0, with_test: true }
 }
 
 /// Searches in `folder`, of which the records are returned.

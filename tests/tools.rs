@@ -1,4 +1,4 @@
-//! What is done before and after a training: predict, export, data, lr-find, and the other forms of the metrics.
+//! Commands before and after a training: predict, export, data, lr-find, and other formats of the metrics.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// What a command prints that must succeed.
+/// The output of a command, which must succeed.
 #[track_caller]
 fn done(folder: &Path, arguments: &[&str]) -> String {
     let output = cyclone(folder, arguments);
@@ -26,7 +26,7 @@ fn done(folder: &Path, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// Demands an exit code and a part of the message.
+/// Checks the exit code and a part of the message.
 #[track_caller]
 fn refused(folder: &Path, arguments: &[&str], code: i32, part: &str) {
     let output = cyclone(folder, arguments);
@@ -35,10 +35,10 @@ fn refused(folder: &Path, arguments: &[&str], code: i32, part: &str) {
     assert!(message.contains("error: ") && message.contains(part), "{part} in: {message}");
 }
 
-/// Flags of a small training on the stand-in.
+/// Flags of a small training on the stand-in images.
 const SHORT: &str = "--data synthetic --device cpu --train-batches 1 --val-batches 2 --hidden 7";
 
-/// A folder with a finished run in `run`.
+/// A folder with a complete run in `run`.
 fn trained(more: &[&str]) -> TempDir {
     let folder = tempdir().unwrap();
     let length = "--half-cycle 20 --cycles 1 --evals-per-cycle 2 --out run";
@@ -47,7 +47,7 @@ fn trained(more: &[&str]) -> TempDir {
     folder
 }
 
-/// A picture of flat colour.
+/// An image of one colour.
 fn picture(path: &Path, width: u32, height: u32, format: ImageFormat) {
     RgbImage::from_pixel(width, height, Rgb([200, 90, 30])).save_with_format(path, format).unwrap();
 }
@@ -67,7 +67,7 @@ fn image_folder(folder: &Path) {
 }
 
 #[test]
-fn predict_takes_pictures_of_any_size_and_names_classes() {
+fn predict_classifies_images_of_any_size() {
     let folder = trained(&[]);
     let at = |name: &str| folder.path().join(name);
     picture(&at("small.png"), 32, 32, ImageFormat::Png);
@@ -81,7 +81,7 @@ fn predict_takes_pictures_of_any_size_and_names_classes() {
         assert!(classes.len() == 10 && probabilities.is_sorted_by(|a, b| a >= b), "{prediction}");
         approx::assert_abs_diff_eq!(probabilities.iter().sum::<f64>(), 1.0, epsilon = 1e-5);
     }
-    // The same colour in both sizes: a JPEG changes it a little.
+    // The same colour in both sizes; JPEG changes it slightly.
     assert_eq!(predictions[0]["classes"][0]["class"], predictions[1]["classes"][0]["class"]);
     let words = done(folder.path(), &["predict", "run", "small.png"]);
     assert_eq!(words.lines().count(), 4, "{words}");
@@ -89,7 +89,7 @@ fn predict_takes_pictures_of_any_size_and_names_classes() {
 }
 
 #[test]
-fn predict_takes_a_folder_in_the_order_of_its_names() {
+fn predict_reads_a_folder_in_the_order_of_names() {
     let folder = trained(&[]);
     let pictures = folder.path().join("pictures");
     fs::create_dir_all(pictures.join("deeper")).unwrap();
@@ -116,7 +116,7 @@ fn predict_names_what_it_cannot_use() {
 }
 
 #[test]
-fn one_bad_picture_stops_no_others() {
+fn one_bad_image_does_not_stop_the_others() {
     let folder = trained(&[]);
     let at = |name: &str| folder.path().join(name);
     picture(&at("a.png"), 32, 32, ImageFormat::Png);
@@ -146,7 +146,7 @@ fn one_bad_picture_stops_no_others() {
 
 #[cfg(unix)]
 #[test]
-fn a_name_of_a_picture_steers_no_terminal_and_begins_no_line() {
+fn a_file_name_cannot_control_the_terminal_or_start_a_line() {
     let folder = trained(&[]);
     let name = "a\n  99.99%  forged\u{1b}[2J.png";
     picture(&folder.path().join(name), 32, 32, ImageFormat::Png);
@@ -155,7 +155,7 @@ fn a_name_of_a_picture_steers_no_terminal_and_begins_no_line() {
     assert_eq!(words.lines().count(), 2, "{words}");
     let entries: Value = serde_json::from_str(&done(folder.path(), &["predict", "run", name, "--json"])).unwrap();
     assert_eq!(entries[0]["path"], name);
-    // These may stand for themselves in JSON.
+    // JSON need not escape these.
     let name = "a\u{7f}\u{9b}.png";
     picture(&folder.path().join(name), 32, 32, ImageFormat::Png);
     let words = done(folder.path(), &["predict", "run", name, "--json"]);
@@ -170,14 +170,14 @@ fn a_name_of_a_picture_steers_no_terminal_and_begins_no_line() {
 }
 
 #[test]
-fn a_bit_that_flips_in_the_weights_of_a_run_is_noticed_by_all_that_read_them() {
+fn a_flipped_bit_in_the_weights_is_noticed_by_every_reader() {
     let folder = trained(&[]);
     picture(&folder.path().join("small.png"), 32, 32, ImageFormat::Png);
     for name in ["weights.safetensors", "standardisation.safetensors"] {
         let path = folder.path().join("run").join(name);
         let whole = fs::read(&path).unwrap();
         let mut bytes = whole.clone();
-        // The lowest bit of the last value: a number as good as the one before.
+        // The lowest bit of the last value, which stays a valid number.
         let last = bytes.len() - 4;
         bytes[last] ^= 1;
         fs::write(&path, bytes).unwrap();
@@ -193,7 +193,7 @@ fn a_bit_that_flips_in_the_weights_of_a_run_is_noticed_by_all_that_read_them() {
 }
 
 #[test]
-fn the_same_run_is_exported_to_the_same_bytes_and_nothing_is_overwritten() {
+fn exports_are_deterministic_and_never_overwrite() {
     let folder = trained(&[]);
     for format in ["safetensors", "onnx", "npz"] {
         let export = |out: &str| ["export", "run", "--format", format, "--out", out].map(String::from);
@@ -204,14 +204,14 @@ fn the_same_run_is_exported_to_the_same_bytes_and_nothing_is_overwritten() {
         let read = |name: &str| fs::read(folder.path().join(format!("{name}.{format}"))).unwrap();
         assert_eq!(read("one"), read("two"), "{format}");
         let again = export(&format!("one.{format}"));
-        refused(folder.path(), &again.each_ref().map(String::as_str), 2, "nothing is overwritten");
+        refused(folder.path(), &again.each_ref().map(String::as_str), 2, "already exists");
     }
     refused(folder.path(), &["export", "run", "--format", "npz", "--out", "no/such/x.npz"], 4, "no/such/x.npz");
     refused(folder.path(), &["export", "run", "--format", "npz", "--out", "run"], 2, "--out run: a folder");
 }
 
 #[test]
-fn an_imported_folder_is_the_folder_it_was_made_of() {
+fn an_imported_folder_equals_its_source() {
     let folder = tempdir().unwrap();
     image_folder(&folder.path().join("images"));
     let said = done(folder.path(), &["data", "import", "images", "imported"]);
@@ -244,7 +244,7 @@ fn info_counts_classes_and_draws_a_contact_sheet() {
     let said = done(folder.path(), &arguments);
     assert!(said.contains("9 training, 6 test") && said.contains("cow"), "{said}");
     let sheet = image::open(folder.path().join("sheet.png")).unwrap();
-    // A column of means, half an image of room, 16 columns; a row for all and one a class; gaps of 2.
+    // A column of means, a gap of half an image, 16 columns; a row for all images and one a class; gaps of 2.
     assert_eq!((sheet.width(), sheet.height()), (17 * 34 + 2 + 16, 4 * 34 + 2));
     refused(folder.path(), &arguments, 2, "--contact-sheet sheet.png");
     let other = ["data", "info", "images", "--contact-sheet", "sheet.jpg"];
@@ -278,7 +278,7 @@ fn lr_find_stops_where_the_loss_diverges_and_suggests_rates_below() {
 }
 
 #[test]
-fn lr_find_refuses_what_means_nothing_to_it() {
+fn lr_find_refuses_flags_without_a_meaning() {
     let folder = tempdir().unwrap();
     let refused = |more: &[&str], part: &str| {
         let output = lr_find(folder.path(), more);
@@ -297,7 +297,7 @@ fn lr_find_refuses_what_means_nothing_to_it() {
     refused(&["--chart", "chart.jpg"], "--chart chart.jpg: expected a name that ends with .svg or .png");
     refused(&["--chart", "chart"], "--chart chart: expected a name");
     fs::write(folder.path().join("mine.svg"), "mine").unwrap();
-    refused(&["--chart", "mine.svg"], "--chart mine.svg: it is there, and nothing is overwritten");
+    refused(&["--chart", "mine.svg"], "--chart mine.svg: already exists; choose another name");
     assert_eq!(fs::read_to_string(folder.path().join("mine.svg")).unwrap(), "mine");
     refused(&["--from", "3", "--to", "2", "--data", "nothing"], "--from 3 --to 2");
     let output = lr_find(folder.path(), &["--chart", "no/such/chart.svg"]);
@@ -305,7 +305,7 @@ fn lr_find_refuses_what_means_nothing_to_it() {
 }
 
 #[test]
-fn a_chart_is_drawn_as_its_name_says() {
+fn the_ending_selects_the_format_of_a_chart() {
     let folder = tempdir().unwrap();
     for (name, start) in [("chart.PNG", &b"\x89PNG\r\n"[..]), ("chart.svg", b"<svg")] {
         let output = lr_find(folder.path(), &["--steps", "20", "--chart", name]);
@@ -316,9 +316,9 @@ fn a_chart_is_drawn_as_its_name_says() {
 
 #[cfg(unix)]
 #[test]
-fn a_chart_that_cannot_be_written_loses_nothing_of_what_was_found() {
+fn the_result_is_shown_even_if_the_chart_cannot_be_written() {
     let folder = tempdir().unwrap();
-    // No file may become longer than a block; the name itself can be made.
+    // No file may exceed a block, but the file can be created.
     let script = format!("trap '' XFSZ; ulimit -f 1; \"$0\" lr-find {SHORT} --steps 20 --chart chart.svg");
     let mut shell = Command::new("sh");
     shell.current_dir(folder.path()).args(["-c", &script, env!("CARGO_BIN_EXE_cyclone")]);
@@ -330,7 +330,7 @@ fn a_chart_that_cannot_be_written_loses_nothing_of_what_was_found() {
 }
 
 #[test]
-fn the_table_of_metrics_has_the_numbers_of_its_lines() {
+fn the_table_of_metrics_equals_its_lines() {
     let folder = trained(&["--csv"]);
     let read = |name: &str| fs::read_to_string(folder.path().join("run").join(name)).unwrap();
     let (table, lines) = (read("metrics.csv"), read("metrics.jsonl"));
@@ -342,7 +342,7 @@ fn the_table_of_metrics_has_the_numbers_of_its_lines() {
         assert_eq!(row.len(), columns.len());
         assert!(line.as_object().unwrap().keys().all(|key| columns.contains(&key.as_str())), "a column for {line}");
         for (column, cell) in columns.iter().zip(row) {
-            // In the text of the line, where no reading has rounded it; a comma or the brace ends a number.
+            // In the text of the line, before parsing rounds it; a comma or the brace ends a number.
             let there = |end| text.contains(&format!("\"{column}\":{cell}{end}"));
             assert!(
                 if line.get(column).is_some() { there(",") || there("}") } else { cell.is_empty() },
@@ -355,7 +355,7 @@ fn the_table_of_metrics_has_the_numbers_of_its_lines() {
 }
 
 #[test]
-fn of_a_run_of_several_networks_one_is_chosen_by_its_number() {
+fn a_network_of_several_is_selected_by_its_number() {
     let folder = trained(&["--repeats", "2"]);
     let at = |name: &str| folder.path().join(name);
     picture(&at("small.png"), 32, 32, ImageFormat::Png);

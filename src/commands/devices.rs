@@ -21,6 +21,6 @@ pub fn run() -> Result<()> {
     if text.is_empty() {
         text.push_str("No GPU found: is a Vulkan, Metal or Direct3D 12 driver installed?\n\n");
     }
-    text.push_str("cpu    the CPU engine, which needs none of them\n");
+    text.push_str("cpu    the CPU engine, always available\n");
     terminal::print(&text)
 }

@@ -6,7 +6,7 @@ use crate::records::trained::Trained;
 use crate::terminal;
 use crate::util::text::grouped;
 
-use super::output::write_new;
+use super::new_file::write_new;
 
 /// Writes the network of a run in another format.
 pub fn run(args: &ExportArgs) -> Result<()> {

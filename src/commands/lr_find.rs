@@ -15,12 +15,12 @@ use crate::terminal::{self, Display};
 use crate::train::lr_find::{self, Found, Sweep};
 use crate::util::text::grouped;
 
+use super::new_file::{check_new, ending, write_new};
 use super::open::device_and_images;
-use super::output::{check_new, ending, write_new};
 
-/// Images that an accuracy is measured on: 2,000 tell 50 % to 1.1 %, and cost little beside the steps.
+/// Images for an accuracy: 2,000 give 50 % to within 1.1 %, and take little time compared with the steps.
 const SCORED: usize = 2_000;
-/// Lines of the table.
+/// Largest number of lines in the table.
 const LINES: usize = 20;
 
 /// Runs the range test.
@@ -28,18 +28,18 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     let config = args.config()?;
     let chart_ending = args.chart.as_ref().map(|path| ending(path, "--chart", &["svg", "png"])).transpose()?;
     args.chart.iter().try_for_each(|path| check_new(path, "--chart"))?;
-    // Both ends before the images are read; the steps may depend on those.
+    // The rates are checked before the images are read; the default number of steps depends on the images.
     Sweep { from: args.from, to: args.to, steps: config.steps.unwrap_or(u64::MAX) }.check()?;
     let mut display = Display::new(args.json);
-    let (mut device, dataset) = device_and_images(&config.device, Place::ALONE, &config.data.source, &display)?;
+    let (mut device, dataset) = device_and_images(&config.device, Place::ALONE, &config.data, &display)?;
     device.feed = config.feed;
-    let mut split = Split::new(&dataset, &config.data)?;
-    // Without images to validate on, those trained on will do: the test sees each of them once or twice.
+    let mut split = Split::new(&dataset, &config.data_spec())?;
+    // Without validation images, the training images will do: the test sees each of them only once or twice.
     let mut scored =
         if split.validation.is_empty() { split.train.clone() } else { std::mem::take(&mut split.validation) };
     scored.truncate(SCORED);
     let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
-    let spec = &config.train;
+    let spec = config.train_spec();
     let batch_size = spec.batch_size.min(split.train.len());
     let epoch = split.train.len().div_ceil(batch_size) as u64;
     let sweep = Sweep { from: args.from, to: args.to, steps: config.steps.unwrap_or(2 * epoch) };
@@ -51,7 +51,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
 
     let steps = grouped(sweep.steps);
     display.show(&format!(
-        "{steps} steps of {batch_size} images on {}, rates {:e} to {:e}; no run is made or changed\n\n",
+        "{steps} steps of {batch_size} images on {}, rates {:e} to {:e}; no run is created or changed\n\n",
         engine.describe(),
         sweep.from,
         sweep.to
@@ -67,7 +67,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     } else {
         terminal::print(&text(&found))?;
     }
-    // Last: whatever happens to it, what was found is known.
+    // Last, so that the result is shown even if the chart cannot be written.
     if let Some(path) = &args.chart {
         let chart = chart::chart(&found);
         let bytes = if chart_ending == Some("png") { chart.png()? } else { chart.svg().into_bytes() };

@@ -1,4 +1,4 @@
-//! What most commands start with.
+//! How most commands start: opening the device and the images, joining the ranks.
 
 use std::process;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::ranks::{Cause, Ranks};
 use crate::terminal::{self, Display};
 
-/// Opens the device and the images, and shows what a user should know about each. Both at once: the driver and the disk
-/// need not wait for each other. `place` is this process's on its machine.
+/// Opens the device and the images at the same time, as neither the driver nor the disk waits for the other, and shows
+/// their notices. `place` is that of this process on its machine.
 pub fn device_and_images(
     choice: &Choice,
     place: Place,

@@ -11,12 +11,12 @@ use crate::terminal::Display;
 use crate::util::files::failed;
 use crate::util::text::bytes;
 
-/// The page's file.
+/// File name of the page.
 const PAGE: &str = "report.html";
-/// The charts' folder.
+/// Folder of the charts.
 const CHARTS: &str = "charts";
 
-/// Draws what the records say.
+/// Writes the page and the charts.
 pub fn run(args: &ReportArgs) -> Result<()> {
     let display = Display::new(args.quiet);
     let report = Report::of(&args.runs)?;
@@ -28,7 +28,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         files.push((charts.clone(), format!("{}.png", chart.name), chart.png()?));
     }
     claim(&files)?;
-    // The page last: where it is, its charts are.
+    // The page last: if it exists, so do its charts.
     if !report.charts.is_empty() {
         fs::create_dir_all(&charts).map_err(failed(&charts))?;
     }
@@ -47,18 +47,18 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     }
 }
 
-/// The folder of what is reported on.
+/// The default folder: that of the first record.
 fn beside(run: &Path) -> PathBuf {
     if run.is_dir() { run.to_owned() } else { run.parent().unwrap_or(Path::new("")).to_owned() }
 }
 
-/// Refuses to overwrite anything but an earlier report's files.
+/// Fails if this would overwrite anything but an earlier report's files.
 fn claim(files: &[(PathBuf, String, Vec<u8>)]) -> Result<()> {
     let paths = files.iter().map(|(folder, name, _)| folder.join(name));
     match paths.filter(|path| fs::symlink_metadata(path).is_ok()).find(|path| !is_reports(path)) {
         None => Ok(()),
         Some(path) => Err(Error::Usage(format!(
-            "{}: it is there, and is not of an earlier report: remove it, or name another folder with --out",
+            "{}: already exists and is not of an earlier report; remove it, or choose another folder with --out",
             shown(&path)
         ))),
     }

@@ -73,7 +73,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     }
     let signals = Signals::watch()?;
     for part in args.experiment.parts(args.scale)? {
-        let split = shorten(Split::new(&dataset, &part.search.config.data)?, args.scale);
+        let split = shorten(Split::new(&dataset, &part.search.config.data_spec())?, args.scale);
         let plan = Plan::new(&part.search, &dataset, &split)?;
         let validation = split.validation.len();
         let mut trainer = Trainer::new(device.clone(), dataset.clone(), split)?;
@@ -140,7 +140,9 @@ fn save_network(path: &Path, trainer: &Trainer, wave: &Wave) -> Result<()> {
     }
     run_dir::write(path, "weights.safetensors", &weights::network(params)?)?;
     run_dir::write(path, "standardisation.safetensors", &weights::standardisation(&trainer.standardisation)?)?;
-    match Answers::of(&wave.params, &trainer.dataset, &trainer.standardisation, &trainer.split.test)? {
+    let Trainer { device, dataset, standardisation, split, .. } = trainer;
+    let mut engine = device.trained(&wave.params, dataset.clone(), standardisation.clone())?;
+    match Answers::of(&engine.logits(&split.test)?, dataset, &split.test)? {
         Some(answers) => run_dir::write(path, answers::FILE, &answers.to_json()?),
         None => Ok(()),
     }

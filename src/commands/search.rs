@@ -113,9 +113,9 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
         display.note("one network goes through all values: rank 0 trains alone");
     }
     let Config { device, data, .. } = &search.config;
-    let (mut device, dataset) = device_and_images(device, ranks.place(), &data.source, display)?;
+    let (mut device, dataset) = device_and_images(device, ranks.place(), data, display)?;
     device.feed = search.config.feed;
-    let mut split = Split::new(&dataset, &search.config.data)?;
+    let mut split = Split::new(&dataset, &search.config.data_spec())?;
     if !search.with_test {
         split.test.clear();
     }
@@ -140,7 +140,7 @@ fn resumed(args: &SearchArgs, plan: &Plan) -> Result<Search> {
                 .into(),
         ));
     }
-    let mut search = plan.search(SearchArgs::defaults(Preset::Table1))?;
+    let mut search = plan.search(SearchArgs::defaults(Preset::Table1));
     search.config.device = device.unwrap_or_default();
     search.config.feed = feed.unwrap_or_default();
     search.check()?;
@@ -211,7 +211,7 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
             ));
         }
     }
-    let search = plan.search(SearchArgs::defaults(Preset::Table1))?;
+    let search = plan.search(SearchArgs::defaults(Preset::Table1));
     let mut merged = Folder::open(path, &plan)?;
     for shard in &shards {
         let mut new = folder::records(shard)?;

@@ -15,13 +15,12 @@ use crate::device::Device;
 use crate::engine::Engine;
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
-use crate::model::params::Params;
 use crate::ranks::{LocalSgd, Ranks};
 use crate::records::answers::Answers;
 use crate::records::checkpoint::{self, Checkpoints, Run, Shapes, Store};
 use crate::records::run_dir::{About, CONFIG, Csv, DataRecord, RunDir, SUMMARY, Start, TensorBoard};
 use crate::terminal::{self, Display, header};
-use crate::train::{Evaluation, Observer, State, Training};
+use crate::train::{Evaluation, Observer, Peers, State, Training};
 use crate::util::files::System;
 use crate::util::signals::Signals;
 
@@ -70,7 +69,7 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
     })?;
     let records = ranks.first(|| match reopened {
         Some(records) => Ok(records),
-        None => RunDir::create(args.out.as_deref(), args.name(), &prepared.config),
+        None => RunDir::create(args.out.as_deref(), &args.name(), &prepared.config),
     })?;
     match records {
         Some(mut records) => lead(args, ranks, prepared, &mut records, display),
@@ -80,9 +79,9 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
 
 /// The run of a folder, and its settings with the flags over them, which must be those of the same training.
 fn reopen(path: &Path, args: &TrainArgs) -> Result<(RunDir, Settings)> {
-    let (run, mut config) = RunDir::reopen(path)?;
+    let (run, config) = RunDir::reopen(path)?;
     let recorded = Settings::from(&config);
-    args.settings.clone().apply(&mut config)?;
+    let config = config.with(args.settings.clone());
     config.check()?;
     let settings = Settings::from(&config);
     checkpoint::compare_settings(&recorded, &settings).map_err(|what| Error::checkpoint(&path.join(CONFIG), what))?;
@@ -104,20 +103,16 @@ fn tables(args: &TrainArgs, run: &Path) -> Result<()> {
 fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display: &Display) -> Result<Prepared> {
     let config = match settings {
         None => args.config()?,
-        Some(settings) => {
-            let mut config = Config::default();
-            settings.apply(&mut config)?;
-            config
-        }
+        Some(settings) => Config::default().with(settings),
     };
     if let (Some(every), 2..) = (config.checkpoint_every, ranks.count()) {
         return Err(Error::Usage(format!(
             "--checkpoint-every {every}: several ranks have the same weights at cycles' ends alone, and save them there"
         )));
     }
-    let (mut device, dataset) = device_and_images(&config.device, ranks.place(), &config.data.source, display)?;
+    let (mut device, dataset) = device_and_images(&config.device, ranks.place(), &config.data, display)?;
     device.feed = config.feed;
-    let split = Split::new(&dataset, &config.data)?;
+    let split = Split::new(&dataset, &config.data_spec())?;
     let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
     match standardisation.constant() {
         0 => {}
@@ -153,14 +148,13 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     watching.extend(csv.as_mut().map(|csv| csv as &mut dyn Observer));
     watching.extend(board.as_mut().map(|board| board as &mut dyn Observer));
     let mut watching = All(watching);
-    let outcome = if ranks.count() == 1 {
-        training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints)
-    } else {
+    let mut local_sgd = LocalSgd::new(ranks, checkpoints.signals().clone());
+    let mut peers: Option<&mut dyn Peers> = None;
+    if ranks.count() > 1 {
         broadcast(ranks, &mut state)?;
-        let mut local_sgd = LocalSgd::new(ranks, checkpoints.signals().clone(), Some(&mut checkpoints));
-        training.run_from(state, engine.as_mut(), &mut watching, &mut local_sgd)
-    };
-    let outcome = match outcome {
+        peers = Some(&mut local_sgd);
+    }
+    let outcome = match training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints, peers) {
         Ok(outcome) => outcome,
         Err(error) => {
             drop(display);
@@ -169,11 +163,9 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         }
     };
 
-    // Its memory and its threads serve the answers.
-    drop(engine);
     records.save_weights(&outcome.params, &standardisation)?;
     let split = training.split();
-    if let Some(answers) = Answers::of(&outcome.params, &dataset, &standardisation, &split.test)? {
+    if let Some(answers) = Answers::of(&engine.logits(&split.test)?, &dataset, &split.test)? {
         records.save_answers(&answers)?;
     }
     let mut starts = records.starts();
@@ -201,20 +193,17 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
 /// Trains beside the first rank, whose weights it starts from and shares.
 fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
     let Prepared { shape, training, mut engine, .. } = prepared;
-    let mut state = fresh(&training, shape);
+    let mut state = training.fresh(&shape);
     broadcast(ranks, &mut state)?;
-    let mut local_sgd = LocalSgd::new(ranks, Signals::watch()?, None);
-    training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut local_sgd).map(drop)
+    let mut signals = Signals::watch()?;
+    let mut local_sgd = LocalSgd::new(ranks, signals.clone());
+    training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut signals, Some(&mut local_sgd)).map(drop)
 }
 
 /// Broadcasts the first rank's state.
 fn broadcast(ranks: &Ranks, state: &mut State) -> Result<()> {
     state.step = ranks.tell(state.step)?;
     ranks.spread(&mut state.params, || None)
-}
-
-fn fresh(training: &Training, shape: ModelSpec) -> State {
-    State::fresh(training.models().iter().map(|model| Params::init(&shape, model.seed)).collect())
 }
 
 fn training(config: &Config, split: Split) -> Result<Training> {
@@ -239,7 +228,7 @@ fn begin(
     store.prepare()?;
     let shapes = Shapes { model: shape, models: training.models().len() };
     let last = store.last(&run, &shapes, |notice| display.note(notice))?;
-    let (state, best) = match last {
+    let state = match last {
         Some(last) => {
             if last.run.device != run.device {
                 display.warn(&format!(
@@ -247,9 +236,9 @@ fn begin(
                     last.run.device
                 ));
             }
-            (last.state, last.best)
+            last.state
         }
-        None => (fresh(training, shape), None),
+        None => training.fresh(&shape),
     };
     if resumes {
         if state.step > 0 && records.starts().is_empty() {
@@ -260,7 +249,7 @@ fn begin(
         display.note(&format!("going on after step {} of {}", state.step, training.plan().steps()));
     }
     let every = run.settings.checkpoint_every;
-    Ok((state, Checkpoints::new(store, run, every, Signals::watch()?, records.metrics()?, best)))
+    Ok((state, Checkpoints::new(store, run, every, Signals::watch()?, records.metrics()?)))
 }
 
 /// Says how to go on after what ended the training.

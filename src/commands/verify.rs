@@ -159,7 +159,7 @@ fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {
 }
 
 fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> {
-    let dataset = Arc::new(Dataset::open(&config.data.source)?);
+    let dataset = Arc::new(Dataset::open(&config.data)?);
     dataset.notice.iter().for_each(|notice| terminal::note(notice));
     let own = OwnRun::new(config, dataset.clone(), args.steps)?;
     let (shape, steps) = (own.shape(), own.steps());
@@ -167,8 +167,7 @@ fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> 
         || args.preset.map_or(String::new(), |preset| format!("preset {}", preset.name())),
         |run| run.display().to_string(),
     );
-    let network =
-        format!("{}-{}-{}, batch size {}", shape.inputs, shape.hidden, shape.classes, config.train.batch_size);
+    let network = format!("{}-{}-{}, batch size {}", shape.inputs, shape.hidden, shape.classes, config.batch_size);
     let rows = [("run", name), ("data", dataset.name.clone()), ("network", network), ("steps", steps.to_string())];
     header(args, referee, &rows)?;
     let progress = terminal::spinner(steps);
@@ -190,7 +189,7 @@ fn header(args: &VerifyArgs, referee: &Referee, rows: &[(&str, String)]) -> Resu
     }
     let mut text =
         format!("cyclone {} verify\n\n{:<12}{}\n", env!("CARGO_PKG_VERSION"), "device", referee.gpu.describe());
-    let _ = writeln!(text, "{:<12}the CPU engine in f64", "against");
+    let _ = writeln!(text, "{:<12}the reference in f64; long trainings: the CPU engine in f64", "against");
     for (label, value) in rows {
         let _ = writeln!(text, "{label:<12}{value}");
     }

@@ -2,11 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::config::Config;
-use crate::config::device::Choice;
-use crate::config::schedule::Triangle;
-use crate::config::spec::{Feed, Length, Penalty, TrainSpec};
-use crate::data::spec::{DataSpec, Pick, Source, Validation};
+use super::settings::{Config, Settings};
 
 /// An experiment of the report: two-layer networks of 50 hidden units, mini-batches of 100, learning rates of 1e-5 to
 /// 1e-1.
@@ -30,53 +26,32 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Figure1, Self::Figure2, Self::Table1, Self::Table2, Self::Best];
-
     /// Its name on the command line.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// What it has in the place of the defaults, which are those of the report's best network.
+    pub fn settings(self) -> Settings {
+        let figure = Settings {
+            train_batches: Some(vec![1]),
+            val_batches: Some(vec![2]),
+            lambda: Some(0.01),
+            ..Settings::default()
+        };
+        let table = Settings { val_images: Some(5000), half_cycle: Some(900), ..Settings::default() };
         match self {
-            Self::Figure1 => "figure-1",
-            Self::Figure2 => "figure-2",
-            Self::Table1 => "table-1",
-            Self::Table2 => "table-2",
-            Self::Best => "best",
+            Self::Figure1 => Settings { half_cycle: Some(500), cycles: Some(1), ..figure },
+            Self::Figure2 => Settings { half_cycle: Some(800), cycles: Some(3), ..figure },
+            Self::Table1 => Settings { lambda: Some(0.011_315_807_1), cycles: Some(2), ..table },
+            Self::Table2 => Settings { lambda: Some(0.008_950_028_3), cycles: Some(4), ..table },
+            Self::Best => Settings::default(),
         }
     }
 
-    /// Its settings. What the report leaves open: evaluations (10 a cycle), seed (0), device (auto).
+    /// The defaults with its settings over them.
     pub fn config(self) -> Config {
-        let (train_batches, validation) = match self {
-            Self::Figure1 | Self::Figure2 => (vec![1], Validation::Batches(vec![2])),
-            Self::Table1 | Self::Table2 => (vec![1, 2, 3, 4, 5], Validation::Images { count: 5000, pick: Pick::Last }),
-            Self::Best => (vec![1, 2, 3, 4, 5], Validation::Images { count: 1000, pick: Pick::Last }),
-        };
-        let (lambda, half_cycle, cycles) = match self {
-            Self::Figure1 => (0.01, 500, 1),
-            Self::Figure2 => (0.01, 800, 3),
-            Self::Table1 => (0.011_315_807_1, 900, 2),
-            Self::Table2 => (0.008_950_028_3, 900, 4),
-            Self::Best => (0.00895, 980, 3),
-        };
-        Config {
-            data: DataSpec { source: Source::Auto, train_batches, validation },
-            hidden: 50,
-            train: TrainSpec {
-                lambda,
-                penalty: Penalty::Half,
-                batch_size: 100,
-                lr: Triangle { min: 1e-5, max: 1e-1, half_cycle },
-                length: Length::Cycles(cycles),
-                seed: 0,
-                evals_per_cycle: 10,
-            },
-            device: Choice::Auto,
-            feed: Feed::Auto,
-            steps: None,
-            repeats: 1,
-            checkpoint_every: None,
-            overfit_one_batch: false,
-        }
+        Config::default().with(self.settings())
     }
 }
 
@@ -93,15 +68,9 @@ mod tests {
             (Preset::Table2, 45_000, 16),
             (Preset::Best, 49_000, 12),
         ] {
-            let train = preset.config().train;
-            assert_eq!(train.length.steps(&train.lr, images, train.batch_size) * 100, images as u64 * epochs);
-        }
-    }
-
-    #[test]
-    fn names_are_those_of_the_command_line() {
-        for preset in Preset::ALL {
-            assert_eq!(Preset::from_str(preset.name(), false), Ok(preset));
+            let config = preset.config();
+            let steps = config.length().steps(&config.lr(), images, config.batch_size);
+            assert_eq!(steps * 100, images as u64 * epochs);
         }
     }
 }

@@ -32,9 +32,9 @@ impl Triangle {
         down * self.min + (1.0 - down) * self.max
     }
 
-    /// Rejects values outside their range, naming the flag.
+    /// Rejects rates outside their range, naming the flags.
     pub fn check(&self) -> Result<()> {
-        let Self { min, max, half_cycle } = *self;
+        let Self { min, max, .. } = *self;
         let positive = |x: f64| x.is_finite() && x > 0.0;
         if !positive(min) || !positive(max) {
             return Err(Error::Usage(format!("--lr-min {min} --lr-max {max}: expected two finite numbers above 0")));
@@ -43,9 +43,6 @@ impl Triangle {
             return Err(Error::Usage(format!(
                 "--lr-min {min} --lr-max {max}: expected the minimum not to exceed the maximum"
             )));
-        }
-        if half_cycle == 0 {
-            return Err(Error::Usage("--half-cycle 0: expected 1 step or more".into()));
         }
         Ok(())
     }
@@ -87,6 +84,5 @@ mod tests {
         assert!(message(Triangle { min: 1.0, max: 0.5, ..REPORT }).contains("--lr-min 1 --lr-max 0.5"));
         assert!(message(Triangle { min: f64::NAN, ..REPORT }).contains("--lr-min NaN"));
         assert!(message(Triangle { max: f64::INFINITY, ..REPORT }).contains("--lr-max inf"));
-        assert!(message(Triangle { half_cycle: 0, ..REPORT }).contains("--half-cycle 0"));
     }
 }

@@ -1,9 +1,8 @@
-//! What decides the bits of a training, as plain checked data.
+//! What decides the bits of a training, as plain data.
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::schedule::Triangle;
-use crate::error::{Error, Result};
+use super::schedule::Triangle;
 
 /// Which cost's gradient the weights follow. See the crate's page for why there are two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,28 +67,6 @@ pub struct TrainSpec {
     pub seed: u64,
     /// Evaluations on the whole training and validation sets in a cycle.
     pub evals_per_cycle: u64,
-}
-
-impl TrainSpec {
-    /// Rejects values outside their range, naming the flag.
-    pub fn check(&self) -> Result<()> {
-        let usage = |what: String| Err(Error::Usage(what));
-        if !(self.lambda.is_finite() && self.lambda >= 0.0) {
-            return usage(format!("--lambda {}: expected a finite number, 0 or more", self.lambda));
-        }
-        if self.batch_size == 0 {
-            return usage("--batch-size 0: expected 1 image or more".into());
-        }
-        match self.length {
-            Length::Cycles(0) => return usage("--cycles 0: expected 1 or more".into()),
-            Length::Epochs(0) => return usage("--epochs 0: expected 1 or more".into()),
-            _ => {}
-        }
-        if self.evals_per_cycle == 0 {
-            return usage("--evals-per-cycle 0: expected 1 or more".into());
-        }
-        self.lr.check()
-    }
 }
 
 /// How images reach a GPU. No result depends on it.

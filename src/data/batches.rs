@@ -1,10 +1,10 @@
-//! The order of the training images: a shuffle an epoch, cut into mini-batches.
+//! The training images of each step: shuffled every epoch, and cut into mini-batches.
 
 use rand::seq::SliceRandom;
 
 use crate::util::random::{Purpose, stream};
 
-/// Mini-batches of `G` shuffles of the same training images.
+/// Mini-batches from `G` shuffles of the same training images.
 pub struct Batches {
     images: Vec<u32>,
     batch_size: usize,
@@ -14,23 +14,23 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Batches of `batch_size` of the data set's rows `images`, shuffled by each of `seeds`.
+    /// Batches of `batch_size` rows from `images`, one shuffle for each of `seeds`.
     ///
     /// # Panics
     ///
-    /// Without images, seeds or a batch size, which no checked spec asks for.
+    /// If there are no images or seeds, or the batch size is 0: the specs check that.
     pub fn new(images: Vec<u32>, batch_size: usize, seeds: Vec<u64>) -> Self {
         assert!(!images.is_empty() && batch_size > 0 && !seeds.is_empty(), "checked by the specs");
         let orders = vec![images.clone(); seeds.len()];
         Self { images, batch_size, seeds, epoch: None, orders }
     }
 
-    /// Steps of one pass over the images, a last short one included.
+    /// Steps of an epoch; the last batch may be short.
     pub fn steps_per_epoch(&self) -> u64 {
         self.images.len().div_ceil(self.batch_size) as u64
     }
 
-    /// Appends the rows of `step`, shuffle after shuffle, and returns how many images the step has.
+    /// Appends the rows of `step`, shuffle by shuffle, and returns the size of its batch.
     pub fn append(&mut self, step: u64, rows: &mut Vec<u32>) -> u32 {
         let epoch = step / self.steps_per_epoch();
         if self.epoch != Some(epoch) {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn any_epoch_can_be_had_without_those_before_it() {
+    fn any_epoch_is_available_without_the_earlier_ones() {
         let mut in_order = Batches::new((0..50).collect(), 7, vec![3]);
         let first = epoch(&mut in_order, 0);
         epoch(&mut in_order, 1);

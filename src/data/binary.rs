@@ -1,7 +1,7 @@
-//! Writing data sets in the binary layout of CIFAR-10: a folder of files of records, each a label and an image.
+//! Data sets in the binary layout of CIFAR-10: a folder with six files of records, each a label and an image.
 //!
-//! The official files say neither how many records they should have nor what the classes are called. A set that is not
-//! CIFAR-10 says both in [`ABOUT`], beside its files, and the set's digest too.
+//! The official files have neither the number of their records nor the names of the classes. Those of an imported set are
+//! in [`ABOUT`], with its digest.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -11,18 +11,17 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::cifar::{FILES, INPUTS, RECORD};
-use super::{Dataset, PIXELS};
+use super::cifar::{FILES, FileImages, INPUTS, RECORD};
+use super::dataset::{Dataset, blank_pixels};
 use crate::error::{Error, Result, shown};
-use crate::util::memory;
 use crate::util::text::grouped;
 
 /// The file that describes an imported set.
 pub const ABOUT: &str = "dataset.toml";
-/// The most that it may have: 256 classes with the longest names that a file system allows, and more.
+/// Its largest size: more than 256 classes with the longest names that a file system allows.
 const MAX_ABOUT: u64 = 1 << 17;
 
-/// What [`ABOUT`] says.
+/// The contents of [`ABOUT`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct About {
@@ -34,13 +33,9 @@ struct About {
     sha256: String,
 }
 
-/// Writes any set of images to the new folder `destination`, in a form that [`open`] reads.
+/// Writes a data set to the new folder `destination`, in a form that [`open`] reads.
 ///
-/// The training images are cut into five batches of nearly one size, in the order of their rows.
-///
-/// # Errors
-///
-/// [`Error::Usage`] for a folder that is not empty, [`Error::Output`] if it cannot be written.
+/// The training images become five batches of nearly equal size, in the order of their rows.
 pub fn import(dataset: &Dataset, destination: &Path) -> Result<()> {
     let (batches, train) = (FILES.len() - 1, dataset.train);
     let mut ranges: Vec<_> = (0..batches).map(|i| train * i / batches..train * (i + 1) / batches).collect();
@@ -64,12 +59,12 @@ pub fn write_official(dataset: &Dataset, destination: &Path) -> Result<()> {
     publish(destination, |folder| write_files(dataset, &ranges, folder))
 }
 
-/// Demands that `destination` be a folder that is not there, or is empty.
+/// Fails unless `destination` does not exist or is an empty folder.
 pub fn check_new(destination: &Path) -> Result<()> {
     match fs::read_dir(destination).map(|mut entries| entries.next().is_some()) {
         Ok(true) => {
             let destination = shown(destination);
-            Err(Error::Usage(format!("{destination}: the folder is there and not empty: name another one")))
+            Err(Error::Usage(format!("{destination}: the folder exists and is not empty; choose another name")))
         }
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(unwritable(destination, &fault)),
         _ => name(destination).map(drop),
@@ -85,7 +80,7 @@ fn unwritable(path: &Path, fault: &io::Error) -> Error {
     Error::output(path, format!("cannot be written: {fault}"))
 }
 
-/// Fills a folder beside `destination` and gives it that name when it is whole.
+/// Fills a temporary folder, and renames it to `destination` when it is complete.
 fn publish(destination: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let failed = |fault: io::Error| unwritable(destination, &fault);
     check_new(destination)?;
@@ -95,7 +90,7 @@ fn publish(destination: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result
     fs::create_dir(&partial).map_err(failed)?;
     let filled = fill(&partial).and_then(|()| fs::rename(&partial, destination).map_err(failed));
     if filled.is_err() {
-        // The first error is the one to report.
+        // A failure to clean up is less important than the first error.
         let _ = fs::remove_dir_all(&partial);
     }
     filled
@@ -114,7 +109,7 @@ fn write_files(dataset: &Dataset, ranges: &[Range<usize>], folder: &Path) -> Res
     Ok(())
 }
 
-/// Writes a new file, to the disk itself.
+/// Writes a new file and flushes it to the disk.
 fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
     let written = File::create_new(path).and_then(|file| {
         let mut file = BufWriter::with_capacity(1 << 18, file);
@@ -124,7 +119,7 @@ fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resul
     written.map_err(|fault| unwritable(path, &fault))
 }
 
-/// Reads a folder that [`import`] wrote. Exit code 3 if it is not as it was written.
+/// Reads a folder that [`import`] wrote. Exit code 3 if anything has changed since.
 pub fn open(folder: &Path) -> Result<Dataset> {
     let path = folder.join(ABOUT);
     let unreadable = |fault: &dyn std::fmt::Display| Error::data(&path, fault.to_string());
@@ -135,48 +130,47 @@ pub fn open(folder: &Path) -> Result<Dataset> {
         return Err(unreadable(&format!("{} classes, expected 2 to 256", classes.len())));
     }
 
-    let (mut labels, mut pixels) = (Vec::new(), Vec::new());
-    let mut batches = Vec::new();
+    let mut files = Vec::new();
     for (name, records) in FILES.into_iter().zip(records) {
         let path = folder.join(name);
         let expected = (records as u64).saturating_mul(RECORD as u64);
-        let mut file = regular(&path, expected..=expected)?;
-        let first = labels.len();
-        memory::reserve(&mut pixels, records * INPUTS, PIXELS)?;
-        let mut record = [0; RECORD];
-        for place in 0..records {
-            file.read_exact(&mut record).map_err(|fault| Error::data(&path, fault.to_string()))?;
-            if usize::from(record[0]) >= classes.len() {
-                let at = grouped(place as u64 * RECORD as u64);
-                let what =
-                    format!("record {place} (offset {at}): label {}, expected 0 to {}", record[0], classes.len() - 1);
-                return Err(Error::data(&path, what));
-            }
-            labels.push(record[0]);
-            pixels.extend_from_slice(&record[1..]);
-        }
-        batches.push(first as u32..labels.len() as u32);
+        files.push((regular(&path, expected..=expected)?, path));
+    }
+    let images = records.iter().sum::<usize>();
+    let (mut labels, mut pixels) = (vec![0; images], blank_pixels(images.saturating_mul(INPUTS))?);
+    let mut batches = Vec::new();
+    let mut first = 0;
+    for ((file, path), records) in files.into_iter().zip(records) {
+        let end = first + records;
+        let mut target =
+            FileImages { pixels: &mut pixels[first * INPUTS..end * INPUTS], labels: &mut labels[first..end] };
+        target.read(file, classes.len()).map_err(|fault| Error::data(&path, fault.to_string()))?;
+        batches.push(first as u32..end as u32);
+        first = end;
     }
     let train = batches.pop().map_or(0, |test| test.start as usize);
     let mut dataset = Dataset::in_memory(folder.display().to_string(), classes, INPUTS, pixels, labels, train);
     dataset.batches = batches;
     let found = dataset.digest();
     if found != sha256 {
-        let what = format!("the images' SHA-256 is {found}, and {ABOUT} says {sha256}: import them anew");
+        let what = format!("the SHA-256 of the images is {found}, but {ABOUT} says {sha256}; import them again");
         return Err(Error::data(folder, what));
     }
     Ok(dataset)
 }
 
-/// A regular file with a number of bytes in `expected`.
+/// Opens a regular file whose size is in `expected`.
 fn regular(path: &Path, expected: std::ops::RangeInclusive<u64>) -> Result<BufReader<File>> {
-    let metadata = fs::metadata(path).map_err(|fault| Error::data(path, fault.to_string()))?;
+    let metadata = fs::metadata(path).map_err(Error::unreadable(path))?;
     if !metadata.is_file() || !expected.contains(&metadata.len()) {
         let [found, start, end] = [metadata.len(), *expected.start(), *expected.end()].map(grouped);
         let expected = if start == end { end } else { format!("{start} to {end}") };
-        return Err(Error::data(path, format!("{found} bytes, expected a regular file of {expected}; import it anew")));
+        return Err(Error::data(
+            path,
+            format!("{found} bytes, expected a regular file of {expected}; import it again"),
+        ));
     }
-    File::open(path).map(BufReader::new).map_err(|fault| Error::data(path, fault.to_string()))
+    File::open(path).map(BufReader::new).map_err(Error::unreadable(path))
 }
 
 #[cfg(test)]
@@ -200,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_imported_set_is_read_back_as_it_was() {
+    fn an_imported_data_set_is_read_back_unchanged() {
         let (_folder, path) = imported();
         let read = open(&path).unwrap();
         assert_eq!(read.digest(), sample().digest());
@@ -210,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_something_in_it_is_left_alone() {
+    fn a_folder_that_is_not_empty_is_not_changed() {
         let (_folder, path) = imported();
         let error = import(&sample(), &path).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{error}");

@@ -1,4 +1,4 @@
-//! What can be said about a data set without training on it: counts, colours, digest, and a sheet of its images.
+//! A summary of a data set: counts, colours, digest, and a contact sheet of its images.
 
 use std::collections::HashSet;
 
@@ -7,14 +7,15 @@ use image::imageops::replace;
 use serde::Serialize;
 
 use super::cifar::{PLANE, SIDE};
-use super::{Dataset, picture};
+use super::dataset::Dataset;
+use super::picture;
 
-/// Images of a class on the contact sheet, beside their mean.
+/// Images of a class on the contact sheet, next to their mean.
 const COLUMNS: usize = 16;
-/// Pixels between the images of the sheet.
+/// Pixels between images on the sheet.
 const GAP: usize = 2;
 
-/// A data set in numbers.
+/// The figures of a data set.
 #[derive(Clone, Debug, Serialize)]
 pub struct Info {
     /// What it is and where it came from.
@@ -25,17 +26,17 @@ pub struct Info {
     pub train: usize,
     /// Test images.
     pub test: usize,
-    /// Images of each training batch, if it has batches.
+    /// Sizes of the training batches; empty for a set without batches.
     pub batches: Vec<usize>,
     /// Images of each class, in the order of the labels.
     pub classes: Vec<Class>,
-    /// Red, green and blue over all pixels of the training images.
+    /// Red, green and blue over the training images.
     pub channels: Vec<Channel>,
-    /// Test images whose pixels are those of a training image too.
+    /// Test images that are also training images, pixel for pixel.
     pub in_both: usize,
 }
 
-/// A class in numbers.
+/// The figures of a class.
 #[derive(Clone, Debug, Serialize)]
 pub struct Class {
     /// Its name.
@@ -46,7 +47,7 @@ pub struct Class {
     pub test: usize,
 }
 
-/// A colour in numbers, 0 to 255.
+/// The figures of a colour channel, 0 to 255.
 #[derive(Clone, Debug, Serialize)]
 pub struct Channel {
     /// Mean over all its pixels.
@@ -78,7 +79,7 @@ impl Info {
     }
 }
 
-/// How many test images have the pixels of a training image.
+/// How many test images are also training images, pixel for pixel.
 pub fn in_both(dataset: &Dataset) -> usize {
     let tests = dataset.train as u32..dataset.labels.len() as u32;
     let trained: HashSet<&[u8]> = (0..tests.start).map(|row| dataset.image(row)).collect();
@@ -101,13 +102,13 @@ impl Channel {
     }
 }
 
-/// A picture of the set: the mean of all training images on top, then a row a class, in the order of the labels: the mean
-/// of its training images, and the first 16 of them.
+/// The contact sheet: the mean of all training images on top, then a row for each class, in the order of the labels, with
+/// the mean of its training images and the first 16 of them.
 pub fn contact_sheet(dataset: &Dataset) -> RgbImage {
     let step = SIDE + GAP;
     let size = |cells: usize| (cells * step + GAP) as u32;
     let white = image::Rgb([255; 3]);
-    // Half an image of room between the means and the images.
+    // A gap of half an image between the means and the images.
     let mut sheet = RgbImage::from_pixel(size(1 + COLUMNS) + SIDE as u32 / 2, size(1 + dataset.classes.len()), white);
     let mut put = |line: usize, column: usize, planes: &[u8]| {
         let left = if column == 0 { GAP } else { GAP + SIDE / 2 + column * step };
@@ -127,7 +128,7 @@ pub fn contact_sheet(dataset: &Dataset) -> RgbImage {
     sheet
 }
 
-/// The mean of some images, rounded; black if there are none.
+/// The rounded mean of images; black for none.
 fn mean_image(dataset: &Dataset, rows: &[u32]) -> Vec<u8> {
     let mut sums = vec![0u64; dataset.inputs];
     for &row in rows {
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sheet_has_means_on_the_left_and_images_in_their_classs_row() {
+    fn the_contact_sheet_has_means_on_the_left_and_a_row_for_each_class() {
         let sheet = contact_sheet(&sample());
         let red = |line: u32, x: u32| sheet.get_pixel(x, 2 + line * 34).0[0];
         let image = |column: u32| 2 + 16 + column * 34;

@@ -1,4 +1,4 @@
-//! Which images are used, and for what.
+//! Settings of the data: its source, and how it is split.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Where the images come from: `auto`, `synthetic`, or a path. A path of one of these names is written `./auto`.
+/// Source of the images: `auto`, `synthetic`, or a path (a path called `auto` is written `./auto`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Source {
-    /// The official files in the folder `data` if they are there, else the stand-in.
+    /// The official files in `data/`, if they exist, else the stand-in images.
     #[default]
     Auto,
-    /// The built-in stand-in, [`crate::data::stand_in`].
+    /// The built-in stand-in images, [`crate::data::stand_in`].
     Synthetic,
     /// A folder or an archive, see [`crate::data::Dataset::open`].
     Path(PathBuf),
@@ -58,25 +58,25 @@ impl From<Source> for String {
     }
 }
 
-/// Which images are used for what. Checked against a data set by [`crate::data::split::Split::new`].
+/// The data and its split. [`crate::data::split::Split::new`] checks it against a data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
-    /// Where the images come from.
+    /// Source of the images.
     pub source: Source,
-    /// The training batches used, 1 to 5; [`Self::ALL_BATCHES`] for a set without batches.
+    /// Training batches, 1 to 5; [`Self::ALL_BATCHES`] for a set without batches.
     pub train_batches: Vec<usize>,
-    /// The images kept out of training.
+    /// Validation images.
     pub validation: Validation,
 }
 
 impl DataSpec {
-    /// Every training batch of the official files.
+    /// All training batches of the official files.
     pub const ALL_BATCHES: [usize; 5] = [1, 2, 3, 4, 5];
 }
 
 impl Default for DataSpec {
-    /// All the training images but the last 1,000, which validate: the report's `best`.
+    /// All training images but the last 1,000, which are for validation: the report's `best`.
     fn default() -> Self {
         Self {
             source: Source::Auto,
@@ -86,22 +86,22 @@ impl Default for DataSpec {
     }
 }
 
-/// Which images validate.
+/// The validation images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Validation {
-    /// Some of the images of the training batches, which are then not trained on.
+    /// Images held out from the training batches.
     Images {
         /// How many.
         count: usize,
-        /// Which.
+        /// Which ones.
         pick: Pick,
     },
-    /// Whole batches, none of them a training batch.
+    /// Whole batches, which must not be training batches.
     Batches(Vec<usize>),
 }
 
-/// Which of the training images validate.
+/// Which of the training images are held out for validation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pick {
@@ -110,7 +110,7 @@ pub enum Pick {
     Last,
     /// The first ones.
     First,
-    /// Some at random, the same ones whatever the run's seed.
+    /// Random ones, the same for every seed.
     Random,
 }
 

@@ -1,30 +1,26 @@
-//! Which images are trained on, which validate, which test.
+//! Training, validation and test images.
 
 use rand::seq::SliceRandom;
 
-use super::Dataset;
-use crate::data::spec::{DataSpec, Pick, Validation};
+use super::dataset::Dataset;
+use super::spec::{DataSpec, Pick, Validation};
 use crate::error::{Error, Result};
 use crate::util::random::{Purpose, stream};
 
-/// Rows of a data set, each in one part only, each part in ascending order.
+/// Disjoint sets of rows of a data set, each in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// Trained on; the standardisation is theirs.
+    /// Training images; the standardisation is computed from them.
     pub train: Vec<u32>,
-    /// Kept out of training, to compare settings by.
+    /// Validation images, to compare settings by.
     pub validation: Vec<u32>,
     /// All the test images.
     pub test: Vec<u32>,
 }
 
 impl Split {
-    /// The parts that `spec` asks for.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Usage`], naming the flag, for batches that do not exist, come twice or are in two parts, and for parts
-    /// without images.
+    /// The split that `spec` asks for. [`Error::Usage`] for batches that do not exist, are repeated or overlap, and for
+    /// empty parts.
     pub fn new(dataset: &Dataset, spec: &DataSpec) -> Result<Self> {
         let mut train = if dataset.batches.is_empty() {
             if spec.train_batches != DataSpec::ALL_BATCHES {
@@ -42,7 +38,7 @@ impl Split {
             Validation::Batches(batches) => {
                 if let Some(both) = batches.iter().find(|batch| spec.train_batches.contains(batch)) {
                     return Err(Error::Usage(format!(
-                        "--train-batches {} --val-batches {}: batch {both} is in both, and no image may be",
+                        "--train-batches {} --val-batches {}: batch {both} is in both",
                         comma(&spec.train_batches),
                         comma(batches)
                     )));
@@ -60,12 +56,12 @@ impl Split {
 fn rows_of(dataset: &Dataset, flag: &str, batches: &[usize]) -> Result<Vec<u32>> {
     let usage = |what: String| Error::Usage(format!("{flag} {}: {what}", comma(batches)));
     if batches.is_empty() {
-        return Err(usage("expected one batch or more".into()));
+        return Err(usage("expected at least one batch".into()));
     }
     let mut batches = batches.to_vec();
     batches.sort_unstable();
     if let Some([twice, _]) = batches.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(usage(format!("batch {twice} is there twice")));
+        return Err(usage(format!("batch {twice} is repeated")));
     }
     let mut rows = Vec::new();
     for batch in &batches {
@@ -76,11 +72,11 @@ fn rows_of(dataset: &Dataset, flag: &str, batches: &[usize]) -> Result<Vec<u32>>
     Ok(rows)
 }
 
-/// Takes `count` of `train` out of it.
+/// Removes `count` images from `train` and returns them.
 fn take(train: &mut Vec<u32>, count: usize, pick: Pick) -> Result<Vec<u32>> {
     if count == 0 || count >= train.len() {
         return Err(Error::Usage(format!(
-            "--val-images {count}: expected 1 to {}, so that some of the {} images stay for training",
+            "--val-images {count}: expected 1 to {}, so that some of the {} images are left for training",
             train.len().saturating_sub(1),
             train.len()
         )));
@@ -96,13 +92,13 @@ fn take(train: &mut Vec<u32>, count: usize, pick: Pick) -> Result<Vec<u32>> {
 
 fn no_batches(dataset: &Dataset, flag: &str, batches: &[usize]) -> Error {
     Error::Usage(format!(
-        "{flag} {}: {} does not come in batches; leave the flag out and use --val-images",
+        "{flag} {}: {} does not come in batches; omit the flag and use --val-images",
         comma(batches),
         dataset.name
     ))
 }
 
-/// `1,2,3`, as in the flag.
+/// `1,2,3`, as the flag takes them.
 fn comma(batches: &[usize]) -> String {
     batches.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
@@ -136,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_the_first_or_random_images_validate() {
+    fn the_last_the_first_or_random_images_are_held_out() {
         let split = |pick| Split::new(&in_batches(), &spec(&[4, 2], images(3, pick))).unwrap();
         let last = split(Pick::Last);
         assert_eq!((&last.train[..], &last.validation[..]), (&[4, 5, 6, 7, 12][..], &[13, 14, 15][..]));
@@ -149,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_batches_validate() {
+    fn whole_batches_are_held_out() {
         let split = Split::new(&in_batches(), &spec(&[1], Validation::Batches(vec![5, 2]))).unwrap();
         assert_eq!(split.train, [0, 1, 2, 3]);
         assert_eq!(split.validation, [4, 5, 6, 7, 16, 17, 18, 19]);
@@ -172,33 +168,34 @@ mod tests {
 
     #[test]
     fn parts_without_images_are_refused() {
-        let expected =
-            |count| format!("--val-images {count}: expected 1 to 7, so that some of the 8 images stay for training");
+        let expected = |count| {
+            format!("--val-images {count}: expected 1 to 7, so that some of the 8 images are left for training")
+        };
         for count in [0, 8, 9, usize::MAX] {
             refuses(&in_batches(), &[1, 2], images(count, Pick::Last), &expected(count));
         }
-        refuses(&in_batches(), &[], images(1, Pick::Last), "--train-batches : expected one batch or more");
-        refuses(&in_batches(), &[1], Validation::Batches(vec![]), "--val-batches : expected one batch or more");
+        refuses(&in_batches(), &[], images(1, Pick::Last), "--train-batches : expected at least one batch");
+        refuses(&in_batches(), &[1], Validation::Batches(vec![]), "--val-batches : expected at least one batch");
     }
 
     #[test]
-    fn batches_that_do_not_exist_or_come_twice_are_refused() {
+    fn missing_and_repeated_batches_are_refused() {
         let one = || images(1, Pick::Last);
         refuses(&in_batches(), &[1, 0], one(), "--train-batches 1,0: batch 0: expected 1 to 5");
         refuses(&in_batches(), &[6], one(), "--train-batches 6: batch 6: expected 1 to 5");
-        refuses(&in_batches(), &[3, 1, 3], one(), "--train-batches 3,1,3: batch 3 is there twice");
+        refuses(&in_batches(), &[3, 1, 3], one(), "--train-batches 3,1,3: batch 3 is repeated");
         refuses(&in_batches(), &[1], Validation::Batches(vec![9]), "--val-batches 9: batch 9: expected 1 to 5");
     }
 
     #[test]
-    fn a_batch_in_both_parts_is_refused() {
-        let expected = "--train-batches 1,2 --val-batches 3,2: batch 2 is in both, and no image may be";
+    fn a_batch_for_both_training_and_validation_is_refused() {
+        let expected = "--train-batches 1,2 --val-batches 3,2: batch 2 is in both";
         refuses(&in_batches(), &[1, 2], Validation::Batches(vec![3, 2]), expected);
     }
 
     #[test]
-    fn a_set_without_batches_takes_no_list_of_them() {
-        let tail = "tiny does not come in batches; leave the flag out and use --val-images";
+    fn a_data_set_without_batches_refuses_a_list_of_batches() {
+        let tail = "tiny does not come in batches; omit the flag and use --val-images";
         refuses(&plain(), &[1, 2], images(1, Pick::Last), &format!("--train-batches 1,2: {tail}"));
         let validation = Validation::Batches(vec![5]);
         refuses(&plain(), &DataSpec::ALL_BATCHES, validation, &format!("--val-batches 5: {tail}"));

@@ -1,52 +1,52 @@
-//! The built-in stand-in for CIFAR-10: ten shapes, drawn on the spot, in the same form as the official set.
+//! The built-in stand-in for CIFAR-10: ten shapes, drawn when needed, in the layout of the official set.
 //!
-//! 50,000 training images in five batches of 10,000 and 10,000 test images, 32 × 32 pixels, RGB. Image `i` is a pure
-//! function of `i` and shows class `i mod 10`, so every batch has 1,000 images of each class. Only integers are used:
-//! every platform draws the same bytes.
+//! It has 50,000 training images in five batches of 10,000, and 10,000 test images, 32 × 32 pixels, RGB. Image `i` is a
+//! pure function of `i` and shows class `i mod 10`, so every batch has 1,000 images of each class. All arithmetic is on
+//! integers, so every platform draws the same bytes.
 //!
-//! What makes it hard: a shape is lighter *or* darker than its ground (13 images in 16 are lighter), of any colour, at
-//! up to 6 pixels off the centre, in a square of 14 to 24 pixels, perhaps partly covered by a spot, on a sloping ground,
-//! under noise as strong as the shape. So the mean image of a class says little, and a linear classifier, whose
-//! templates cannot match both contrasts, learns little. A hidden unit can detect one shape in one contrast at one place.
+//! The images are hard to classify: a shape is lighter or darker than its background (lighter in 13 of 16 images), has
+//! any colour, is up to 6 pixels off the centre and 14 to 24 pixels wide, and may be partly covered by a spot; the
+//! background has a gradient, and the noise is as strong as the shape. The mean image of a class therefore says little,
+//! and a linear classifier, whose templates cannot match both contrasts, learns little. A hidden unit can detect one shape
+//! in one contrast at one place.
 //!
-//! How hard, measured in f32 on 2026-11-23 at the settings of the report's `best` (`B` 100, `lambda` .00895
-//! `half`, `n_s` 980, 3 cycles, the last 1,000 training images validating), seeds 0, 1, 2:
+//! Accuracy in f32 with the settings of the report's `best` (`B` 100, `lambda` .00895 `half`, `n_s` 980, 3 cycles, the
+//! last 1,000 training images for validation), seeds 0, 1, 2, on 2026-11-23:
 //!
 //! | network | training accuracy | test accuracy |
 //! |---|---|---|
 //! | 3072 → 10, linear | 32.8, 32.6, 32.9 % | 14.3, 14.3, 14.1 % |
 //! | 3072 → 50 → 10 | 96.5, 96.6, 96.5 % | 73.6, 73.5, 73.4 % |
 //!
-//! The set is for trying the program out. Its accuracies say nothing about CIFAR-10.
+//! The set is for trying out the program. Its accuracies say nothing about CIFAR-10.
 
-#![expect(clippy::cast_possible_wrap, reason = "places in an image and its sizes are far below 2^31")]
+#![expect(clippy::cast_possible_wrap, reason = "coordinates and sizes of an image are far below 2^31")]
 
 use rand::Rng;
 use rayon::prelude::*;
 
 use super::cifar::{BATCH, BATCHES, IMAGES, INPUTS, PLANE, SIDE};
-use super::{Dataset, PIXELS};
+use super::dataset::{Dataset, blank_pixels};
 use crate::error::Result;
-use crate::util::memory;
 use crate::util::random::{Purpose, stream};
 
-/// Names of the classes: the shapes, in the order of their labels.
+/// The shapes, in the order of their labels.
 pub const CLASSES: [&str; 10] =
     ["disc", "ring", "square", "frame", "plus", "cross", "triangle", "bow tie", "bars", "stripes"];
 
-/// Part of the images' identity: another seed would give another set of the same kind.
+/// Another seed would give other images of the same kind.
 const SEED: u64 = 0;
 /// Lengths are in sixteenths of a pixel.
 const PIXEL: i32 = 16;
 /// Half-width of a shape in its own coordinates, see [`covers`].
 const UNIT: i32 = 64;
 
-/// Its name as a data set.
+/// The name of the data set.
 pub const NAME: &str = "built-in stand-in";
 
 /// All the images.
 pub fn dataset() -> Result<Dataset> {
-    let mut pixels = memory::zeros(IMAGES * INPUTS, PIXELS)?;
+    let mut pixels = blank_pixels(IMAGES * INPUTS)?;
     pixels.par_chunks_exact_mut(INPUTS).enumerate().for_each(|(index, image)| draw(index as u64, image));
     let labels = (0..IMAGES).map(|index| class_of(index as u64)).collect();
     let classes = CLASSES.map(String::from).to_vec();
@@ -58,12 +58,12 @@ fn class_of(index: u64) -> u8 {
     (index % CLASSES.len() as u64) as u8
 }
 
-/// Draws image `index`: ground, slope, shape, spot, noise, in this order.
+/// Draws image `index`: background, gradient, shape, spot, noise, in this order.
 fn draw(index: u64, image: &mut [u8]) {
     let mut random = stream(SEED, Purpose::StandIn, index);
     let mut noise = [0; INPUTS];
     random.fill_bytes(&mut noise);
-    // Uniform over `low..=high` but for a bias below 2⁻²², by multiplication: `rand`'s own method may change with its version.
+    // Uniform over `low..=high` up to a bias below 2⁻²². By hand, because `rand`'s method may change with its version.
     let mut between =
         |low: i32, high: i32| low + ((u64::from(random.next_u32()) * u64::from(high.abs_diff(low) + 1)) >> 32) as i32;
 
@@ -83,11 +83,11 @@ fn draw(index: u64, image: &mut [u8]) {
     for (plane, noise) in image.chunks_exact_mut(PLANE).zip(noise.chunks_exact(PLANE)) {
         let shape_step = contrast * between(20, 110);
         let spot_step = spot_contrast * between(20, 110);
-        // Shape and ground lie evenly about mid-grey, so that few pixels are cut off at 0 or 255.
+        // Shape and background are centred on mid-grey, so few pixels are clipped at 0 or 255.
         let ground = 128 - shape_step / 2 + between(-50, 50);
         let slope = (between(-40, 40), between(-40, 40));
         for (at, pixel) in plane.iter_mut().enumerate() {
-            // -31 to 31 from one side to the other.
+            // From -31 to 31 across the image.
             let from_centre = |place: usize| 2 * (place as i32) - (SIDE as i32 - 1);
             let tilt = (slope.0 * from_centre(at % SIDE) + slope.1 * from_centre(at / SIDE)) / (SIDE as i32 - 1);
             let drawn = (shape_step * shape[at] + spot_step * spot[at]) / 4;
@@ -97,7 +97,7 @@ fn draw(index: u64, image: &mut [u8]) {
     }
 }
 
-/// How many of a pixel's 2 × 2 sample points are `inside`, for every pixel.
+/// For each pixel, how many of its 2 × 2 sample points are `inside`.
 fn coverage(inside: impl Fn(i32, i32) -> bool) -> [i32; PLANE] {
     std::array::from_fn(|at| {
         let (left, top) = ((at % SIDE) as i32 * PIXEL, (at / SIDE) as i32 * PIXEL);
@@ -106,7 +106,7 @@ fn coverage(inside: impl Fn(i32, i32) -> bool) -> [i32; PLANE] {
     })
 }
 
-/// Whether the shape of `class` covers a point; `x` to the right and `y` down from its centre, a half-width being [`UNIT`].
+/// Whether the shape of `class` covers a point, `x` to the right and `y` down from its centre; [`UNIT`] is half its width.
 fn covers(class: u8, x: i32, y: i32) -> bool {
     let (across, down) = (x.abs(), y.abs());
     let from_centre = across.max(down);
@@ -133,11 +133,14 @@ mod tests {
     fn the_first_images_are_the_same_bytes_on_every_platform() {
         let mut images = vec![0; 20 * INPUTS];
         images.chunks_exact_mut(INPUTS).enumerate().for_each(|(index, image)| draw(index as u64, image));
-        assert_eq!(super::super::sha256(&images), "559d6461c095b953976e3b96bae416930d5d9823f9d2384fb3761582a76143dc");
+        assert_eq!(
+            crate::util::digest::sha256(&images),
+            "559d6461c095b953976e3b96bae416930d5d9823f9d2384fb3761582a76143dc"
+        );
     }
 
     #[test]
-    fn an_image_depends_on_its_index_only() {
+    fn an_image_depends_only_on_its_index() {
         let data = dataset().unwrap();
         let mut alone = vec![0; INPUTS];
         for index in [0, 9_999, 50_000, 59_999] {

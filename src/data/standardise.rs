@@ -1,30 +1,30 @@
-//! Mean and standard deviation of each dimension over the training images.
+//! Mean and standard deviation of each input over the training images.
 
 use rayon::prelude::*;
 
-use super::Dataset;
+use super::dataset::Dataset;
 use crate::error::{Error, Result};
 
-/// What turns a pixel into an input of the network: `(pixel − mean[d]) · scale[d]`.
+/// Maps a pixel to an input of the network: `(pixel − mean[d]) · scale[d]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardisation {
-    /// Mean of each of the `D` dimensions over the training split.
+    /// Mean of each of the `D` inputs over the training images.
     pub mean: Vec<f32>,
-    /// 1 / standard deviation of each dimension; 0 for one that is constant.
+    /// 1 / standard deviation of each input; 0 for a constant one.
     pub scale: Vec<f32>,
 }
 
-/// Images summed by one task in u32: 255² times this stays below 2³².
+/// Images that one task sums in u32: 255² times this stays below 2³².
 const ROWS_PER_TASK: usize = 1024;
 
 impl Standardisation {
-    /// Mean and population standard deviation (`numpy.std`) of each dimension over `rows`.
+    /// Mean and population standard deviation (`numpy.std`) of each input over `rows`.
     ///
-    /// `Σx` and `Σx²` are exact integers, so the order of the rows and the number of threads do not matter; only the
-    /// final division and square root round, in f64, and once more to f32.
+    /// `Σx` and `Σx²` are exact integers, so neither the order of the rows nor the number of threads matters; only the
+    /// final division and square root round, in f64 and then to f32.
     pub fn of(dataset: &Dataset, rows: &[u32]) -> Result<Self> {
         if rows.is_empty() {
-            return Err(Error::Internal("a standardisation over no images".into()));
+            return Err(Error::Internal("standardisation needs at least one image".into()));
         }
         let zero = || vec![(0u64, 0u64); dataset.inputs];
         let sums = rows.par_chunks(ROWS_PER_TASK).map(|rows| sums(dataset, rows)).reduce(zero, |mut left, right| {
@@ -35,7 +35,7 @@ impl Standardisation {
         });
         let n = rows.len() as u128;
         let moments = sums.into_iter().map(|(sum, squares)| {
-            // n²·variance, exact: at most 2⁶⁴·255² in u128. A constant dimension gives exactly 0.
+            // n²·variance, exact: at most 2⁶⁴·255² in u128. A constant input gives exactly 0.
             let spread = n * u128::from(squares) - u128::from(sum).pow(2);
             let deviation = (spread as f64).sqrt() / n as f64;
             let scale = if spread == 0 { 0.0 } else { 1.0 / deviation };
@@ -45,15 +45,15 @@ impl Standardisation {
         Ok(Self { mean, scale })
     }
 
-    /// `[2, D rounded up to a multiple of 4]`: means, then scales, as the kernels read them. What is added is 0, so that
-    /// whatever pixels stand there count nothing.
+    /// `[2, D rounded up to a multiple of 4]`: means, then scales, as the kernels read them. The padding is 0, so that
+    /// padded pixels do not count, whatever they are.
     pub fn padded(&self) -> Vec<f32> {
         let padding = self.mean.len().next_multiple_of(4) - self.mean.len();
         let pad = || std::iter::repeat_n(0.0, padding);
         self.mean.iter().copied().chain(pad()).chain(self.scale.iter().copied()).chain(pad()).collect()
     }
 
-    /// How many dimensions are constant over the training split. They become inputs of 0 and say nothing.
+    /// Inputs that are constant over the training images. They become 0 and carry no information.
     pub fn constant(&self) -> usize {
         self.scale.iter().filter(|&&scale| scale == 0.0).count()
     }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_dimension_has_scale_zero_and_is_counted() {
+    fn a_constant_input_has_scale_zero_and_is_counted() {
         let standardisation = Standardisation::of(&dataset(), &(0..2_400).collect::<Vec<_>>()).unwrap();
         assert_eq!((standardisation.mean[3], standardisation.scale[3]), (200.0, 0.0));
         assert_eq!(standardisation.constant(), 1);

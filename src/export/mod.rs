@@ -1,5 +1,5 @@
-//! A trained network in the formats of other programs, from pixels as bytes to logits: each has the standardisation
-//! inside.
+//! Trained networks in other programs' formats, with the standardisation included, for `cyclone export`; and classifying
+//! images, for `cyclone predict`.
 
 use clap::ValueEnum;
 
@@ -11,7 +11,7 @@ pub mod npz;
 pub mod onnx;
 pub mod predict;
 
-/// What other programs read.
+/// Formats that other programs read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// The tensors by PyTorch's names, with buffers `mean` and `scale`
@@ -23,7 +23,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The usual end of a file's name.
+    /// The usual file name extension.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Safetensors => "safetensors",
@@ -32,7 +32,7 @@ impl Format {
         }
     }
 
-    /// The file's bytes; the same network gives the same bytes.
+    /// The contents of the file. The same network gives the same bytes.
     pub fn encode(self, trained: &Trained) -> Result<Vec<u8>> {
         match self {
             Self::Safetensors => weights::module(&trained.params, &trained.standardisation),

@@ -1,4 +1,4 @@
-//! `NumPy`'s `.npz`: a zip archive of `.npy` arrays, stored as they are.
+//! `NumPy`'s `.npz`: an uncompressed zip archive of `.npy` arrays.
 //!
 //! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, version 1.0.
 
@@ -11,14 +11,14 @@ use crate::error::{Error, Result};
 use crate::records::trained::Trained;
 use crate::records::weights;
 
-/// The arrays `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, `mean [D]` and `scale [D]` of
-/// f32, and `classes [C]` of text.
+/// The arrays `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, `mean [D]` and `scale [D]` in f32,
+/// and `classes [C]` as text.
 pub fn encode(trained: &Trained) -> Result<Vec<u8>> {
     pack(trained).map_err(|error| Error::Internal(format!("npz: {error}")))
 }
 
 fn pack(trained: &Trained) -> zip::result::ZipResult<Vec<u8>> {
-    // One time for all, so that the same network gives the same bytes.
+    // A constant time stamp, so that the same network gives the same bytes.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(DateTime::default());
@@ -41,10 +41,10 @@ fn pack(trained: &Trained) -> zip::result::ZipResult<Vec<u8>> {
     Ok(archive.finish()?.into_inner())
 }
 
-/// What stands before an array's values, padded so that they start at a multiple of 64 bytes.
+/// The header of an array, padded so that its values start at a multiple of 64 bytes.
 fn header(kind: &str, shape: &[usize]) -> Vec<u8> {
     let shape: Vec<_> = shape.iter().map(usize::to_string).collect();
-    // A tuple of one has a comma too.
+    // A Python tuple of one element needs the comma.
     let mut text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({},), }}", shape.join(", "));
     let start = 10;
     let padded = (start + text.len() + 1).next_multiple_of(64) - start;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_a_python_dictionary_of_64_bytes_or_a_multiple() {
+    fn a_header_is_a_python_dictionary_of_a_multiple_of_64_bytes() {
         let bytes = header("<f4", &[50, 3072]);
         assert_eq!((bytes.len() % 64, bytes[bytes.len() - 1]), (0, b'\n'));
         assert_eq!(usize::from(bytes[8]) + 10, bytes.len());

@@ -5,10 +5,10 @@
 //!                                                                                        logits → Softmax → probabilities
 //! ```
 //!
-//! `pixels` are bytes, red, green and blue planes, as in the data set; `N` is free. The metadata `classes` is a JSON list
-//! of names in the order of the outputs. Operator set 13, which every runtime since 2020 has.
+//! `pixels` are bytes, channel-planar, as in the data set; `N` is dynamic. The metadata `classes` is a JSON list of names in
+//! the order of the outputs. Operator set 13, which every runtime since 2020 has.
 //!
-//! The messages are those of <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto> as far as they are used here.
+//! The messages are those of <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>, without unused fields.
 
 use prost::Message;
 
@@ -20,13 +20,13 @@ const FLOAT: i32 = 1;
 const UINT8: i32 = 2;
 /// `AttributeProto.AttributeType.INT`.
 const INT: i32 = 2;
-/// Version of the file format, of 2020 as the operators are.
+/// Version of the file format, from 2020 like the operators.
 const IR_VERSION: i64 = 7;
 const OPERATORS: i64 = 13;
 /// Colours, rows and columns of an image; `D` is their product.
 const IMAGE: [i64; 3] = [3, 32, 32];
 
-/// The file's bytes.
+/// The contents of the file.
 pub fn encode(trained: &Trained) -> Vec<u8> {
     let node = |operator: &str, inputs: &[&str], output: &str, attributes: &[(&str, i64)]| Node {
         input: inputs.iter().map(|&name| name.into()).collect(),
@@ -68,7 +68,7 @@ pub fn encode(trained: &Trained) -> Vec<u8> {
         producer_name: env!("CARGO_PKG_NAME").into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
-        opset_import: vec![OperatorSet { domain: String::new(), version: OPERATORS }],
+        opset_import: vec![OperatorSet { version: OPERATORS }],
         metadata_props: vec![Entry { key: "classes".into(), value: names }],
     };
     model.encode_to_vec()
@@ -92,8 +92,6 @@ struct Model {
 
 #[derive(Clone, PartialEq, Message)]
 struct OperatorSet {
-    #[prost(string, tag = "1")]
-    domain: String,
     #[prost(int64, tag = "2")]
     version: i64,
 }

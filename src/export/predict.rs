@@ -1,18 +1,17 @@
 //! What a trained network takes pictures for.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use crate::cpu::head::softmax;
 use crate::data::{Dataset, INPUTS, picture, picture_files};
 use crate::device::Device;
-use crate::engine::Job;
 use crate::error::{Error, Result, shown};
 use crate::records::trained::Trained;
 
-/// Rows given to an engine at a time, 12 MiB of pixels: a picture is a row for each class.
-const ROWS: usize = 4096;
+/// Pictures given to an engine at a time: 12 MiB of pixels.
+const PICTURES: usize = 4096;
 
 /// One picture, and what became of it.
 #[derive(Clone, Debug, Serialize)]
@@ -87,7 +86,7 @@ pub fn classify(trained: &Trained, device: &Device, paths: &[PathBuf], top: usiz
     let mut files = pictures(paths).into_iter().peekable();
     let mut predictions = Vec::with_capacity(files.len());
     while files.peek().is_some() {
-        let some = files.by_ref().take((ROWS / spec.classes).max(1));
+        let some = files.by_ref().take(PICTURES);
         predictions.extend(classify_some(trained, device, some, top)?);
     }
     Ok(predictions)
@@ -109,7 +108,7 @@ fn classify_some(
             Ok((path, resized))
         })
         .collect();
-    let mut answers = likelihoods(trained, device, &pixels)?.into_iter();
+    let mut answers = likelihoods(trained, device, pixels)?.into_iter();
     let predictions = read.into_iter().map(|file| match file {
         Ok((path, resized)) => {
             let mut classes = answers.next().unwrap_or_default();
@@ -129,28 +128,26 @@ fn classify_some(
 }
 
 /// The likelihood of every class, in the order of the labels, for each of the pictures `pixels [N, D]`.
-///
-/// An engine tells losses, and the loss of an image under a label is −ln of that label's probability. So each picture
-/// becomes a row for every class, and any engine will do.
-fn likelihoods(trained: &Trained, device: &Device, pixels: &[u8]) -> Result<Vec<Vec<Likelihood>>> {
-    if pixels.is_empty() {
+fn likelihoods(trained: &Trained, device: &Device, pixels: Vec<u8>) -> Result<Vec<Vec<Likelihood>>> {
+    let count = pixels.len() / INPUTS;
+    if count == 0 {
         return Ok(Vec::new());
     }
-    let spec = trained.params.spec;
-    let pictures = pixels.chunks_exact(INPUTS);
-    let labels: Vec<u8> = pictures.clone().flat_map(|_| (0..=u8::MAX).take(spec.classes)).collect();
-    let pixels = pictures.flat_map(|picture| picture.repeat(spec.classes)).collect();
-    let rows = labels.len();
-    let dataset = Dataset::in_memory("pictures", trained.classes.clone(), INPUTS, pixels, labels, rows);
-    let job = Job { model: spec, decay: vec![0.0], batch_size: 1, shuffles: 1 };
-    let mut engine = device.engine(job, Arc::new(dataset), Arc::new(trained.standardisation.clone()))?;
-    engine.load(std::slice::from_ref(&trained.params))?;
-
-    let mut likelihood = |row: usize| {
-        let tallies = engine.evaluate(&[row as u32])?;
-        let loss = tallies.first().map_or(f64::NAN, |tally| tally.loss);
-        let label = row % spec.classes;
-        Ok(Likelihood { class: trained.classes[label].clone(), label, probability: (-loss).exp() })
+    // Logits do not depend on labels.
+    let dataset = Dataset::in_memory("pictures", trained.classes.clone(), INPUTS, pixels, vec![0; count], count);
+    let standardisation = trained.standardisation.clone();
+    let mut engine = device.trained(std::slice::from_ref(&trained.params), dataset.into(), standardisation.into())?;
+    let rows: Vec<u32> = (0..count as u32).collect();
+    let mut p = vec![0.0; trained.classes.len()];
+    let picture = |logits: &[f32]| {
+        softmax(logits, 0, &mut p);
+        let classes = trained.classes.iter().zip(&p).enumerate();
+        let likelihood = |(label, (class, &p)): (_, (&String, &f32))| Likelihood {
+            class: class.clone(),
+            label,
+            probability: p.into(),
+        };
+        classes.map(likelihood).collect()
     };
-    (0..rows).step_by(spec.classes).map(|first| (first..first + spec.classes).map(&mut likelihood).collect()).collect()
+    Ok(engine.logits(&rows)?.concat().chunks_exact(trained.classes.len()).map(picture).collect())
 }

@@ -1,105 +1,16 @@
-//! Adapters, the device, its faults, and waiting for it.
+//! An open device: its buffers, and its faults as errors.
 
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use wgpu::{Backends, DeviceType, Features, Limits, PollError, PollType, SubmissionIndex};
+use wgpu::{BufferUsages, Features, Limits};
 
-use super::cache::Pipelines;
-use super::recorder::{Phase, Recorder};
+use super::adapter::{AdapterInfo, adapters, choose, infos};
+use super::recorder::Recorder;
 use crate::config::device::Adapter;
 use crate::error::{Error, Result};
-use crate::util::text::bytes;
-
-/// Longest wait for one submission. A chunk is planned to take under 0.1 s on a real GPU and some seconds on a software
-/// adapter; a minute without an end is a hang.
-const HANG: Duration = Duration::from_secs(60);
 
 /// What a profile likes to have and nothing else needs.
 const TIMESTAMPS: Features = Features::TIMESTAMP_QUERY.union(Features::TIMESTAMP_QUERY_INSIDE_PASSES);
-thread_local! {
-    static POLLING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this thread waits for a GPU, when a panic is the library's way to say that the device was lost. It is caught
-/// and becomes an error; a program's panic hook should be silent about it.
-pub fn is_polling() -> bool {
-    POLLING.get()
-}
-
-/// What is printed about an adapter.
-#[derive(Clone, Debug)]
-pub struct AdapterInfo {
-    /// Its place in the list: `--device gpu:N`.
-    pub index: usize,
-    /// The driver's name for it.
-    pub name: String,
-    /// `discrete`, `integrated`, `virtual`, `software` or `other`.
-    pub kind: &'static str,
-    /// `Vulkan`, `Metal` or `DX12`.
-    pub backend: String,
-    /// The driver and its version.
-    pub driver: String,
-    /// The limits that decide which shapes fit, for people.
-    pub limits: Vec<(&'static str, String)>,
-}
-
-impl AdapterInfo {
-    fn new(index: usize, adapter: &wgpu::Adapter) -> Self {
-        let info = adapter.get_info();
-        let limits = adapter.limits();
-        Self {
-            index,
-            name: info.name,
-            kind: match info.device_type {
-                DeviceType::DiscreteGpu => "discrete",
-                DeviceType::IntegratedGpu => "integrated",
-                DeviceType::VirtualGpu => "virtual",
-                DeviceType::Cpu => "software",
-                DeviceType::Other => "other",
-            },
-            backend: match info.backend {
-                wgpu::Backend::Dx12 => "DX12".into(),
-                backend => format!("{backend:?}"),
-            },
-            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            limits: vec![
-                ("largest binding", bytes(limits.max_storage_buffer_binding_size.into())),
-                ("largest buffer", bytes(limits.max_buffer_size.into())),
-                ("workgroup memory", bytes(limits.max_compute_workgroup_storage_size.into())),
-                ("workgroup invocations", limits.max_compute_invocations_per_workgroup.to_string()),
-                ("workgroups a dimension", limits.max_compute_workgroups_per_dimension.to_string()),
-            ],
-        }
-    }
-
-    /// Whether a CPU plays the GPU: right for checks, a hundred times too slow for training.
-    pub fn is_software(&self) -> bool {
-        self.kind == "software"
-    }
-}
-
-/// The adapters that this program can use, in an order that stays the same.
-pub fn list() -> Vec<AdapterInfo> {
-    infos(&adapters())
-}
-
-fn infos(adapters: &[wgpu::Adapter]) -> Vec<AdapterInfo> {
-    adapters.iter().enumerate().map(|(index, adapter)| AdapterInfo::new(index, adapter)).collect()
-}
-
-fn adapters() -> Vec<wgpu::Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-        backends: Backends::VULKAN | Backends::METAL | Backends::DX12,
-        ..wgpu::InstanceDescriptor::new_without_display_handle()
-    });
-    pollster::block_on(instance.enumerate_adapters(Backends::all()))
-        .into_iter()
-        .filter(|adapter| adapter.features().contains(Features::IMMEDIATES))
-        .collect()
-}
 
 /// What the driver or wgpu reported by itself.
 #[derive(Debug)]
@@ -120,7 +31,6 @@ pub struct Gpu {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     pub(crate) recorder: Recorder,
-    pub(super) pipelines: Option<Pipelines>,
     fault: Arc<Mutex<Option<Fault>>>,
 }
 
@@ -134,7 +44,8 @@ impl Gpu {
     }
 
     /// Opens the best adapter that is no software, for one of a machine's processes the next as good as the best; `None`
-    /// if there is none. Asks the drivers once: the first question loads them all, which takes llvmpipe 37 ms, and 325 the first time on a machine.
+    /// if there is none. Asks the drivers once: the first question loads them all, which takes llvmpipe 37 ms, and 325 the
+    /// first time on a machine.
     pub fn open_real(process: usize) -> Result<Option<Arc<Self>>> {
         let adapters = adapters();
         let infos = infos(&adapters);
@@ -149,9 +60,7 @@ impl Gpu {
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("cyclone"),
             // Timestamps cost nothing until a profile takes some.
-            required_features: Features::IMMEDIATES
-                | adapter.features() & TIMESTAMPS
-                | adapter.features() & Features::PIPELINE_CACHE,
+            required_features: Features::IMMEDIATES | adapter.features() & TIMESTAMPS,
             required_limits: limits.clone(),
             ..Default::default()
         }))
@@ -174,18 +83,12 @@ impl Gpu {
         device.set_device_lost_callback(move |reason, message| {
             lost(Fault::Device(format!("the device was lost ({reason:?}) {message}")));
         });
-        let pipelines = Pipelines::load(&device, &adapter.get_info());
-        Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), pipelines, fault }))
+        Ok(Arc::new(Self { info, limits, device, queue, recorder: Recorder::default(), fault }))
     }
 
     /// Whether a CPU plays the GPU.
     pub fn is_software(&self) -> bool {
         self.info.is_software()
-    }
-
-    /// Remembers the pipelines compiled so far, for the next process.
-    pub fn remember(&self) {
-        self.pipelines.iter().for_each(Pipelines::save);
     }
 
     /// `NVIDIA H100 (discrete, Vulkan, NVIDIA 580.1)`.
@@ -203,7 +106,8 @@ impl Gpu {
         }
     }
 
-    fn failed(&self, what: &str) -> Error {
+    /// The error for a fault of the device.
+    pub(super) fn failed(&self, what: &str) -> Error {
         Error::Gpu(format!("{}: {what}", self.info.name))
     }
 
@@ -223,98 +127,16 @@ impl Gpu {
         }
     }
 
-    /// Waits until `submission` is done; without one, until everything is.
-    pub(crate) fn wait(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
-        self.recorder.phase(Phase::Wait, || self.poll(submission))
+    /// A storage buffer that can be written from the host and read back.
+    pub(crate) fn buffer(&self, label: &'static str, size: u64) -> Result<wgpu::Buffer> {
+        self.recorder.made(label, size);
+        self.create(label, size, BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC)
     }
 
-    fn poll(&self, submission: Option<&SubmissionIndex>) -> Result<()> {
-        let started = Instant::now();
-        loop {
-            let poll = PollType::Wait { submission_index: submission.cloned(), timeout: Some(Duration::from_secs(1)) };
-            // A device lost while waiting makes `poll` panic, whatever handler is set.
-            POLLING.set(true);
-            let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
-            POLLING.set(false);
-            match polled {
-                Ok(Ok(_)) => return self.check(),
-                Ok(Err(PollError::Timeout)) if started.elapsed() < HANG => self.check()?,
-                Ok(Err(PollError::Timeout)) => {
-                    return Err(self.failed(&format!("no answer for {} s: the GPU hangs", HANG.as_secs())));
-                }
-                // A submission that the driver refused, which nothing else tells of.
-                Ok(Err(PollError::WrongSubmissionIndex(..))) => {
-                    return Err(self.failed("the device was lost: the driver refused a submission"));
-                }
-                Err(_) => return Err(self.failed("the device was lost while waiting for it")),
-            }
-        }
-    }
-
-    /// Copies the first `size` bytes of `buffer` to the host, after everything submitted so far.
-    pub(crate) fn read(&self, buffer: &wgpu::Buffer, size: u64) -> Result<Vec<u8>> {
-        let staging = self.scoped("reading back", || {
-            self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("read back"),
-                size,
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
-        })?;
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
-        let submission = self.recorder.phase(Phase::Submit, || self.queue.submit([encoder.finish()]));
-        let (send, receive) = std::sync::mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |mapped| {
-            // Nobody is left to be told if the receiver is gone.
-            let _ = send.send(mapped);
-        });
-        self.wait(Some(&submission))?;
-        // Another thread that waits for the same device may be the one that runs the callback.
-        let mapped = receive
-            .recv_timeout(HANG)
-            .map_err(|_| self.failed("the driver did not map a buffer that it had finished"))?;
-        mapped.map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;
-        let view =
-            staging.get_mapped_range(..).map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;
-        Ok(view.to_vec())
-    }
-}
-
-/// The place of the adapter that `choice` means.
-fn choose(choice: &Adapter, adapters: &[AdapterInfo]) -> Result<usize> {
-    let listing = || {
-        if adapters.is_empty() {
-            return "no driver offers one. Install a Vulkan driver (`vulkaninfo --summary` shows what there is), or use \
-                    --device cpu"
-                .to_owned();
-        }
-        let names: Vec<_> = adapters.iter().map(|a| format!("gpu:{} {}", a.index, a.name)).collect();
-        format!("found: {}", names.join(", "))
-    };
-    let rank = |adapter: &&AdapterInfo| match adapter.kind {
-        "discrete" => 0,
-        "integrated" => 1,
-        "software" => 3,
-        _ => 2,
-    };
-    match choice {
-        Adapter::Any => choose(&Adapter::Next(0), adapters),
-        Adapter::Next(process) => {
-            let best = adapters.iter().map(|adapter| rank(&adapter)).min();
-            let best: Vec<_> = adapters.iter().filter(|adapter| Some(rank(adapter)) == best).collect();
-            match process.checked_rem(best.len()) {
-                Some(place) => Ok(best[place].index),
-                None => Err(Error::Gpu(format!("--device gpu: no GPU: {}", listing()))),
-            }
-        }
-        Adapter::Index(index) if *index < adapters.len() => Ok(*index),
-        Adapter::Index(index) => Err(Error::Gpu(format!("--device gpu:{index}: no such GPU: {}", listing()))),
-        Adapter::Name(name) => adapters
-            .iter()
-            .find(|adapter| adapter.name.to_lowercase().contains(&name.to_lowercase()))
-            .map(|adapter| adapter.index)
-            .ok_or_else(|| Error::Gpu(format!("--device {name}: no GPU of that name: {}", listing()))),
+    /// A buffer for `usage`.
+    pub(super) fn create(&self, label: &'static str, size: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        self.scoped(label, || self.device.create_buffer(&descriptor))
     }
 }
 
@@ -322,16 +144,11 @@ fn choose(choice: &Adapter, adapters: &[AdapterInfo]) -> Result<usize> {
 mod tests {
     use super::*;
 
-    fn adapter(index: usize, name: &str, kind: &'static str) -> AdapterInfo {
-        AdapterInfo { index, name: name.into(), kind, backend: "Vulkan".into(), driver: String::new(), limits: vec![] }
-    }
-
     #[test]
     fn a_call_that_is_refused_is_a_mistake_of_this_program_and_named() {
         let gpu = Gpu::open(&Adapter::Any).expect("a Vulkan driver: ./test installs a software one");
         gpu.check().unwrap();
-        let usage = wgpu::BufferUsages::COPY_DST;
-        let size = gpu.limits.max_buffer_size + 4;
+        let (size, usage) = (gpu.limits.max_buffer_size + 4, BufferUsages::COPY_DST);
         let _ = gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("too long"),
             size,
@@ -341,36 +158,5 @@ mod tests {
         let error = gpu.check().unwrap_err();
         assert_eq!(error.exit_code(), 70, "{error}");
         assert!(error.to_string().contains("too long"), "{error}");
-    }
-
-    #[test]
-    fn a_real_gpu_comes_before_a_software_one() {
-        let adapters =
-            [adapter(0, "llvmpipe", "software"), adapter(1, "Iris", "integrated"), adapter(2, "H100", "discrete")];
-        assert_eq!(choose(&Adapter::Any, &adapters).unwrap(), 2);
-        assert_eq!(choose(&Adapter::Any, &adapters[..2]).unwrap(), 1);
-        assert_eq!(choose(&Adapter::Any, &adapters[..1]).unwrap(), 0);
-        assert_eq!(choose(&Adapter::Name("LLVM".into()), &adapters).unwrap(), 0);
-    }
-
-    #[test]
-    fn each_process_of_a_machine_takes_the_next_of_the_best() {
-        let kinds = ["software", "discrete", "integrated", "discrete", "discrete"];
-        let adapters: Vec<_> = (0..5).map(|index| adapter(index, "GPU", kinds[index])).collect();
-        let chosen: Vec<_> = (0..5).map(|process| choose(&Adapter::Next(process), &adapters).unwrap()).collect();
-        assert_eq!(chosen, [1, 3, 4, 1, 3]);
-        assert_eq!(choose(&Adapter::Next(3), &adapters[..1]).unwrap(), 0);
-        assert!(choose(&Adapter::Next(0), &[]).is_err());
-    }
-
-    #[test]
-    fn a_wrong_choice_says_what_there_is() {
-        let adapters = [adapter(0, "llvmpipe", "software")];
-        for choice in [Adapter::Index(1), Adapter::Name("H100".into())] {
-            let error = choose(&choice, &adapters).unwrap_err();
-            assert_eq!(error.exit_code(), 5);
-            assert!(error.to_string().contains("gpu:0 llvmpipe"), "{error}");
-        }
-        assert!(choose(&Adapter::Any, &[]).unwrap_err().to_string().contains("--device cpu"));
     }
 }

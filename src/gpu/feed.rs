@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::buffer;
 use super::context::Gpu;
 use super::plan::Plan;
 use super::recorder::Phase;
@@ -56,11 +55,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// A feed of `dataset`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Gpu`] if memory does not suffice, but for `auto`, which then streams.
+    /// A feed of `dataset`. Where memory does not suffice for resident images, `auto` streams.
     pub fn new(gpu: &Gpu, plan: &Plan, dataset: Arc<Dataset>, kind: spec::Feed) -> Result<Self> {
         let size = dataset.labels.len() as u64 * 4 * plan.words();
         let parts = match kind {
@@ -75,10 +70,10 @@ impl Feed {
         let rows = if parts.is_empty() { 4 } else { 4 * plan.chunk_rows };
         let slot = || -> Result<Slot> {
             Ok(Slot {
-                pixels: buffer(gpu, "pixels", plan.sizes.pixels)?,
-                rows: buffer(gpu, "rows", rows)?,
-                labels: buffer(gpu, "labels", plan.sizes.labels)?,
-                rates: buffer(gpu, "rates", plan.sizes.rates)?,
+                pixels: gpu.buffer("pixels", plan.sizes.pixels)?,
+                rows: gpu.buffer("rows", rows)?,
+                labels: gpu.buffer("labels", plan.sizes.labels)?,
+                rates: gpu.buffer("rates", plan.sizes.rates)?,
                 submission: None,
             })
         };
@@ -110,7 +105,7 @@ impl Feed {
             }
         });
         if let Some(submission) = slot.submission.take() {
-            gpu.wait(Some(&submission))?;
+            gpu.wait(&submission)?;
         }
         gpu.recorder.phase(Phase::Upload, || {
             if parts.is_empty() {
@@ -154,12 +149,12 @@ fn upload(gpu: &Gpu, plan: &Plan, dataset: &Dataset) -> Result<Vec<Part>> {
     let mut bytes = Vec::new();
     let mut parts = Vec::new();
     for rows in all.chunks((most / row_bytes).max(1) as usize) {
-        let images = buffer(gpu, "images", rows.len() as u64 * row_bytes)?;
+        let images = gpu.buffer("images", rows.len() as u64 * row_bytes)?;
         for (piece, rows) in rows.chunks(UPLOAD).enumerate() {
             gather(dataset, rows, &mut bytes);
             gpu.queue.write_buffer(&images, (piece * UPLOAD) as u64 * row_bytes, &bytes);
             // Otherwise the driver would hold a copy of all of them until the first step.
-            gpu.wait(Some(&gpu.queue.submit([])))?;
+            gpu.finish([])?;
         }
         parts.push(Part { images, first: rows[0], count: rows.len() as u32 });
     }

@@ -1,6 +1,10 @@
-//! The registry of WGSL kernels: name, source, bindings. Nothing here needs a GPU.
+//! The registry of WGSL kernels: name, source, uses. Nothing here needs a GPU.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use super::interface::Interface;
+use crate::error::Result;
 
 /// A file of `shaders/`: its path there, without the ending, and its text.
 pub type File<'a> = (&'static str, &'a str);
@@ -28,13 +32,62 @@ pub enum Kernel {
     Squares,
 }
 
-/// How a kernel uses a storage buffer.
+/// What a kernel is compiled for: one pipeline each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// `var<storage, read>`: two dispatches that only read a buffer may run at once.
-    Read,
-    /// `var<storage, read_write>`.
-    Write,
+pub enum Use {
+    /// `gather`.
+    Gather,
+    /// `forward` of a step.
+    Forward,
+    /// `head` of a step, with the gradients.
+    Head,
+    /// `update` alone.
+    Update,
+    /// `update` with the next step's product in it.
+    FusedUpdate,
+    /// `forward` of an evaluation, whose images all models share.
+    EvalForward,
+    /// `head` of an evaluation: the scores only.
+    EvalHead,
+    /// `tally`.
+    Tally,
+    /// `squares` of W1.
+    SquaresW1,
+    /// `squares` of W2.
+    SquaresW2,
+}
+
+impl Use {
+    /// Every one.
+    pub const ALL: [Self; 10] = [
+        Self::Gather,
+        Self::Forward,
+        Self::Head,
+        Self::Update,
+        Self::FusedUpdate,
+        Self::EvalForward,
+        Self::EvalHead,
+        Self::Tally,
+        Self::SquaresW1,
+        Self::SquaresW2,
+    ];
+
+    /// The kernel.
+    pub fn kernel(self) -> Kernel {
+        match self {
+            Self::Gather => Kernel::Gather,
+            Self::Forward | Self::EvalForward => Kernel::Forward,
+            Self::Head | Self::EvalHead => Kernel::Head,
+            Self::Update | Self::FusedUpdate => Kernel::Update,
+            Self::Tally => Kernel::Tally,
+            Self::SquaresW1 | Self::SquaresW2 => Kernel::Squares,
+        }
+    }
+
+    /// Whether its images are those of a step, of which each model may have its own.
+    pub fn trains(self) -> bool {
+        !matches!(self, Self::EvalForward | Self::EvalHead | Self::Tally)
+    }
 }
 
 /// What all kernels of a step are told: their `var<immediate>`.
@@ -61,14 +114,7 @@ impl Kernel {
 
     /// Base name of the shader's file, and of its twin's in `src/cpu/`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Head => "head",
-            Self::Update => "update",
-            Self::Gather => "gather",
-            Self::Tally => "tally",
-            Self::Squares => "squares",
-        }
+        self.files()[0].0
     }
 
     /// The files that its WGSL text is put together from: its own, what it has in common with others, and its parts. WGSL has
@@ -90,21 +136,15 @@ impl Kernel {
         }
     }
 
-    /// How it uses its storage buffers, in the order of their bindings in group 0.
-    pub fn bindings(self) -> &'static [Access] {
-        use Access::{Read, Write};
-        match self {
-            Self::Forward => &[Read, Read, Read, Write],
-            Self::Head => &[Read, Read, Read, Write, Write, Write, Write],
-            Self::Update => &[Read, Read, Read, Read, Read, Read, Write, Write, Write, Write],
-            Self::Gather => &[Read, Read, Write],
-            Self::Tally | Self::Squares => &[Read, Write],
+    /// What its built-in text declares.
+    pub fn interface(self) -> Result<&'static Interface> {
+        static PARSED: [OnceLock<Interface>; Kernel::ALL.len()] = [const { OnceLock::new() }; Kernel::ALL.len()];
+        let parsed = &PARSED[self as usize];
+        if let Some(interface) = parsed.get() {
+            return Ok(interface);
         }
-    }
-
-    /// Bytes of its `var<immediate>`: a [`Step`] or nothing.
-    pub fn immediates(self) -> u32 {
-        if matches!(self, Self::Squares | Self::Gather) { 0 } else { size_of::<Step>() as u32 }
+        let interface = Interface::parse(self.name(), &source(self.files()))?;
+        Ok(parsed.get_or_init(|| interface))
     }
 }
 
@@ -123,21 +163,12 @@ impl Ceiling {
     /// Every one.
     pub const ALL: [Self; 3] = [Self::Copy, Self::Fma, Self::Empty];
 
-    /// Base name of the shader's file.
-    pub fn name(self) -> &'static str {
+    /// Its file.
+    pub fn file(self) -> File<'static> {
         match self {
-            Self::Copy => "ceiling_copy",
-            Self::Fma => "ceiling_fma",
-            Self::Empty => "ceiling_empty",
-        }
-    }
-
-    /// The WGSL text.
-    pub fn source(self) -> &'static str {
-        match self {
-            Self::Copy => include_str!("../../shaders/ceiling_copy.wgsl"),
-            Self::Fma => include_str!("../../shaders/ceiling_fma.wgsl"),
-            Self::Empty => include_str!("../../shaders/ceiling_empty.wgsl"),
+            Self::Copy => file!("ceiling_copy"),
+            Self::Fma => file!("ceiling_fma"),
+            Self::Empty => file!("ceiling_empty"),
         }
     }
 }
@@ -171,6 +202,14 @@ impl Shaders {
         source(&self.files(kernel))
     }
 
+    /// What the text of `kernel` declares.
+    pub fn interface(&self, kernel: Kernel) -> Result<Cow<'static, Interface>> {
+        if self.are_built_in(kernel) {
+            return kernel.interface().map(Cow::Borrowed);
+        }
+        Interface::parse(kernel.name(), &self.source(kernel)).map(Cow::Owned)
+    }
+
     fn replacement(&self, path: &str) -> Option<&str> {
         self.replaced.iter().rev().find(|(of, _)| *of == path).map(|(_, text)| text.as_ref())
     }
@@ -186,23 +225,10 @@ mod tests {
     use std::collections::{BTreeSet, HashMap};
     use std::path::Path;
 
-    use wgpu::naga::{self, AddressSpace, StorageAccess, TypeInner};
+    use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
+    use wgpu::naga::{AddressSpace, TypeInner};
 
     use super::*;
-
-    fn parsed(kernel: Kernel) -> (naga::Module, naga::valid::ModuleInfo) {
-        parsed_source(kernel.name(), &Shaders::default().source(kernel))
-    }
-
-    fn parsed_source(name: &str, source: &str) -> (naga::Module, naga::valid::ModuleInfo) {
-        let module = naga::front::wgsl::parse_str(source)
-            .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, name)));
-        let info =
-            naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::IMMEDIATES)
-                .validate(&module)
-                .unwrap_or_else(|error| panic!("{name}: {}", error.into_inner()));
-        (module, info)
-    }
 
     /// Every `.wgsl` file below `folder`, by its path from `shaders` and without the ending.
     fn files_below(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
@@ -223,11 +249,14 @@ mod tests {
         let mut files = BTreeSet::new();
         files_below(root, root, &mut files);
         let used = Kernel::ALL.into_iter().flat_map(|kernel| kernel.files().iter().map(|(path, _)| *path));
-        let used: BTreeSet<_> = used.chain(Ceiling::ALL.map(Ceiling::name)).map(str::to_owned).collect();
+        let used: BTreeSet<_> = used.chain(Ceiling::ALL.map(|ceiling| ceiling.file().0)).map(str::to_owned).collect();
         assert_eq!(files, used);
-        let kernels = Kernel::ALL.map(|kernel| (kernel.name(), Shaders::default().source(kernel)));
-        for (name, source) in kernels.into_iter().chain(Ceiling::ALL.map(|it| (it.name(), it.source().to_owned()))) {
-            let (module, _) = parsed_source(name, &source);
+        let kernels = Kernel::ALL.map(|kernel| (kernel.name(), source(kernel.files())));
+        for (name, source) in kernels.into_iter().chain(Ceiling::ALL.map(|it| (it.file().0, it.file().1.to_owned()))) {
+            let interface = Interface::parse(name, &source).unwrap();
+            let module = interface.module();
+            let valid = Validator::new(ValidationFlags::all(), Capabilities::IMMEDIATES).validate(module);
+            assert!(valid.is_ok(), "{name}: {valid:?}");
             assert_eq!(module.entry_points.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["main"]);
         }
     }
@@ -243,37 +272,6 @@ mod tests {
     }
 
     #[test]
-    fn every_shader_has_its_twin_on_the_cpu() {
-        // What `gather` does on the GPU, `Dataset::gather` does on the host.
-        for kernel in Kernel::ALL.into_iter().filter(|kernel| *kernel != Kernel::Gather) {
-            let twin = format!("{}/src/cpu/{}.rs", env!("CARGO_MANIFEST_DIR"), kernel.name());
-            assert!(Path::new(&twin).is_file(), "{twin} is missing");
-        }
-    }
-
-    #[test]
-    fn bindings_are_those_of_the_shaders() {
-        for kernel in Kernel::ALL {
-            let (module, _) = parsed(kernel);
-            let mut found: Vec<_> = module
-                .global_variables
-                .iter()
-                .filter_map(|(_, global)| {
-                    let AddressSpace::Storage { access } = global.space else { return None };
-                    let binding = global.binding?;
-                    assert_eq!(binding.group, 0, "{}", kernel.name());
-                    let write = access.contains(StorageAccess::STORE);
-                    Some((binding.binding, if write { Access::Write } else { Access::Read }))
-                })
-                .collect();
-            found.sort_by_key(|(binding, _)| *binding);
-            let expected: Vec<_> =
-                kernel.bindings().iter().enumerate().map(|(binding, access)| (binding as u32, *access)).collect();
-            assert_eq!(found, expected, "{}", kernel.name());
-        }
-    }
-
-    #[test]
     fn the_step_has_the_same_layout_in_rust_and_in_every_shader() {
         let rust: HashMap<_, _> = [
             ("row", std::mem::offset_of!(Step, row)),
@@ -285,16 +283,13 @@ mod tests {
         ]
         .into();
         for kernel in Kernel::ALL {
-            let (module, _) = parsed(kernel);
+            let module = kernel.interface().unwrap().module();
             let immediate = module.global_variables.iter().find(|(_, v)| v.space == AddressSpace::Immediate);
-            let Some((_, immediate)) = immediate else {
-                assert_eq!(kernel.immediates(), 0, "{}", kernel.name());
-                continue;
-            };
+            let Some((_, immediate)) = immediate else { continue };
             let TypeInner::Struct { members, span } = &module.types[immediate.ty].inner else {
                 panic!("{}: the immediate is not a struct", kernel.name())
             };
-            assert_eq!(*span, kernel.immediates(), "{}", kernel.name());
+            assert_eq!(*span as usize, size_of::<Step>(), "{}", kernel.name());
             let wgsl: HashMap<_, _> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset as usize)).collect();
             assert_eq!(wgsl, rust, "{}", kernel.name());
         }

@@ -5,81 +5,49 @@
 //! submission of one compute pass; what it needs (pixels, labels, learning rates) is uploaded before it starts, and nothing
 //! is read back until somebody asks for losses, sums or weights.
 //!
-//! **Not yet measured on a GPU.** Predicted for an H100 (132 multiprocessors at 1.75 GHz, a dependent dispatch 2.4 µs, a round
-//! trip to its L2 cache 330 cycles) from what NVIDIA's compiler makes of a transliteration to CUDA (`sm_90`; registers, order
-//! of loads and instructions are real, cycles are counted on paper):
-//!
-//! | version, 2026-11 | M = 1, two stages | M = 30, three stages |
-//! |---|---|---|
-//! | 23rd: inputs made as they are loaded, all blocks whole | 12 µs | 115 µs: forward 50, update 48 and its small values 5 |
-//! | 24th: what is computed now; transliterated before it was put into several files | 8 to 10 µs: head 1.5, update 3 to 4, two launches | 80 to 90 µs: forward 37 to 41, update 33, head 6 |
-//!
-//! What the compiled code taught: a load that is used in its branch is waited for there, one after another, so raw words stay
-//! in registers; loops of constant length over single numbers send out all their loads, over vec4 only two to four;
-//! workgroups with little to do go first, or they are what still runs at the end; three reads of workgroup memory for 32
-//! multiplications keep pace with the arithmetic, two for 16 do not. On llvmpipe, 2 cores: 14 to 26 ms a step.
+//! Not yet measured on a GPU. The kernels are written for what NVIDIA's compiler makes of them: raw words are loaded early
+//! and used late, loops have constant length, workgroups with little to do go first. What did not help, and the counts behind
+//! it, is in `docs/rejected.md`.
 //!
 //! On the GPU the models' hidden units stand side by side, each model padded to a multiple of four: `W1 [D, M·HP]`.
 
-mod cache;
+mod adapter;
 mod context;
 mod feed;
-pub mod kernel;
+pub mod interface;
 pub mod kernels;
+mod pass;
+pub mod pipeline;
 pub mod plan;
 pub mod recorder;
 pub mod tune;
+mod wait;
 pub mod waves;
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-pub use context::{AdapterInfo, Gpu, is_polling, list};
+pub use adapter::{AdapterInfo, list};
+pub use context::Gpu;
+pub use wait::is_polling;
 
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Tally};
 use crate::error::Result;
-use crate::gpu::kernels::{Kernel, Shaders, Step};
 use crate::model::params::{B1, B2, Params, W1, W2};
 use feed::Feed;
-use kernel::Pipeline;
+use kernels::{Shaders, Step, Use};
+use pass::Pass;
+use pipeline::Pipeline;
 use plan::{LOSSES, Plan, TALLIES, TALLY, Tuning};
-use recorder::Pass;
 
-/// A storage buffer that can be written from the host and read back.
-pub(crate) fn buffer(gpu: &Gpu, label: &'static str, size: u64) -> Result<wgpu::Buffer> {
-    gpu.recorder.made(label, size);
-    gpu.scoped(label, || {
-        gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: false,
-        })
-    })
-}
-
-/// A kernel with its bindings for each slot of the feed, or the same ones for both.
+/// A compiled kernel with its bindings for each slot of the feed.
 struct Bound {
-    kernel: Kernel,
-    train: bool,
-    fused: bool,
+    of: Use,
     pipeline: Pipeline,
     bindings: Vec<wgpu::BindGroup>,
 }
-
-/// Kernels of training, whether they train, whether they are fused; then those of evaluation. A driver may take tens of
-/// milliseconds for each that it does not remember, so they are compiled at once, while the images are uploaded.
-const USES: [(Kernel, bool, bool); 7] = [
-    (Kernel::Forward, true, false),
-    (Kernel::Head, true, false),
-    (Kernel::Update, true, false),
-    (Kernel::Update, true, true),
-    (Kernel::Forward, false, false),
-    (Kernel::Head, false, false),
-    (Kernel::Tally, false, false),
-];
 
 /// What may be asked of an engine beyond its job. No right result depends on it.
 #[derive(Clone, Debug, Default)]
@@ -101,18 +69,11 @@ pub struct GpuEngine {
     small: wgpu::Buffer,
     losses: wgpu::Buffer,
     tallies: wgpu::Buffer,
+    /// After an evaluated batch, its logits.
+    dlogits: wgpu::Buffer,
     squares: [wgpu::Buffer; 2],
-    /// One a part of the resident images.
-    gather: Vec<Bound>,
-    forward: Bound,
-    head: Bound,
-    update: Bound,
-    /// `update` with the next step's product.
-    fused: Bound,
-    /// `forward`, `head` without gradients, `tally`.
-    evaluation: [Bound; 3],
-    /// `squares` of W1 and of W2, and their parts.
-    penalty: [(Bound, u64); 2],
+    /// One a use; of `gather`, one a part of the resident images.
+    kernels: Vec<Bound>,
     /// Losses already read back.
     read: Vec<f32>,
     /// Steps whose losses are still on the GPU.
@@ -121,11 +82,6 @@ pub struct GpuEngine {
 
 impl GpuEngine {
     /// An engine for `job` on `gpu`, its weights zero until [`Engine::load`].
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Error::Usage`] for a job that does not fit the adapter's limits, [`crate::error::Error::Gpu`] when
-    /// its memory does not suffice.
     pub fn new(
         gpu: Arc<Gpu>,
         job: &Job,
@@ -135,100 +91,63 @@ impl GpuEngine {
     ) -> Result<Self> {
         let plan = Plan::new(job, &gpu.limits, gpu.is_software(), options.tuning)?;
         let sizes = &plan.sizes;
-        let compile = |kernel, constants: &[(&str, f64)]| Pipeline::new(&gpu, &options.shaders, kernel, constants);
-        let compiled = |(kernel, train, fused)| compile(kernel, &plan.constants(kernel, train, fused));
+        let compile = |of: Use, constants: &[_]| Pipeline::new(&gpu, &options.shaders, of.kernel(), constants);
+        // A driver may take tens of milliseconds for each kernel that it does not remember, so they are compiled at once,
+        // while the images are uploaded.
+        let compiled = |of| Ok((of, compile(of, &plan.constants(of))?));
         let (feed, pipelines) = rayon::join(
             || Feed::new(&gpu, &plan, dataset, options.feed),
-            || USES.into_par_iter().map(compiled).collect::<Result<Vec<_>>>(),
+            || Use::ALL.into_par_iter().filter(|of| *of != Use::Gather).map(compiled).collect::<Result<Vec<_>>>(),
         );
         let feed = feed?;
-        let [w1, small, losses, tallies] = [
-            buffer(&gpu, "W1", sizes.w1)?,
-            buffer(&gpu, "W2, b2, b1", sizes.small)?,
-            buffer(&gpu, "losses", sizes.losses)?,
-            buffer(&gpu, "tallies", sizes.tallies)?,
+        let [w1, small, losses, tallies, dlogits] = [
+            gpu.buffer("W1", sizes.w1)?,
+            gpu.buffer("W2, b2, b1", sizes.small)?,
+            gpu.buffer("losses", sizes.losses)?,
+            gpu.buffer("tallies", sizes.tallies)?,
+            gpu.buffer("dlogits", sizes.dlogits)?,
         ];
-        let squares = [buffer(&gpu, "squares of W1", sizes.squares)?, buffer(&gpu, "squares of W2", sizes.squares)?];
-        let partials = buffer(&gpu, "partial sums", sizes.partials)?;
-        let hidden = buffer(&gpu, "hidden", sizes.hidden)?;
-        let dhidden = buffer(&gpu, "dhidden", sizes.hidden)?;
-        let dlogits = buffer(&gpu, "dlogits", sizes.dlogits)?;
-        let scores = buffer(&gpu, "scores", sizes.scores)?;
-        let standard = buffer(&gpu, "standardisation", sizes.standardisation)?;
-        gpu.queue.write_buffer(&standard, 0, bytemuck::cast_slice(&standardisation.padded()));
-
-        // Bindings that differ by slot: `buffers` are in the order of the kernel's bindings.
-        let bound = |((kernel, train, fused), pipeline): (_, Pipeline)| -> Result<Bound> {
+        let squares = [gpu.buffer("squares of W1", sizes.squares)?, gpu.buffer("squares of W2", sizes.squares)?];
+        let standardised = gpu.buffer("standardisation", sizes.standardisation)?;
+        gpu.queue.write_buffer(&standardised, 0, bytemuck::cast_slice(&standardisation.padded()));
+        let shared = [
+            ("standardisation", &standardised),
+            ("w1", &w1),
+            ("small", &small),
+            ("losses", &losses),
+            ("tallies", &tallies),
+            ("dlogits", &dlogits),
+            ("partials", &gpu.buffer("partial sums", sizes.partials)?),
+            ("hidden", &gpu.buffer("hidden", sizes.hidden)?),
+            ("dhidden", &gpu.buffer("dhidden", sizes.hidden)?),
+            ("scores", &gpu.buffer("scores", sizes.scores)?),
+        ];
+        let bound = |of, pipeline: Pipeline, own: &[(&str, &wgpu::Buffer)]| -> Result<Bound> {
             let bindings = feed.slots().iter().map(|slot| {
-                let buffers: Vec<&wgpu::Buffer> = match kernel {
-                    Kernel::Forward => vec![&slot.pixels, &standard, &w1, &partials],
-                    Kernel::Head => vec![&partials, &small, &slot.labels, &hidden, &dhidden, &dlogits, &scores],
-                    Kernel::Update => vec![
-                        &slot.pixels,
-                        &standard,
-                        &hidden,
-                        &dhidden,
-                        &dlogits,
-                        &slot.rates,
-                        &w1,
-                        &small,
-                        &losses,
-                        &partials,
-                    ],
-                    Kernel::Tally => vec![&scores, &tallies],
-                    Kernel::Squares | Kernel::Gather => unreachable!("bound below, to other buffers"),
-                };
-                pipeline.bind(&gpu, &buffers)
+                let of_slot =
+                    [("pixels", &slot.pixels), ("rows", &slot.rows), ("labels", &slot.labels), ("rates", &slot.rates)];
+                pipeline.bind(&gpu, &[&shared[..], &of_slot, own].concat())
             });
-            let bindings = bindings.collect::<Result<_>>()?;
-            Ok(Bound { kernel, train, fused, pipeline, bindings })
+            Ok(Bound { of, bindings: bindings.collect::<Result<_>>()?, pipeline })
         };
-        let bounds: Vec<Bound> = USES.into_iter().zip(pipelines?).map(bound).collect::<Result<_>>()?;
-        let Ok([forward, head, update, fused, evaluated, scored, tallied]) = <[Bound; USES.len()]>::try_from(bounds)
-        else {
-            unreachable!("one a use")
-        };
-        let evaluation = [evaluated, scored, tallied];
-
-        let fixed = |kernel, pipeline, bindings| Bound { kernel, train: false, fused: false, pipeline, bindings };
-        let gather = feed.parts().iter().map(|part| {
-            let constants =
-                [("WORDS", plan.words() as f64), ("FIRST", part.first.into()), ("COUNT", part.count.into())];
-            let pipeline = compile(Kernel::Gather, &constants)?;
-            let slots = feed.slots().iter();
-            let bindings = slots.map(|slot| pipeline.bind(&gpu, &[&part.images, &slot.rows, &slot.pixels]));
-            let bindings = bindings.collect::<Result<_>>()?;
-            Ok(fixed(Kernel::Gather, pipeline, bindings))
-        });
-        let gather = gather.collect::<Result<_>>()?;
-        let squared = |matrix: &wgpu::Buffer, sums: &wgpu::Buffer, place: usize| -> Result<(Bound, u64)> {
-            let pipeline = compile(Kernel::Squares, &plan.squares_constants(place))?;
-            let bindings = vec![pipeline.bind(&gpu, &[matrix, sums])?];
-            Ok((fixed(Kernel::Squares, pipeline, bindings), plan.squares_parts(place)))
-        };
-        let penalty = [squared(&w1, &squares[0], W1)?, squared(&small, &squares[1], W2)?];
+        let mut kernels = Vec::new();
+        for (of, pipeline) in pipelines? {
+            let own = match of {
+                Use::SquaresW1 => vec![("matrix", &w1), ("squares", &squares[0])],
+                Use::SquaresW2 => vec![("matrix", &small), ("squares", &squares[1])],
+                _ => vec![],
+            };
+            kernels.push(bound(of, pipeline, &own)?);
+        }
+        for part in feed.parts() {
+            let constants = [("FIRST", part.first.into()), ("COUNT", part.count.into())];
+            let pipeline = compile(Use::Gather, &[plan.constants(Use::Gather), constants.to_vec()].concat())?;
+            kernels.push(bound(Use::Gather, pipeline, &[("images", &part.images)])?);
+        }
 
         gpu.check()?;
         let (read, pending) = (vec![], 0);
-        Ok(Self {
-            gpu,
-            plan,
-            feed,
-            w1,
-            small,
-            losses,
-            tallies,
-            squares,
-            gather,
-            forward,
-            head,
-            update,
-            fused,
-            evaluation,
-            penalty,
-            read,
-            pending,
-        })
+        Ok(Self { gpu, plan, feed, w1, small, losses, tallies, dlogits, squares, kernels, read, pending })
     }
 
     /// How the job runs here.
@@ -236,17 +155,12 @@ impl GpuEngine {
         &self.plan
     }
 
-    fn dispatch(&self, pass: &mut Pass<'_>, bound: &Bound, slot: usize, step: &Step) {
-        let grid = self.plan.grid(bound.kernel, step.rows.into(), bound.train, bound.fused);
-        let next = if bound.fused { step.next_rows.into() } else { 0 };
-        let work = || self.plan.work(bound.kernel, step.rows.into(), bound.train, next);
-        pass.dispatch(&bound.pipeline, &bound.bindings[slot], step, grid, work);
-    }
-
-    /// Resident images: copies a chunk's `rows` into its slot.
-    fn gather(&self, pass: &mut Pass<'_>, slot: usize, rows: u32) {
-        for bound in &self.gather {
-            self.dispatch(pass, bound, slot, &Step { rows, ..Step::default() });
+    /// Encodes a use of a kernel; of `gather`, over every part of the resident images, if there are any.
+    fn dispatch(&self, pass: &mut Pass<'_>, of: Use, slot: usize, step: &Step) {
+        let grid = self.plan.grid(of, step.rows.into());
+        let work = || self.plan.work(of, step.rows.into(), step.next_rows.into());
+        for bound in self.kernels.iter().filter(|bound| bound.of == of) {
+            pass.dispatch(&bound.pipeline, &bound.bindings[slot], step, grid, work);
         }
     }
 
@@ -254,7 +168,7 @@ impl GpuEngine {
     fn read_losses(&mut self) -> Result<()> {
         if self.pending > 0 {
             let size = self.pending * self.plan.job.models() as u64 * 4;
-            self.read.extend_from_slice(&floats(&self.gpu.read(&self.losses, size)?));
+            self.read.extend(self.gpu.read::<f32>(&self.losses, size)?);
             self.pending = 0;
         }
         Ok(())
@@ -295,8 +209,8 @@ impl Engine for GpuEngine {
     fn params(&mut self) -> Result<Vec<Params>> {
         let spec = self.plan.job.model;
         let (h, c, padded, n) = (spec.hidden, spec.classes, self.plan.padded as usize, self.plan.columns as usize);
-        let w1 = floats(&self.gpu.read(&self.w1, self.plan.sizes.w1)?);
-        let small = floats(&self.gpu.read(&self.small, self.plan.sizes.small)?);
+        let w1: Vec<f32> = self.gpu.read(&self.w1, self.plan.sizes.w1)?;
+        let small: Vec<f32> = self.gpu.read(&self.small, self.plan.sizes.small)?;
         let models = small.chunks_exact(h * c + c + h).enumerate().map(|(m, small)| {
             let mut values: [Vec<f32>; 4] = Default::default();
             values[W1] = w1.chunks_exact(n).flat_map(|row| &row[m * padded..][..h]).copied().collect();
@@ -326,7 +240,7 @@ impl Engine for GpuEngine {
             let rates_now: Vec<f32> = decayed.flat_map(|(rate, decay)| [*rate, *decay]).collect();
             let slot = self.feed.fill(&self.gpu, now, &rates_now)?;
             let submission = self.gpu.encode(|pass| {
-                self.gather(pass, slot, images as u32);
+                self.dispatch(pass, Use::Gather, slot, &Step { rows: images as u32, ..Step::default() });
                 let mut row = 0;
                 for (i, &length) in lengths.iter().enumerate() {
                     let next_row = row + length * shuffles as u32;
@@ -335,12 +249,12 @@ impl Engine for GpuEngine {
                     let step = Step { row, rows: length, rate: i as u32, loss, next_row, next_rows };
                     let fuse = self.plan.tuning.fused;
                     if i == 0 || !fuse {
-                        self.dispatch(pass, &self.forward, slot, &step);
+                        self.dispatch(pass, Use::Forward, slot, &step);
                     }
-                    self.dispatch(pass, &self.head, slot, &step);
+                    self.dispatch(pass, Use::Head, slot, &step);
                     // The next chunk's images are not there yet: its first step begins with `forward` again.
                     let last = next_rows == 0;
-                    self.dispatch(pass, if fuse && !last { &self.fused } else { &self.update }, slot, &step);
+                    self.dispatch(pass, if fuse && !last { Use::FusedUpdate } else { Use::Update }, slot, &step);
                     row = next_row;
                 }
             })?;
@@ -366,13 +280,13 @@ impl Engine for GpuEngine {
             for rows in part.chunks(chunk) {
                 let slot = self.feed.fill(&self.gpu, rows, &[])?;
                 let submission = self.gpu.encode(|pass| {
-                    self.gather(pass, slot, rows.len() as u32);
+                    self.dispatch(pass, Use::Gather, slot, &Step { rows: rows.len() as u32, ..Step::default() });
                     let mut row = 0;
                     for rows in rows.chunks(batch) {
                         let length = rows.len() as u32;
                         let step = Step { row, rows: length, loss: group, ..Step::default() };
-                        for bound in &self.evaluation {
-                            self.dispatch(pass, bound, slot, &step);
+                        for of in [Use::EvalForward, Use::EvalHead, Use::Tally] {
+                            self.dispatch(pass, of, slot, &step);
                         }
                         row += length;
                         group += length.div_ceil(TALLY as u32);
@@ -380,7 +294,7 @@ impl Engine for GpuEngine {
                 })?;
                 self.feed.used_by(slot, submission);
             }
-            let sums = floats(&self.gpu.read(&self.tallies, u64::from(group) * models as u64 * 8)?);
+            let sums: Vec<f32> = self.gpu.read(&self.tallies, u64::from(group) * models as u64 * 8)?;
             for (i, sum) in sums.chunks_exact(2).enumerate() {
                 tallies[i % models].loss += f64::from(sum[0]);
                 tallies[i % models].correct += sum[1] as u64;
@@ -389,26 +303,36 @@ impl Engine for GpuEngine {
         Ok(tallies)
     }
 
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let (models, classes) = (self.plan.job.models(), self.plan.job.model.classes);
+        let mut logits = vec![Vec::with_capacity(rows.len() * classes); models];
+        for rows in rows.chunks(self.plan.evaluation_rows as usize) {
+            let slot = self.feed.fill(&self.gpu, rows, &[])?;
+            let step = Step { rows: rows.len() as u32, ..Step::default() };
+            let uses = [Use::Gather, Use::EvalForward, Use::EvalHead];
+            let submission =
+                self.gpu.encode(|pass| uses.iter().for_each(|of| self.dispatch(pass, *of, slot, &step)))?;
+            self.feed.used_by(slot, submission);
+            let read: Vec<f32> = self.gpu.read(&self.dlogits, (rows.len() * models * classes * 4) as u64)?;
+            for (i, image) in read.chunks_exact(classes).enumerate() {
+                logits[i % models].extend_from_slice(image);
+            }
+        }
+        Ok(logits)
+    }
+
     fn squares(&mut self) -> Result<Vec<f64>> {
         let models = self.plan.job.models();
-        self.gpu.encode(|pass| {
-            for ((bound, parts), place) in self.penalty.iter().zip([W1, W2]) {
-                let (step, grid) = (Step::default(), [*parts as u32, models as u32, 1]);
-                pass.dispatch(&bound.pipeline, &bound.bindings[0], &step, grid, || self.plan.squares_work(place));
-            }
-        })?;
+        let uses = [Use::SquaresW1, Use::SquaresW2];
+        self.gpu.encode(|pass| uses.iter().for_each(|of| self.dispatch(pass, *of, 0, &Step::default())))?;
         let mut squares = vec![0.0; models];
-        for ((_, parts), buffer) in self.penalty.iter().zip(&self.squares) {
-            let sums = floats(&self.gpu.read(buffer, parts * models as u64 * 4)?);
-            for (square, sums) in squares.iter_mut().zip(sums.chunks_exact(*parts as usize)) {
+        for (of, buffer) in uses.into_iter().zip(&self.squares) {
+            let parts = self.plan.grid(of, 0)[0] as usize;
+            let sums: Vec<f32> = self.gpu.read(buffer, (parts * models) as u64 * 4)?;
+            for (square, sums) in squares.iter_mut().zip(sums.chunks_exact(parts)) {
                 *square += sums.iter().copied().map(f64::from).sum::<f64>();
             }
         }
         Ok(squares)
     }
-}
-
-/// Little-endian bytes, aligned or not, as numbers.
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    bytemuck::pod_collect_to_vec(bytes)
 }

@@ -1,26 +1,13 @@
 //! What a profiled device writes down: when the host did what, how long every dispatch took on the GPU, which buffers
 //! were made.
 //!
-//! Off, it costs a lock that nobody else wants a phase, some 20 ns, and nothing a dispatch. On, dispatches are timed by the GPU's own
-//! clock where the adapter has timestamps. A stamp is taken when everything before it has ended, so a dispatch's time runs
-//! from the end of the one before it to its own end: launching it is included, two that overlap share the time that both
-//! run, and nothing is counted twice.
+//! When off, it costs one uncontended lock per host phase, and nothing per dispatch. When on, `pass` times the
+//! dispatches.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use wgpu::{BufferUsages, ComputePassDescriptor, ComputePassTimestampWrites, Features, SubmissionIndex};
-
-use super::context::Gpu;
-use super::kernel::Pipeline;
 use super::plan::Work;
-use crate::error::{Error, Result};
-use crate::gpu::kernels::Step;
-
-/// Stamps of a query set: the most that wgpu allows.
-const SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize;
-/// Bytes of a stamp.
-const STAMP: u64 = wgpu::QUERY_SIZE as u64;
 
 /// What the host does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,25 +91,25 @@ pub struct Clock {
 pub(crate) struct Recorder(Mutex<Option<State>>);
 
 #[derive(Debug)]
-struct State {
-    stamps: bool,
-    buffers: Vec<(&'static str, u64)>,
-    spans: Vec<Span>,
-    submissions: Vec<Resolved>,
+pub(super) struct State {
+    pub stamps: bool,
+    pub buffers: Vec<(&'static str, u64)>,
+    pub spans: Vec<Span>,
+    pub submissions: Vec<Timed>,
 }
 
 /// Stamps of a submission, in GPU memory.
 #[derive(Debug)]
-struct Resolved {
-    dispatches: Vec<(&'static str, Work)>,
+pub(super) struct Timed {
+    pub dispatches: Vec<(&'static str, Work)>,
     /// Whether each dispatch has a stamp before it and one after it; else the one after its predecessor is the one before.
-    pairs: bool,
-    stamps: usize,
-    buffer: wgpu::Buffer,
+    pub pairs: bool,
+    pub stamps: usize,
+    pub buffer: wgpu::Buffer,
 }
 
 impl Recorder {
-    fn state(&self) -> MutexGuard<'_, Option<State>> {
+    pub(super) fn state(&self) -> MutexGuard<'_, Option<State>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -147,201 +134,7 @@ impl Recorder {
         }
     }
 
-    fn stamps(&self) -> bool {
+    pub(super) fn stamps(&self) -> bool {
         self.state().as_ref().is_some_and(|state| state.stamps)
     }
-}
-
-impl Gpu {
-    /// Whether it can time dispatches.
-    pub fn has_timestamps(&self) -> bool {
-        self.device.features().contains(Features::TIMESTAMP_QUERY)
-    }
-
-    /// Starts to write down what happens; with `dispatches`, how long each takes as well, if it can be told.
-    pub fn record(&self, dispatches: bool) {
-        let stamps = dispatches && self.has_timestamps();
-        *self.recorder.state() = Some(State { stamps, buffers: vec![], spans: vec![], submissions: vec![] });
-    }
-
-    /// Stops, waits for the GPU and returns what was written down since [`Gpu::record`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Gpu`] if the device fails; [`Error::Internal`] if nothing was being recorded.
-    pub fn recorded(&self) -> Result<Recording> {
-        let state = self.recorder.state().take();
-        let state = state.ok_or_else(|| Error::Internal("nothing was being recorded".into()))?;
-        let submissions = state.submissions.iter().map(|resolved| self.dispatches(resolved)).collect::<Result<_>>()?;
-        Ok(Recording { buffers: state.buffers, spans: state.spans, submissions })
-    }
-
-    fn dispatches(&self, resolved: &Resolved) -> Result<Vec<Dispatch>> {
-        let stamps = self.nanoseconds(&resolved.buffer, resolved.stamps)?;
-        let timed = resolved.dispatches.iter().enumerate().map(|(i, &(kernel, work))| {
-            let first = if resolved.pairs { 2 * i } else { i };
-            Dispatch { kernel, work, start: stamps[first], end: stamps[first + 1] }
-        });
-        Ok(timed.collect())
-    }
-
-    fn nanoseconds(&self, buffer: &wgpu::Buffer, stamps: usize) -> Result<Vec<f64>> {
-        let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&self.read(buffer, stamps as u64 * STAMP)?);
-        let period = f64::from(self.queue.get_timestamp_period());
-        Ok(ticks.into_iter().map(|ticks| ticks as f64 * period).collect())
-    }
-
-    /// Compares the GPU's clock with the host's; `None` if the GPU has none.
-    pub fn clock(&self) -> Result<Option<Clock>> {
-        if !self.has_timestamps() {
-            return Ok(None);
-        }
-        let mut best: Option<Clock> = None;
-        for _ in 0..9 {
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            let mut stamps = Stamps::new(self, true);
-            stamps.pass(self, &mut encoder);
-            stamps.dispatches.push(("clock", Work::default()));
-            let resolved = stamps.resolve(self, &mut encoder)?;
-            let start = Instant::now();
-            self.wait(Some(&self.queue.submit([encoder.finish()])))?;
-            let trip = start.elapsed();
-            let gpu = self.nanoseconds(&resolved.buffer, 1)?[0];
-            let uncertainty = trip.as_secs_f64() / 2.0;
-            if best.is_none_or(|best| uncertainty < best.uncertainty) {
-                best = Some(Clock { host: start + trip / 2, gpu, uncertainty });
-            }
-        }
-        Ok(best)
-    }
-
-    /// Encodes a compute pass and submits it.
-    pub(crate) fn encode(&self, commands: impl FnOnce(&mut Pass<'_>)) -> Result<SubmissionIndex> {
-        let (buffer, resolved) = self.recorder.phase(Phase::Encode, || {
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            let mut pass = Pass::begin(self, &mut encoder);
-            commands(&mut pass);
-            let stamps = pass.stamps.take();
-            drop(pass);
-            let resolved = stamps.map(|stamps| stamps.resolve(self, &mut encoder)).transpose()?;
-            Ok::<_, Error>((encoder.finish(), resolved))
-        })?;
-        let submission = self.recorder.phase(Phase::Submit, || self.queue.submit([buffer]));
-        if let (Some(state), Some(resolved)) = (&mut *self.recorder.state(), resolved) {
-            state.submissions.push(resolved);
-        }
-        self.check()?;
-        Ok(submission)
-    }
-}
-
-/// A compute pass whose dispatches are timed if the device records.
-pub(crate) struct Pass<'a> {
-    gpu: &'a Gpu,
-    encoder: &'a mut wgpu::CommandEncoder,
-    /// The one pass of all dispatches; none where stamps can only be taken at the ends of passes, a pass a dispatch.
-    open: Option<wgpu::ComputePass<'static>>,
-    stamps: Option<Stamps>,
-}
-
-impl<'a> Pass<'a> {
-    fn begin(gpu: &'a Gpu, encoder: &'a mut wgpu::CommandEncoder) -> Self {
-        let inside = gpu.device.features().contains(Features::TIMESTAMP_QUERY_INSIDE_PASSES);
-        let mut stamps = gpu.recorder.stamps().then(|| Stamps::new(gpu, !inside));
-        let mut open = (stamps.is_none() || inside)
-            .then(|| encoder.begin_compute_pass(&ComputePassDescriptor::default()).forget_lifetime());
-        if let (Some(stamps), Some(pass)) = (&mut stamps, &mut open) {
-            stamps.inside(gpu, pass);
-        }
-        Self { gpu, encoder, open, stamps }
-    }
-
-    /// Encodes one dispatch of `grid` workgroups; `work` is asked for if it is timed.
-    pub fn dispatch(
-        &mut self,
-        pipeline: &Pipeline,
-        bindings: &wgpu::BindGroup,
-        step: &Step,
-        grid: [u32; 3],
-        work: impl FnOnce() -> Work,
-    ) {
-        match (&mut self.open, &mut self.stamps) {
-            (Some(pass), stamps) => {
-                pipeline.dispatch(pass, bindings, step, grid);
-                if let Some(stamps) = stamps {
-                    stamps.inside(self.gpu, pass);
-                    stamps.dispatches.push((pipeline.name(), work()));
-                }
-            }
-            (None, Some(stamps)) => {
-                pipeline.dispatch(&mut stamps.pass(self.gpu, self.encoder), bindings, step, grid);
-                stamps.dispatches.push((pipeline.name(), work()));
-            }
-            (None, None) => unreachable!("a pass without stamps is begun at once"),
-        }
-    }
-}
-
-/// Stamps of a submission that is being encoded.
-struct Stamps {
-    sets: Vec<wgpu::QuerySet>,
-    taken: usize,
-    pairs: bool,
-    dispatches: Vec<(&'static str, Work)>,
-}
-
-impl Stamps {
-    fn new(gpu: &Gpu, pairs: bool) -> Self {
-        Self { sets: vec![set(gpu)], taken: 0, pairs, dispatches: vec![] }
-    }
-
-    /// The places of `count` further stamps, a divisor of a set's size, so that they are in one set.
-    fn take(&mut self, gpu: &Gpu, count: usize) -> (&wgpu::QuerySet, u32) {
-        let (which, place) = (self.taken / SET, self.taken % SET);
-        if which == self.sets.len() {
-            self.sets.push(set(gpu));
-        }
-        self.taken += count;
-        (&self.sets[which], place as u32)
-    }
-
-    fn inside(&mut self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>) {
-        let (set, place) = self.take(gpu, 1);
-        pass.write_timestamp(set, place);
-    }
-
-    /// A pass with a stamp at each end.
-    fn pass(&mut self, gpu: &Gpu, encoder: &mut wgpu::CommandEncoder) -> wgpu::ComputePass<'static> {
-        let (query_set, place) = self.take(gpu, 2);
-        let timestamp_writes = Some(ComputePassTimestampWrites {
-            query_set,
-            beginning_of_pass_write_index: Some(place),
-            end_of_pass_write_index: Some(place + 1),
-        });
-        encoder.begin_compute_pass(&ComputePassDescriptor { label: None, timestamp_writes }).forget_lifetime()
-    }
-
-    fn resolve(self, gpu: &Gpu, encoder: &mut wgpu::CommandEncoder) -> Result<Resolved> {
-        let buffer = gpu.scoped("timestamps", || {
-            gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("timestamps"),
-                size: self.taken.max(1) as u64 * STAMP,
-                usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
-                mapped_at_creation: false,
-            })
-        })?;
-        for (i, set) in self.sets.iter().enumerate() {
-            let stamps = (self.taken - i * SET).min(SET) as u32;
-            encoder.resolve_query_set(set, 0..stamps, &buffer, (i * SET) as u64 * STAMP);
-        }
-        Ok(Resolved { dispatches: self.dispatches, pairs: self.pairs, stamps: self.taken, buffer })
-    }
-}
-
-fn set(gpu: &Gpu) -> wgpu::QuerySet {
-    gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
-        label: Some("timestamps"),
-        ty: wgpu::QueryType::Timestamp,
-        count: SET as u32,
-    })
 }

@@ -11,19 +11,22 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::cache;
+use super::adapter::AdapterInfo;
 use super::context::Gpu;
+use super::kernels::Kernel;
 use super::plan::{Plan, Tuning};
 use super::{GpuEngine, Options};
 use crate::config::spec::Feed;
-use crate::data::{Dataset, Standardisation, hex};
-use crate::engine::{Chunk, Engine, Job};
+use crate::data::batches::Batches;
+use crate::data::{Dataset, Standardisation};
+use crate::engine::{Chunks, Engine, Job};
 use crate::error::Result;
-use crate::gpu::kernels::Kernel;
 use crate::model::params::Params;
+use crate::util::digest::hex;
+use crate::util::files;
 
-/// Steps of a measurement: 1 ms of an H100's time for one model, 10 ms for thirty.
-const STEPS: usize = 60;
+/// Steps of a measurement.
+const STEPS: u64 = 60;
 /// Measurements of a tuning, of which the fastest counts: the others were disturbed.
 const REPEATS: usize = 4;
 
@@ -32,7 +35,7 @@ pub fn tuning(gpu: &Arc<Gpu>, job: &Job) -> Result<Option<Tuning>> {
     if gpu.is_software() {
         return Ok(None);
     }
-    let path = cache::path("tuning.json");
+    let path = dirs::cache_dir().map(|folder| folder.join("cyclone").join("tuning.json"));
     let key = key(gpu, job);
     let mut known = path.as_deref().map(read).unwrap_or_default();
     if let Some(tuning) = known.get(&key) {
@@ -41,7 +44,7 @@ pub fn tuning(gpu: &Arc<Gpu>, job: &Job) -> Result<Option<Tuning>> {
     let best = measure(gpu, job)?;
     if let Some(path) = path {
         known.insert(key, best);
-        // A cache that cannot be written costs a second at the next start, and is not worth a word.
+        // A file that cannot be written costs the same measurement at the next start, and is not worth a word.
         let _ = write(&path, &known);
     }
     Ok(Some(best))
@@ -51,7 +54,7 @@ pub fn tuning(gpu: &Arc<Gpu>, job: &Job) -> Result<Option<Tuning>> {
 fn key(gpu: &Gpu, job: &Job) -> String {
     let files = Kernel::ALL.into_iter().flat_map(Kernel::files);
     let shaders = hex(&files.fold(Sha256::new(), |hash, (_, text)| hash.chain_update(text)).finalize()[..8]);
-    let super::AdapterInfo { name, backend, driver, .. } = &gpu.info;
+    let AdapterInfo { name, backend, driver, .. } = &gpu.info;
     let Job { model, batch_size, shuffles, .. } = job;
     let shape = [model.inputs, model.hidden, model.classes, job.models(), *batch_size, *shuffles];
     format!("{} {shaders} {name} {backend} {driver} {shape:?}", env!("CARGO_PKG_VERSION"))
@@ -63,7 +66,8 @@ fn read(path: &Path) -> BTreeMap<String, Tuning> {
 }
 
 fn write(path: &Path, known: &BTreeMap<String, Tuning>) -> std::io::Result<()> {
-    cache::write(path, &serde_json::to_vec_pretty(known)?)
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    files::replace(&files::System, path, &serde_json::to_vec_pretty(known)?)
 }
 
 /// The fastest tuning that fits.
@@ -82,12 +86,12 @@ fn measure(gpu: &Arc<Gpu>, job: &Job) -> Result<Tuning> {
         let options = Options { feed: Feed::Resident, tuning: Some(tuning), ..Options::default() };
         let mut engine = GpuEngine::new(gpu.clone(), job, dataset.clone(), &standardisation, &options)?;
         engine.load(&vec![Params::init(&job.model, 0); job.models()])?;
-        let rows: Vec<u32> = (0..images as u32).cycle().take(images * STEPS).collect();
-        let lengths = vec![job.batch_size as u32; STEPS];
-        let rates = vec![1e-3; STEPS * job.models()];
+        let batches = Batches::new((0..images as u32).collect(), job.batch_size, vec![0; job.shuffles]);
+        let mut chunks = Chunks::new(batches, job.models(), |_, _| 1e-3);
+        let chunk = chunks.steps(0..STEPS);
         for repeat in 0..=REPEATS {
             let start = Instant::now();
-            engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+            engine.train(&chunk)?;
             engine.losses()?;
             // The first is the driver's: it still compiles and allocates.
             if repeat > 0 && best.is_none_or(|(fastest, _)| start.elapsed() < fastest) {

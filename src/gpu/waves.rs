@@ -106,6 +106,10 @@ impl Engine for Waves {
         self.all(|engine| engine.evaluate(rows))
     }
 
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        self.all(|engine| engine.logits(rows))
+    }
+
     fn squares(&mut self) -> Result<Vec<f64>> {
         self.all(GpuEngine::squares)
     }

@@ -1,6 +1,7 @@
-//! Networks: their shapes, tensors and initial values. Both engines, the records and the referee use it.
+//! Networks: their shapes, tensors and initial values, for both engines, the records and the referee.
 
 pub use shape::ModelSpec;
 
 pub mod params;
+pub mod reference;
 mod shape;

@@ -1,4 +1,4 @@
-//! The table of a network's named tensors, and their values on the host.
+//! The named tensors of a network, and their values on the host.
 
 use rand::distr::Distribution;
 use rand_distr::StandardNormal;
@@ -6,40 +6,26 @@ use rand_distr::StandardNormal;
 use crate::model::ModelSpec;
 use crate::util::random::{Purpose, stream};
 
-/// How a tensor's values are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Init {
-    /// Normal with mean 0 and standard deviation 1/√fan-in.
-    Normal,
-    /// All zero.
-    Zero,
-}
-
 /// A named tensor, stored as `[rows, columns]`, row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tensor {
-    /// The name PyTorch gives it. PyTorch stores a weight as `[out, in]`, the transpose of what is stored here.
+    /// Its name in PyTorch, which stores a weight as `[out, in]`, the transpose of the layout here.
     pub name: &'static str,
     /// Fan-in of a weight; 1 for a bias.
     pub rows: usize,
     /// Units of the layer.
     pub columns: usize,
-    /// How it starts.
-    pub init: Init,
+    /// Whether it is a weight, which is penalised and starts from random values, or a bias, which starts from 0.
+    pub is_weight: bool,
 }
 
 impl Tensor {
-    /// A weight is penalised and has two dimensions; a bias neither.
-    pub fn is_weight(&self) -> bool {
-        self.init == Init::Normal
-    }
-
     /// Number of values.
     pub fn len(&self) -> usize {
         self.rows * self.columns
     }
 
-    /// Whether it has no values; never so in a checked shape.
+    /// Whether it has no values, which a checked shape rules out.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -54,18 +40,18 @@ pub const W2: usize = 2;
 /// Place of `b2 [C]` in the table.
 pub const B2: usize = 3;
 
-/// THE table: everything that allocates, checks or saves tensors reads it.
+/// The table of tensors, for everything that allocates, checks or saves them.
 pub fn tensors(spec: &ModelSpec) -> [Tensor; 4] {
     let ModelSpec { inputs, hidden, classes } = *spec;
     [
-        Tensor { name: "fc1.weight", rows: inputs, columns: hidden, init: Init::Normal },
-        Tensor { name: "fc1.bias", rows: 1, columns: hidden, init: Init::Zero },
-        Tensor { name: "fc2.weight", rows: hidden, columns: classes, init: Init::Normal },
-        Tensor { name: "fc2.bias", rows: 1, columns: classes, init: Init::Zero },
+        Tensor { name: "fc1.weight", rows: inputs, columns: hidden, is_weight: true },
+        Tensor { name: "fc1.bias", rows: 1, columns: hidden, is_weight: false },
+        Tensor { name: "fc2.weight", rows: hidden, columns: classes, is_weight: true },
+        Tensor { name: "fc2.bias", rows: 1, columns: classes, is_weight: false },
     ]
 }
 
-/// One network's values on the host, in the table's order and layout.
+/// The parameters of a network on the host, in the order and layout of [`tensors`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Params {
     /// The shape.
@@ -75,20 +61,19 @@ pub struct Params {
 }
 
 impl Params {
-    /// Fresh values from `seed`: the same bits for both engines, drawn here once.
+    /// Initial values from `seed`, with the same bits for both engines: weights are normal with standard deviation
+    /// 1/√fan-in, biases 0.
     pub fn init(spec: &ModelSpec, seed: u64) -> Self {
         let mut index = 0;
         let values = tensors(spec).map(|tensor| {
             let mut generator = stream(seed, Purpose::Weights, index);
             index += 1;
-            match tensor.init {
-                Init::Zero => vec![0.0; tensor.len()],
-                Init::Normal => {
-                    let deviation = 1.0 / (tensor.rows as f64).sqrt();
-                    let mut draw = || -> f64 { StandardNormal.sample(&mut generator) };
-                    (0..tensor.len()).map(|_| (draw() * deviation) as f32).collect()
-                }
+            if !tensor.is_weight {
+                return vec![0.0; tensor.len()];
             }
+            let deviation = 1.0 / (tensor.rows as f64).sqrt();
+            let mut draw = || -> f64 { StandardNormal.sample(&mut generator) };
+            (0..tensor.len()).map(|_| (draw() * deviation) as f32).collect()
         });
         Self { spec: *spec, values }
     }
@@ -104,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
+    fn the_same_seed_gives_the_same_bits_and_another_seed_gives_other_bits() {
         let spec = ModelSpec { inputs: 7, hidden: 5, classes: 3 };
         assert_eq!(Params::init(&spec, 1), Params::init(&spec, 1));
         assert_ne!(Params::init(&spec, 1), Params::init(&spec, 2));
@@ -117,7 +102,7 @@ mod tests {
         let n = params.values[W1].len() as f64;
         let mean = params.values[W1].iter().map(|&w| f64::from(w)).sum::<f64>() / n;
         let variance = params.values[W1].iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / n - mean * mean;
-        // 153,600 draws: the mean's deviation is 4.6e-5, the relative one of the variance 3.6e-3; five of each allowed.
+        // 153,600 draws: the standard error of the mean is 4.6e-5, the relative one of the variance 3.6e-3; five are allowed.
         approx::assert_abs_diff_eq!(mean, 0.0, epsilon = 2.3e-4);
         approx::assert_relative_eq!(variance * 3072.0, 1.0, max_relative = 1.8e-2);
         assert!(params.values[B1].iter().chain(&params.values[B2]).all(|&b| b == 0.0));

@@ -17,8 +17,8 @@ pub struct ModelSpec {
 }
 
 impl ModelSpec {
-    /// Largest `H` accepted: weights of 2²⁴ units would take 192 GiB, more than any one device's memory. The device's
-    /// own limits are checked later, in [`crate::gpu`].
+    /// Largest `H`: the weights of 2²⁴ units take 192 GiB, more than the memory of any device. The limits of the device
+    /// itself are checked in [`crate::gpu`].
     pub const MAX_HIDDEN: usize = 1 << 24;
 
     /// A checked shape: every size at least 1, `H` at most [`Self::MAX_HIDDEN`].
@@ -29,13 +29,13 @@ impl ModelSpec {
         }
         if hidden > Self::MAX_HIDDEN {
             return Err(Error::Usage(format!(
-                "--hidden {hidden}: expected 1 to {most} hidden units; this many would need {} of weights",
+                "--hidden {hidden}: expected 1 to {most} hidden units; the weights would take {}",
                 bytes((inputs as u128 + 1 + classes as u128) * hidden as u128 * 4),
             )));
         }
         if inputs == 0 || classes < 2 {
             return Err(Error::Usage(format!(
-                "{inputs} inputs and {classes} classes: a classifier needs at least 1 input and 2 classes"
+                "{inputs} inputs and {classes} classes: expected at least 1 input and 2 classes"
             )));
         }
         Ok(Self { inputs, hidden, classes })

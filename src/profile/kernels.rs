@@ -1,9 +1,9 @@
-//! Dispatches on the GPU's clock, summed up by kernel.
+//! Times of dispatches on the GPU's clock, by kernel.
 
 use serde::Serialize;
 
 use super::ceilings::Ceilings;
-use super::sample::median;
+use super::sample::Sample;
 use crate::gpu::recorder::Dispatch;
 
 /// All dispatches of one kernel.
@@ -11,41 +11,41 @@ use crate::gpu::recorder::Dispatch;
 pub struct KernelTime {
     /// Its name.
     pub kernel: &'static str,
-    /// How often it ran.
+    /// Number of dispatches.
     pub dispatches: usize,
     /// The median dispatch, in seconds.
     pub median_seconds: f64,
     /// All dispatches together, in seconds.
     pub seconds: f64,
-    /// Of the time of all kernels, 0 to 1.
+    /// Share of the time of all kernels, 0 to 1.
     pub share: f64,
-    /// Operations a second.
+    /// Operations per second.
     pub flops_per_second: f64,
-    /// Bytes a second, each tensor counted once a dispatch.
+    /// Bytes per second, counting each tensor once a dispatch.
     pub bytes_per_second: f64,
-    /// Operations a second as a share of the device's most.
+    /// Share of the device's peak operations per second.
     pub of_flops: f64,
-    /// Bytes a second as a share of the device's most. Above 1 where tensors stay in the GPU's caches.
+    /// Share of the device's peak bytes per second; above 1 if tensors stay in the GPU's caches.
     pub of_bytes: f64,
 }
 
-/// What the GPU's clock says about a run.
+/// A run on the GPU's clock.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GpuTime {
-    /// Steps, or batches of an evaluation.
+    /// Steps, or images of an evaluation.
     pub steps: u64,
-    /// By kernel, in the order in which a step runs them.
+    /// By kernel, in the order of a step.
     pub kernels: Vec<KernelTime>,
     /// Seconds of all dispatches.
     pub busy_seconds: f64,
-    /// Seconds from the first one's start to the last one's end.
+    /// Seconds from the start of the first to the end of the last.
     pub span_seconds: f64,
-    /// The longest time between two submissions, in seconds: the GPU had nothing to do.
+    /// The longest gap between two submissions, in seconds, when the GPU was idle.
     pub longest_gap_seconds: f64,
 }
 
 impl GpuTime {
-    /// Of some submissions; `None` if nothing was timed.
+    /// Sums up submissions; `None` if nothing was timed.
     pub fn of(submissions: &[Vec<Dispatch>], steps: u64, ceilings: &Ceilings) -> Option<Self> {
         let all = || submissions.iter().flatten();
         let (first, last) = (all().next()?, all().last()?);
@@ -57,17 +57,17 @@ impl GpuTime {
             }
         }
         let kernels = names.into_iter().map(|kernel| {
-            let times: Vec<_> = all().filter(|dispatch| dispatch.kernel == kernel).map(seconds).collect();
-            let work = all().filter(|dispatch| dispatch.kernel == kernel).map(|dispatch| dispatch.work);
-            let (flops, bytes) =
-                work.fold((0.0, 0.0), |(flops, bytes), work| (flops + work.flops as f64, bytes + work.bytes as f64));
+            let of_kernel = || all().filter(|dispatch| dispatch.kernel == kernel);
+            let times: Vec<_> = of_kernel().map(seconds).collect();
+            let flops = of_kernel().map(|dispatch| dispatch.work.flops as f64).sum::<f64>();
+            let bytes = of_kernel().map(|dispatch| dispatch.work.bytes as f64).sum::<f64>();
             let sum: f64 = times.iter().sum();
-            // A clock of coarse ticks can give 0 for a short kernel; a rate is not known then.
+            // A coarse clock may give 0 for a short kernel, whose rate is then unknown.
             let rate = |amount: f64| if sum > 0.0 { amount / sum } else { 0.0 };
             KernelTime {
                 kernel,
                 dispatches: times.len(),
-                median_seconds: median(times),
+                median_seconds: Sample::new(times).median(),
                 seconds: sum,
                 share: if busy_seconds > 0.0 { sum / busy_seconds } else { 0.0 },
                 flops_per_second: rate(flops),

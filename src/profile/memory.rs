@@ -1,9 +1,8 @@
-//! The process's memory.
+//! Peak memory of the process.
 
 use std::fs;
 
-/// Most bytes of memory that the process has held at once; `None` where the system does not tell. Linux does, in
-/// `/proc/self/status`.
+/// Peak resident memory of the process in bytes; `None` on systems without `/proc/self/status`, which is Linux's.
 pub fn peak() -> Option<u64> {
     parse(&fs::read_to_string("/proc/self/status").ok()?)
 }
@@ -19,7 +18,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn the_peak_is_that_of_the_resident_memory() {
+    fn the_peak_is_that_of_resident_memory() {
         assert_eq!(parse("VmPeak:\t  900 kB\nVmHWM:\t   12345 kB\nVmRSS:\t  11 kB\n"), Some(12345 * 1024));
         assert_eq!(parse("VmPeak:\t  900 kB\n"), None);
     }

@@ -1,14 +1,14 @@
-//! Where the time goes: steps and evaluations of each device, its kernels against what it can do at most, the host's
-//! phases, memory, start-up.
+//! Where the time of a training goes, for `cyclone profile`: steps, evaluations, kernels, host phases, memory, start-up.
 //!
-//! Check, then time: every timed run starts from the same weights as an untimed one and must end with its bits. Ceilings
-//! are measured on the same device in the same run, so shares do not depend on anybody's data sheet. A figure that was not
-//! measured is not shown.
+//! Check, then time: a timed run starts from the same weights as an untimed one and must end with the same bits. The
+//! device's ceilings are measured in the same run, so shares do not depend on a data sheet. Only measured figures are
+//! shown.
 
 mod ceilings;
 mod device;
 mod kernels;
 mod memory;
+mod options;
 pub mod products;
 pub mod sample;
 pub mod sweep;
@@ -23,84 +23,25 @@ use serde::Serialize;
 pub use ceilings::Ceilings;
 pub use device::{Evaluated, HostPhase, Profile, StartUp};
 pub use kernels::{GpuTime, KernelTime};
+pub use options::Options;
 pub use throughput::Throughput;
 pub use workload::{Run, Workload};
 
-use crate::config::device::Choice;
-use crate::config::spec::Feed;
-use crate::data::spec::Source;
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
+use device::Opening;
 use products::Product;
-use sweep::{Axis, Sweep};
+use sweep::Sweep;
 use trace::Trace;
 
-/// What to profile.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// On which devices; none stands for the best real GPU, if there is one, and the CPU engine.
-    pub devices: Vec<Choice>,
-    /// The images.
-    pub source: Source,
-    /// How images reach a GPU.
-    pub feed: Feed,
-    /// `H`.
-    pub hidden: usize,
-    /// `B`.
-    pub batch_size: usize,
-    /// `M`.
-    pub models: usize,
-    /// Steps of a repetition; none stands for an epoch, or fewer if that would take long.
-    pub steps: Option<u64>,
-    /// Repetitions.
-    pub repeats: usize,
-    /// What to vary.
-    pub sweeps: Vec<Axis>,
-    /// Whether to use the GPU's own clock where it has one.
-    pub timestamps: bool,
-}
-
-impl Options {
-    fn check(&self) -> Result<()> {
-        let numbers = [
-            ("--steps", self.steps.unwrap_or(1)),
-            ("--repeats", self.repeats as u64),
-            ("--batch-size", self.batch_size as u64),
-            ("--models", self.models as u64),
-        ];
-        if let Some((flag, _)) = numbers.iter().find(|(_, number)| *number == 0) {
-            return Err(Error::Usage(format!("{flag} 0: expected 1 or more")));
-        }
-        // The size of CIFAR-10's images, which every data set here has.
-        ModelSpec::new(3072, self.hidden, 10).map(drop)
-    }
-
-    /// Opens the devices; each with the seconds that took.
-    fn open(&self) -> Result<Vec<(Device, f64)>> {
-        let open = |choice: &Choice| {
-            let start = Instant::now();
-            let mut device = Device::open(choice)?;
-            device.feed = self.feed;
-            Ok((device, start.elapsed().as_secs_f64()))
-        };
-        if !self.devices.is_empty() {
-            return self.devices.iter().map(open).collect();
-        }
-        let best = open(&Choice::Auto)?;
-        let cpu = best.0.gpu().map(|_| open(&Choice::Cpu)).transpose()?;
-        Ok([Some(best), cpu].into_iter().flatten().collect())
-    }
-}
-
-/// What came out.
+/// The figures of a profile.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// This program's.
+    /// Version of this program.
     pub version: &'static str,
-    /// The images' name.
+    /// Name of the data set.
     pub data: String,
-    /// How many of them are trained on.
+    /// Training images.
     pub images: usize,
     /// `D → H → C`.
     pub model: ModelSpec,
@@ -108,25 +49,21 @@ pub struct Report {
     pub batch_size: usize,
     /// `M`.
     pub models: usize,
-    /// One a device, in the order in which they were asked for.
+    /// One for each device, in the order of the flags.
     pub devices: Vec<Profile>,
-    /// How cost grows.
+    /// How the cost grows with a size.
     pub sweeps: Vec<Sweep>,
-    /// Most bytes of memory that the process ever held, if the system tells.
+    /// Peak memory of the process in bytes, if the system says.
     pub peak_memory: Option<u64>,
-    /// What to know before believing the figures, and what to do about it.
+    /// Why the figures may be unreliable, and what to do about it.
     pub warnings: Vec<String>,
 }
 
-/// Profiles what `options` says. `started` is the process's start; `note` is told what a user should know meanwhile.
-///
-/// # Errors
-///
-/// [`Error::CheckFailed`] if a timed run gives other bits than an untimed one; the data's and the devices' own.
+/// Profiles each device. `started` is the start of the process; `note` shows notices to the user.
 pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> Result<(Report, Trace)> {
     options.check()?;
     let before = started.elapsed().as_secs_f64();
-    // As a training starts: a driver and a disk take their time, and do not wait for each other.
+    // Both at once, as in a training: neither the driver nor the disk waits for the other.
     let (devices, workload) = rayon::join(
         || options.open(),
         || Workload::open(&options.source, options.hidden, options.batch_size, options.models),
@@ -140,9 +77,8 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
     }
     let (mut devices, mut profiles) = (Vec::new(), Vec::new());
     for (device, open) in opened {
-        let start_up = StartUp { before, data, open, ..StartUp::default() };
-        let profile = device::profile(&device, &workload, options, start_up, &mut trace, &mut warnings)?;
-        profiles.push(profile);
+        let opening = Opening { before, images: data[0], statistics: data[1], device: open };
+        profiles.push(device::profile(&device, &workload, options, &opening, &mut trace, &mut warnings)?);
         devices.push(device);
     }
     let mut sweeps = Vec::new();
@@ -165,11 +101,7 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
     Ok((report, trace))
 }
 
-/// Times the first layer's products on each GPU asked for; checked before they are timed.
-///
-/// # Errors
-///
-/// [`Error::CheckFailed`] for a wrong product, [`Error::Usage`] if none of the devices is a GPU.
+/// Checks, then times the first layer's products on each GPU. [`Error::Usage`] if no device is a GPU.
 pub fn matrix_products(options: &Options, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
     let mut all = Vec::new();
     for (device, _) in options.open()? {

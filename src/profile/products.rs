@@ -1,35 +1,32 @@
-//! The first layer's products as matrix products: large and square, where a vendor's library can be compared, and the
-//! skinny ones of this work. Each is checked against f64 before it is timed.
+//! The first layer's matrix products: large square ones, to compare with a vendor's library, and the skinny ones of this
+//! network. Each is checked against f64, then timed.
 
 use serde::Serialize;
 
 use super::ceilings::Ceilings;
 use super::sample::{self, Sample};
-use crate::engine::Job;
 use crate::error::{Error, Result};
-use crate::gpu::kernel::Pipeline;
-use crate::gpu::kernels::{Kernel, Shaders};
-use crate::gpu::plan::{Plan, Tuning};
-use crate::gpu::{Gpu, buffer};
-use crate::model::ModelSpec;
+use crate::gpu::Gpu;
+use crate::gpu::kernels::{Shaders, Use};
+use crate::gpu::plan::Tuning;
 use crate::verify::kernels::{Case, Kind, Shape};
-use crate::verify::launch::Launch;
+use crate::verify::launch::{Launch, Prepared};
 
-/// The sides `n` of the products that libraries publish figures of.
+/// Sides `n` of the square products, sizes that libraries publish figures for.
 const SIDES: [usize; 3] = [1024, 2048, 4096];
-/// The same for a software adapter, some thousand times slower.
+/// The same on a software adapter.
 const SIDES_SOFTWARE: [usize; 2] = [128, 256];
-/// `M` of this work's products, 100 × 3,072 × 50·M.
+/// `M` of the skinny products, 100 × 3,072 × 50·M.
 const MODELS: [usize; 3] = [1, 10, 30];
 
-/// A product that was right, and its time.
+/// A correct product, and its time.
 #[derive(Clone, Debug, Serialize)]
 pub struct Product {
     /// The GPU.
     pub device: String,
-    /// The kernel: `X·W1` or `Xᵀ·dhidden`, with all that it does beside.
+    /// The kernel, which does more than its product `X·W1` or `Xᵀ·dhidden`.
     pub kernel: &'static str,
-    /// How its work was cut.
+    /// How its work is divided.
     pub tuning: String,
     /// `B`.
     pub batch_size: usize,
@@ -41,9 +38,9 @@ pub struct Product {
     pub error: f64,
     /// Seconds of a dispatch.
     pub seconds: Sample,
-    /// Operations a second.
+    /// Operations per second.
     pub flops_per_second: f64,
-    /// The same as a share of the device's most.
+    /// Share of the device's peak.
     pub of_flops: f64,
 }
 
@@ -62,12 +59,12 @@ pub fn products(gpu: &Gpu, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
     for shape in sides.iter().map(|&n| square(n)).chain(models.iter().map(|&m| skinny(m))) {
         // `forward` in each of its tunings; `update` alone, and with the next step's product where that is of use.
         let split = Tuning::ALL.into_iter().filter(|tuning| !tuning.fused);
-        let forward = split.map(|tuning| (Kernel::Forward, tuning));
-        let update = Tuning::ALL[..2].iter().map(|tuning| (Kernel::Update, *tuning));
-        for (kernel, tuning) in forward.chain(update) {
-            match product(gpu, kernel, tuning, shape, &ceilings) {
-                // A shape that does not fit is no reason to leave out the others.
-                Err(Error::Usage(why)) => note(&format!("{} {tuning} left out: {why}", kernel.name())),
+        let forward = split.map(|tuning| (Use::Forward, tuning));
+        let update = [(Use::FusedUpdate, Tuning::ALL[0]), (Use::Update, Tuning::ALL[1])];
+        for (of, tuning) in forward.chain(update) {
+            match product(gpu, of, tuning, shape, &ceilings) {
+                // A shape that does not fit does not stop the others.
+                Err(Error::Usage(why)) => note(&format!("{} {tuning} left out: {why}", of.kernel().name())),
                 product => products.push(product?),
             }
         }
@@ -75,8 +72,8 @@ pub fn products(gpu: &Gpu, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
     Ok(products)
 }
 
-fn product(gpu: &Gpu, kernel: Kernel, tuning: Tuning, shape: Shape, ceilings: &Ceilings) -> Result<Product> {
-    let case = Case { kernel, shape, kind: Kind::Random, train: true, tuning };
+fn product(gpu: &Gpu, of: Use, tuning: Tuning, shape: Shape, ceilings: &Ceilings) -> Result<Product> {
+    let case = Case { of, shape, kind: Kind::Random, tuning };
     let launch = case.launch(&gpu.limits)?;
     let launched = launch.run(gpu, &Shaders::default())?;
     if let Some((what, outcome)) = launched.outcomes.iter().find(|(_, outcome)| !outcome.passed()) {
@@ -84,15 +81,11 @@ fn product(gpu: &Gpu, kernel: Kernel, tuning: Tuning, shape: Shape, ceilings: &C
     }
     let error = launched.outcomes.iter().map(|(_, outcome)| outcome.share()).fold(0.0, f64::max);
     let seconds = time(gpu, &launch)?;
-    let Shape { d, h, c, m, b, .. } = shape;
-    let job = Job { model: ModelSpec::new(d, h, c)?, decay: vec![0.0; m], batch_size: b, shuffles: 1 };
-    let plan = Plan::new(&job, &gpu.limits, gpu.is_software(), Some(tuning))?;
-    let next = if kernel == Kernel::Update && tuning.fused { launch.step.next_rows } else { 0 };
-    let work = plan.work(kernel, b as u64, true, next.into());
-    let flops_per_second = work.flops as f64 / seconds.median();
+    let Shape { d, h, m, b, .. } = shape;
+    let flops_per_second = launch.work.flops as f64 / seconds.median();
     Ok(Product {
         device: gpu.info.name.clone(),
-        kernel: kernel.name(),
+        kernel: of.kernel().name(),
         tuning: tuning.to_string(),
         batch_size: b,
         inputs: d,
@@ -105,13 +98,6 @@ fn product(gpu: &Gpu, kernel: Kernel, tuning: Tuning, shape: Shape, ceilings: &C
 }
 
 fn time(gpu: &Gpu, launch: &Launch) -> Result<Sample> {
-    let pipeline = Pipeline::new(gpu, &Shaders::default(), launch.kernel, &launch.constants)?;
-    let mut buffers = Vec::new();
-    for tensor in &launch.tensors {
-        let made = buffer(gpu, tensor.name, tensor.words.len() as u64 * 4)?;
-        gpu.queue.write_buffer(&made, 0, bytemuck::cast_slice(&tensor.words));
-        buffers.push(made);
-    }
-    let bindings = pipeline.bind(gpu, &buffers.iter().collect::<Vec<_>>())?;
+    let Prepared { pipeline, bindings, .. } = launch.prepare(gpu, &Shaders::default())?;
     sample::dispatch(gpu, |pass| pipeline.dispatch(pass, &bindings, &launch.step, launch.grid))
 }

@@ -1,4 +1,4 @@
-//! Repeated timings, and how far apart they are.
+//! Repeated timings, their median and spread.
 
 use std::time::{Duration, Instant};
 
@@ -7,40 +7,45 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::gpu::Gpu;
 
-/// Repetitions of a dispatch go on until a submission takes so long: then its fixed cost, which is subtracted, is small.
+/// Dispatches are added to a submission until it takes this long, so that its fixed cost, which is subtracted, is small.
 const SUBMISSION: Duration = Duration::from_millis(20);
-/// Most dispatches of one submission.
+/// Most dispatches in a submission.
 const DISPATCHES: u32 = 4096;
 /// Submissions timed.
 const SAMPLES: usize = 5;
 
-/// The same thing timed some times.
+/// Timings of the same work.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Sample {
-    /// Seconds of each time, in ascending order; never empty.
+    /// Seconds, in ascending order.
     seconds: Vec<f64>,
 }
 
 impl Sample {
-    /// Of at least one timing; `None` without any.
-    pub fn new(mut seconds: Vec<f64>) -> Option<Self> {
+    /// A sample of timings.
+    ///
+    /// # Panics
+    ///
+    /// Without any.
+    pub fn new(mut seconds: Vec<f64>) -> Self {
+        assert!(!seconds.is_empty(), "something was timed");
         seconds.sort_by(f64::total_cmp);
-        (!seconds.is_empty()).then_some(Self { seconds })
+        Self { seconds }
     }
 
-    /// The one in the middle; of an even number, the larger of the two.
+    /// The middle one; of an even number, the larger of the middle two.
     pub fn median(&self) -> f64 {
         self.seconds[self.seconds.len() / 2]
     }
 
-    /// The largest less the smallest, as a share of the median.
+    /// Largest minus smallest, as a share of the median.
     pub fn spread(&self) -> f64 {
         (self.seconds[self.seconds.len() - 1] - self.seconds[0]) / self.median()
     }
 }
 
-/// Seconds of one dispatch, by the host's clock: of many in one submission, less those of an empty one.
+/// Seconds of a dispatch, by the host's clock: those of a submission of many, minus those of an empty one, divided.
 pub fn dispatch(gpu: &Gpu, dispatch: impl Fn(&mut wgpu::ComputePass<'_>)) -> Result<Sample> {
     let submission = |count: u32| -> Result<f64> {
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -50,16 +55,16 @@ pub fn dispatch(gpu: &Gpu, dispatch: impl Fn(&mut wgpu::ComputePass<'_>)) -> Res
         }
         let commands = encoder.finish();
         let start = Instant::now();
-        gpu.wait(Some(&gpu.queue.submit([commands])))?;
+        gpu.finish([commands])?;
         Ok(start.elapsed().as_secs_f64())
     };
-    // A stall of the machine's only ever adds time: the least of some timings decides how many dispatches are enough, and
-    // the least of some empty submissions is their fixed cost.
+    // Stalls only add time, so the shortest timing decides how many dispatches are enough, and the shortest empty
+    // submission is the fixed cost.
     let least = |count: u32| -> Result<f64> {
         let seconds = (0..SAMPLES).map(|_| submission(count)).collect::<Result<Vec<_>>>()?;
         Ok(seconds.into_iter().fold(f64::INFINITY, f64::min))
     };
-    // The first use of a pipeline is not like the others.
+    // The first use of a pipeline is slower than the others.
     submission(1)?;
     let mut count = 1;
     while count < DISPATCHES && least(count)? < SUBMISSION.as_secs_f64() {
@@ -67,10 +72,10 @@ pub fn dispatch(gpu: &Gpu, dispatch: impl Fn(&mut wgpu::ComputePass<'_>)) -> Res
     }
     let fixed = least(0)?;
     let seconds = (0..SAMPLES).map(|_| Ok((submission(count)? - fixed).max(0.0) / f64::from(count)));
-    Ok(Sample { seconds: sorted(seconds.collect::<Result<_>>()?) })
+    Ok(Sample::new(seconds.collect::<Result<_>>()?))
 }
 
-/// Seconds of `work` on the host, after one time to warm up.
+/// Seconds of `work` on the host, after a warm-up.
 pub fn host(mut work: impl FnMut()) -> Sample {
     work();
     let seconds = (0..SAMPLES).map(|_| {
@@ -78,17 +83,7 @@ pub fn host(mut work: impl FnMut()) -> Sample {
         work();
         start.elapsed().as_secs_f64()
     });
-    Sample { seconds: sorted(seconds.collect()) }
-}
-
-/// The one in the middle of some numbers; 0 if there are none.
-pub fn median(values: Vec<f64>) -> f64 {
-    Sample::new(values).map_or(0.0, |sample| sample.median())
-}
-
-fn sorted(mut seconds: Vec<f64>) -> Vec<f64> {
-    seconds.sort_by(f64::total_cmp);
-    seconds
+    Sample::new(seconds.collect())
 }
 
 #[cfg(test)]
@@ -97,10 +92,9 @@ mod tests {
 
     #[test]
     fn the_median_and_the_spread_do_not_depend_on_the_order() {
-        let sample = Sample::new(vec![4.0, 1.0, 5.0, 2.0, 3.0]).unwrap();
+        let sample = Sample::new(vec![4.0, 1.0, 5.0, 2.0, 3.0]);
         approx::assert_relative_eq!(sample.median(), 3.0);
         approx::assert_relative_eq!(sample.spread(), 4.0 / 3.0);
-        approx::assert_relative_eq!(Sample::new(vec![2.0, 1.0]).unwrap().median(), 2.0);
-        assert_eq!(Sample::new(vec![]), None);
+        approx::assert_relative_eq!(Sample::new(vec![2.0, 1.0]).median(), 2.0);
     }
 }

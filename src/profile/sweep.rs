@@ -3,20 +3,20 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::sample::median;
+use super::throughput::repeated;
 use super::workload::Workload;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 
-/// A repetition of a point should take about so long, in seconds.
+/// Approximate length of a repetition, in seconds.
 const REPETITION: f64 = 0.25;
 /// Repetitions of a point.
 const REPEATS: usize = 3;
-/// A point whose step would take longer, in seconds, by the operations it has, is left out.
+/// Points are left out if their step would take longer, in seconds, judging by its operations.
 const STEP: f64 = 0.6;
 
-/// What is varied.
+/// The size that is varied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Axis {
@@ -29,7 +29,7 @@ pub enum Axis {
 }
 
 impl Axis {
-    /// The values tried: round numbers over the range that people train.
+    /// The values tried.
     pub fn values(self) -> &'static [usize] {
         match self {
             Self::Hidden | Self::Batch => &[10, 50, 100, 250, 500, 1000],
@@ -50,28 +50,28 @@ impl Axis {
     }
 }
 
-/// One axis.
+/// The cost along one axis.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sweep {
-    /// What is varied.
+    /// The size that is varied.
     pub axis: Axis,
-    /// In ascending order of the value.
+    /// In ascending order of value.
     pub points: Vec<Point>,
 }
 
-/// One value of it.
+/// The cost at one value.
 #[derive(Clone, Debug, Serialize)]
 pub struct Point {
     /// H, B or M.
     pub value: usize,
     /// Operations of a step.
     pub step_flops: f64,
-    /// Seconds of a step on each device, the median of three repetitions; none where the shape does not fit the device or
-    /// would take too long.
+    /// Seconds of a step on each device, the median of three repetitions; `None` if the shape does not fit the device or
+    /// takes too long.
     pub seconds: Vec<Option<f64>>,
 }
 
-/// Varies `workload` along `axis` on `devices`, whose steps of `workload` itself take `costs` seconds.
+/// Varies `workload` along `axis` on `devices`, where a step of `workload` itself takes `costs` seconds.
 pub fn sweep(axis: Axis, workload: &Workload, devices: &[Device], costs: &[f64]) -> Result<Sweep> {
     let points = axis.values().iter().map(|&value| {
         let varied = axis.apply(workload, value)?;
@@ -95,10 +95,5 @@ fn point(workload: &Workload, device: &Device) -> Result<Option<f64>> {
     let step = workload.run(engine, 1)?.seconds();
     let steps = ((REPETITION / step) as u64).clamp(1, workload.steps_per_epoch());
     let reference = workload.run(engine, steps)?;
-    let what = format!("a timed run on {}", engine.describe());
-    let seconds = (0..REPEATS).map(|_| {
-        let run = workload.run(engine, steps)?;
-        run.check(&reference, &what).map(|()| run.seconds() / steps as f64)
-    });
-    Ok(Some(median(seconds.collect::<Result<_>>()?)))
+    Ok(Some(repeated(engine, workload, steps, REPEATS, &reference)?.median() / steps as f64))
 }

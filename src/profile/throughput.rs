@@ -1,25 +1,24 @@
-//! How fast a device trains, nothing else being measured.
+//! Training speed, with nothing else being measured.
 
 use serde::Serialize;
 
-use super::Options;
 use super::sample::Sample;
 use super::workload::{Run, Workload};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// A repetition should take no longer, in seconds, unless its steps are asked for.
+/// Longest repetition in seconds, unless its steps are given.
 const LONGEST: f64 = 2.0;
-/// The same on a software adapter: warm-up, repetitions and recordings then end within half a minute.
+/// The same on a software adapter, so that the whole profile takes at most half a minute.
 const LONGEST_SOFTWARE: f64 = 1.0;
-/// A repetition should take at least so long: further epochs are added until then.
+/// Shortest repetition in seconds: more epochs are added until then.
 const LEAST: f64 = 0.1;
-/// A shorter repetition, in seconds, is much of it its own beginning and end.
+/// A repetition shorter than this, in seconds, is mostly start and end.
 const SHORT: f64 = 0.005;
-/// A larger spread of the repetitions is noise that a user should know of.
+/// Largest spread of the repetitions without a warning.
 const SPREAD: f64 = 0.05;
 
-/// Repetitions of the same steps.
+/// The speed of a training.
 #[derive(Clone, Debug, Serialize)]
 pub struct Throughput {
     /// Steps of a repetition.
@@ -28,13 +27,13 @@ pub struct Throughput {
     pub images: u64,
     /// Seconds of the repetitions.
     pub seconds: Sample,
-    /// The largest less the smallest of them, as a share of the median.
+    /// Largest minus smallest, as a share of the median.
     pub spread: f64,
-    /// By the median, as all that follows.
+    /// From the median, as is all that follows.
     pub seconds_a_step: f64,
-    /// An image counts once, however many models see it.
+    /// An image counts once for all models.
     pub images_per_second: f64,
-    /// Operations of all models a second.
+    /// Operations per second of all models together.
     pub flops_per_second: f64,
 }
 
@@ -52,42 +51,51 @@ impl Throughput {
         }
     }
 
-    /// Times `engine`, which has run a step before. Also returns the untimed run whose bits every timed one had.
+    /// Times `engine`, which has run a step before. Also returns the untimed run that every timed one equals.
     pub fn measure(
         engine: &mut dyn Engine,
         workload: &Workload,
-        options: &Options,
+        (steps, repeats): (Option<u64>, usize),
         software: bool,
         warn: &mut dyn FnMut(String),
     ) -> Result<(Self, Run)> {
-        let (steps, reference) = warm_up(engine, workload, options.steps, software, warn)?;
-        let what = format!("a timed run on {}", engine.describe());
-        let seconds = (0..options.repeats).map(|_| {
-            let run = workload.run(engine, steps)?;
-            run.check(&reference, &what).map(|()| run.seconds())
-        });
-        let seconds = Sample::new(seconds.collect::<Result<_>>()?);
-        let seconds = seconds.ok_or_else(|| Error::Usage("--repeats 0: expected 1 or more".into()))?;
-        let throughput = Self::new(workload, steps, seconds);
+        let (steps, reference) = warm_up(engine, workload, steps, software, warn)?;
+        let throughput = Self::new(workload, steps, repeated(engine, workload, steps, repeats, &reference)?);
         if throughput.seconds.median() < SHORT {
             warn(format!(
-                "a repetition takes only {:.2} ms, much of it beginning and end: give more --steps than {steps}",
+                "a repetition takes only {:.2} ms, mostly start and end: give more --steps than {steps}",
                 throughput.seconds.median() * 1e3
             ));
         }
         if throughput.spread > SPREAD {
             warn(format!(
                 "the repetitions differ by {:.0} %: other programs are using the machine, or its clock is changing; \
-                 quieten it, or give more --repeats than {}",
+                 stop them, or give more --repeats than {}",
                 throughput.spread * 100.0,
-                options.repeats
+                repeats
             ));
         }
         Ok((throughput, reference))
     }
 }
 
-/// Finds out how many steps a repetition should have, and runs them once.
+/// Times `repeats` runs of `steps` steps, each with the bits of `reference`.
+pub fn repeated(
+    engine: &mut dyn Engine,
+    workload: &Workload,
+    steps: u64,
+    repeats: usize,
+    reference: &Run,
+) -> Result<Sample> {
+    let what = format!("a timed run on {}", engine.describe());
+    let seconds = (0..repeats).map(|_| {
+        let run = workload.run(engine, steps)?;
+        run.check(reference, &what).map(|()| run.seconds())
+    });
+    Ok(Sample::new(seconds.collect::<Result<_>>()?))
+}
+
+/// Chooses the number of steps of a repetition, and runs them once.
 fn warm_up(
     engine: &mut dyn Engine,
     workload: &Workload,
@@ -100,11 +108,13 @@ fn warm_up(
     }
     let epoch = workload.steps_per_epoch();
     let longest = if software { LONGEST_SOFTWARE } else { LONGEST };
-    // A step alone takes longer than one among others, so this is rather too few than too many.
+    // A single step takes longer than one of many, so this errs towards too few.
     let affordable = (longest / workload.run(engine, 1)?.seconds()) as u64;
     if affordable < epoch {
         let steps = affordable.max(1);
-        warn(format!("only {steps} of an epoch's {epoch} steps a repetition, to end soon: --steps {epoch} for all"));
+        warn(format!(
+            "a repetition is only {steps} of the {epoch} steps of an epoch, to save time: --steps {epoch} for all"
+        ));
         return Ok((steps, workload.run(engine, steps)?));
     }
     let first = workload.run(engine, epoch)?;

@@ -1,8 +1,8 @@
-//! A run as a timeline, in the Trace Event Format that Perfetto (<https://ui.perfetto.dev>) and Chrome (`chrome://tracing`)
-//! show: a process a device, a track for the host and one for the GPU.
+//! A run as a timeline in the Trace Event Format, for Perfetto (<https://ui.perfetto.dev>) or Chrome (`chrome://tracing`):
+//! one process for each device, with a track for the host and one for the GPU.
 //!
-//! The GPU's times are on its own clock. They are moved to the host's by the two clocks' difference just before the run,
-//! known to half the shortest of nine round trips; the track's name says how much that is.
+//! The GPU has its own clock. Its times are shifted to the host's by the clocks' difference just before the run, which is
+//! known to half the shortest of nine round trips; the name of the track says how much that is.
 
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ pub struct Trace {
     events: Vec<Event>,
 }
 
-/// Of the format: `ph` X is a span, M says what a process or a track is called; times in µs.
+/// An event of the format: `ph` is X for a span and M for the name of a process or track; times in µs.
 #[derive(Serialize)]
 struct Event {
     name: &'static str,
@@ -39,12 +39,12 @@ struct Event {
 }
 
 impl Trace {
-    /// An empty one, whose time 0 is `origin`.
+    /// An empty timeline that starts at `origin`.
     pub fn new(origin: Instant) -> Self {
         Self { origin, processes: 0, events: Vec::new() }
     }
 
-    /// Adds a run on a GPU: the host's phases and, if they were timed, the dispatches.
+    /// Adds a run on a GPU: the host's phases and, if timed, the dispatches.
     pub fn gpu(&mut self, name: &str, recording: &Recording, run: &Run, clock: Option<Clock>) {
         self.process(name);
         self.track(HOST, "host");
@@ -74,7 +74,7 @@ impl Trace {
         }
     }
 
-    /// The text of a trace file.
+    /// The contents of a trace file.
     pub fn to_json(&self) -> Result<String> {
         let events = json!({ "displayTimeUnit": "ns", "traceEvents": self.events });
         serde_json::to_string(&events).map_err(|error| Error::Internal(format!("trace: {error}")))

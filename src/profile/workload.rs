@@ -8,7 +8,7 @@ use crate::data::spec::{DataSpec, Source};
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
-use crate::engine::{Chunk, Engine, Job};
+use crate::engine::{Chunks, Engine, Job};
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
@@ -110,17 +110,13 @@ impl Workload {
     pub fn run_from(&self, engine: &mut dyn Engine, steps: u64, begin: impl FnOnce()) -> Result<Run> {
         self.load(engine)?;
         begin();
-        let mut batches = Batches::new(self.split.train.clone(), self.batch_size, vec![0]);
-        let (mut rows, mut lengths, mut chunks) = (Vec::new(), Vec::new(), Vec::new());
+        let batches = Batches::new(self.split.train.clone(), self.batch_size, vec![0]);
+        let (mut source, mut chunks) = (Chunks::new(batches, self.models, |_, _| RATE), Vec::new());
         let (start, mut step) = (Instant::now(), 0);
         while step < steps {
             let from = Instant::now();
-            rows.clear();
-            lengths.clear();
             let end = steps.min(step + engine.chunk_steps().max(1) as u64);
-            lengths.extend((step..end).map(|step| batches.append(step, &mut rows)));
-            let rates = vec![RATE; lengths.len() * self.models];
-            engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+            engine.train(&source.steps(step..end))?;
             chunks.push((from, Instant::now()));
             step = end;
         }

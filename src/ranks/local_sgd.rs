@@ -7,63 +7,26 @@
 //! rank's copy.
 
 use super::Ranks;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::params::Params;
-use crate::records::checkpoint::Checkpoints;
-use crate::train::{Evaluation, Keeper, State};
+use crate::train::Peers;
 use crate::util::signals::Signals;
 
-/// Averages the weights at each cycle's end, and saves only states that are averages.
+/// Averages this rank's weights with those of the others.
 pub struct LocalSgd<'a> {
     ranks: &'a Ranks,
     signals: Signals,
-    /// Of the first rank.
-    checkpoints: Option<&'a mut Checkpoints>,
-    /// The last step after which all ranks had the same weights.
-    averaged: Option<u64>,
 }
 
 impl<'a> LocalSgd<'a> {
-    /// For this rank; only the first one has checkpoints.
-    pub fn new(ranks: &'a Ranks, signals: Signals, checkpoints: Option<&'a mut Checkpoints>) -> Self {
-        Self { ranks, signals, checkpoints, averaged: None }
+    /// For this rank, which waits for the others until a signal comes.
+    pub fn new(ranks: &'a Ranks, signals: Signals) -> Self {
+        Self { ranks, signals }
     }
 }
 
-impl Keeper for LocalSgd<'_> {
-    fn every(&self) -> Option<u64> {
-        None
-    }
-
-    fn stop(&self, step: u64) -> Option<Error> {
-        self.signals.caught(format_args!("step {step}"))
-    }
-
-    fn is_best(&self, evaluation: &Evaluation) -> bool {
-        self.averaged == Some(evaluation.step)
-            && self.checkpoints.as_ref().is_some_and(|checkpoints| checkpoints.is_best(evaluation))
-    }
-
-    fn hold(&mut self, state: State, evaluation: &Evaluation) {
-        if let Some(checkpoints) = &mut self.checkpoints {
-            checkpoints.hold(state, evaluation);
-        }
-    }
-
-    fn save(&mut self, state: &State) -> Result<()> {
-        match &mut self.checkpoints {
-            Some(checkpoints) if self.averaged == Some(state.step) => checkpoints.save(state),
-            _ => Ok(()),
-        }
-    }
-
-    fn averages(&self) -> bool {
-        true
-    }
-
+impl Peers for LocalSgd<'_> {
     fn average(&mut self, params: &mut [Params], step: u64) -> Result<()> {
-        self.ranks.average(params, step, &self.signals)?;
-        self.averaged = Some(step);
-        Ok(())
+        self.ranks.average(params, step, &self.signals)
     }
 }

@@ -1,8 +1,6 @@
 //! What trained networks take the test images for: each class for which, and where they are most sure and wrong.
 //!
-//! Engines tell sums, not answers. So the CPU engine goes over the test images once more when a training has ended: 10,000
-//! images of a network of 50 hidden units are 3 GFLOP, some hundredths of a second. Where the network was trained on a
-//! GPU, an image whose two largest logits differ by a rounding may count otherwise than in `summary.json`.
+//! They come from the logits of the engine that scored the training, so the matrix adds up to `summary.json`'s accuracy.
 //!
 //! # Records
 //!
@@ -17,20 +15,15 @@
 
 use std::io::Cursor;
 use std::path::Path;
-use std::sync::Arc;
-use std::thread;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use image::ImageFormat;
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::CpuEngine;
-use crate::cpu::head::softmax;
-use crate::data::{Dataset, Standardisation, picture};
-use crate::engine::{Engine, Job};
+use crate::cpu::head::{largest, softmax};
+use crate::data::{Dataset, picture};
 use crate::error::{Error, Result};
-use crate::model::params::Params;
 use crate::records::run_dir::optional;
 
 /// The record's name.
@@ -67,27 +60,19 @@ pub struct Mistake {
 }
 
 impl Answers {
-    /// The answers of networks of one shape to the images `rows`; none if there are no images.
-    pub fn of(
-        networks: &[Params],
-        dataset: &Arc<Dataset>,
-        standardisation: &Arc<Standardisation>,
-        rows: &[u32],
-    ) -> Result<Option<Self>> {
-        let Some(first) = networks.first().filter(|_| !rows.is_empty()) else { return Ok(None) };
-        let classes = first.spec.classes;
-        let job = Job { model: first.spec, decay: vec![0.0; networks.len()], batch_size: 1, shuffles: 1 };
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let mut engine = CpuEngine::<f32>::new(job, dataset.clone(), standardisation.clone(), threads)?;
-        engine.load(networks)?;
+    /// What each model's `logits [rows, C]` say of the images `rows`; none if there are no images.
+    pub fn of(logits: &[Vec<f32>], dataset: &Dataset, rows: &[u32]) -> Result<Option<Self>> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let classes = dataset.classes.len();
         let mut answers = Self { classes: dataset.classes.clone(), confusion: Vec::new(), mistakes: Vec::new() };
         let mut p = vec![0.0; classes];
-        for (model, logits) in engine.logits(rows)?.iter().enumerate() {
+        for (model, logits) in logits.iter().enumerate() {
             let mut confusion = vec![vec![0; classes]; classes];
             for (image, (logits, &row)) in logits.chunks_exact(classes).zip(rows).enumerate() {
                 let label = usize::from(dataset.labels[row as usize]);
-                let answer =
-                    (1..classes).fold(0, |best, class| if logits[class] > logits[best] { class } else { best });
+                let answer = largest(logits);
                 confusion[label][answer] += 1;
                 if model == 0 && answer != label {
                     softmax(logits, label as u8, &mut p);

@@ -9,10 +9,11 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
-use crate::data::{Standardisation, sha256};
+use crate::data::Standardisation;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::model::params::{Params, Tensor, tensors};
+use crate::util::digest::sha256;
 
 /// A named tensor: its shape and its values, row-major.
 pub type Named = (String, Vec<usize>, Vec<f32>);
@@ -36,7 +37,7 @@ pub(crate) fn prefix(model: usize, models: usize) -> String {
 
 /// A tensor's shape in the file.
 pub(crate) fn shape(tensor: &Tensor) -> Vec<usize> {
-    if tensor.is_weight() { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] }
+    if tensor.is_weight { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] }
 }
 
 /// A tensor's values in this program's layout, from those in the file.

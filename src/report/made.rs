@@ -109,8 +109,7 @@ fn since(start: &Start) -> String {
 
 /// The settings that people compare, but those that were searched.
 pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
-    let train = &config.train;
-    let length = match train.length {
+    let length = match config.length() {
         Length::Cycles(1) => "1 cycle".to_owned(),
         Length::Cycles(cycles) => format!("{cycles} cycles"),
         Length::Epochs(1) => "1 epoch".to_owned(),
@@ -118,13 +117,13 @@ pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
     };
     let all = [
         (Some(Parameter::Hidden), "hidden units", config.hidden.to_string()),
-        (Some(Parameter::Lambda), "lambda", train.lambda.to_string()),
-        (Some(Parameter::BatchSize), "batch size", train.batch_size.to_string()),
-        (Some(Parameter::LrMin), "lr-min", train.lr.min.to_string()),
-        (Some(Parameter::LrMax), "lr-max", train.lr.max.to_string()),
-        (Some(Parameter::HalfCycle), "half-cycle", format!("{} steps", grouped(train.lr.half_cycle))),
+        (Some(Parameter::Lambda), "lambda", config.lambda.to_string()),
+        (Some(Parameter::BatchSize), "batch size", config.batch_size.to_string()),
+        (Some(Parameter::LrMin), "lr-min", config.lr_min.to_string()),
+        (Some(Parameter::LrMax), "lr-max", config.lr_max.to_string()),
+        (Some(Parameter::HalfCycle), "half-cycle", format!("{} steps", grouped(config.half_cycle))),
         (None, "length", length),
-        (Some(Parameter::Seed), "seed", train.seed.to_string()),
+        (Some(Parameter::Seed), "seed", config.seed.to_string()),
     ];
     let fixed = all.into_iter().filter(|(of, ..)| of.is_none_or(|of| !searched.contains(&of)));
     facts(&fixed.map(|(_, name, value)| (name, value)).collect::<Vec<_>>())

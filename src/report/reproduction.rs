@@ -216,7 +216,7 @@ impl Reproduction {
                 let lines = searched.records.first().map(|record| lines(record, 0)).unwrap_or_default();
                 let body = html! {
                     (searched.settings()) (beside::table(&numbers))
-                    (figures(part.name, &lines, &searched.search.config.train.lr, charts))
+                    (figures(part.name, &lines, &searched.search.config.lr(), charts))
                 };
                 Some(Section { title: title(&spoken(part.name)), body })
             }
@@ -225,7 +225,7 @@ impl Reproduction {
                     searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
                 let body = html! {
                     (searched.settings()) (beside::table(&numbers))
-                    (figures(part.name, &by_step(&models), &searched.search.config.train.lr, charts))
+                    (figures(part.name, &by_step(&models), &searched.search.config.lr(), charts))
                     p.about {
                         "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from the "
                         "lowest to the highest run."

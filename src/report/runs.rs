@@ -218,7 +218,7 @@ fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>> {
 
 fn curves(runs: &[Run], charts: &mut Charts) -> Markup {
     let drawn = match runs {
-        [run] => figures(&run.name, &run.records.lines, &run.records.config.train.lr, charts),
+        [run] => figures(&run.name, &run.records.lines, &run.records.config.lr(), charts),
         _ => overlaid(runs, charts),
     };
     let repeats = runs.iter().any(|run| run.records.config.repeats > 1);
@@ -240,8 +240,8 @@ fn curves(runs: &[Run], charts: &mut Charts) -> Markup {
 /// Each score in a chart of its own, with a line a run.
 fn overlaid(runs: &[Run], charts: &mut Charts) -> Markup {
     // All share the learning rate's panel only if they share the rate.
-    let first = &runs[0].records.config.train.lr;
-    let lr = runs.iter().all(|run| run.records.config.train.lr == *first).then_some(first);
+    let first = runs[0].records.config.lr();
+    let lr = runs.iter().all(|run| run.records.config.lr() == first).then_some(first);
     let lines: Vec<_> = runs.iter().map(|run| thinned(&run.records.lines, runs.len()).0).collect();
     let mut drawn = Vec::new();
     for (of, training) in [("training", true), ("validation", false)] {
@@ -250,7 +250,7 @@ fn overlaid(runs: &[Run], charts: &mut Charts) -> Markup {
             let all = runs.iter().zip(&lines).enumerate();
             let all = all.map(|(look, (run, lines))| series(&run.name, look, lines, value));
             let title = format!("{title}, {of}");
-            drawn.push(charts.add(over_steps(&format!("runs-{title}"), &title, axis(), all.collect(), lr)));
+            drawn.push(charts.add(over_steps(&format!("runs-{title}"), &title, axis(), all.collect(), lr.as_ref())));
         }
     }
     html! { div.figures { @for figure in drawn { (figure) } } }

@@ -65,7 +65,7 @@ impl Searched {
     /// Reads a search's folder.
     pub(super) fn read(name: String, path: &Path) -> Result<Self> {
         let plan = Plan::read(path)?;
-        let search = plan.search(Preset::Table1.config())?;
+        let search = plan.search(Preset::Table1.config());
         let records = if path.join("trials.jsonl").exists() { folder::records(path)? } else { Vec::new() };
         let summary = json(&path.join("summary.json"), "the summary of a search. Remove it, or search again")?;
         Ok(Self { name, folder: path.display().to_string(), plan, summary, search, records })

@@ -46,8 +46,9 @@ impl Plan {
             validation: split.validation.len(),
             test: split.test.len(),
         };
-        // Shards of one search may run on different devices, and a search has no checkpoints.
-        let settings = Settings { device: None, feed: None, checkpoint_every: None, ..Settings::from(&search.config) };
+        // Shards of one search may run on different devices; where the images are is kept for the next command.
+        let settings = Settings::from(&search.config);
+        let settings = Settings { data: settings.data.clone(), ..settings.deciding() };
         Ok(Self { search: Search { config: Config::default(), ..search.clone() }, settings, data })
     }
 
@@ -60,16 +61,15 @@ impl Plan {
     }
 
     /// The search, with `config`'s device.
-    pub fn search(&self, mut config: Config) -> Result<Search> {
-        self.settings.clone().apply(&mut config)?;
-        Ok(Search { config, ..self.search.clone() })
+    pub fn search(&self, config: Config) -> Search {
+        Search { config: config.with(self.settings.clone()), ..self.search.clone() }
     }
 
     /// Whether both have the same trials with the same results: the images count, not their location.
     pub fn is(&self, other: &Self) -> bool {
         let key = |plan: &Self| {
             let mut plan = plan.clone();
-            plan.settings.data = None;
+            plan.settings = plan.settings.deciding();
             plan.data.name.clear();
             plan
         };

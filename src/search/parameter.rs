@@ -1,6 +1,7 @@
 //! The hyper-parameters that can be searched.
 
 use super::trial::Trial;
+use crate::config::Config;
 
 /// A hyper-parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,17 +64,16 @@ impl Parameter {
         }
     }
 
-    /// Sets the value in `trial`, truncated if it is an integer there.
-    pub fn set(self, trial: &mut Trial, value: f64) {
-        let spec = &mut trial.spec;
+    /// Sets the value in `config`, truncated if it is an integer there.
+    pub fn set(self, config: &mut Config, value: f64) {
         match self {
-            Self::Lambda => spec.lambda = value,
-            Self::LrMax => spec.lr.max = value,
-            Self::LrMin => spec.lr.min = value,
-            Self::HalfCycle => spec.lr.half_cycle = value as u64,
-            Self::Hidden => trial.hidden = value as usize,
-            Self::BatchSize => spec.batch_size = value as usize,
-            Self::Seed => spec.seed = value as u64,
+            Self::Lambda => config.lambda = value,
+            Self::LrMax => config.lr_max = value,
+            Self::LrMin => config.lr_min = value,
+            Self::HalfCycle => config.half_cycle = value as u64,
+            Self::Hidden => config.hidden = value as usize,
+            Self::BatchSize => config.batch_size = value as usize,
+            Self::Seed => config.seed = value as u64,
         }
     }
 

@@ -54,12 +54,12 @@ impl Search {
                 parameter.name()
             )));
         }
-        self.trials().iter().try_for_each(Trial::check)
+        self.space.points(self.config.seed).iter().try_for_each(|point| self.config_at(point).check())
     }
 
     /// The trials of stage 0, numbered from 0.
     pub fn trials(&self) -> Vec<Trial> {
-        let mut points = self.space.points(self.config.train.seed);
+        let mut points = self.space.points(self.config.seed);
         if self.warm_start {
             points.sort_by(|a, b| a[0].total_cmp(&b[0]));
         }
@@ -81,19 +81,24 @@ impl Search {
             .map(|record| parameters.iter().map(|parameter| parameter.of(&record.trial)).collect())
             .collect();
         let first = records.len();
-        let points = self.space.refined_points(&best, self.refine, self.config.train.seed, first as u64);
+        let points = self.space.refined_points(&best, self.refine, self.config.seed, first as u64);
         self.at(&points, 1, first)
     }
 
     /// A trial at each of `points [trials][parameters]`.
     fn at(&self, points: &[Vec<f64>], stage: usize, first: usize) -> Vec<Trial> {
-        let parameters = self.space.parameters();
         let trial = |(place, point): (usize, &Vec<f64>)| {
-            let Config { hidden, train, steps, .. } = &self.config;
-            let mut trial = Trial { trial: first + place, stage, hidden: *hidden, spec: train.clone(), cut: *steps };
-            parameters.iter().zip(point).for_each(|(parameter, &value)| parameter.set(&mut trial, value));
-            trial
+            let config = self.config_at(point);
+            let (spec, cut) = (config.train_spec(), config.steps);
+            Trial { trial: first + place, stage, hidden: config.hidden, spec, cut }
         };
         points.iter().enumerate().map(trial).collect()
+    }
+
+    /// The settings of a trial at `point [parameters]`.
+    fn config_at(&self, point: &[f64]) -> Config {
+        let mut config = self.config.clone();
+        self.space.parameters().iter().zip(point).for_each(|(parameter, &value)| parameter.set(&mut config, value));
+        config
     }
 }

@@ -124,7 +124,7 @@ impl Prepared {
         let models = trials.len();
         let mut scores =
             Scores { tell, signals: &trainer.signals, points: vec![Vec::new(); models], diverged: vec![None; models] };
-        let outcome = self.training.run_from(State::fresh(start), self.engine.as_mut(), &mut scores, &mut ())?;
+        let outcome = self.training.run_from(State::fresh(start), self.engine.as_mut(), &mut scores, &mut (), None)?;
         let Scores { points, diverged, .. } = scores;
         let records = trials.iter().zip(points).zip(diverged).zip(outcome.test);
         let records = records.map(|(((trial, evaluations), diverged), test)| {

@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::spec::TrainSpec;
-use crate::error::Result;
-use crate::model::ModelSpec;
 use crate::train::Score;
 
 /// One training.
@@ -24,12 +22,6 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Rejects values out of range.
-    pub fn check(&self) -> Result<()> {
-        ModelSpec::new(3072, self.hidden, 10)?;
-        self.spec.check()
-    }
-
     /// Whether both can train in one wave: the same shape and the same steps.
     pub fn goes_with(&self, other: &Self) -> bool {
         let key = |trial: &Self| {

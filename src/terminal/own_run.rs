@@ -6,8 +6,8 @@ use super::checks;
 use super::columns::{Column, Row, table, wrapped};
 use crate::util::text::percent;
 use crate::verify::TENSORS;
-use crate::verify::course::Step;
 use crate::verify::own_run::Comparison;
+use crate::verify::paired_run::Step;
 
 const COLUMNS: [Column<'_>; 8] = [
     Column::number("step", 0),

@@ -102,10 +102,10 @@ fn device(profile: &Profile) -> String {
     if !profile.buffers.is_empty() {
         text += &memory(&profile.buffers);
     }
-    let total = profile.start_up.total();
-    let parts = profile.start_up.parts().into_iter();
-    let parts = parts.map(|(name, seconds)| (name.to_string(), milliseconds(seconds), seconds / total));
-    text + &shares(["start-up to the first step", &milliseconds(total), ""], parts)
+    let total = milliseconds(profile.start_up.seconds);
+    let parts = profile.start_up.parts.iter();
+    let parts = parts.map(|part| (part.phase.to_string(), milliseconds(part.seconds), part.share));
+    text + &shares(["start-up to the first step", &total, ""], parts)
 }
 
 /// Parts of a whole: each with its name, its size and its share, as a number and as a bar.

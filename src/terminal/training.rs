@@ -34,7 +34,7 @@ pub fn header(
     let whole = plan.whole_steps();
     let cycles = amount(plan.cycles(whole), "cycle");
     let epochs = amount(plan.epoch(whole), "epoch");
-    let [first, second] = match config.train.length {
+    let [first, second] = match config.length() {
         Length::Cycles(_) => [cycles, epochs],
         Length::Epochs(_) => [epochs, cycles],
     };

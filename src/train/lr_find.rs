@@ -16,7 +16,7 @@
 use serde::Serialize;
 
 use crate::data::batches::Batches;
-use crate::engine::{Chunk, Engine};
+use crate::engine::{Chunks, Engine};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
 
@@ -164,23 +164,16 @@ pub fn run(
 ) -> Result<Found> {
     let (shape, batch_size) = (engine.job().model, engine.job().batch_size);
     engine.load(&[Params::init(&shape, seed)])?;
-    let mut batches = Batches::new(train.to_vec(), batch_size, vec![seed]);
+    let (batches, rates) = (Batches::new(train.to_vec(), batch_size, vec![seed]), *sweep);
+    let mut chunks = Chunks::new(batches, 1, move |step, _| rates.at(step) as f32);
     let mut smooth = Smooth::default();
     let (mut points, mut diverged): (Vec<Point>, bool) = (Vec::new(), false);
-    let (mut rows, mut lengths, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     let between = (sweep.steps / ACCURACIES).max(1);
     let mut step = 0;
     while step < sweep.steps && !diverged {
         let accuracy = if scored.is_empty() { None } else { accuracy(engine, scored)? };
-        rows.clear();
-        lengths.clear();
-        rates.clear();
         let end = sweep.steps.min(step + between);
-        for step in step..end {
-            lengths.push(batches.append(step, &mut rows));
-            rates.push(sweep.at(step) as f32);
-        }
-        engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+        engine.train(&chunks.steps(step..end))?;
         for (place, loss) in engine.losses()?.into_iter().map(f64::from).enumerate() {
             let smoothed = smooth.add(loss);
             let rate = sweep.at(step + place as u64);

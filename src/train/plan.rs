@@ -99,13 +99,13 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::preset::Preset;
+    use crate::config::Config;
     use crate::config::schedule::Triangle;
     use crate::config::spec::Length;
 
     fn plan(half_cycle: u64, length: Length, evals_per_cycle: u64, cut: Option<u64>) -> Plan {
         let lr = Triangle { half_cycle, min: 0.1, max: 0.2 };
-        let spec = TrainSpec { lr, length, evals_per_cycle, batch_size: 4, ..Preset::Best.config().train };
+        let spec = TrainSpec { lr, length, evals_per_cycle, batch_size: 4, ..Config::default().train_spec() };
         Plan::new(&spec, 10, cut)
     }
 

@@ -1,9 +1,8 @@
-//! What a training needs to go on, and who keeps it.
+//! What a training needs to go on.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, Timing};
-use crate::error::{Error, Result};
+use super::scores::Timing;
 use crate::model::params::Params;
 
 /// A training before the evaluation that may fall on `step`. Training on from it gives the same bits as never having
@@ -16,6 +15,8 @@ pub struct State {
     pub params: Vec<Params>,
     /// Since the evaluation before.
     pub losses: BatchLosses,
+    /// The best validation accuracy so far, 0 to 1.
+    pub best: Option<f64>,
     /// Time so far.
     pub timing: Timing,
 }
@@ -24,7 +25,7 @@ impl State {
     /// The start, from fresh weights.
     pub fn fresh(params: Vec<Params>) -> Self {
         let losses = BatchLosses::new(params.len());
-        Self { step: 0, params, losses, timing: Timing::default() }
+        Self { step: 0, params, losses, best: None, timing: Timing::default() }
     }
 }
 
@@ -55,54 +56,5 @@ impl BatchLosses {
     /// Each model's mean; none without steps.
     pub(super) fn means(&self) -> Option<Vec<f64>> {
         (self.steps > 0).then(|| self.sums.iter().map(|sum| sum / self.steps as f64).collect())
-    }
-}
-
-/// Keeps a training's states, and may end it between two chunks.
-pub trait Keeper {
-    /// Steps between two calls of [`Self::save`], beside those at the end of every cycle and of the training.
-    fn every(&self) -> Option<u64>;
-
-    /// Why the training must end after `step` steps, if it must. Its state is saved first.
-    fn stop(&self, step: u64) -> Option<Error>;
-
-    /// Whether this evaluation is the best so far, so that its state should be [held](Self::hold).
-    fn is_best(&self, evaluation: &Evaluation) -> bool;
-
-    /// Takes the state of the best evaluation so far. All its weights are finite.
-    fn hold(&mut self, state: State, evaluation: &Evaluation);
-
-    /// Saves a state. All its weights are finite.
-    fn save(&mut self, state: &State) -> Result<()>;
-
-    /// Whether [`Self::average`] is to be called at the end of every cycle and of the training, before anything else there.
-    fn averages(&self) -> bool {
-        false
-    }
-
-    /// Replaces the weights after `step` steps, all finite, by their means over several processes.
-    fn average(&mut self, _params: &mut [Params], _step: u64) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Keeps nothing.
-impl Keeper for () {
-    fn every(&self) -> Option<u64> {
-        None
-    }
-
-    fn stop(&self, _step: u64) -> Option<Error> {
-        None
-    }
-
-    fn is_best(&self, _evaluation: &Evaluation) -> bool {
-        false
-    }
-
-    fn hold(&mut self, _state: State, _evaluation: &Evaluation) {}
-
-    fn save(&mut self, _state: &State) -> Result<()> {
-        Ok(())
     }
 }

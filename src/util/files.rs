@@ -1,6 +1,6 @@
-//! Writing a file so that it is there whole or not at all, and stays there through a power cut.
+//! Writing a file completely or not at all, even if the power fails.
 //!
-//! The system's calls stand behind a trait, so that a test can fail each of them in turn.
+//! The system calls are behind a trait, so that a test can make each of them fail.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,30 +8,29 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// The calls that [`replace`] makes. Their errors are the system's.
-#[allow(clippy::missing_errors_doc, reason = "said once above for all of them")]
+/// The system calls of [`replace`].
 pub trait Disk {
-    /// Makes an empty file, or empties one that is there.
+    /// Creates an empty file, or truncates an existing one.
     fn create(&self, path: &Path) -> io::Result<File> {
         File::create(path)
     }
 
-    /// Appends `bytes` to a file that [`Self::create`] gave.
+    /// Appends `bytes` to a file from [`Self::create`].
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)
     }
 
-    /// Makes a file's bytes last.
+    /// Flushes a file to the disk.
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_all()
     }
 
-    /// Gives a file a name, which another file may have had.
+    /// Renames a file, replacing one of that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
 
-    /// Makes a folder's names last. Only Unix has, and needs, such a call on a folder.
+    /// Flushes a folder's entries to the disk. Only Unix has, and needs, this call.
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
     }
@@ -42,28 +41,24 @@ pub trait Disk {
     }
 }
 
-/// The system's own disk.
+/// The real disk.
 #[derive(Clone, Copy, Debug)]
 pub struct System;
 
 impl Disk for System {}
 
-/// Where [`replace`] writes before it renames: in the same folder, so that the renaming never crosses file systems.
+/// The file that [`replace`] writes before renaming it, in the same folder and so on the same file system.
 fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}.part", path.file_name().unwrap_or_default().to_string_lossy()))
 }
 
-/// Whether a file of this name is what a killed [`replace`] left.
+/// Whether this is the name of a file that a killed [`replace`] left behind.
 pub fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && Path::new(name).extension().is_some_and(|extension| extension == "part")
 }
 
-/// Makes `path` a file of these bytes. Whenever the process is killed or the power fails, `path` is either what it was
-/// or the whole of `bytes`; after an `Ok` it is `bytes`.
-///
-/// # Errors
-///
-/// The system's. The temporary file is then removed, if the disk still lets it.
+/// Writes `bytes` to `path`. If the process is killed or the power fails, `path` is either unchanged or complete; after an
+/// `Ok` it is complete. After an error the temporary file is removed, if possible.
 pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(path);
     let renamed = (|| {
@@ -74,14 +69,16 @@ pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
         disk.rename(&temporary, path)
     })();
     if let Err(error) = renamed {
-        // It may never have been made; the first error is the one to report.
+        // It may not exist; the first error is the one to report.
         let _ = disk.remove(&temporary);
         return Err(error);
     }
     disk.sync_folder(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
-/// What a user is told of a record that the system does not let be written.
+/// The error for a record that cannot be written.
 pub fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
-    move |error| Error::output(path, format!("cannot be written: {error}. Free or name another place with --out"))
+    move |error| {
+        Error::output(path, format!("cannot be written: {error}. Free space, or choose another place with --out"))
+    }
 }

@@ -1,4 +1,4 @@
-//! One process a run's folder. The lock is the system's, on an open file, so it ends with the process however that ends.
+//! A lock on a run's folder, so that one process trains there. It is a file lock, which ends with the process.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -8,10 +8,10 @@ use std::process;
 use crate::error::{Error, Result};
 use crate::util::files::failed;
 
-/// The file that is locked. It stays; its text is the number of the last process that trained here.
+/// The locked file. It is never removed, and has the id of the last process that trained here.
 pub const NAME: &str = ".lock";
 
-/// Takes the folder's lock for this process.
+/// Locks the folder for this process.
 pub fn take(run: &Path) -> Result<File> {
     let path = run.join(NAME);
     let mut file =
@@ -25,7 +25,7 @@ pub fn take(run: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Demands that no process have the lock, if there is one.
+/// Fails if a process holds the lock.
 pub fn check(run: &Path) -> Result<()> {
     match File::open(run.join(NAME)).map(|file| file.try_lock()) {
         Ok(Err(TryLockError::WouldBlock)) => Err(busy(run)),
@@ -40,6 +40,6 @@ fn busy(run: &Path) -> Error {
     };
     Error::Busy {
         path: run.to_owned(),
-        what: format!("{holder} trains in this folder: wait for it, stop it, or name another folder with --out"),
+        what: format!("{holder} is training in this folder: wait for it, stop it, or choose another folder with --out"),
     }
 }

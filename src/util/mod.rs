@@ -1,5 +1,6 @@
-//! What every module may use and none is about: text, files, locks, random numbers, signals, statistics.
+//! Small helpers that any module may use: digests, files, locks, memory, random numbers, signals, statistics, text.
 
+pub mod digest;
 pub mod files;
 pub mod lock;
 pub mod memory;

@@ -1,12 +1,11 @@
-//! Random numbers that depend on nothing but their coordinates.
+//! Random numbers from coordinates: the generator is ChaCha8, counter-based, with key (seed, purpose) and stream `index`.
 //!
-//! Every draw comes from ChaCha8, a counter-based generator, keyed by (seed, purpose) on the stream `index`. So any
-//! epoch's shuffle can be had without drawing those before it, and a resume needs only integers.
+//! Any epoch's shuffle is therefore available without drawing the earlier ones, and a checkpoint needs no generator state.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-/// What the numbers are for. Different purposes never share a stream; the values are part of every run's identity.
+/// What the numbers are for. Purposes never share a stream. A changed value changes the results of every run.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub enum Purpose {
@@ -22,7 +21,7 @@ pub enum Purpose {
     Validation = 5,
     /// The order of an image folder's training images; the index is 0.
     Folder = 6,
-    /// The values that a search tries; the index is the trial.
+    /// The values of a search; the index is the trial.
     Search = 7,
     /// The seed of a rank's shuffles; the index is the rank.
     Rank = 8,
@@ -38,7 +37,7 @@ pub fn stream(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
     generator
 }
 
-/// The seed of the shuffles on a rank of a job: the run's own on the first, which so trains as a process alone does.
+/// The shuffle seed of a rank: on rank 0 that of the run, so that it trains like a single process.
 pub fn shuffle_seed(seed: u64, rank: usize) -> u64 {
     if rank == 0 { seed } else { stream(seed, Purpose::Rank, rank as u64).random() }
 }
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_shuffle_apart_and_the_first_as_a_process_alone() {
+    fn ranks_have_different_shuffles_and_the_first_has_that_of_a_single_process() {
         let seeds: std::collections::BTreeSet<_> =
             (0..100).flat_map(|seed| (0..8).map(move |rank| shuffle_seed(seed, rank))).collect();
         assert_eq!(seeds.len(), 800);

@@ -1,8 +1,8 @@
-//! Ctrl-C, SIGTERM and a terminal that closes (SIGHUP): the first asks the training to save its state and end, a second
-//! Ctrl-C or SIGTERM ends the process at once.
+//! Ctrl-C, SIGTERM and a closed terminal (SIGHUP): the first signal makes the training save its state and stop, a second
+//! Ctrl-C or SIGTERM ends the process immediately.
 //!
-//! SIGHUP never does, and is the cause only where no other signal came: when a terminal closes the shell sends one to its
-//! jobs and the kernel one to those in the foreground, and systemd sends one after its SIGTERM.
+//! A second SIGHUP is ignored, and SIGHUP is reported only if no other signal came: when a terminal closes, both the shell
+//! and the kernel send one, and systemd sends one after SIGTERM.
 
 use std::fmt;
 use std::io;
@@ -16,21 +16,21 @@ use signal_hook::flag;
 
 use crate::error::{Error, Result};
 
-/// Remembers the signals that came; the default knows of none, and never will.
+/// The signals received so far; the default watches none.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
-    /// Number, name, and whether it came.
+    /// Number, name, and whether it was received.
     watched: Vec<(i32, &'static str, Arc<AtomicBool>)>,
 }
 
 impl Signals {
-    /// Catches these signals from now on, for the rest of the process; SIGHUP not where it is ignored, as `nohup` has it.
+    /// Catches the signals for the rest of the process; SIGHUP only if it is not ignored, as under `nohup`.
     pub fn watch() -> Result<Self> {
         let mut signals = Self::default();
         let armed = Arc::new(AtomicBool::new(false));
         let mut register = || -> io::Result<()> {
             for (number, name) in [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM")] {
-                // In this order: the first signal finds the shutdown unarmed, and arms it.
+                // In this order: the first signal arms the shutdown, the second one triggers it.
                 flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&armed))?;
                 flag::register(number, Arc::clone(&armed))?;
                 signals.remember(number, name)?;
@@ -52,7 +52,7 @@ impl Signals {
         Ok(())
     }
 
-    /// The error that ends what is being done, after so much of it, if a signal has come.
+    /// The error to stop with, after so much work, if a signal was received.
     pub fn caught(&self, after: impl fmt::Display) -> Option<Error> {
         let (number, name, _) = self.watched.iter().find(|(_, _, came)| came.load(Ordering::Relaxed))?;
         Some(Error::Interrupted { name, number: *number as u8, after: after.to_string() })
@@ -61,10 +61,10 @@ impl Signals {
 
 /// Whether this process was started with a signal ignored.
 #[cfg(unix)]
-#[expect(unsafe_code, reason = "no safe crate asks for a signal's action without setting one: see SAFETY")]
+#[expect(unsafe_code, reason = "no safe crate reads a signal's action without setting one: see SAFETY")]
 fn is_ignored(number: i32) -> bool {
-    // SAFETY: all bits 0 are a `sigaction`, a struct of integers and a nullable pointer; with a null action the call
-    // changes nothing, and writes to `action` alone, which lives as long as the call.
+    // SAFETY: a zeroed `sigaction`, a struct of integers and a nullable pointer, is valid; with a null action the call
+    // changes nothing, and writes only to `action`, which outlives it.
     let action = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         libc::sigaction(number, std::ptr::null(), &raw mut action);

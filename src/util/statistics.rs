@@ -1,20 +1,20 @@
-//! Means and deviations of repeated runs.
+//! Means and standard deviations of repeated runs.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Mean and standard deviation of some figures.
+/// Mean and standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The mean.
     pub mean: f64,
-    /// The sample's standard deviation, its squares divided by `n − 1`; 0 of one figure.
+    /// The sample standard deviation, with `n − 1`; 0 for one value.
     pub deviation: f64,
 }
 
 impl Spread {
-    /// Of `values`; none without values.
+    /// Those of `values`; `None` if there are none.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len() as f64;
         if values.is_empty() {
@@ -26,7 +26,7 @@ impl Spread {
     }
 }
 
-/// As the report writes accuracies: `0.5701 ± 0.0015`.
+/// As in the report: `0.5701 ± 0.0015`.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.4} ± {:.4}", self.mean, self.deviation)
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_deviation_is_the_samples() {
+    fn the_deviation_is_that_of_a_sample() {
         // Mean 4; squares 9 + 1 + 0 + 16 = 26 over 3.
         let spread = Spread::of(&[1.0, 3.0, 4.0, 8.0]).unwrap();
         approx::assert_relative_eq!(spread.mean, 4.0);
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_written_as_the_report_writes_it() {
+    fn it_is_printed_as_in_the_report() {
         assert_eq!(Spread { mean: 0.57012, deviation: 0.00149 }.to_string(), "0.5701 ± 0.0015");
     }
 }

@@ -22,8 +22,8 @@ pub fn save(folder: &Path, case: &str, launch: &Launch, launched: &Launched) -> 
         };
         tensors.push((format!("in/{}", tensor.name), dtype, len, bytes));
     }
-    for expected in &launch.expected {
-        let got: Vec<u8> = expected.part(&launched.after[expected.binding]).flat_map(u32::to_le_bytes).collect();
+    for (expected, got) in launch.expected.iter().zip(&launched.got) {
+        let got: Vec<u8> = got.iter().flat_map(|word| word.to_le_bytes()).collect();
         tensors.push((format!("got/{}", expected.name), Dtype::F32, got.len() / 4, got));
         let values: Vec<u8> = expected.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         tensors.push((format!("expected/{}", expected.name), Dtype::F64, expected.values.len(), values));

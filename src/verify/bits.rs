@@ -5,8 +5,9 @@ use rand::Rng;
 use super::compare::{Outcome, Rule, compare};
 use super::{Finding, Referee};
 use crate::config::spec::Feed;
+use crate::data::batches::Batches;
 use crate::data::{Dataset, Standardisation};
-use crate::engine::{Chunk, Engine, Job, Tally};
+use crate::engine::{Chunks, Engine, Job, Tally};
 use crate::error::Result;
 use crate::gpu::plan::Tuning;
 use crate::gpu::waves::{Waves, split};
@@ -20,6 +21,7 @@ struct Left {
     losses: Vec<f32>,
     params: Vec<Params>,
     tallies: Vec<Tally>,
+    logits: Vec<Vec<f32>>,
     squares: Vec<f64>,
 }
 
@@ -30,7 +32,7 @@ impl Left {
         let losses = self.losses.iter().skip(m).step_by(self.params.len()).map(widened);
         let weights = self.params[m].values.iter().flatten().map(widened);
         let sums = [self.tallies[m].loss, self.tallies[m].correct as f64, self.squares[m]];
-        losses.chain(weights).chain(sums).collect()
+        losses.chain(weights).chain(self.logits[m].iter().map(widened)).chain(sums).collect()
     }
 }
 
@@ -38,7 +40,7 @@ impl Left {
 #[derive(Clone, Copy)]
 struct Cut {
     /// Steps of a chunk.
-    chunk: usize,
+    chunk: u64,
     feed: Feed,
     tuning: Option<Tuning>,
     waves: usize,
@@ -53,7 +55,7 @@ impl Cut {
 struct Training {
     spec: ModelSpec,
     batch_size: usize,
-    steps: usize,
+    steps: u64,
     dataset: std::sync::Arc<Dataset>,
 }
 
@@ -95,30 +97,21 @@ impl Training {
         let params: Vec<_> = seeds.iter().map(|seed| Params::init(&self.spec, *seed)).collect();
         engine.load(&params)?;
 
-        let images = self.dataset.labels.len();
-        let (mut rows, mut lengths, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-        for step in 0..self.steps {
-            // Every fifth batch is a short one.
-            let length = if step % 5 == 4 { self.batch_size / 2 } else { self.batch_size };
-            for seed in if own { seeds } else { &[0] } {
-                rows.extend((0..length).map(|i| ((step * 37 + i * (2 * *seed as usize + 3)) % images) as u32));
-            }
-            lengths.push(length as u32);
-            rates.extend(seeds.iter().map(|seed| 0.05 / (1 + seed) as f32 / (1 + step) as f32));
+        let images = self.dataset.labels.len() as u32;
+        // Every fifth batch is a short one.
+        let shuffles = if own { seeds.to_vec() } else { vec![0] };
+        let batches = Batches::new((0..images).collect(), self.batch_size, shuffles);
+        let slower: Vec<_> = seeds.iter().map(|seed| (1 + seed) as f32).collect();
+        let mut chunks = Chunks::new(batches, seeds.len(), move |step, model| 0.05 / slower[model] / (1 + step) as f32);
+        for first in (0..self.steps).step_by(cut.chunk as usize) {
+            engine.train(&chunks.steps(first..self.steps.min(first + cut.chunk)))?;
         }
-        let mut row = 0;
-        for first in (0..self.steps).step_by(cut.chunk) {
-            let lengths = &lengths[first..self.steps.min(first + cut.chunk)];
-            let images = lengths.iter().sum::<u32>() as usize * job.shuffles;
-            let rates = &rates[first * seeds.len()..][..lengths.len() * seeds.len()];
-            engine.train(&Chunk { rows: &rows[row..row + images], lengths, rates })?;
-            row += images;
-        }
-        let evaluated: Vec<u32> = (0..images as u32).collect();
+        let evaluated: Vec<u32> = (0..images).collect();
         Ok(Left {
             losses: engine.losses()?,
             params: engine.params()?,
             tallies: engine.evaluate(&evaluated)?,
+            logits: engine.logits(&evaluated)?,
             squares: engine.squares()?,
         })
     }

@@ -1,10 +1,13 @@
 //! One dispatch of one kernel on tensors of our choice, with sentinels behind every one.
 
+use std::collections::HashMap;
+
 use super::compare::{Fault, Outcome, Rule, Worst, compare};
-use crate::error::Result;
-use crate::gpu::kernel::Pipeline;
-use crate::gpu::kernels::{Access, Kernel, Shaders, Step};
-use crate::gpu::{Gpu, buffer};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::gpu::kernels::{Kernel, Shaders, Step};
+use crate::gpu::pipeline::Pipeline;
+use crate::gpu::plan::Work;
 
 /// A NaN: what stands in every output before the dispatch, so that what is left unwritten cannot pass; and behind every
 /// tensor that is only read, so that a value from there cannot pass, not even multiplied by zero.
@@ -61,8 +64,8 @@ impl Tensor {
 /// What an output must be afterwards.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// The binding.
-    pub binding: usize,
+    /// The tensor's name.
+    pub tensor: &'static str,
     /// What it is, for people.
     pub name: &'static str,
     /// Only every `stride`-th value from `offset` on: (0, 1) is all of them.
@@ -74,8 +77,8 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// The words of the binding that are compared.
-    pub fn part(&self, words: &[u32]) -> impl Iterator<Item = u32> {
+    /// The words of the tensor that are compared.
+    fn part(&self, words: &[u32]) -> impl Iterator<Item = u32> {
         let (offset, stride) = self.of;
         words.iter().skip(offset).step_by(stride).copied()
     }
@@ -92,7 +95,9 @@ pub struct Launch {
     pub step: Step,
     /// Workgroups.
     pub grid: [u32; 3],
-    /// The buffers, in the order of the kernel's bindings.
+    /// What it has to do.
+    pub work: Work,
+    /// What the kernel declares, in any order.
     pub tensors: Vec<Tensor>,
     /// What each output must be.
     pub expected: Vec<Expected>,
@@ -103,28 +108,45 @@ pub struct Launch {
 pub struct Launched {
     /// An outcome for each of [`Launch::expected`], in that order.
     pub outcomes: Vec<(&'static str, Outcome)>,
-    /// Every buffer's words afterwards, sentinels left out.
-    pub after: Vec<Vec<u32>>,
+    /// What was compared, for each of them.
+    pub got: Vec<Vec<u32>>,
+}
+
+/// A launch on a device.
+pub struct Prepared {
+    /// The kernel.
+    pub pipeline: Pipeline,
+    /// Its bindings.
+    pub bindings: wgpu::BindGroup,
+    /// The buffer of each tensor, and whether the kernel may only read it.
+    buffers: Vec<(wgpu::Buffer, bool)>,
 }
 
 impl Launch {
-    /// Runs it once on `gpu`.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::error::Error::Gpu`] for what the driver refuses or loses, [`crate::error::Error::Internal`] for a shader
-    /// that does not fit its bindings. That the results are wrong is no error, but an outcome.
-    pub fn run(&self, gpu: &Gpu, shaders: &Shaders) -> Result<Launched> {
+    /// Compiles the kernel, and uploads and binds its tensors.
+    pub fn prepare(&self, gpu: &Gpu, shaders: &Shaders) -> Result<Prepared> {
         let pipeline = Pipeline::new(gpu, shaders, self.kernel, &self.constants)?;
         let mut buffers = Vec::new();
-        for (tensor, access) in self.tensors.iter().zip(self.kernel.bindings()) {
-            let guard = if *access == Access::Read { NAN } else { SENTINEL };
+        for tensor in &self.tensors {
+            let binding = pipeline.interface().bindings().find(|binding| binding.name == tensor.name);
+            let read_only = binding
+                .map(|binding| binding.read_only)
+                .ok_or_else(|| Error::Internal(format!("kernel {}: it has no `{}`", pipeline.name(), tensor.name)))?;
+            let guard = if read_only { NAN } else { SENTINEL };
             let words = [tensor.words.as_slice(), &[guard; GUARD]].concat();
-            let made = buffer(gpu, tensor.name, words.len() as u64 * 4)?;
+            let made = gpu.buffer(tensor.name, words.len() as u64 * 4)?;
             gpu.queue.write_buffer(&made, 0, bytemuck::cast_slice(&words));
-            buffers.push(made);
+            buffers.push((made, read_only));
         }
-        let bindings = pipeline.bind(gpu, &buffers.iter().collect::<Vec<_>>())?;
+        let named: Vec<_> =
+            self.tensors.iter().zip(&buffers).map(|(tensor, (buffer, _))| (tensor.name, buffer)).collect();
+        let bindings = pipeline.bind(gpu, &named)?;
+        Ok(Prepared { pipeline, bindings, buffers })
+    }
+
+    /// Runs it once on `gpu`. That the results are wrong is no error, but an outcome.
+    pub fn run(&self, gpu: &Gpu, shaders: &Shaders) -> Result<Launched> {
+        let Prepared { pipeline, bindings, buffers } = self.prepare(gpu, shaders)?;
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         pipeline.dispatch(
             &mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()),
@@ -132,30 +154,27 @@ impl Launch {
             &self.step,
             self.grid,
         );
-        gpu.wait(Some(&gpu.queue.submit([encoder.finish()])))?;
+        gpu.finish([encoder.finish()])?;
 
-        let mut after = Vec::new();
+        let mut after = HashMap::new();
         let mut overrun = None;
-        for ((binding, access), tensor) in self.kernel.bindings().iter().enumerate().zip(&self.tensors) {
-            if *access == Access::Read {
-                after.push(tensor.words.clone());
-                continue;
-            }
-            let mut words: Vec<u32> =
-                bytemuck::pod_collect_to_vec(&gpu.read(&buffers[binding], (tensor.words.len() + GUARD) as u64 * 4)?);
+        for (tensor, (buffer, _)) in self.tensors.iter().zip(&buffers).filter(|(_, (_, read_only))| !read_only) {
+            let mut words: Vec<u32> = gpu.read(buffer, (tensor.words.len() + GUARD) as u64 * 4)?;
             let guard = words.split_off(tensor.words.len());
             if let Some(i) = guard.iter().position(|word| *word != SENTINEL) {
-                overrun = Some((binding, words.len() + i, guard[i]));
+                overrun = Some((tensor.name, words.len() + i, guard[i]));
             }
-            after.push(words);
+            after.insert(tensor.name, words);
         }
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut got) = (Vec::new(), Vec::new());
         for expected in &self.expected {
-            let got: Vec<f64> =
-                expected.part(&after[expected.binding]).map(|word| f32::from_bits(word).into()).collect();
-            let mut outcome = compare(&got, &expected.values, &expected.rule);
-            if let Some((binding, index, word)) = overrun
-                && binding == expected.binding
+            // A tensor that a wrong kernel only reads is not there: nothing was got.
+            let words: Vec<u32> =
+                after.get(expected.tensor).into_iter().flat_map(|words| expected.part(words)).collect();
+            let values: Vec<f64> = words.iter().map(|word| f32::from_bits(*word).into()).collect();
+            let mut outcome = compare(&values, &expected.values, &expected.rule);
+            if let Some((tensor, index, word)) = overrun
+                && tensor == expected.tensor
                 && outcome.passed()
             {
                 outcome.error = f64::INFINITY;
@@ -163,7 +182,8 @@ impl Launch {
                 outcome.worst = Some(Worst { index, got: f32::from_bits(word).into(), expected: f64::NAN });
             }
             outcomes.push((expected.name, outcome));
+            got.push(words);
         }
-        Ok(Launched { outcomes, after })
+        Ok(Launched { outcomes, got })
     }
 }

@@ -149,6 +149,13 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(Kernel::Head, "sum instead of mean", "/ f32(step.rows);", "/ 1.0;"),
     mutant(Kernel::Head, "last of equal logits", "if (logits[c] > largest)", "if (logits[c] >= largest)"),
+    mutant(Kernel::Head, "logits of the next class", "= logits[c];", "= logits[(c + 1u) % C];"),
+    mutant(
+        Kernel::Head,
+        "every model's logits in the first's place",
+        "dlogits[(b * M + m) * C + c]",
+        "dlogits[b * M * C + c]",
+    ),
     mutant(Kernel::Head, "scores one image further", "scores[b * M + m] = ", "scores[(b + 1u) * M + m] = "),
     mutant(
         Kernel::Head,
@@ -376,7 +383,7 @@ impl Mutant {
     pub fn hunt(&self, gpu: &Gpu) -> Result<Option<Caught>> {
         let (path, text) = self.file()?;
         let shaders = Shaders::default().replacing(path, text);
-        for case in cases(false).into_iter().filter(|case| case.kernel == self.kernel) {
+        for case in cases(false).into_iter().filter(|case| case.of.kernel() == self.kernel) {
             let launched = case.launch(&gpu.limits)?.run(gpu, &shaders)?;
             if let Some((what, outcome)) = launched.outcomes.iter().find(|(_, outcome)| !outcome.passed()) {
                 return Ok(Some(Caught { case: case.to_string(), what, outcome: outcome.clone() }));

@@ -7,10 +7,10 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::compare::{Rule, compare};
-use super::course::{Course, Step, findings, only};
+use super::paired_run::{PairedRun, Step, findings, only};
 use super::{Finding, Referee, Report};
 use crate::config::{Config, Settings};
-use crate::cpu::network::Network;
+use crate::cpu::head::largest;
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Tally};
@@ -23,8 +23,7 @@ use crate::train::Training;
 pub fn config(run: &Path) -> Result<Config> {
     let path: PathBuf = run.join(CONFIG);
     let within = |error: Error| Error::Usage(format!("--run {}: {error}", shown(run)));
-    let mut config = Config::default();
-    Settings::read(&path).and_then(|settings| settings.apply(&mut config)).map_err(within)?;
+    let config = Config::default().with(Settings::read(&path).map_err(within)?);
     config.check()?;
     Ok(config)
 }
@@ -44,17 +43,17 @@ pub struct Comparison {
     pub agreement: f64,
     /// Share of them that the GPU classifies rightly with its weights.
     pub gpu_accuracy: f64,
-    /// Share of them that the reference classifies rightly with its own.
+    /// Share of them that the CPU engine classifies rightly with its own.
     pub cpu_accuracy: f64,
     /// The GPU's time a step, all steps in one call, in microseconds.
     pub gpu_microseconds: f64,
-    /// The reference's, step after step.
+    /// The CPU engine's, step after step.
     pub cpu_microseconds: f64,
 }
 
 /// A training to be taken through both engines.
 pub struct OwnRun {
-    course: Course,
+    run: PairedRun,
     steps: u64,
     part: &'static str,
     rows: Vec<u32>,
@@ -63,23 +62,23 @@ pub struct OwnRun {
 impl OwnRun {
     /// The first `steps` steps of `config` on `dataset`, or all of them if it has fewer.
     pub fn new(config: &Config, dataset: Arc<Dataset>, steps: u64) -> Result<Self> {
-        let split = Split::new(&dataset, &config.data)?;
+        let split = Split::new(&dataset, &config.data_spec())?;
         let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
         let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
         let cut = config.steps.map_or(steps, |cut| cut.min(steps));
-        let mut training = Training::new(vec![config.train.clone()], split, Some(cut))?;
+        let mut training = Training::new(vec![config.train_spec()], split, Some(cut))?;
         if config.overfit_one_batch {
             training = training.on_one_batch()?;
         }
         let (job, split) = (training.job(shape), training.split());
         let parts = [("validation", &split.validation), ("test", &split.test), ("training", &split.train)];
         let (part, rows) = parts.into_iter().find(|(_, rows)| !rows.is_empty()).unwrap_or(parts[2]);
-        let (seed, lr) = (config.train.seed, config.train.lr);
+        let (seed, lr) = (config.seed, config.lr());
         Ok(Self {
             steps: training.plan().steps(),
             part,
             rows: rows.clone(),
-            course: Course::new(job, (seed, lr), split.train.clone(), dataset, standardisation),
+            run: PairedRun::new(job, (seed, lr), split.train.clone(), dataset, standardisation),
         })
     }
 
@@ -90,7 +89,7 @@ impl OwnRun {
 
     /// Its network.
     pub fn shape(&self) -> ModelSpec {
-        self.course.job.model
+        self.run.job.model
     }
 
     /// Trains and compares; `done` hears how many steps are done.
@@ -101,8 +100,8 @@ impl OwnRun {
     /// [`Error::CheckFailed`] if no step can be judged. Differences are no error, but findings.
     pub fn compare(mut self, referee: &Referee, done: &mut dyn FnMut(u64)) -> Result<Comparison> {
         let start = Instant::now();
-        let (mut gpu, mut reference) = (self.course.gpu(referee)?, self.course.reference()?);
-        let steps = self.course.free(&mut gpu, &mut reference, self.steps, done)?;
+        let (mut gpu, mut cpu) = (self.run.gpu(referee)?, self.run.cpu()?);
+        let steps = self.run.free(&mut gpu, &mut cpu, self.steps, done)?;
         let mut findings = findings(&steps);
         if findings.is_empty() {
             return Err(Error::CheckFailed(
@@ -114,9 +113,9 @@ impl OwnRun {
 
         // The same steps at once, as `train` submits them.
         let apart = gpu.params()?;
-        gpu.load(&self.course.start())?;
+        gpu.load(&self.run.start())?;
         let timed = Instant::now();
-        self.course.train(&mut gpu, 0, self.steps)?;
+        self.run.train(&mut gpu, 0, self.steps)?;
         gpu.losses()?;
         let gpu_microseconds = timed.elapsed().as_secs_f64() * 1e6 / self.steps as f64;
         let [at_once, apart] = [&gpu.params()?, &apart]
@@ -129,11 +128,10 @@ impl OwnRun {
             Ok(tally.correct as f64 / tally.images as f64)
         };
         let gpu_accuracy = accuracy(gpu.evaluate(&self.rows)?)?;
-        let cpu_accuracy = accuracy(reference.evaluate(&self.rows)?)?;
-        let theirs = reference.logits(&self.rows)?.concat();
-        reference.set_networks(gpu.params()?.iter().map(Network::from_params).collect())?;
-        let ours = reference.logits(&self.rows)?.concat();
-        let classes = self.course.job.model.classes;
+        let cpu_accuracy = accuracy(cpu.evaluate(&self.rows)?)?;
+        let theirs = cpu.logits(&self.rows)?.concat();
+        let ours = gpu.logits(&self.rows)?.concat();
+        let classes = self.run.job.model.classes;
         let same =
             ours.chunks_exact(classes).zip(theirs.chunks_exact(classes)).filter(|(a, b)| largest(a) == largest(b));
 
@@ -157,9 +155,4 @@ impl OwnRun {
             },
         })
     }
-}
-
-/// The first of the largest logits.
-fn largest(logits: &[f64]) -> usize {
-    (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0)
 }

@@ -18,7 +18,7 @@ use crate::gpu::kernels::{Ceiling, File, Kernel, Shaders, source};
 pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
     let usage = |what: String| Error::Usage(format!("--shaders {}: {what}", shown(folder)));
     let of_kernels = Kernel::ALL.into_iter().flat_map(Kernel::files).copied();
-    let of_ceilings = Ceiling::ALL.map(|ceiling| (ceiling.name(), ceiling.source()));
+    let of_ceilings = Ceiling::ALL.map(Ceiling::file);
     let known: BTreeMap<_, _> = of_kernels.chain(of_ceilings).collect();
     let names = || known.keys().map(|path| format!("{path}.wgsl")).collect::<Vec<_>>().join(", ");
     let mut found = Vec::new();
@@ -42,7 +42,7 @@ pub fn read(folder: &Path) -> Result<(Shaders, Vec<Kernel>)> {
         if text == *built_in {
             continue;
         }
-        if Ceiling::ALL.iter().any(|ceiling| ceiling.name() == *path) {
+        if Ceiling::ALL.iter().any(|ceiling| ceiling.file().0 == *path) {
             return Err(refused("it differs from the built-in one, and no check runs it".into()));
         }
         shaders = shaders.replacing(path, text);

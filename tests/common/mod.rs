@@ -1,4 +1,4 @@
-//! What the tests of whole runs share.
+//! Helpers for tests of whole runs.
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-/// A child that still runs after so long hangs.
+/// A child that runs longer than this hangs.
 pub const HANGS: Duration = Duration::from_secs(120);
 
-/// The program, in a folder.
+/// The program, run in a folder.
 pub fn cyclone(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cyclone"));
     command.current_dir(folder).args(arguments).env("RUST_BACKTRACE", "0");
@@ -28,7 +28,7 @@ pub fn finish(command: &mut Command) -> Output {
     wait(spawn(command))
 }
 
-/// Starts a command that is given nothing, and whose words are kept.
+/// Starts a command with empty input, capturing its output.
 pub fn spawn(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -65,7 +65,7 @@ pub fn wait(mut child: Child) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// Demands an exit code, and returns what was said on standard error.
+/// Checks the exit code, and returns standard error.
 #[track_caller]
 pub fn exits(output: &Output, code: i32) -> String {
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -74,7 +74,7 @@ pub fn exits(output: &Output, code: i32) -> String {
     message
 }
 
-/// Demands that a text have some parts.
+/// Checks that a text has all parts.
 #[track_caller]
 pub fn says(message: &str, parts: &[&str]) {
     for part in parts {
@@ -82,14 +82,14 @@ pub fn says(message: &str, parts: &[&str]) {
     }
 }
 
-/// A folder with pictures in it.
+/// A folder with an image folder in it.
 pub fn workplace() -> TempDir {
     let folder = tempdir().unwrap();
     pictures(&folder.path().join("pictures"));
     folder
 }
 
-/// Writes an image folder of 3 classes, 7 images of each to train on and 2 to test: its runs take no time.
+/// Writes an image folder of 3 classes with 7 training and 2 test images each, for fast runs.
 pub fn pictures(folder: &Path) {
     for (part, count) in [("train", 7_u32), ("test", 2)] {
         for class in 0..3 {
@@ -106,7 +106,7 @@ pub fn pictures(folder: &Path) {
     }
 }
 
-/// The records of a run, but for the times.
+/// The records of a run without times.
 pub fn metrics(run: &Path) -> Vec<Value> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let records = text.lines().map(|line| {
@@ -117,7 +117,7 @@ pub fn metrics(run: &Path) -> Vec<Value> {
     records.collect()
 }
 
-/// Demands that two runs be complete and have the same weights, records and final figures, bit for bit.
+/// Checks that two runs are complete and have the same weights, records and final figures, bit for bit.
 #[track_caller]
 pub fn same_bits(one: &Path, other: &Path) {
     let read = |run: &Path, name: &str| {

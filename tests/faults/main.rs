@@ -1,4 +1,4 @@
-//! Faults that a whole run meets outside of itself: disks, folders, pipes, limits, odd names.
+//! Faults around a run: disks, folders, pipes, limits, odd names.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![cfg(target_os = "linux")]
@@ -18,7 +18,7 @@ use std::process::{Command, Output, Stdio};
 use common::{cyclone, exits, finish, same_bits, says, signal, spawn, until, wait, workplace};
 use serde_json::Value;
 
-/// Two cycles of 20 steps on pictures.
+/// Two cycles of 20 steps on an image folder.
 const RUN: &str = "train --device cpu --data pictures --val-images 4 --hidden 41 --batch-size 5 --half-cycle 20 --cycles 2 \
                    --evals-per-cycle 2 --checkpoint-every 5";
 
@@ -26,7 +26,7 @@ fn run(folder: &Path, more: &[&str]) -> Command {
     cyclone(folder, &RUN.split_whitespace().chain(more.iter().copied()).collect::<Vec<_>>())
 }
 
-/// Runs a shell script in which `$RUN` is [`RUN`] with the program before it and `$CYCLONE` the program.
+/// Runs a shell script in which `$CYCLONE` is the program and `$RUN` the program with [`RUN`].
 fn shell(folder: &Path, script: &str) -> Output {
     let program = env!("CARGO_BIN_EXE_cyclone");
     finish(
@@ -39,8 +39,8 @@ fn shell(folder: &Path, script: &str) -> Output {
     )
 }
 
-/// Runs a script where a file system can be mounted. Where the system does not permit that the test cannot run; it then
-/// fails and says so, unless `CYCLONE_WITHOUT_MOUNTS=1` states that this machine has none.
+/// Runs a script that may mount file systems. If the system does not permit that, the test fails and says so, unless
+/// `CYCLONE_WITHOUT_MOUNTS=1` allows skipping it.
 fn with_mounts(folder: &Path, script: &str) -> Option<Output> {
     if std::env::var_os("CYCLONE_WITHOUT_MOUNTS").is_some_and(|value| value == "1") {
         eprintln!("NOT RUN: CYCLONE_WITHOUT_MOUNTS=1 says that nothing can be mounted here");
@@ -55,14 +55,14 @@ fn with_mounts(folder: &Path, script: &str) -> Option<Output> {
     Some(shell(folder, "unshare -rm bash script"))
 }
 
-/// Lets everybody work in a folder.
+/// Gives everybody access to a folder.
 fn open_to_all(folder: &Path) {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
 }
 
-/// The program, after the words of `before`, as a user with no rights. As any other user than root: as that user.
+/// The program, after the words of `before`, as the user nobody if the tests run as root.
 fn as_nobody(before: &[&str], folder: &Path) -> Option<Command> {
-    // The test's own program may be where nobody may look.
+    // The user nobody may not have access to the test's program.
     let program = folder.join("cyclone");
     fs::copy(env!("CARGO_BIN_EXE_cyclone"), &program).unwrap();
     let mut command = Command::new("env");
@@ -128,7 +128,7 @@ fn a_terminal_home_or_environment_that_says_nothing_changes_nothing() {
 }
 
 #[test]
-fn images_that_must_not_be_read_are_bad_data() {
+fn images_without_read_permission_are_exit_code_3() {
     let folder = workplace();
     let picture = folder.path().join("pictures/train/class-1/3.png");
     fs::set_permissions(&picture, fs::Permissions::from_mode(0o000)).unwrap();
@@ -139,31 +139,31 @@ fn images_that_must_not_be_read_are_bad_data() {
 }
 
 #[test]
-fn memory_that_is_too_small_for_the_images_ends_the_run_with_10_before_it_begins() {
+fn too_little_memory_for_the_images_is_exit_code_10_before_training() {
     let folder = workplace();
-    // The images take 184 MB, and the program itself some more of addresses than that.
+    // The images take 184 MB, and the program itself some more address space.
     for limit in [50_000, 100_000, 150_000] {
         let output = shell(folder.path(), &format!("ulimit -v {limit}; $RUN --data synthetic --out run"));
-        says(&exits(&output, 10), &["175.8 MiB of memory are needed for the images", "ulimit -v"]);
+        says(&exits(&output, 10), &["175.78 MiB needed for the images", "ulimit -v"]);
         assert!(!folder.path().join("run").exists() && output.stdout.is_empty(), "training had begun");
     }
 }
 
 #[test]
-fn memory_that_is_too_small_for_the_networks_ends_the_run_with_10_before_it_begins() {
+fn too_little_memory_for_the_networks_is_exit_code_10_before_training() {
     let folder = workplace();
     for (flags, of) in [
         ("--repeats 100000", "100,000 networks of 41 hidden units"),
         ("--hidden 200000", "a network of 200,000 hidden units (--hidden)"),
     ] {
         let output = shell(folder.path(), &format!("ulimit -v 2000000; $RUN {flags} --out run"));
-        says(&exits(&output, 10), &["GiB of memory are needed for", of, "and the system gives", "ulimit -v"]);
+        says(&exits(&output, 10), &["not enough memory: ", "GiB needed for", of, "ulimit -v"]);
         assert!(!folder.path().join("run").exists() && output.stdout.is_empty(), "training had begun");
     }
     let profile = "ulimit -v 1000000; $CYCLONE profile --device cpu --data synthetic --steps 3 --hidden 100000";
-    says(&exits(&shell(folder.path(), profile), 10), &["of memory are needed for a network of 100,000 hidden units"]);
-    // With as much as is asked for, and hardly more, it comes to its end: what is needed was not guessed too low. On one
-    // processor, so that the limits mean the same on every machine.
+    says(&exits(&shell(folder.path(), profile), 10), &["needed for a network of 100,000 hidden units"]);
+    // With barely as much as required it completes: the estimate is not too low. On one CPU, so that the limits mean the
+    // same on every machine.
     for flags in ["--hidden 2000", "--repeats 40"] {
         let mut codes = Vec::new();
         for limit in (250_000..850_000).step_by(50_000) {
@@ -182,7 +182,7 @@ fn memory_that_is_too_small_for_the_networks_ends_the_run_with_10_before_it_begi
 fn a_terminal_that_closes_saves_the_state_and_nohup_goes_on() {
     let folder = workplace();
     exits(&finish(&mut run(folder.path(), &["--out", "whole", "--cycles", "40"])), 0);
-    // What these tests were started with is passed on to what they start: here it is said.
+    // Children inherit how these tests handle the signal, so it is set here.
     for (how, code) in [("default", 129), ("ignore", 0)] {
         let child = spawn(
             Command::new("env")
@@ -210,7 +210,7 @@ fn a_terminal_that_closes_saves_the_state_and_nohup_goes_on() {
 }
 
 #[test]
-fn threads_that_the_system_does_not_give_end_the_run_with_10() {
+fn too_few_threads_are_exit_code_10() {
     let folder = workplace();
     open_to_all(folder.path());
     let Some(mut command) = as_nobody(&["prlimit", "--nproc=1"], folder.path()) else { return };
@@ -243,7 +243,7 @@ fn a_wall_clock_that_jumps_changes_no_bit_and_no_duration() {
     let now: Value = serde_json::from_slice(&fs::read(folder.path().join("steady/summary.json")).unwrap()).unwrap();
     assert_ne!(years[0], now["started"].as_str().unwrap()[..4], "the clock did not jump");
 
-    // Names do not come from it alone: each run has its own folder.
+    // Names do not depend on it alone: each run has its own folder.
     for _ in 0..2 {
         exits(&finish(run(folder.path(), &["--steps", "1"]).env("LD_PRELOAD", &library)), 0);
     }
@@ -255,20 +255,20 @@ fn a_configuration_without_an_end_is_wrong_usage() {
     let folder = workplace();
     let output = finish(&mut run(folder.path(), &["--config", "/dev/zero", "--out", "run"]));
     says(&exits(&output, 2), &["/dev/zero: more than 65,536 bytes"]);
-    // One that comes through a pipe is welcome.
+    // A configuration may come from a pipe.
     exits(&shell(folder.path(), "$RUN --config <(echo 'seed = 3') --steps 2 --out run"), 0);
     assert!(fs::read_to_string(folder.path().join("run/config.toml")).unwrap().contains("seed = 3"));
 }
 
 #[test]
-fn test_images_that_are_training_images_too_are_counted_in_a_notice() {
+fn test_images_that_are_also_training_images_are_counted_in_a_notice() {
     let folder = workplace();
     let at = |place: &str| folder.path().join("pictures").join(place);
     for image in 0..2 {
         fs::copy(at(&format!("train/class-0/{image}.png")), at(&format!("test/class-0/{image}.png"))).unwrap();
     }
     let message = exits(&finish(&mut run(folder.path(), &["--steps", "2", "--out", "run"])), 0);
-    says(&message, &["note: Data: 2 of 6 test images are training images too"]);
+    says(&message, &["note: Data: 2 of 6 test images are also training images"]);
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn what_would_steer_the_terminal_is_shown_escaped() {
     let message = exits(&output, 3);
     assert!(!message.contains('\u{1b}'), "{message:?}");
     says(&message, &["error: \\u{1b}[2Jgone: No such file"]);
-    // A name of two lines is one line, on both outputs.
+    // A name with two lines is shown on one, on both outputs.
     let name = "run\nerror: forged";
     let output = finish(&mut run(folder.path(), &["--out", name]));
     exits(&output, 0);
@@ -343,7 +343,7 @@ fn a_run_that_is_resumed_elsewhere_is_warned() {
     let folder = workplace();
     exits(&finish(&mut run(folder.path(), &["--out", "run"])), 0);
     fs::remove_file(folder.path().join("run/summary.json")).unwrap();
-    // One thread in place of as many as there are: another engine, as far as the records know.
+    // One thread instead of all of them counts as another device in the records.
     let output = shell(folder.path(), "taskset -c 0 $CYCLONE train --resume run");
     let message = exits(&output, 0);
     if std::thread::available_parallelism().unwrap().get() > 1 {

@@ -1,4 +1,4 @@
-//! Disks, pipes and outputs that take nothing.
+//! Full and closed disks, pipes and outputs.
 
 use std::fs;
 use std::process::Stdio;
@@ -12,8 +12,8 @@ fn a_full_disk_ends_the_run_with_4_and_the_checkpoint_before_is_whole() {
 
     let folder = workplace();
     fs::create_dir(folder.path().join("disk")).unwrap();
-    // A checkpoint takes 0.5 MB; the third, or the second and the best, find no room. The folder is then copied to a
-    // disk with room, which goes with the mount otherwise.
+    // A checkpoint takes 0.5 MB; the third, or the second and the best, do not fit. The folder is then copied to another
+    // disk, as it would disappear with the mount.
     let script = "mount -t tmpfs -o size=1400k none disk; $RUN --out disk/run; code=$?; \
                   ls -A disk/run/checkpoints >&2; cp -r disk/run kept; exit $code";
     let Some(output) = with_mounts(folder.path(), script) else { return };
@@ -29,7 +29,7 @@ fn a_full_disk_ends_the_run_with_4_and_the_checkpoint_before_is_whole() {
 #[test]
 fn a_file_that_must_not_grow_ends_the_run_with_4() {
     let folder = workplace();
-    // EFBIG in place of a signal: writes beyond 100 KiB fail.
+    // Writes beyond 100 KiB fail with EFBIG instead of a signal.
     let output = shell(folder.path(), "trap '' XFSZ; ulimit -f 100; $RUN --out run");
     let message = exits(&output, 4);
     says(&message, &["run/checkpoints/", "File too large"]);
@@ -70,7 +70,7 @@ fn a_folder_that_goes_away_ends_the_run_with_4() {
     let folder = workplace();
     let child = spawn(run(folder.path(), &["--out", "run", "--cycles", "100000"]).arg("--quiet"));
     until(|| folder.path().join("run/checkpoints/step-5.safetensors").exists());
-    // At once: while a folder is removed file by file, there is a time at which a resume would still be possible.
+    // Renamed, not removed file by file, when a resume would be possible for a while.
     fs::rename(folder.path().join("run"), folder.path().join("gone")).unwrap();
     let message = exits(&wait(child), 4);
     says(&message, &["error: run/checkpoints", "cannot be written", "No such file or directory"]);
@@ -124,6 +124,6 @@ fn an_export_to_a_full_disk_leaves_nothing_and_one_to_a_file_that_is_there_leave
     assert!(left.into_iter().all(|name| !name.contains("new.npz")));
     fs::write(folder.path().join("mine.npz"), "mine").unwrap();
     let output = finish(&mut cyclone(folder.path(), &["export", "run", "--format", "npz", "--out", "mine.npz"]));
-    says(&exits(&output, 2), &["--out mine.npz", "nothing is overwritten"]);
+    says(&exits(&output, 2), &["--out mine.npz", "already exists"]);
     assert_eq!(fs::read_to_string(folder.path().join("mine.npz")).unwrap(), "mine");
 }

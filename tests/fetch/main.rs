@@ -1,4 +1,4 @@
-//! Downloads from a server on this machine that behaves as badly as servers do.
+//! Downloads from a badly behaved server on this machine.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -23,7 +23,7 @@ use md5::{Digest, Md5};
 use server::{Answer, cut, reply, rest, serve, whole};
 use tempfile::{TempDir, tempdir};
 
-/// 300,007 bytes, more than a few blocks of the reader.
+/// 300,007 bytes, several blocks of the reader.
 fn body() -> Vec<u8> {
     (0..300_007u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
@@ -45,7 +45,7 @@ const QUICK: Patience = Patience {
     longest_wait: Duration::from_millis(20),
 };
 
-/// Keeps what it is told.
+/// Records the notices and the progress.
 #[derive(Default)]
 struct Notes(Vec<String>, Vec<u64>);
 
@@ -69,14 +69,14 @@ fn get(url: &str, folder: &Path) -> (Result<()>, Notes) {
     get_with(url, folder, &QUICK)
 }
 
-/// Demands that the folder hold the file and nothing else.
+/// Checks that the folder has the file and nothing else.
 #[track_caller]
 fn complete(folder: &TempDir) {
     assert_eq!(fs::read(folder.path().join("archive")).unwrap(), body());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the file is left");
 }
 
-/// The message of a download that fails for good. Nothing has the file's name.
+/// The error message of a download that fails permanently and leaves no file.
 #[track_caller]
 fn refusal(answers: Vec<Answer>) -> String {
     let folder = tempdir().unwrap();
@@ -90,7 +90,7 @@ fn refusal(answers: Vec<Answer>) -> String {
 }
 
 #[test]
-fn a_file_arrives_and_its_progress_is_told() {
+fn a_file_is_downloaded_and_its_progress_is_reported() {
     let folder = tempdir().unwrap();
     let (url, _requests) = serve(vec![whole(&body())]);
     let (result, notes) = get(&url, folder.path());
@@ -100,7 +100,7 @@ fn a_file_arrives_and_its_progress_is_told() {
 }
 
 #[test]
-fn a_line_that_breaks_is_taken_up_where_it_broke() {
+fn a_broken_connection_is_resumed() {
     let folder = tempdir().unwrap();
     let body = body();
     let (url, requests) = serve(vec![cut(&body, 100_001), rest(&body, 100_001)]);
@@ -114,7 +114,7 @@ fn a_line_that_breaks_is_taken_up_where_it_broke() {
 }
 
 #[test]
-fn what_a_killed_process_has_left_is_gone_on_with() {
+fn the_download_of_a_killed_process_is_resumed() {
     let folder = tempdir().unwrap();
     let body = body();
     fs::write(folder.path().join("archive.part"), &body[..5_000]).unwrap();
@@ -126,9 +126,9 @@ fn what_a_killed_process_has_left_is_gone_on_with() {
 }
 
 #[test]
-fn another_version_of_the_file_is_begun_anew() {
+fn another_version_of_the_file_is_downloaded_from_the_start() {
     let folder = tempdir().unwrap();
-    // What an earlier process left, of a version that the server no longer has: it answers with the whole new one.
+    // Part of an older version, which the server no longer has: it sends the whole new one.
     fs::write(folder.path().join("archive.part"), [9; 5_000]).unwrap();
     fs::write(folder.path().join("archive.part.tag"), "\"old\"").unwrap();
     let (url, requests) = serve(vec![whole(&body())]);
@@ -138,7 +138,7 @@ fn another_version_of_the_file_is_begun_anew() {
 }
 
 #[test]
-fn a_part_without_a_version_is_begun_anew() {
+fn a_part_without_a_version_is_downloaded_from_the_start() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("archive.part"), [9; 5_000]).unwrap();
     let (url, requests) = serve(vec![whole(&body())]);
@@ -148,7 +148,7 @@ fn a_part_without_a_version_is_begun_anew() {
 }
 
 #[test]
-fn a_part_that_does_not_begin_where_it_was_asked_to_is_not_used() {
+fn a_response_with_the_wrong_range_is_not_used() {
     let folder = tempdir().unwrap();
     let body = body();
     let (url, _requests) = serve(vec![cut(&body, 1_000), rest(&body, 2_000), whole(&body)]);
@@ -157,7 +157,7 @@ fn a_part_that_does_not_begin_where_it_was_asked_to_is_not_used() {
 }
 
 #[test]
-fn a_server_in_trouble_is_asked_again_and_then_given_up() {
+fn server_errors_are_retried_a_few_times() {
     let folder = tempdir().unwrap();
     let busy = || reply("503 Service Unavailable", "Content-Length: 0\r\n", b"");
     let (url, _requests) = serve(vec![busy(), busy(), whole(&body())]);
@@ -167,22 +167,22 @@ fn a_server_in_trouble_is_asked_again_and_then_given_up() {
     complete(&folder);
     let message = refusal(vec![busy(), busy(), busy()]);
     assert!(message.contains("503") && message.contains("Run it again later, try"), "{message}");
-    // Where something is kept, that is gone on with.
+    // If a part is kept, the message says so.
     let message = refusal(vec![cut(&body(), 1_000), busy(), busy(), busy()]);
-    assert!(message.contains("Run it again to go on after 1,000 bytes, try"), "{message}");
+    assert!(message.contains("Run it again to resume after 1,000 bytes, try"), "{message}");
 }
 
 #[test]
-fn a_file_that_is_not_there_is_asked_for_once() {
+fn a_missing_file_is_not_retried() {
     let message = refusal(vec![reply("404 Not Found", "Content-Length: 0\r\n", b"")]);
     assert!(message.contains("404 Not Found. Try another address"), "{message}");
 }
 
 #[test]
-fn a_web_page_in_its_place_is_refused() {
+fn a_web_page_instead_of_the_file_is_refused() {
     let page = b"<html>please log in</html>";
     assert!(refusal(vec![whole(page)]).contains("26 bytes, expected 300,007"));
-    // Without a length it is found out at its end: a shorter one is a broken line until the patience ends.
+    // Without a length, a short file looks like a broken connection until the last retry.
     let endless = || reply("200 OK", "", page);
     assert!(refusal(vec![endless(), endless(), endless(), endless()]).contains("after 26 bytes"));
 }
@@ -200,7 +200,7 @@ fn another_file_of_the_same_length_is_refused_and_removed() {
 }
 
 #[test]
-fn a_redirect_that_never_ends_is_refused() {
+fn endless_redirects_are_refused() {
     let turn = || reply("302 Found", "Location: /archive\r\nContent-Length: 0\r\n", b"");
     assert!(refusal((0..20).map(|_| turn()).collect()).contains("redirects"));
 }
@@ -212,7 +212,7 @@ fn more_than_was_published_is_refused() {
 }
 
 #[test]
-fn a_server_that_falls_silent_is_given_up() {
+fn a_silent_server_times_out() {
     let silent = || -> Answer {
         Box::new(|stream| {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 300007\r\n\r\n");
@@ -226,7 +226,7 @@ fn a_server_that_falls_silent_is_given_up() {
 }
 
 #[test]
-fn a_server_that_sends_a_byte_now_and_then_is_given_up_in_time() {
+fn a_slow_server_reaches_the_time_limit() {
     let folder = tempdir().unwrap();
     let drip = || -> Answer {
         Box::new(|stream| {
@@ -241,12 +241,12 @@ fn a_server_that_sends_a_byte_now_and_then_is_given_up_in_time() {
     let (result, _) = get_with(&url, folder.path(), &Patience { overall: Duration::from_secs(1), ..QUICK });
     let error = result.unwrap_err();
     assert_eq!(error.exit_code(), 7, "{error}");
-    assert!(error.to_string().contains("time for it is over"), "{error}");
+    assert!(error.to_string().contains("time limit is reached"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(4));
 }
 
 #[test]
-fn two_downloads_at_once_do_not_write_to_one_file() {
+fn two_processes_do_not_download_to_the_same_file() {
     let folder = tempdir().unwrap();
     let (sender, wait) = channel::<()>();
     let body = body();
@@ -262,7 +262,7 @@ fn two_downloads_at_once_do_not_write_to_one_file() {
         requests.recv().unwrap();
         let error = get(&url, folder.path()).0.unwrap_err();
         assert_eq!(error.exit_code(), 9, "{error}");
-        assert!(error.to_string().contains("another process downloads this file"), "{error}");
+        assert!(error.to_string().contains("another process is downloading this file"), "{error}");
         sender.send(()).unwrap();
         first.join().unwrap().unwrap();
     });
@@ -270,7 +270,7 @@ fn two_downloads_at_once_do_not_write_to_one_file() {
 }
 
 #[test]
-fn no_server_at_all_says_where_to_put_the_file_by_hand() {
+fn without_a_server_the_message_says_where_to_put_the_file() {
     let folder = tempdir().unwrap();
     // A port that was free a moment ago.
     let url = format!("http://{}/", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
@@ -279,13 +279,13 @@ fn no_server_at_all_says_where_to_put_the_file_by_hand() {
     assert!(error.to_string().contains(&folder.path().join("archive").display().to_string()), "{error}");
 }
 
-/// An archive of the official form and sizes, its pixels black but for one of each file.
+/// An archive like the official one, with black pixels but for one in each file.
 fn black_archive() -> Vec<u8> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for name in [1, 2, 3, 4, 5].map(|batch| format!("data_batch_{batch}.bin")).iter().chain([&"test_batch.bin".into()])
     {
         let mut bytes = vec![0; 30_730_000];
-        // No two files are the same.
+        // No two files are equal.
         bytes[1] = name.as_bytes()[name.len() - 5];
         bytes.iter_mut().step_by(3073).zip((0..10).cycle()).for_each(|(label, class)| *label = class);
         let mut header = tar::Header::new_ustar();
@@ -311,7 +311,7 @@ fn an_archive_is_fetched_unpacked_and_found_again() {
     assert_eq!(dataset.labels[50_003], 3);
     assert_eq!(install(None).unwrap(), (there.clone(), false), "nothing is asked for again");
 
-    // From a file, which stays, and from one that was put into the folder by hand.
+    // From a file, which is kept, and from one that was put into the folder by hand.
     for (place, mirror) in [("kept.tar.gz", true), ("a.tar.gz", false)] {
         fs::remove_dir_all(&there).unwrap();
         let path = folder.path().join(place);

@@ -1,4 +1,4 @@
-//! `cyclone data fetch`, as it is typed.
+//! `cyclone data fetch` on the command line.
 
 use std::fs;
 use std::io::Write;
@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn the_program_ends_with_7_when_an_address_has_something_else() {
+fn an_address_with_another_file_is_exit_code_7() {
     let folder = tempdir().unwrap();
     let (url, _requests) = serve(vec![whole(b"<html>")]);
     let output = fetch(folder.path(), &["--mirror", &url]);
@@ -43,7 +43,7 @@ fn a_file_that_is_not_the_archive_is_refused_by_its_checksum() {
     assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains(CIFAR_10.md5), "{}", text(&output.stderr));
     assert!(folder.path().join("other.tar.gz").exists(), "the user's file stays");
-    // The same where it was put by hand, to be found.
+    // The same for an archive that was put into the folder by hand.
     let kept = folder.path().join("data").join(CIFAR_10.name);
     fs::write(&kept, b"other").unwrap();
     let output = fetch(folder.path(), &[]);
@@ -51,11 +51,11 @@ fn a_file_that_is_not_the_archive_is_refused_by_its_checksum() {
     assert!(text(&output.stderr).contains("or it is damaged; remove it"), "{}", text(&output.stderr));
     assert!(kept.exists());
     let output = fetch(folder.path(), &["--mirror", "example.org/archive"]);
-    assert!(text(&output.stderr).contains("an address that begins with https://"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("an address that starts with https://"), "{}", text(&output.stderr));
 }
 
 #[test]
-fn a_thing_of_that_name_that_is_no_cifar_10_is_left_alone() {
+fn a_folder_of_that_name_without_cifar_10_is_not_changed() {
     let folder = tempdir().unwrap();
     let there = folder.path().join("data/cifar-10-batches-bin");
     fs::create_dir_all(&there).unwrap();
@@ -65,24 +65,24 @@ fn a_thing_of_that_name_that_is_no_cifar_10_is_left_alone() {
     assert_eq!(fs::read_to_string(there.join("mine.txt")).unwrap(), "mine");
 }
 
-/// Whatever is written to `/dev/full` finds the disk full.
+/// Writing to `/dev/full` fails as on a full disk.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_that_fills_up_says_what_is_needed_and_what_is_free() {
+fn a_full_disk_is_reported_with_the_space_needed_and_free() {
     let folder = tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/full", folder.path().join("archive.part")).unwrap();
     let (url, _requests) = serve(vec![whole(&body())]);
     let error = get(&url, folder.path()).0.unwrap_err();
     assert_eq!(error.exit_code(), 4, "{error}");
     let message = error.to_string();
-    assert!(message.contains("No space left") && message.contains("293.0 KiB are needed"), "{message}");
+    assert!(message.contains("No space left") && message.contains("292.98 KiB needed"), "{message}");
     assert!(message.contains("--dest"), "{message}");
 }
 
-/// A file system of 1 MiB, in a name space of its own so that nothing is left mounted.
+/// A file system of 1 MiB, in its own mount namespace so that nothing stays mounted.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_too_small_is_found_out_before_the_download() {
+fn a_disk_that_is_too_small_is_reported_before_the_download() {
     let folder = tempdir().unwrap();
     let within = |command: &str| {
         let script = format!("mount -t tmpfs -o size=1m tmpfs \"$0\" && {command}");
@@ -91,7 +91,7 @@ fn a_disk_too_small_is_found_out_before_the_download() {
         unshare.output()
     };
     if !within("true").is_ok_and(|output| output.status.success()) {
-        // Not through eprintln!, which the test harness keeps to itself.
+        // Not with eprintln!, which the test harness captures.
         let _ = writeln!(std::io::stderr(), "NOT RUN: disk too small for a download: no `unshare -rm` with tmpfs here");
         return;
     }
@@ -100,7 +100,7 @@ fn a_disk_too_small_is_found_out_before_the_download() {
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{message}");
     assert!(
-        message.contains("338.0 MiB are needed") && message.contains("free here") && message.contains("--dest"),
+        message.contains("338.01 MiB needed") && message.contains("free here") && message.contains("--dest"),
         "{message}"
     );
     assert!(requests.try_recv().is_err(), "nothing was asked for");

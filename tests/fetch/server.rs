@@ -1,14 +1,14 @@
-//! A server on this machine that answers each connection as it is told.
+//! A server on this machine with prepared answers.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-/// What a server does with one connection, after it has read the request.
+/// Answers a connection after its request has been read.
 pub type Answer = Box<dyn FnOnce(&mut TcpStream) + Send>;
 
-/// A server that gives each connection the next answer. Returns its address and the requests, as they come.
+/// Starts a server that gives each connection the next answer. Returns its address, and its requests as they arrive.
 pub fn serve(answers: Vec<Answer>) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/archive", listener.local_addr().unwrap());
@@ -26,7 +26,7 @@ pub fn serve(answers: Vec<Answer>) -> (String, Receiver<String>) {
     (url, requests)
 }
 
-/// Sends a head and a body. A client that hangs up is not the server's concern.
+/// Sends a head and a body. Errors are ignored: the client may disconnect.
 pub fn reply(status: &str, headers: &str, body: &[u8]) -> Answer {
     let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n");
     let body = body.to_vec();
@@ -39,7 +39,7 @@ pub fn whole(body: &[u8]) -> Answer {
     reply("200 OK", &format!("Content-Length: {}\r\nETag: \"one\"\r\n", body.len()), body)
 }
 
-/// The first `sent` bytes of a file, then the end of the line.
+/// The first `sent` bytes of a file, then a closed connection.
 pub fn cut(body: &[u8], sent: usize) -> Answer {
     reply("200 OK", &format!("Content-Length: {}\r\nETag: \"one\"\r\n", body.len()), &body[..sent])
 }

@@ -182,10 +182,21 @@ fn names_from_records_are_text_and_never_markup() {
 }
 
 #[test]
-fn a_confusion_matrix_adds_up_to_the_test_accuracy() {
+fn a_confusion_matrix_adds_up_to_the_test_accuracy_cpu() {
+    adds_up("cpu");
+}
+
+#[test]
+fn a_confusion_matrix_adds_up_to_the_test_accuracy_gpu() {
+    adds_up("gpu");
+}
+
+#[track_caller]
+fn adds_up(device: &str) {
     let folder = tempdir().unwrap();
     pictures(&folder.path().join("pictures"));
-    done(folder.path(), &format!("train {SHORT} --repeats 2 --out run"));
+    let flags = SHORT.replace("--device cpu", &format!("--device {device}"));
+    done(folder.path(), &format!("train {flags} --repeats 2 --out run"));
     let read = |name: &str| -> Value {
         serde_json::from_slice(&fs::read(folder.path().join("run").join(name)).unwrap()).unwrap()
     };

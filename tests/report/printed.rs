@@ -146,5 +146,5 @@ fn what_a_command_prints_may_come_through_a_pipe() {
     refused(run.path(), "report run", 8, &["summary.json: expected a regular file"]);
     // Nor one where the page should be.
     assert!(Command::new("mkfifo").arg(folder.path().join("report.html")).status().unwrap().success());
-    refused(folder.path(), "report profile.json", 2, &["report.html: it is there"]);
+    refused(folder.path(), "report profile.json", 2, &["report.html: already exists"]);
 }

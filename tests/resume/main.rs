@@ -295,7 +295,7 @@ fn a_folder_is_one_process_at_a_time() {
     let folder = workplace();
     let child = spawn(&mut run(folder.path(), &["--cycles", "1000"]));
     until(|| folder.path().join("run/checkpoints/step-37.safetensors").exists());
-    let holder = format!("run: process {} trains in this folder", child.id());
+    let holder = format!("run: process {} is training in this folder", child.id());
     says(&exits(&finish(&mut resume(folder.path())), 9), &[&holder]);
     says(&exits(&finish(&mut run(folder.path(), &[])), 9), &[&holder]);
     signal(&child, "KILL");

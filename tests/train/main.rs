@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![allow(clippy::float_cmp, reason = "the books hold small integers and halves of them, which are exact")]
 
-use cyclone::config::preset::Preset;
+use cyclone::config::Config;
 use cyclone::config::schedule::Triangle;
 use cyclone::config::spec::{Length, TrainSpec};
 use cyclone::data::split::Split;
@@ -13,6 +13,7 @@ use cyclone::model::ModelSpec;
 use cyclone::model::params::{Params, W1};
 use cyclone::train::{Evaluation, Observer, Outcome, Training};
 
+mod state_machine;
 mod states;
 
 const SHAPE: ModelSpec = ModelSpec { inputs: 5, hidden: 3, classes: 2 };
@@ -112,6 +113,10 @@ impl Engine for Books {
         Ok(vec![tally; self.job.models()])
     }
 
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        Ok(vec![vec![0.0; rows.len() * SHAPE.classes]; self.job.models()])
+    }
+
     fn squares(&mut self) -> Result<Vec<f64>> {
         Ok(vec![self.squares; self.job.models()])
     }
@@ -143,7 +148,7 @@ fn spec() -> TrainSpec {
         lr: Triangle { min: 0.125, max: 0.5, half_cycle: 5 },
         length: Length::Cycles(2),
         evals_per_cycle: 3,
-        ..Preset::Best.config().train
+        ..Config::default().train_spec()
     }
 }
 
@@ -162,7 +167,7 @@ fn training(models: Vec<TrainSpec>) -> Training {
 
 fn run(training: &Training, books: &mut Books) -> (Result<Outcome>, Diary) {
     let mut diary = Diary::default();
-    (training.run(books, &mut diary), diary)
+    (training.run_from(training.fresh(&SHAPE), books, &mut diary, &mut (), None), diary)
 }
 
 #[test]

@@ -4,7 +4,7 @@ use cyclone::config::spec::TrainSpec;
 use cyclone::engine::{Chunk, Engine, Job, Tally};
 use cyclone::error::{Error, Result};
 use cyclone::model::params::{Params, W1};
-use cyclone::train::{BatchLosses, Evaluation, Keeper, State, Training};
+use cyclone::train::{BatchLosses, Keeper, State};
 
 use super::{Books, Diary, SHAPE, run, spec, training};
 
@@ -27,12 +27,11 @@ impl Keeper for Album {
         reached.then_some(Error::Interrupted { name: "SIGINT", number: 2, after: format!("step {step}") })
     }
 
-    fn is_best(&self, evaluation: &Evaluation) -> bool {
-        evaluation.step == 3 || evaluation.step == 10
+    fn holds_best(&self) -> bool {
+        true
     }
 
-    fn hold(&mut self, state: State, evaluation: &Evaluation) {
-        assert_eq!(state.step, evaluation.step);
+    fn hold(&mut self, state: State) {
         self.held.push(state.step);
     }
 
@@ -42,18 +41,15 @@ impl Keeper for Album {
     }
 }
 
-fn fresh(training: &Training) -> State {
-    State::fresh((0..training.models().len()).map(|model| Params::init(&SHAPE, model as u64)).collect())
-}
-
 #[test]
 fn states_are_saved_at_cycles_ends_and_as_often_as_asked() {
     let training = training(vec![spec()]);
     let mut album = Album { every: Some(8), ..Album::default() };
     let mut diary = Diary::default();
-    training.run_from(fresh(&training), &mut Books::new(&training, 3), &mut diary, &mut album).unwrap();
+    training.run_from(training.fresh(&SHAPE), &mut Books::new(&training, 3), &mut diary, &mut album, None).unwrap();
     assert_eq!(album.saved.iter().map(|state| state.step).collect::<Vec<_>>(), [8, 10, 16, 20]);
-    assert_eq!(album.held, [3, 10]);
+    // The books are as right at every evaluation as at the first.
+    assert_eq!(album.held, [0]);
     // Evaluations come after steps 3, 6, 10, 13, 16, 20: the losses of steps 6 and 7 are 8 and 9.
     assert_eq!(album.saved[0].losses, BatchLosses { steps: 2, sums: vec![17.0] });
     // A state is one before the evaluation that falls on it.
@@ -70,14 +66,14 @@ fn a_training_that_goes_on_from_any_state_does_what_the_whole_one_did_after_it()
     let mut album = Album { every: Some(1), ..Album::default() };
     let mut whole = Books::new(&training, 3);
     let mut diary = Diary::default();
-    training.run_from(fresh(&training), &mut whole, &mut diary, &mut album).unwrap();
+    training.run_from(training.fresh(&SHAPE), &mut whole, &mut diary, &mut album, None).unwrap();
     assert_eq!(album.saved.len(), 20);
     for state in album.saved {
         let step = state.step as usize;
         // The books' losses go by the steps done.
         let mut books = Books { steps: step, ..Books::new(&training, 4) };
         let mut rest = Diary::default();
-        training.run_from(state, &mut books, &mut rest, &mut ()).unwrap();
+        training.run_from(state, &mut books, &mut rest, &mut (), None).unwrap();
         assert_eq!(books.rates, whole.rates[step * 2..], "from step {step}");
         assert!(whole.rows.ends_with(&books.rows), "from step {step}");
         let later: Vec<_> = diary.evaluations.iter().filter(|e| e.step >= step as u64).collect();
@@ -95,7 +91,7 @@ fn a_training_that_must_stop_finishes_its_chunk_saves_and_does_not_evaluate() {
         let mut album = Album { stop_at: Some(stop_at), ..Album::default() };
         let mut diary = Diary::default();
         let mut books = Books::new(&training, 2);
-        let error = training.run_from(fresh(&training), &mut books, &mut diary, &mut album).unwrap_err();
+        let error = training.run_from(training.fresh(&SHAPE), &mut books, &mut diary, &mut album, None).unwrap_err();
         assert_eq!(error.exit_code(), 130);
         assert_eq!(album.saved.iter().map(|state| state.step).collect::<Vec<_>>(), [stopped]);
         assert!(diary.evaluations.iter().all(|evaluation| evaluation.step < stopped.max(1)), "stop at {stop_at}");
@@ -134,6 +130,9 @@ fn weights_that_are_no_numbers_are_never_saved() {
         fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>> {
             self.0.evaluate(rows)
         }
+        fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+            self.0.logits(rows)
+        }
         fn squares(&mut self) -> Result<Vec<f64>> {
             self.0.squares()
         }
@@ -147,7 +146,9 @@ fn weights_that_are_no_numbers_are_never_saved() {
     ];
     for mut album in albums {
         let mut engine = Overflown(Books::new(&training, 2));
-        let error = training.run_from(fresh(&training), &mut engine, &mut Diary::default(), &mut album).unwrap_err();
+        let error = training
+            .run_from(training.fresh(&SHAPE), &mut engine, &mut Diary::default(), &mut album, None)
+            .unwrap_err();
         assert_eq!(error.exit_code(), 6, "{error}");
         assert!(error.to_string().contains("model 1"), "{error}");
         assert!(album.saved.is_empty() && album.held.is_empty());
@@ -157,14 +158,14 @@ fn weights_that_are_no_numbers_are_never_saved() {
 #[test]
 fn a_state_that_does_not_fit_is_refused() {
     let training = training(vec![spec()]);
-    let state = fresh(&training);
+    let state = training.fresh(&SHAPE);
     let wrong = [
         State { step: 21, ..state.clone() },
         State { params: vec![], ..state.clone() },
         State { losses: BatchLosses::new(2), ..state },
     ];
     for state in wrong {
-        let outcome = training.run_from(state, &mut Books::new(&training, 2), &mut Diary::default(), &mut ());
+        let outcome = training.run_from(state, &mut Books::new(&training, 2), &mut Diary::default(), &mut (), None);
         assert_eq!(outcome.unwrap_err().exit_code(), 70);
     }
 }

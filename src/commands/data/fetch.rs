@@ -10,10 +10,10 @@ use crate::data::fetch::{self, CIFAR_10, Patience, Watch};
 use crate::error::{Result, shown};
 use crate::terminal::{self, Display};
 
-/// Time between two lines where there is no terminal.
+/// Time between two lines of progress if there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Gets CIFAR-10.
+/// Downloads and unpacks CIFAR-10.
 pub fn run(args: &FetchArgs) -> Result<()> {
     let mut progress = Progress::default();
     let (mirror, patience) = (args.mirror.as_deref(), Patience::default());
@@ -24,15 +24,15 @@ pub fn run(args: &FetchArgs) -> Result<()> {
     terminal::print(&if new {
         format!("CIFAR-10 is in {path}: 50,000 training and 10,000 test images\n")
     } else {
-        format!("CIFAR-10 is in {path} already, and complete: nothing to do\n")
+        format!("CIFAR-10 is already complete in {path}: nothing to do\n")
     })
 }
 
-/// A bar on a terminal, elsewhere a line now and then.
+/// A progress bar on a terminal, otherwise a line from time to time.
 #[derive(Default)]
 struct Progress {
     bar: Option<ProgressBar>,
-    /// When the first bytes came, and how many were there before.
+    /// The time of the first bytes, and the bytes there before.
     start: Option<(Instant, u64)>,
     said: Option<Instant>,
 }

@@ -13,11 +13,11 @@ use crate::error::{Error, Result, escaped, shown};
 use crate::terminal::{self, Display};
 use crate::util::text::grouped;
 
-use super::output::{check_new, ending, write_new};
+use super::new_file::{check_new, ending, write_new};
 
 mod fetch;
 
-/// Does what the command says.
+/// Runs the subcommand.
 pub fn run(command: &DataCommand) -> Result<()> {
     match command {
         DataCommand::Fetch(args) => fetch::run(args),
@@ -70,7 +70,7 @@ fn text(info: &Info) -> String {
     for (name, channel) in ["red", "green", "blue"].iter().zip(&info.channels) {
         let _ = writeln!(text, "{name:<12}mean {:.2}, deviation {:.2} of 255", channel.mean, channel.deviation);
     }
-    let _ = writeln!(text, "{:<12}{} of the test images are training images too", "repeated", count(info.in_both));
+    let _ = writeln!(text, "{:<12}{} of the test images are also training images", "repeated", count(info.in_both));
     let _ = writeln!(text, "{:<12}{}", "sha256", info.sha256);
     let names: Vec<_> = info.classes.iter().map(|class| escaped(&class.name)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(12);

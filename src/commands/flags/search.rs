@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::resolve;
+use super::settings::resolve;
 use crate::config::device::Choice;
 use crate::config::preset::Preset;
+use crate::config::settings::Taker;
 use crate::config::{Config, Settings};
 use crate::data::spec::Source;
 use crate::error::Result;
@@ -24,7 +25,7 @@ pub struct SearchArgs {
     #[command(subcommand)]
     pub action: Option<SearchAction>,
 
-    /// How values are chosen [default: log-uniform, or the report's own values with --preset table-1 or table-2]
+    /// How to choose the values [default: log-uniform, or the report's own values with --preset table-1 or table-2]
     #[arg(long, help_heading = "Search")]
     pub sample: Option<Sample>,
     /// [PARAM=]A:B, or [PARAM=]A,B,C with --sample list; repeated, ranges of one parameter share the trials, those of
@@ -35,20 +36,20 @@ pub struct SearchArgs {
     /// How many trials [default: 20]
     #[arg(long, help_heading = "Search", value_name = "N")]
     pub trials: Option<usize>,
-    /// Then search as many again around the best N
+    /// Then run as many trials again, around the best N
     #[arg(long, help_heading = "Search", value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub refine: usize,
-    /// Train one network through the sorted values, as the report did, instead of a fresh one for each
+    /// Train a single network through the sorted values, as the report did, instead of a fresh one for each
     #[arg(long, help_heading = "Search")]
     pub warm_start: bool,
-    /// Score the trials on the test images as well; choosing by that would be cheating
+    /// Also score the trials on the test images, to report and not to choose by
     #[arg(long, help_heading = "Search")]
     pub with_test: bool,
-    /// Train part I of N of the trials, from 0; see `search merge` [default: what a Slurm array, an indexed Kubernetes
-    /// job or Open MPI says in the environment, else everything]
+    /// Train only part I of N of the trials, counted from 0; see `search merge` [default: taken from the environment in
+    /// a Slurm array, an indexed Kubernetes job or under Open MPI, else all trials]
     #[arg(long, help_heading = "Search", value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// An experiment of the report, whose settings are the defaults of all others [default: table-1's]
+    /// Use the settings of an experiment of the report as defaults [default: table-1's]
     #[arg(long, help_heading = "Configuration")]
     pub preset: Option<Preset>,
     /// A file of settings as in a run's config.toml; flags on the command line win
@@ -57,14 +58,14 @@ pub struct SearchArgs {
     /// All that the trials share.
     #[command(flatten)]
     pub settings: Settings,
-    /// The search's folder; the same search goes on where it was stopped [default: runs/search-DATE-TIME]
+    /// The search's folder; a search that was stopped there is resumed [default: runs/search-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Go on with the search in this folder; only --device and --feed can be changed
+    /// Resume the search in this folder; only --device and --feed can be changed
     #[arg(long, help_heading = "Output", value_name = "DIR", conflicts_with_all = ["preset", "config", "out", "sample",
         "range", "trials", "refine", "warm_start", "with_test"])]
     pub resume: Option<PathBuf>,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
 }
@@ -72,11 +73,11 @@ pub struct SearchArgs {
 /// What can be done with searches.
 #[derive(Subcommand, Debug)]
 pub enum SearchAction {
-    /// Bring the records of all shards together, in the search's folder, as if one process had trained all trials
+    /// Merge the records of all shards, as if one process had trained all trials
     Merge {
-        /// The search's folder, which has a folder of each shard
+        /// The search's folder, which holds those of the shards
         folder: PathBuf,
-        /// Print nothing but errors
+        /// Print only errors
         #[arg(long, short)]
         quiet: bool,
     },
@@ -86,7 +87,7 @@ impl SearchArgs {
     /// What the flags ask for.
     pub fn search(&self) -> Result<Search> {
         let preset = self.preset.unwrap_or(Preset::Table1);
-        let config = resolve(Self::defaults(preset), self.config.as_deref(), &self.settings)?;
+        let config = resolve(Self::defaults(preset), self.config.as_deref(), &self.settings, Taker::Search)?;
         let named = self.preset.and_then(published::lambdas);
         let space = match named {
             Some(lambdas) if self.sample.is_none() && self.range.is_empty() && self.trials.is_none() => {
@@ -106,9 +107,7 @@ impl SearchArgs {
 
     /// The settings without flags: a preset's, scored once a cycle, for scoring costs as much as a fifth of a cycle.
     pub fn defaults(preset: Preset) -> Config {
-        let mut config = preset.config();
-        config.train.evals_per_cycle = 1;
-        config
+        Config { evals_per_cycle: 1, ..preset.config() }
     }
 }
 
@@ -124,13 +123,13 @@ pub struct ReproduceArgs {
     /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
     #[arg(long, default_value = "auto")]
     pub device: Choice,
-    /// A share of the images and of every cycle's steps, above 0 to 1, for a rehearsal whose figures mean nothing
+    /// Use only this share of the images and steps, above 0 to 1: a rehearsal, whose results mean nothing
     #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
     pub scale: f64,
-    /// The folder; the same reproduction goes on where it was stopped [default: runs/reproduce-DATE-TIME]
+    /// The folder to write; a reproduction that was stopped there is resumed [default: runs/reproduce-DATE-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(long, short)]
     pub quiet: bool,
 }

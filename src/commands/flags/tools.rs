@@ -2,33 +2,33 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, value_parser};
-use toml::Table;
-
+use super::settings::resolve;
 use crate::config::device::Choice;
+use crate::config::settings::Taker;
 use crate::config::{Config, Settings};
 use crate::data::spec::Source;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::export::Format;
+use clap::{Args, Subcommand, value_parser};
 
 /// Flags of `predict`.
 #[derive(Args, Debug)]
 pub struct PredictArgs {
     /// The folder of a finished run
     pub run: PathBuf,
-    /// Which network of a run of several, from 0
+    /// Which network of a run with several, counted from 0
     #[arg(long, value_name = "M")]
     pub model: Option<usize>,
-    /// PNG or JPEG pictures, of up to 16,384 pixels a side, or folders of them
+    /// PNG or JPEG images of up to 16,384 pixels a side, or folders of them
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
-    /// How many classes to name, the likeliest first
+    /// How many classes to print, most likely first
     #[arg(long, default_value_t = 3, value_name = "K", value_parser = value_parser!(u16).range(1..=256))]
     pub top: u16,
     /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
     #[arg(long, default_value = "cpu")]
     pub device: Choice,
-    /// Print JSON: a list with an object for each picture, with `classes` or an `error`
+    /// Print a JSON list: an object for each image, with `classes` or an `error`
     #[arg(long)]
     pub json: bool,
 }
@@ -38,13 +38,13 @@ pub struct PredictArgs {
 pub struct ExportArgs {
     /// The folder of a finished run
     pub run: PathBuf,
-    /// Which network of a run of several, from 0
+    /// Which network of a run with several, counted from 0
     #[arg(long, value_name = "M")]
     pub model: Option<usize>,
-    /// What to write
+    /// The file format
     #[arg(long)]
     pub format: Format,
-    /// The file, which must not be there yet [default: RUN/model.FORMAT, or model-M.FORMAT]
+    /// The file to write, which must not exist yet [default: RUN/model.FORMAT, or model-M.FORMAT]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -52,14 +52,14 @@ pub struct ExportArgs {
 /// Flags of `report`.
 #[derive(Args, Debug)]
 pub struct ReportArgs {
-    /// Folders of runs, which are overlaid, of searches or of reproductions; files of profile --json or verify --json,
-    /// which are found as profile.json and verify.json in such a folder too
+    /// Folders of runs (drawn over one another), searches or reproductions; output files of profile --json or verify
+    /// --json, which are also found in such a folder as profile.json and verify.json
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// The folder for report.html and charts/ [default: the first RUN's]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -69,19 +69,19 @@ pub struct ReportArgs {
 pub enum DataCommand {
     /// Download CIFAR-10, check it and unpack it to data/cifar-10-batches-bin, where `train` finds it
     Fetch(FetchArgs),
-    /// Turn an image folder, train/CLASS/* and test/CLASS/*, into the binary layout, which is read much faster
+    /// Convert an image folder, train/CLASS/* and test/CLASS/*, to the binary format, which loads much faster
     Import(ImportArgs),
-    /// Count a data set's images, and name its digest
+    /// Show how many images a data set has of each class, and its digest
     Info(InfoArgs),
 }
 
 /// Flags of `data fetch`.
 #[derive(Args, Debug)]
 pub struct FetchArgs {
-    /// Another address of the official archive, or the archive itself as a file
+    /// Another address of the official archive, or a local copy of it
     #[arg(long, value_name = "URL|FILE")]
     pub mirror: Option<String>,
-    /// The folder in which to make cifar-10-batches-bin
+    /// The folder to create cifar-10-batches-bin in
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub dest: PathBuf,
 }
@@ -91,7 +91,7 @@ pub struct FetchArgs {
 pub struct ImportArgs {
     /// The image folder
     pub folder: PathBuf,
-    /// A new folder
+    /// The folder to create
     pub destination: PathBuf,
 }
 
@@ -101,7 +101,7 @@ pub struct InfoArgs {
     /// auto, synthetic, or a path: folder or archive of the binary version, or an image folder
     #[arg(default_value_t = Source::Auto)]
     pub source: Source,
-    /// Draw the mean images and the first images of every class into a new file, NAME.png
+    /// Draw the mean image and the first images of every class into a new file, NAME.png
     #[arg(long, value_name = "FILE")]
     pub contact_sheet: Option<PathBuf>,
     /// Print JSON
@@ -121,7 +121,7 @@ pub struct LrFindArgs {
     /// The last learning rate
     #[arg(long, help_heading = "Range test", value_name = "ETA", default_value_t = 10.0)]
     pub to: f64,
-    /// Draw loss and accuracy over the rate into a new file, NAME.svg or NAME.png
+    /// Plot loss and accuracy against the rate in a new file, NAME.svg or NAME.png
     #[arg(long, help_heading = "Output", value_name = "FILE")]
     pub chart: Option<PathBuf>,
     /// Print JSON
@@ -130,32 +130,8 @@ pub struct LrFindArgs {
 }
 
 impl LrFindArgs {
-    /// The settings that have no meaning here, where one network is trained while the rate rises, and nothing is kept.
-    pub const FOREIGN: [&str; 9] = [
-        "lr_min",
-        "lr_max",
-        "half_cycle",
-        "cycles",
-        "epochs",
-        "repeats",
-        "evals_per_cycle",
-        "checkpoint_every",
-        "overfit_one_batch",
-    ];
-
     /// The defaults of `train`, with the flags over them.
     pub fn config(&self) -> Result<Config> {
-        let given = Table::try_from(&self.settings).map_err(|error| Error::Internal(format!("lr-find: {error}")))?;
-        let foreign = Self::FOREIGN.map(|name| name.replace('_', "-"));
-        if let Some(name) = foreign.iter().find(|name| given.contains_key(*name)) {
-            return Err(Error::Usage(format!(
-                "--{name}: not for lr-find, which trains one network while the rate rises and keeps nothing: see --from, --to, \
-                 --steps"
-            )));
-        }
-        let mut config = Config::default();
-        self.settings.clone().apply(&mut config)?;
-        config.check()?;
-        Ok(config)
+        resolve(Config::default(), None, &self.settings, Taker::LrFind)
     }
 }

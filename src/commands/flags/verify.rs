@@ -1,12 +1,12 @@
 //! Flags of `verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::Config;
 use crate::config::device::{Adapter, Choice};
 use crate::config::preset::Preset;
+use crate::config::{Config, Settings};
 use crate::data::spec::Source;
 use crate::error::{Error, Result};
 use crate::terminal::quoted;
@@ -22,23 +22,23 @@ pub struct VerifyArgs {
     /// Every real shape and a whole cycle as well, some minutes on a real GPU
     #[arg(long, help_heading = "Checks")]
     pub full: bool,
-    /// Only the check of this name, or those whose names contain it
+    /// Run only the check of this name, or all whose names contain it
     #[arg(long, help_heading = "Checks", value_name = "NAME")]
     pub case: Option<String>,
-    /// Instead, break the shaders in every known way and see whether the checks notice
+    /// Instead, break the shaders in every known way, and fail if the checks miss one
     #[arg(long, help_heading = "Checks", conflicts_with_all = ["quick", "full", "case", "shaders", "training"])]
     pub mutants: bool,
-    /// Take the files of this folder, NAME.wgsl or update/NAME.wgsl, in the place of the built-in ones
+    /// Use the files of this folder, NAME.wgsl or update/NAME.wgsl, instead of the built-in ones
     #[arg(long, help_heading = "Checks", value_name = "DIR")]
     pub shaders: Option<PathBuf>,
 
-    /// Instead, take this run's configuration through GPU and CPU, and compare after every step
+    /// Instead, train this run's configuration on both GPU and CPU, and compare after every step
     #[arg(long, help_heading = "Own run", value_name = "DIR", group = "training", conflicts_with_all = ["quick", "full", "case"])]
     pub run: Option<PathBuf>,
     /// The same for an experiment of the report
     #[arg(long, help_heading = "Own run", group = "training", conflicts_with_all = ["quick", "full", "case"])]
     pub preset: Option<Preset>,
-    /// Its images, if not those of its configuration: auto, synthetic, or a path
+    /// Train on these images, not on the configuration's own: auto, synthetic, or a path
     #[arg(long, help_heading = "Own run", requires = "training")]
     pub data: Option<Source>,
     /// How many steps
@@ -53,7 +53,7 @@ pub struct VerifyArgs {
     /// Print one JSON document instead of tables
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// Where inputs and outputs of wrong kernels are saved
+    /// Where to save the inputs and outputs of kernels that fail
     #[arg(long, help_heading = "Output", value_name = "DIR", default_value = "verify-failures")]
     pub out: PathBuf,
 }
@@ -83,10 +83,8 @@ impl VerifyArgs {
             (Some(run), _) => Some(own_run::config(run)?),
             (None, preset) => preset.map(Preset::config),
         };
-        Ok(config.map(|mut config| {
-            config.data.source = self.data.clone().unwrap_or(config.data.source);
-            config
-        }))
+        let data = Settings { data: self.data.clone(), ..Settings::default() };
+        Ok(config.map(|config| config.with(data)))
     }
 
     /// The command that repeats just the check `name`.
@@ -95,7 +93,7 @@ impl VerifyArgs {
         if self.full {
             command.push_str(" --full");
         }
-        let mut flag = |name: &str, value: &str| command.extend([" ", name, " ", &quoted(value.as_ref())]);
+        let mut flag = |name: &str, value: &str| command.extend([" ", name, " ", &quoted(Path::new(value))]);
         if self.device != Choice::Gpu(Adapter::Any) {
             flag("--device", &self.device.to_string());
         }

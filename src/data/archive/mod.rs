@@ -1,7 +1,7 @@
 //! The official archive `cifar-10-binary.tar.gz`, read without unpacking it anywhere.
 //!
-//! Nothing an archive says is believed: only regular files of the expected names and exact sizes are read, each once,
-//! into memory of a size known beforehand. Nothing is written.
+//! An archive is not trusted: only regular files with the expected names and exact sizes are read, each once, into
+//! memory of a size known in advance. Nothing is written.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -10,27 +10,26 @@ use std::path::Path;
 
 use flate2::bufread::GzDecoder;
 
-use super::Dataset;
-use super::cifar::{self, FILES, FOLDER, Images, RECORD};
+use super::cifar::{self, CLASSES, FILES, FOLDER, Images, RECORD};
+use super::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::util::text::grouped;
 
-/// Members of the official archive that hold no images; they are passed over.
+/// Members of the official archive without images, which are skipped.
 const OTHERS: [&str; 2] = ["batches.meta.txt", "readme.html"];
-/// Largest size of a member that is passed over, and of everything beside the images together.
+/// Largest size of a skipped member, and of everything but the images together.
 const SLACK: u64 = 1 << 20;
 
-/// Reads the archive. Exit code 7 if it is damaged or has any member but those of the official one; code 3 if it cannot
-/// be opened.
+/// Reads the archive. Exit code 7 if it is damaged or is not the official one, 3 if it cannot be opened.
 pub fn open(path: &Path) -> Result<Dataset> {
     open_with(path, cifar::BATCH)
 }
 
 /// [`open`] with `records` images a file.
 pub fn open_with(path: &Path, records: usize) -> Result<Dataset> {
-    let unreadable = |fault: io::Error| Error::data(path, fault.to_string());
-    let file = File::open(path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
+    let unreadable = Error::unreadable(path);
+    let file = File::open(path).map_err(&unreadable)?;
+    let length = file.metadata().map_err(&unreadable)?.len();
     let mut packed = BufReader::with_capacity(1 << 16, file);
     let mut images = Images::new(records)?;
     if let Err(fault) = unpack(&mut packed, &mut images, records) {
@@ -43,7 +42,7 @@ pub fn open_with(path: &Path, records: usize) -> Result<Dataset> {
     images.into_dataset(path)
 }
 
-/// What is wrong with an archive, in words.
+/// What is wrong with an archive.
 struct Fault(String);
 
 impl From<io::Error> for Fault {
@@ -52,15 +51,15 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Reads the whole of `packed`, to the checksum at its end.
+/// Reads all of `packed`, with the checksum at its end.
 fn unpack(packed: &mut impl BufRead, images: &mut Images, records: usize) -> Result<(), Fault> {
     let cap = (FILES.len() * records * RECORD) as u64 + SLACK;
     let mut unpacked = GzDecoder::new(&mut *packed).take(cap);
-    // The checksum is tested where the stream ends, beyond the last member.
+    // The checksum is verified at the end of the stream, after the last member.
     let outcome = read_members(&mut unpacked, images, records)
         .and_then(|()| io::copy(&mut unpacked, &mut io::sink()).map_err(Fault::from));
     if unpacked.limit() == 0 {
-        return Err(Fault(format!("unpacks to {} bytes or more, far above the official archive", grouped(cap))));
+        return Err(Fault(format!("unpacks to {} bytes or more, far more than the official archive", grouped(cap))));
     }
     outcome?;
     if !packed.fill_buf()?.is_empty() {
@@ -69,18 +68,18 @@ fn unpack(packed: &mut impl BufRead, images: &mut Images, records: usize) -> Res
     Ok(())
 }
 
-/// Reads the members of a tar stream up to its end mark.
+/// Reads the members of a tar stream up to its end marker.
 fn read_members(stream: &mut impl Read, images: &mut Images, records: usize) -> Result<(), Fault> {
     let mut files = images.files_mut();
     let mut seen = HashSet::new();
-    // Raw: headers are taken as they stand. A long name or another size in an extension is not followed.
+    // Raw: headers are taken literally, so an extension cannot change a name or a size.
     for member in tar::Archive::new(stream).entries()?.raw(true) {
         let mut member = member?;
         let name = String::from_utf8_lossy(&member.path_bytes()).into_owned();
         let (kind, size) = (member.header().entry_type(), member.size());
         let refuse = |what: String| Err(Fault(format!("member {name:?}: {what}")));
 
-        // Some programs put times of finer grain than a second before each member.
+        // Some programs write an extension with a finer time stamp before each member.
         let is_extension = kind.is_pax_local_extensions() || kind.is_pax_global_extensions();
         if size <= SLACK && (is_extension || kind.is_dir() && name.trim_end_matches('/') == FOLDER) {
             continue;
@@ -96,7 +95,7 @@ fn read_members(stream: &mut impl Read, images: &mut Images, records: usize) -> 
             return refuse("not in the official archive".into());
         }
         if !seen.insert(short.to_owned()) {
-            return refuse("is there twice".into());
+            return refuse("is repeated".into());
         }
         let Some(place) = place else {
             if size > SLACK {
@@ -107,7 +106,7 @@ fn read_members(stream: &mut impl Read, images: &mut Images, records: usize) -> 
         if size != (records * RECORD) as u64 {
             return refuse(format!("{} bytes, expected {}", grouped(size), cifar::length(records)));
         }
-        match files[place].read(&mut member) {
+        match files[place].read(&mut member, CLASSES.len()) {
             Ok(()) => {}
             Err(cifar::Fault::Io(fault)) => return Err(fault.into()),
             Err(label) => return refuse(label.to_string()),

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::super::cifar::tests::{RECORDS, records};
 use super::*;
 
-/// A tar stream, made by hand where the `tar` crate would refuse to write it.
+/// A tar stream written by hand, with members that the `tar` crate refuses to write.
 #[derive(Default)]
 struct Tar(Vec<u8>);
 
@@ -34,12 +34,12 @@ impl Tar {
         self.member(name, EntryType::Regular, bytes.len() as u64, bytes)
     }
 
-    /// The members of the official archive, but for those that `skip` names.
+    /// The members of the official archive without those in `skip`.
     fn official(skip: &[&str]) -> Self {
         let folder = format!("{FOLDER}/");
         let mut tar = Self::default().member(&folder, EntryType::Directory, 0, &[]);
         tar = tar.file(&format!("{folder}batches.meta.txt"), b"airplane\n");
-        // Another order than the data set's, as in the official archive.
+        // Not in the order of the data set, as in the official archive.
         for place in [5, 0, 3, 1, 4, 2] {
             if !skip.contains(&FILES[place]) {
                 tar = tar.file(&format!("{folder}{}", FILES[place]), &records(place));
@@ -67,7 +67,7 @@ fn on_disk(bytes: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// The message with which `bytes` are refused.
+/// The error message for `bytes`.
 fn refusal(bytes: &[u8]) -> String {
     let (_folder, path) = on_disk(bytes);
     let error = open_with(&path, RECORDS).unwrap_err();
@@ -77,7 +77,7 @@ fn refusal(bytes: &[u8]) -> String {
     message
 }
 
-/// The archive with one member more, or with that member in place of the official one of its name.
+/// The archive with another member, which replaces the official one of the same name.
 #[track_caller]
 fn refuses_member(name: &str, kind: EntryType, size: u64, expected: &str) {
     let skip = name.strip_prefix("cifar-10-batches-bin/").unwrap_or_default();
@@ -99,7 +99,7 @@ fn the_archive_gives_the_images_of_its_files() {
 }
 
 #[test]
-fn an_extension_before_a_member_is_passed_over() {
+fn an_extension_before_a_member_is_skipped() {
     let tar = Tar::default().member("x", EntryType::XHeader, 11, b"11 mtime=1\n");
     let rest = Tar::official(&[]);
     let (_folder, path) = on_disk(&Tar([tar.0, rest.0].concat()).gzip());
@@ -130,10 +130,10 @@ fn a_size_is_refused_before_a_byte_is_read() {
 }
 
 #[test]
-fn a_member_that_is_there_twice_is_refused() {
+fn a_repeated_member_is_refused() {
     let name = "cifar-10-batches-bin/data_batch_3.bin";
     let message = refusal(&Tar::official(&[]).file(name, &records(2)).gzip());
-    assert!(message.contains("data_batch_3.bin\": is there twice"), "{message}");
+    assert!(message.contains("data_batch_3.bin\": is repeated"), "{message}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn missing_members_are_all_named() {
 }
 
 #[test]
-fn a_wrong_label_is_placed() {
+fn a_wrong_label_is_reported_with_its_offset() {
     let mut bytes = records(4);
     bytes[2 * RECORD] = 10;
     let tar = Tar::official(&["data_batch_5.bin"]).file("cifar-10-batches-bin/data_batch_5.bin", &bytes);
@@ -155,14 +155,14 @@ fn a_wrong_label_is_placed() {
 #[test]
 fn a_bomb_stops_at_the_cap() {
     let mut tar = Tar::official(&[]);
-    // 64 MiB of zeros behind the end mark become 64 KiB; the cap here is 1 MiB and six small files.
+    // 64 MiB of zeros after the end marker compress to 64 KiB; the limit here is 1 MiB and six small files.
     tar.0.resize(tar.0.len() + (64 << 20), 0);
     let message = refusal(&tar.gzip());
     assert!(message.contains("unpacks to 1,103,890 bytes or more"), "{message}");
 }
 
 #[test]
-fn an_archive_cut_anywhere_is_refused() {
+fn a_truncated_archive_is_refused() {
     let whole = Tar::official(&[]).gzip();
     for length in [0, 1, 9, 10, 30, whole.len() / 2, whole.len() - 9, whole.len() - 8, whole.len() - 1] {
         let message = refusal(&whole[..length]);
@@ -179,7 +179,7 @@ fn a_wrong_checksum_is_noticed() {
 }
 
 #[test]
-fn a_second_stream_or_anything_else_behind_the_end_is_refused() {
+fn bytes_after_the_end_are_refused() {
     let whole = Tar::official(&[]).gzip();
     for tail in [gzip(b"more"), vec![0], b"<html>".to_vec()] {
         let message = refusal(&[whole.clone(), tail].concat());
@@ -195,7 +195,7 @@ fn a_web_page_under_the_archives_name_is_refused() {
 proptest! {
     #[test]
     fn a_tar_stream_with_bytes_exchanged_opens_or_is_refused(
-        // Half of the changes fall on a header, whose 512 bytes begin at a multiple of 512.
+        // Half of the changes are in a header, whose 512 bytes start at a multiple of 512.
         changes in proptest::collection::vec((0_usize..120, 0_usize..512, any::<u8>()), 1..4), header: bool,
     ) {
         let mut tar = Tar::official(&[]);

@@ -10,27 +10,26 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{Dataset, PIXELS};
+use super::dataset::{Dataset, blank_pixels};
 use crate::error::{Error, Result};
-use crate::util::memory;
 use crate::util::text::grouped;
 
 /// Width and height of an image, in pixels.
 pub const SIDE: usize = 32;
-/// Pixels of one colour.
+/// Pixels of a colour plane.
 pub const PLANE: usize = SIDE * SIDE;
 /// `D`: bytes of an image.
 pub const INPUTS: usize = 3 * PLANE;
-/// Bytes of a label and its image.
+/// Bytes of a record: a label and its image.
 pub const RECORD: usize = 1 + INPUTS;
-/// Records of a file.
+/// Records in a file.
 pub const BATCH: usize = 10_000;
-/// Files of training images.
+/// Files with training images.
 pub const BATCHES: usize = 5;
 /// Training and test images together.
 pub const IMAGES: usize = FILES.len() * BATCH;
 
-/// The folder that holds the files, in the official archive too.
+/// The folder with the files, also inside the official archive.
 pub const FOLDER: &str = "cifar-10-batches-bin";
 /// The files, in the order of their rows in the data set.
 pub const FILES: [&str; 6] = [
@@ -41,14 +40,15 @@ pub const FILES: [&str; 6] = [
     "data_batch_5.bin",
     "test_batch.bin",
 ];
-const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+pub(super) const CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// Whether `folder` holds some of the files, or those of another version that [`open`] can give advice about.
+/// Whether `folder` has some of the files, or those of another version, for which [`open`] has a hint.
 pub fn is_official(folder: &Path) -> bool {
     FILES.iter().any(|name| folder.join(name).exists()) || other_version(folder).is_some()
 }
 
-/// Reads the six files of `folder`. Exit code 3 if one is missing, is not a file, has another length or a wrong label.
+/// Reads the six files in `folder`. Exit code 3 if one is missing, is not a file, or has a wrong length or label.
 pub fn open(folder: &Path) -> Result<Dataset> {
     open_with(folder, BATCH)
 }
@@ -66,16 +66,17 @@ pub fn open_with(folder: &Path, records: usize) -> Result<Dataset> {
     let mut images = Images::new(records)?;
     images.files_mut().into_par_iter().zip(FILES).try_for_each(|(mut target, name)| {
         let path = folder.join(name);
-        let failed = |fault: Fault| Error::data(&path, fault.to_string());
-        let file = File::open(&path).map_err(|fault| failed(fault.into()))?;
-        target.read(BufReader::with_capacity(1 << 18, file)).map_err(failed)
+        let file = File::open(&path).map_err(Error::unreadable(&path))?;
+        let read = target.read(BufReader::with_capacity(1 << 18, file), CLASSES.len());
+        read.map_err(|fault| Error::data(&path, fault.to_string()))
     })?;
     images.into_dataset(folder)
 }
 
-/// `path` is a regular file of the right length. Asked before it is opened: reading a pipe or a device might never end.
+/// Fails unless `path` is a regular file of the right length. Checked before opening it: reading a pipe or a device may
+/// never end.
 fn check_file(path: &Path, records: usize) -> Result<()> {
-    let metadata = fs::metadata(path).map_err(|fault| Error::data(path, fault.to_string()))?;
+    let metadata = fs::metadata(path).map_err(Error::unreadable(path))?;
     if !metadata.is_file() {
         return Err(Error::data(path, format!("expected a regular file of {}", length(records))));
     }
@@ -83,31 +84,31 @@ fn check_file(path: &Path, records: usize) -> Result<()> {
         return Ok(());
     }
     let hint = if metadata.len() > 0 && metadata.len() % (RECORD as u64 + 1) == 0 {
-        "; this looks like CIFAR-100, whose records have two labels, but the files of CIFAR-10 are needed"
-    } else if is_pickle(path).map_err(|fault| Error::data(path, fault.to_string()))? {
-        "; this looks like the Python version, but the binary version is needed"
+        "; this looks like CIFAR-100, whose records have two labels: use the files of CIFAR-10"
+    } else if is_pickle(path).map_err(Error::unreadable(path))? {
+        "; this looks like the Python version: use the binary version"
     } else {
-        "; get the file anew"
+        "; get the file again"
     };
     Err(Error::data(path, format!("{} bytes, expected {}{hint}", grouped(metadata.len()), length(records))))
 }
 
-/// Whether the file starts as Python's `pickle` does: the byte 0x80, then the protocol's number.
+/// Whether the file starts like a Python pickle: the byte 0x80, then the protocol number.
 fn is_pickle(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
     File::open(path)?.take(2).read_to_end(&mut start)?;
     Ok(matches!(start[..], [0x80, 2..=5]))
 }
 
-/// What to say of a folder that holds another version of the data.
+/// A hint about a folder that has another version of the data.
 fn other_version(folder: &Path) -> Option<&'static str> {
     let has = |name: &str| folder.join(name).exists();
     if has("data_batch_1") {
-        Some("this looks like the Python version, but the binary version is needed")
+        Some("this looks like the Python version: use the binary version")
     } else if has("data_batch_1.mat") {
-        Some("this looks like the Matlab version, but the binary version is needed")
+        Some("this looks like the Matlab version: use the binary version")
     } else if has("train.bin") && has("test.bin") {
-        Some("this looks like CIFAR-100, but the files of CIFAR-10 are needed")
+        Some("this looks like CIFAR-100: use the files of CIFAR-10")
     } else {
         None
     }
@@ -129,8 +130,28 @@ pub(super) fn length(records: usize) -> String {
 pub(super) enum Fault {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("record {record} (offset {}): label {found}, expected 0 to 9", grouped((*record * RECORD) as u64))]
-    Label { record: usize, found: u8 },
+    #[error("record {record} (offset {}): label {found}, expected 0 to {last}", grouped((*record * RECORD) as u64))]
+    Label { record: usize, found: u8, last: usize },
+}
+
+/// Room for the images of one file.
+pub(super) struct FileImages<'a> {
+    pub pixels: &'a mut [u8],
+    pub labels: &'a mut [u8],
+}
+
+impl FileImages<'_> {
+    /// Fills the room from the file's records, whose labels are below `classes`.
+    pub(super) fn read(&mut self, mut source: impl Read, classes: usize) -> Result<(), Fault> {
+        for (record, (pixels, label)) in self.pixels.chunks_exact_mut(INPUTS).zip(self.labels.iter_mut()).enumerate() {
+            source.read_exact(std::slice::from_mut(label))?;
+            if usize::from(*label) >= classes {
+                return Err(Fault::Label { record, found: *label, last: classes - 1 });
+            }
+            source.read_exact(pixels)?;
+        }
+        Ok(())
+    }
 }
 
 /// Room for the images of the six files.
@@ -140,16 +161,10 @@ pub(super) struct Images {
     labels: Vec<u8>,
 }
 
-/// Room for the images of one file.
-pub(super) struct FileImages<'a> {
-    pixels: &'a mut [u8],
-    labels: &'a mut [u8],
-}
-
 impl Images {
     pub(super) fn new(records: usize) -> Result<Self> {
         let images = FILES.len() * records;
-        Ok(Self { records, pixels: memory::zeros(images * INPUTS, PIXELS)?, labels: vec![0; images] })
+        Ok(Self { records, pixels: blank_pixels(images * INPUTS)?, labels: vec![0; images] })
     }
 
     /// One part for each of [`FILES`].
@@ -159,37 +174,20 @@ impl Images {
         pixels.zip(labels).map(|(pixels, labels)| FileImages { pixels, labels }).collect()
     }
 
-    /// The data set. Two files with the same images are one file that was copied, and the accuracy would be of images
-    /// that were trained on.
+    /// The data set. Fails if two files have the same images: one is then a copy, and the test accuracy may be that of
+    /// training images.
     pub(super) fn into_dataset(self, path: &Path) -> Result<Dataset> {
         let file = |place: usize| &self.pixels[place * self.records * INPUTS..][..self.records * INPUTS];
         for (place, name) in FILES.into_iter().enumerate() {
-            // Files that differ do so in their first bytes, so that this takes no time.
+            // Different files differ in their first bytes, so this takes no time.
             if let Some(same) = (0..place).find(|&other| file(other) == file(place)) {
-                let what = format!(
-                    "{} and {name} have the same images, expected six different files; get them anew",
-                    FILES[same]
-                );
+                let what = format!("{} and {name} have the same images; get them again", FILES[same]);
                 return Err(Error::data(path, what));
             }
         }
         let (name, classes) = (format!("CIFAR-10 from {}", path.display()), CLASSES.map(String::from).to_vec());
         Ok(Dataset::in_memory(name, classes, INPUTS, self.pixels, self.labels, BATCHES * self.records)
             .in_batches_of(self.records))
-    }
-}
-
-impl FileImages<'_> {
-    /// Fills the room from the records of one file.
-    pub(super) fn read(&mut self, mut source: impl Read) -> Result<(), Fault> {
-        for (record, (pixels, label)) in self.pixels.chunks_exact_mut(INPUTS).zip(self.labels.iter_mut()).enumerate() {
-            source.read_exact(std::slice::from_mut(label))?;
-            if usize::from(*label) >= CLASSES.len() {
-                return Err(Fault::Label { record, found: *label });
-            }
-            source.read_exact(pixels)?;
-        }
-        Ok(())
     }
 }
 

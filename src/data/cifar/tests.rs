@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::data::spec::Source;
 use crate::util::random::{Purpose, stream};
 
 /// Images a file in these tests.
@@ -33,7 +34,7 @@ pub(in crate::data) fn dataset() -> Dataset {
     open_with(folder().path(), RECORDS).unwrap()
 }
 
-/// The message with which the folder is refused after `spoil` had its third file.
+/// The error message for the folder after `spoil` has changed its third file.
 fn refusal(spoil: impl FnOnce(PathBuf)) -> String {
     let folder = folder();
     spoil(folder.path().join("data_batch_3.bin"));
@@ -42,7 +43,7 @@ fn refusal(spoil: impl FnOnce(PathBuf)) -> String {
     error.to_string()
 }
 
-/// The message for a third file of these bytes.
+/// The error message for a third file with these bytes.
 fn refusal_of(bytes: &[u8]) -> String {
     let message = refusal(|path| fs::write(path, bytes).unwrap());
     assert!(message.contains("data_batch_3.bin: "), "{message}");
@@ -78,7 +79,7 @@ fn a_file_of_another_length_is_refused() {
 }
 
 #[test]
-fn a_label_above_nine_is_placed() {
+fn a_label_above_nine_is_reported_with_its_offset() {
     for (record, label, offset) in [(0, 10, "0"), (1, 255, "3,073"), (2, 10, "6,146")] {
         let mut bytes = records(2);
         bytes[record * RECORD] = label;
@@ -106,7 +107,7 @@ fn other_versions_are_recognised_by_their_names() {
         for name in names {
             fs::write(folder.path().join(name), [0]).unwrap();
         }
-        let error = Dataset::open_path(folder.path()).unwrap_err();
+        let error = Dataset::open(&Source::Path(folder.path().into())).unwrap_err();
         assert_eq!(error.exit_code(), 3);
         assert!(error.to_string().contains(&format!("this looks like {expected}")), "{error}");
     }

@@ -1,27 +1,28 @@
-//! What a download leaves in its folder until it is whole: `NAME.part`, `NAME.part.tag`, `NAME.part.lock`.
+//! The files of an unfinished download: `NAME.part`, `NAME.part.tag` and `NAME.part.lock`.
 
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use super::{Published, full};
+use super::published::Published;
+use super::space::unwritable;
 use crate::error::{Error, Result};
 
-/// A download has one process: two that wrote to one part would make a file of neither.
+/// Held while downloading, so that two processes never write to the same part.
 pub struct Lock {
     path: PathBuf,
     _file: File,
 }
 
 impl Lock {
-    /// [`Error::Busy`] if another process has it.
+    /// Fails with [`Error::Busy`] if another process holds it.
     pub fn take(folder: &Path, published: &Published<'_>) -> Result<Self> {
         let path = folder.join(format!("{}.part.lock", published.name));
-        let file = File::create(&path).map_err(|fault| full(&path, published.bytes, &fault))?;
+        let file = File::create(&path).map_err(|fault| unwritable(&path, published.bytes, &fault))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { path, _file: file }),
             Err(TryLockError::WouldBlock) => {
-                let what = "another process downloads this file: wait for it, or name another folder with --dest";
+                let what =
+                    "another process is downloading this file: wait for it, or choose another folder with --dest";
                 Err(Error::Busy { path: folder.join(published.name), what: what.into() })
             }
             Err(TryLockError::Error(fault)) => Err(Error::output(&path, fault.to_string())),
@@ -35,33 +36,32 @@ impl Drop for Lock {
     }
 }
 
-/// What is there of a download.
+/// The part of a file that has been downloaded.
 pub struct Part {
     /// The bytes so far.
     pub path: PathBuf,
-    /// Holds the server's `ETag`, or else its `Last-Modified`.
+    /// Holds the server's `ETag` or, without one, its `Last-Modified`.
     pub tag: PathBuf,
 }
 
 impl Part {
-    /// That of the file `name` in `folder`.
+    /// The part of the file `name` in `folder`.
     pub fn new(folder: &Path, name: &str) -> Self {
-        let with = |end: &str| folder.join([OsString::from(name), end.into()].into_iter().collect::<OsString>());
-        Self { path: with(".part"), tag: with(".part.tag") }
+        Self { path: folder.join(format!("{name}.part")), tag: folder.join(format!("{name}.part.tag")) }
     }
 
-    /// Its bytes, 0 without a part.
+    /// Its size; 0 if it does not exist.
     pub fn length(&self) -> u64 {
         fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
     }
 
-    /// Where to go on, and of which version; none for a start from the beginning.
+    /// Where to resume, and which version of the file; `None` to start from the beginning.
     pub fn place(&self) -> Option<(u64, String)> {
         let tag = fs::read_to_string(&self.tag).ok().filter(|tag| !tag.is_empty())?;
         Some((self.length(), tag)).filter(|(length, _)| *length > 0)
     }
 
-    /// Forgets it. What cannot be removed now is overwritten later.
+    /// Removes it. A file that cannot be removed is overwritten later.
     pub fn remove(&self) {
         let _ = fs::remove_file(&self.tag);
         let _ = fs::remove_file(&self.path);

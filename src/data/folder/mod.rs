@@ -1,7 +1,7 @@
 //! An image folder: `train/CLASS/*` and `test/CLASS/*`, PNG or JPEG.
 //!
-//! Names that start with a dot are passed over, as is usual; anything else that is not a class's folder or an image is an
-//! error. [`picture`] says what becomes of an image.
+//! Names that start with a dot are skipped; anything else that is not a class folder or an image is an error. [`picture`]
+//! says how an image is converted.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -12,23 +12,23 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::cifar::{INPUTS, SIDE};
-use super::{Dataset, PIXELS};
+use super::dataset::{Dataset, blank_pixels};
 use super::{info, picture};
 use crate::error::{Error, Result, escaped};
-use crate::util::memory;
 use crate::util::random::{Purpose, stream};
 use crate::util::text::grouped;
 
-/// Reads `folder/train` and `folder/test`. Exit code 3, naming the file or folder, for anything unexpected.
+/// Reads `folder/train` and `folder/test`. Exit code 3, with the file or folder, for anything unexpected.
 ///
-/// The training images are put in a fixed random order, so that the last ones are a fair sample of all classes.
+/// The training images are shuffled, always in the same way, so that the last ones are a fair sample of all classes.
 pub fn open(folder: &Path) -> Result<Dataset> {
     let (train, test) = (folder.join("train"), folder.join("test"));
     let classes = class_names(&train)?;
     let tested = class_names(&test)?;
     if let Some(odd) = classes.symmetric_difference(&tested).next() {
         let (with, without) = if tested.contains(odd) { ("test", "train") } else { ("train", "test") };
-        let what = format!("class {} is in {with} but not in {without}; both need the same", escaped(odd.display()));
+        let what =
+            format!("class {} is in {with} but not in {without}; both need the same classes", escaped(odd.display()));
         return Err(Error::data(folder, what));
     }
     if !(2..=256).contains(&classes.len()) {
@@ -39,7 +39,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     let train_images = files.len();
     files.extend(labelled_files(&test, &classes)?);
 
-    let mut pixels = memory::zeros(files.len() * INPUTS, PIXELS)?;
+    let mut pixels = blank_pixels(files.len() * INPUTS)?;
     let decoded: Vec<Result<bool>> = pixels
         .par_chunks_exact_mut(INPUTS)
         .zip(&files)
@@ -61,7 +61,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     if both > 0 {
         let of = grouped((files.len() - train_images) as u64);
         notices.push(format!(
-            "Data: {} of {of} test images are training images too: the test says less.",
+            "Data: {} of {of} test images are also training images: the test accuracy means less.",
             grouped(both as u64)
         ));
     }
@@ -69,12 +69,18 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     Ok(dataset)
 }
 
-/// The entries of a folder but for those that start with a dot, sorted by name.
-pub fn entries(folder: &Path) -> Result<BTreeSet<OsString>> {
-    let unreadable = |fault: std::io::Error| Error::data(folder, fault.to_string());
+/// The image files of a folder, sorted by name, without those that start with a dot.
+pub fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let files = entries(folder)?.into_iter().map(|name| folder.join(name));
+    Ok(files.filter(|path| !path.is_dir()).collect())
+}
+
+/// The entries of a folder, sorted by name, without those that start with a dot.
+fn entries(folder: &Path) -> Result<BTreeSet<OsString>> {
+    let unreadable = Error::unreadable(folder);
     let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name();
+    for entry in fs::read_dir(folder).map_err(&unreadable)? {
+        let name = entry.map_err(&unreadable)?.file_name();
         if !name.as_encoded_bytes().starts_with(b".") {
             names.insert(name);
         }
@@ -82,12 +88,12 @@ pub fn entries(folder: &Path) -> Result<BTreeSet<OsString>> {
     Ok(names)
 }
 
-/// The names of the folders in `folder`, which must hold nothing else. A link could lead anywhere, back here too.
+/// The names of the folders in `folder`, which must have nothing else. Links are refused: they may lead back here.
 fn class_names(folder: &Path) -> Result<BTreeSet<OsString>> {
     let names = entries(folder)?;
     for name in &names {
         let path = folder.join(name);
-        let metadata = fs::symlink_metadata(&path).map_err(|fault| Error::data(&path, fault.to_string()))?;
+        let metadata = fs::symlink_metadata(&path).map_err(Error::unreadable(&path))?;
         if !metadata.is_dir() {
             let found = if metadata.is_symlink() { "a link" } else { "a file" };
             return Err(Error::data(&path, format!("{found}, expected a folder with the images of one class")));
@@ -96,19 +102,19 @@ fn class_names(folder: &Path) -> Result<BTreeSet<OsString>> {
     Ok(names)
 }
 
-/// Every image of every class, with its label, sorted by class and name.
+/// All image files with their labels, sorted by class and name.
 fn labelled_files(folder: &Path, classes: &BTreeSet<OsString>) -> Result<Vec<(PathBuf, u8)>> {
     let mut files = Vec::new();
     for (label, class) in (0..=u8::MAX).zip(classes) {
         let folder = folder.join(class);
         let names = entries(&folder)?;
         if names.is_empty() {
-            return Err(Error::data(&folder, "no images, expected one or more"));
+            return Err(Error::data(&folder, "no images, expected at least one"));
         }
         for name in names {
             let path = folder.join(name);
-            // A pipe must not be opened: reading it might never end.
-            let metadata = fs::metadata(&path).map_err(|fault| Error::data(&path, fault.to_string()))?;
+            // Reading a pipe may never end, so it is not opened.
+            let metadata = fs::metadata(&path).map_err(Error::unreadable(&path))?;
             if !metadata.is_file() {
                 return Err(Error::data(&path, "expected a PNG or JPEG file; folders in a class are not searched"));
             }

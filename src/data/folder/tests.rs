@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use super::super::cifar::{self, PLANE};
 use super::*;
 
-/// Pixels that differ between images, places and channels.
+/// An image whose pixels depend on the image, the position and the channel.
 fn image(seed: u8, width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([seed, (x * 7) as u8, (y * 5) as u8]))
 }
@@ -25,7 +25,7 @@ fn sample() -> TempDir {
     folder
 }
 
-/// The image folder with the first ant replaced.
+/// The image folder with another file instead of the first ant.
 fn with(name: &str, save: impl FnOnce(&Path)) -> TempDir {
     let folder = sample();
     fs::remove_file(folder.path().join("train/ant/0.png")).unwrap();
@@ -38,19 +38,19 @@ fn refuses(folder: &TempDir, place: &str, expected: &str) {
     let error = open(folder.path()).unwrap_err();
     let message = error.to_string();
     assert_eq!(error.exit_code(), 3, "{message}");
-    // Collected from its parts, a path has no separator at its end.
+    // Collecting the components removes a separator at the end.
     let place: PathBuf = folder.path().join(place).components().collect();
     assert!(message.starts_with(&format!("{}: ", place.display())), "{message}");
     assert!(message.contains(expected), "{message}");
 }
 
-/// Red of the first pixel, which in [`image`] is the image's own.
+/// Red of the first pixel, which is the seed of [`image`].
 fn seed_of(dataset: &Dataset, row: usize) -> u8 {
     dataset.image(row as u32)[0]
 }
 
 #[test]
-fn every_image_is_there_with_its_class_and_its_planes() {
+fn every_image_is_read_with_its_class_and_its_planes() {
     let dataset = open(sample().path()).unwrap();
     assert_eq!((dataset.train, dataset.labels.len()), (9, 12));
     assert_eq!(dataset.classes, ["ant", "bee", "cow"]);
@@ -65,7 +65,7 @@ fn every_image_is_there_with_its_class_and_its_planes() {
 }
 
 #[test]
-fn two_readings_give_the_same_rows() {
+fn reading_twice_gives_the_same_rows() {
     let folder = sample();
     assert_eq!(open(folder.path()).unwrap().digest(), open(folder.path()).unwrap().digest());
 }
@@ -89,7 +89,7 @@ fn the_images_of_the_binary_files_saved_as_png_are_the_same_images() {
             }
         }
     }
-    // Three test images cannot fill ten test classes: give the others one each, and leave those out of the comparison.
+    // Three test images cannot fill ten test classes: the others get one each, which is not compared.
     let fillers = 10 - (binary.labels.len() - binary.train);
     for class in &binary.classes {
         let target = folder.path().join("test").join(class);
@@ -124,7 +124,7 @@ fn grey_transparent_and_deep_images_become_rgb() {
 }
 
 #[test]
-fn jpegs_are_read_whatever_their_name() {
+fn jpegs_are_read_under_any_name() {
     let folder = with("photo", |path| image(77, 32, 32).save_with_format(path, ImageFormat::Jpeg).unwrap());
     let dataset = open(folder.path()).unwrap();
     assert!((0..9).any(|row| seed_of(&dataset, row).abs_diff(77) < 10));
@@ -141,7 +141,7 @@ fn other_sizes_are_resized_and_counted() {
 }
 
 #[test]
-fn what_is_no_image_is_named() {
+fn a_file_that_is_not_an_image_is_named() {
     for (name, bytes) in [("0.txt", &b"hello"[..]), ("empty.png", b""), ("page.jpg", b"<html>"), ("a.gif", b"GIF89a")] {
         let folder = with(name, |path| fs::write(path, bytes).unwrap());
         refuses(&folder, &format!("train/ant/{name}"), "neither PNG nor JPEG");
@@ -164,7 +164,7 @@ fn a_damaged_image_is_named() {
 
 #[test]
 fn a_bomb_is_refused_by_its_header() {
-    // The header of a PNG of 65,535 x 65,535 pixels: 12 GiB if it were believed.
+    // The header of a PNG of 65,535 x 65,535 pixels: 12 GiB if it were true.
     let folder = with("bomb.png", |path| {
         image(0, 32, 32).save(path).unwrap();
         let mut bytes = fs::read(path).unwrap();
@@ -206,7 +206,7 @@ fn one_class_or_an_empty_one_is_refused() {
 }
 
 #[test]
-fn hidden_files_are_passed_over_and_strays_are_named() {
+fn hidden_files_are_skipped_and_stray_files_are_named() {
     let folder = sample();
     fs::write(folder.path().join("train/.DS_Store"), b"x").unwrap();
     fs::write(folder.path().join("train/ant/.DS_Store"), b"x").unwrap();
@@ -230,7 +230,7 @@ fn links_to_folders_are_not_followed() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_leads_to_itself_is_named_and_so_is_a_line_in_a_name() {
+fn circular_links_and_newlines_in_names_are_reported() {
     let folder = sample();
     std::os::unix::fs::symlink("loop.png", folder.path().join("train/ant/loop.png")).unwrap();
     refuses(&folder, "train/ant/loop.png", "symbolic links");

@@ -1,7 +1,7 @@
-//! One picture, a PNG or JPEG file of any size, as an image of the data set: channel-planar RGB of 32 × 32 pixels.
+//! A PNG or JPEG file of any size as an image of the data set: channel-planar RGB of 32 × 32 pixels.
 //!
-//! Grey is repeated, transparency dropped, of an animation the first frame is taken; a picture is turned as its EXIF
-//! orientation says; the proportions are not kept.
+//! Grey becomes RGB, transparency is dropped, the first frame of an animation is used, and the EXIF orientation is applied.
+//! The aspect ratio is not kept.
 
 use std::fs;
 use std::io::Cursor;
@@ -16,30 +16,27 @@ use crate::error::{Error, Result};
 use crate::util::memory;
 use crate::util::text::grouped;
 
-/// Largest width and height of a picture, checked before its pixels are decoded: a phone of 200 megapixels has 16,320.
+/// Largest width and height, checked before the pixels are decoded: a 200-megapixel phone has 16,320.
 const MAX_SIDE: u32 = 16_384;
-/// The most bytes of a file, and of its decoded pixels: four a pixel of the largest.
+/// Largest size of a file and of its decoded pixels: four bytes for each pixel of the largest image.
 const MAX_BYTES: u64 = 1 << 30;
-/// Pictures of more decoded bytes are decoded one at a time, so that the memory needed does not grow with the threads.
-/// Those of the usual cameras, 24 megapixels and 72 MB, are smaller.
+/// Images with more decoded bytes are decoded one at a time, so that memory use does not grow with the threads. A
+/// 24-megapixel photo, 72 MB, is smaller.
 const LARGE: u64 = 1 << 27;
 
-/// Held while a large picture is decoded.
+/// Held while a large image is decoded.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Decodes a picture into `pixels [D]`, and says whether it was resized.
+/// Decodes an image file into `pixels [D]`, and returns whether it was resized.
 ///
-/// # Errors
-///
-/// [`Error::Data`], naming the file, for anything but a whole PNG or JPEG of at most 16,384 pixels a side and 1 GiB.
-/// [`Error::Resources`] where there is no memory for a large one.
+/// [`Error::Data`] for anything but a complete PNG or JPEG file of at most 16,384 pixels a side and 1 GiB.
 pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
     let refused = |what: String| Error::data(path, what);
-    // A decoder's message may end with a line break.
+    // A decoder's message may end with a newline.
     let damaged =
         |fault: ImageError| refused(format!("{}; expected a PNG or JPEG image", fault.to_string().trim_end()));
     let unreadable = |fault| damaged(ImageError::IoError(fault));
-    // Asked before it is opened: reading a pipe or a device might never end.
+    // Checked before opening it: reading a pipe or a device may never end.
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(refused("not a regular file, expected a PNG or JPEG image".into()));
@@ -54,7 +51,7 @@ pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
         Some(ImageFormat::Png) => {}
         Some(ImageFormat::Jpeg) if has_end(&file) => {}
         Some(ImageFormat::Jpeg) => {
-            return Err(refused(format!("cut: {length} bytes, and the JPEG image does not end")));
+            return Err(refused(format!("truncated: the JPEG image does not end within {length} bytes")));
         }
         _ => return Err(refused("neither PNG nor JPEG by its first bytes: convert it".into())),
     }
@@ -66,49 +63,49 @@ pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
     if width.max(height) > MAX_SIDE || decoded > MAX_BYTES {
         let [width, height, side] = [width, height, MAX_SIDE].map(|side| grouped(side.into()));
         return Err(refused(format!(
-            "{width} x {height} pixels, {} bytes decoded: expected {side} pixels a side and {most} bytes at most; make it \
-             smaller",
+            "{width} x {height} pixels, {} bytes decoded: expected {side} pixels a side and {most} bytes at most; \
+             reduce it",
             grouped(decoded)
         )));
     }
     let orientation = decoder.orientation().map_err(damaged)?;
     let turn = (decoded > LARGE).then(|| ONE_AT_A_TIME.lock());
     if turn.is_some() {
-        // As it is decoded, and as RGB. A Vec that gets no memory ends the process.
-        memory::expect(u128::from(decoded) + 3 * u128::from(width) * u128::from(height), "a picture")?;
+        // As decoded, and as RGB. The decoder itself would abort the process.
+        memory::expect(u128::from(decoded) + 3 * u128::from(width) * u128::from(height), "an image")?;
     }
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?.into_rgb8();
     let side = SIDE as u32;
     let needs_resizing = image.dimensions() != (side, side);
     if needs_resizing {
-        // Of the sharp filters the one made of sums and products alone, so that every platform gets the same bytes.
+        // The sharp filter that needs only sums and products, so that every platform gets the same bytes.
         image = imageops::resize(&image, side, side, FilterType::CatmullRom);
     }
     drop(turn);
-    // As the camera was held. Turned only now, when it is small: the proportions are not kept anyway.
+    // Rotated after resizing, when it is small: the aspect ratio is not kept anyway.
     let mut image = DynamicImage::from(image);
     image.apply_orientation(orientation);
     to_planes(&image.into_rgb8(), pixels);
     Ok(needs_resizing)
 }
 
-/// Whether a JPEG has the marker of its end behind the beginning of its data (ITU-T T.81, annex B). The decoder makes grey
-/// of what is missing, and says nothing.
+/// Whether a JPEG has an end marker after the start of its data (ITU-T T.81, annex B). The decoder silently fills what is
+/// missing with grey.
 fn has_end(jpeg: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xda;
     const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
     let mut at = 2;
-    // What stands before the data says how long it is; a thumbnail in it has an end of its own.
+    // Segments before the data have a length; a thumbnail in one has an end marker of its own.
     while let Some(&[0xff, marker, high, low]) = jpeg.get(at..at + 4)
         && marker != START_OF_SCAN
     {
-        // Before a marker there may be any number of bytes of all ones.
+        // Any number of 0xff bytes may precede a marker.
         at += if marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
     }
     jpeg.get(at..).is_some_and(|data| data.windows(2).any(|marker| marker == END_OF_IMAGE))
 }
 
-/// Red, green and blue of each pixel, to all the red, all the green, all the blue.
+/// Interleaved to channel-planar.
 fn to_planes(image: &RgbImage, planes: &mut [u8]) {
     for (channel, plane) in planes.chunks_exact_mut(PLANE).enumerate() {
         for (out, pixel) in plane.iter_mut().zip(image.pixels()) {
@@ -117,7 +114,7 @@ fn to_planes(image: &RgbImage, planes: &mut [u8]) {
     }
 }
 
-/// The picture of an image's `planes [D]`.
+/// Channel-planar to interleaved: the image of `planes [D]`.
 pub fn from_planes(planes: &[u8]) -> RgbImage {
     RgbImage::from_fn(SIDE as u32, SIDE as u32, |x, y| {
         let at = y as usize * SIDE + x as usize;

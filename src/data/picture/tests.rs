@@ -8,13 +8,12 @@ use tempfile::TempDir;
 use super::super::cifar::INPUTS;
 use super::*;
 
-/// EXIF that says an orientation and nothing else: TIFF's header, and a directory of one entry.
+/// EXIF data with only an orientation: a TIFF header, and a directory with one entry.
 fn exif(orientation: u8) -> Vec<u8> {
     [b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]].concat()
 }
 
-/// Where a picture that is stored with red on its lower left, and nothing elsewhere, has the red: of 2 x 2 quarters, row
-/// by row.
+/// The quarter of 2 x 2, row by row, that is red after decoding an image that is stored with a red lower left.
 fn red_quarter<E: ImageEncoder>(orientation: u8, width: u32, height: u32, encoder: impl FnOnce(File) -> E) -> usize {
     let stored = RgbImage::from_fn(width, height, |x, y| Rgb([255 * u8::from(x < width / 2 && y >= height / 2), 0, 0]));
     let folder = TempDir::new().unwrap();
@@ -29,11 +28,11 @@ fn red_quarter<E: ImageEncoder>(orientation: u8, width: u32, height: u32, encode
     quarters.iter().position(|red| *red).unwrap()
 }
 
-/// EXIF 2.32, section 4.6.4: which side of the picture the first row and the first column are.
+/// EXIF 2.32, section 4.6.4: the sides of the image where the first row and the first column are.
 #[test]
-fn a_picture_is_turned_as_its_exif_orientation_says() {
+fn the_exif_orientation_is_applied() {
     let [upper_left, upper_right, lower_left, lower_right] = [0, 1, 2, 3];
-    // 6: the stored first row is the right side, so the camera was turned, and the stored left side is on top.
+    // 6: the stored first row is the right side: the camera was rotated, and the stored left side is the top.
     for (orientation, expected) in [
         (1, lower_left),
         (2, lower_right),
@@ -54,7 +53,7 @@ fn a_picture_is_turned_as_its_exif_orientation_says() {
 }
 
 #[test]
-fn a_picture_may_have_16384_pixels_a_side_and_a_larger_one_is_refused_by_its_size() {
+fn an_image_has_at_most_16384_pixels_a_side() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("wide.png");
     let mut pixels = vec![0; INPUTS];
@@ -75,17 +74,17 @@ fn a_file_of_more_than_a_gibibyte_is_not_read() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("long.jpg");
     RgbImage::new(32, 32).save(&path).unwrap();
-    // A hole, which takes no room on the disk.
+    // A sparse file, which takes no disk space.
     File::options().write(true).open(&path).unwrap().set_len((1 << 30) + 1).unwrap();
     let error = read(&path, &mut vec![0; INPUTS]).unwrap_err();
     assert!(error.to_string().contains("1,073,741,825 bytes, expected 1,073,741,824 at most"), "{error}");
 }
 
 #[test]
-fn a_jpeg_cut_anywhere_is_refused_though_its_thumbnail_is_whole() {
+fn a_truncated_jpeg_is_refused_even_if_its_thumbnail_is_complete() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("cut.jpg");
-    // Noise, so that most of the file is the image's data.
+    // Noise, so that most of the file is image data.
     let noise = RgbImage::from_fn(64, 64, |x, y| Rgb([0, 1, 2].map(|c| (x * 31 + y * 17 + c * x * y).pow(2) as u8)));
     let mut thumbnail = Vec::new();
     JpegEncoder::new(&mut thumbnail).encode_image(&noise).unwrap();
@@ -98,11 +97,11 @@ fn a_jpeg_cut_anywhere_is_refused_though_its_thumbnail_is_whole() {
         fs::write(&path, &whole[..length]).unwrap();
         assert_eq!(read(&path, &mut pixels).unwrap_err().exit_code(), 3, "{length} of {} bytes", whole.len());
     }
-    // Before a marker there may be fill bytes (ITU-T T.81, B.1.1.2).
+    // Fill bytes may precede a marker (ITU-T T.81, B.1.1.2).
     let filled = [&whole[..2], &[0xff; 3], &whole[2..]].concat();
     fs::write(&path, filled).unwrap();
     read(&path, &mut pixels).unwrap();
-    // Cameras append what they like.
+    // Some cameras append data.
     for end in [&b""[..], b"\0\0\0", b"SEFT"] {
         fs::write(&path, [&whole, end].concat()).unwrap();
         read(&path, &mut pixels).unwrap();

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::SLICE;
+use super::tiles::SLICE;
 use crate::engine::Job;
 
-/// Most bytes of partial sums by slices: beyond, writing and reading them costs more than a third stage (at 30 models they
-/// are 60 MB a step: 40 µs at an H100's 3 TB/s, a stage costs 2.4).
+/// Most bytes of partial sums by slices: beyond, writing and reading them is taken to cost more than a third stage (at 30
+/// models they are 60 MB a step). A guess for adapters that [`crate::gpu::tune`] does not measure.
 const FUSED_PARTIALS: u64 = 32 << 20;
 
 /// What may be chosen freely: no result depends on it, only the speed.
@@ -22,8 +22,8 @@ pub struct Tuning {
 
 impl Tuning {
     /// Those worth trying: 64 × 64 values (16 KiB of workgroup memory, which every adapter has), 104 × 64 (B = 100 with
-    /// little waste), 64 × 128 and 128 × 64 (for many models), 32 × 64 (for large GPUs: thirty models in 600 workgroups fill
-    /// 91 % of an H100's 132 multiprocessors' turns, against 57 % with the 150 of 104 × 64).
+    /// little waste), 64 × 128 and 128 × 64 (for many models), 32 × 64 (for GPUs with many multiprocessors: thirty models in
+    /// 600 workgroups, not 150).
     pub const ALL: [Self; 6] = [
         Self { fused: true, threads: (8, 16) },
         Self { fused: false, threads: (8, 16) },
@@ -37,11 +37,14 @@ impl Tuning {
     pub(super) fn default_for(job: &Job) -> Self {
         let padded = job.model.hidden.next_multiple_of(4) as u64;
         let slices = (job.model.inputs as u64).div_ceil(SLICE);
-        let size = [slices, job.batch_size as u64, job.models() as u64, padded, 4]
-            .iter()
-            .try_fold(1u64, |product, factor| product.checked_mul(*factor));
+        let size = product(&[slices, job.batch_size as u64, job.models() as u64, padded, 4]);
         Self { fused: size.is_some_and(|size| size <= FUSED_PARTIALS), threads: (8, 16) }
     }
+}
+
+/// `None` if it passes 2⁶⁴.
+pub(super) fn product(factors: &[u64]) -> Option<u64> {
+    factors.iter().try_fold(1u64, |product, factor| product.checked_mul(*factor))
 }
 
 impl fmt::Display for Tuning {

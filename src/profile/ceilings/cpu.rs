@@ -1,4 +1,4 @@
-//! What the CPU can do at most.
+//! Peak rates of the CPU.
 
 use rayon::prelude::*;
 
@@ -6,11 +6,11 @@ use super::{COPY_SOFTWARE, Ceilings};
 use crate::cpu::product::{Matrix, product};
 use crate::profile::sample;
 
-/// Side of the CPU's products: three such matrices of f32 are 3 MiB, and gemm's own overhead is small.
+/// Side of the matrices: three of them in f32 are 3 MiB, and gemm's overhead is small.
 const SIDE: usize = 512;
 
 impl Ceilings {
-    /// Those of the CPU, all its threads at work.
+    /// Those of the CPU, on all its threads.
     pub fn of_cpu() -> Self {
         let threads = rayon::current_num_threads();
         let part = COPY_SOFTWARE as usize / 4 / threads;

@@ -1,4 +1,4 @@
-//! What a device can do at most, measured in the same run as what it did.
+//! Peak rates of a device, measured in the same run as its training.
 
 mod cpu;
 
@@ -6,40 +6,38 @@ use serde::Serialize;
 
 use super::sample::{self, Sample};
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::gpu::interface::{Constants, Interface};
 use crate::gpu::kernels::Ceiling;
-use crate::gpu::{Gpu, buffer};
 
-/// Bytes that a GPU copies at once: several times the largest cache (an H100's has 50 MiB). A software adapter gets fewer.
+/// Bytes of the copy on a GPU: several times the largest cache (50 MiB on an H100).
 const COPY: u64 = 256 << 20;
-/// The same for a software adapter, and for the CPU.
+/// The same on a software adapter, and on the CPU.
 const COPY_SOFTWARE: u64 = 32 << 20;
-/// Invocations of the arithmetic: eight rounds of an H100's 132 × 1,024 and more. A software adapter gets fewer.
+/// Invocations of the arithmetic: more than seven for each of the 132 × 1,024 that an H100 runs at once.
 const FMA: u32 = 1 << 20;
-/// The same for a software adapter.
+/// The same on a software adapter.
 const FMA_SOFTWARE: u32 = 1 << 12;
 /// Rounds of the arithmetic.
 const ROUNDS: u32 = 256;
-/// Operations of a round of an invocation: 32 multiplications, 32 additions.
+/// Operations of an invocation in a round: 32 multiplications, 32 additions.
 const ROUND_FLOPS: u32 = 64;
 /// Invocations of a workgroup of `ceiling_copy` and `ceiling_fma`.
 const WORKGROUP: u32 = 256;
-/// The most that a device did of each kind.
+
+/// Peak rates of a device.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ceilings {
-    /// Bytes a second of a copy between two large buffers, read and written bytes both counted.
+    /// Bytes per second of a copy between two large buffers, counting both reads and writes.
     pub bytes_per_second: f64,
-    /// Operations a second of multiplications and additions in registers; on the CPU, of matrix products in cache.
+    /// Operations per second of multiply-adds in registers; on the CPU, of matrix products in cache.
     pub flops_per_second: f64,
-    /// Seconds of an empty dispatch that waits for the one before it; the CPU has none.
+    /// Seconds of an empty dispatch that waits for the one before it; `None` on the CPU.
     pub dispatch_seconds: Option<f64>,
 }
 
 impl Ceilings {
-    /// Those of a GPU. Every kernel's result is checked before it is believed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::CheckFailed`] for a wrong result, [`Error::Gpu`] if the device fails.
+    /// Those of a GPU. The results of the kernels are checked.
     pub fn of_gpu(gpu: &Gpu) -> Result<Self> {
         Ok(Self {
             bytes_per_second: copy(gpu)?,
@@ -52,7 +50,7 @@ impl Ceilings {
 fn copy(gpu: &Gpu) -> Result<f64> {
     let most = gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size);
     let size = if gpu.is_software() { COPY_SOFTWARE } else { COPY }.min(most) / 16 * 16;
-    let (from, to) = (buffer(gpu, "copy: source", size)?, buffer(gpu, "copy: copies", size)?);
+    let (from, to) = (gpu.buffer("copy: source", size)?, gpu.buffer("copy: copies", size)?);
     // Numbers of their places, a piece of them at the start and one at the end.
     let piece: Vec<u32> = (0..1 << 16).collect();
     let last = size - size_of_val(piece.as_slice()) as u64;
@@ -64,8 +62,8 @@ fn copy(gpu: &Gpu) -> Result<f64> {
     let groups = (quads / 4).div_ceil(WORKGROUP.into()).min(gpu.limits.max_compute_workgroups_per_dimension.into());
     let stride = groups * u64::from(WORKGROUP);
     let constants = [("QUADS", quads as f64), ("STRIDE", stride as f64)];
-    let sample = time(gpu, Ceiling::Copy, &constants, &[&from, &to], groups as u32)?;
-    let copied = gpu.read(&to, size)?;
+    let sample = time(gpu, Ceiling::Copy, &constants, &[("source", &from), ("copies", &to)], groups as u32)?;
+    let copied: Vec<u8> = gpu.read(&to, size)?;
     let piece: &[u8] = bytemuck::cast_slice(&piece);
     check(Ceiling::Copy, copied.starts_with(piece) && copied.ends_with(piece))?;
     Ok(2.0 * size as f64 / sample.median())
@@ -73,21 +71,21 @@ fn copy(gpu: &Gpu) -> Result<f64> {
 
 fn arithmetic(gpu: &Gpu) -> Result<f64> {
     let invocations = if gpu.is_software() { FMA_SOFTWARE } else { FMA };
-    let factor = buffer(gpu, "arithmetic: factor", 16)?;
-    let sums = buffer(gpu, "arithmetic: sums", u64::from(invocations) * 4)?;
+    let factor = gpu.buffer("arithmetic: factor", 16)?;
+    let sums = gpu.buffer("arithmetic: sums", u64::from(invocations) * 4)?;
     gpu.queue.write_buffer(&factor, 0, bytemuck::cast_slice(&[0.5f32; 4]));
     let constants = [("ROUNDS", f64::from(ROUNDS))];
-    let sample = time(gpu, Ceiling::Fma, &constants, &[&factor, &sums], invocations / WORKGROUP)?;
-    let sums: Vec<f32> = bytemuck::pod_collect_to_vec(&gpu.read(&sums, u64::from(invocations) * 4)?);
+    let sample = time(gpu, Ceiling::Fma, &constants, &[("factor", &factor), ("sums", &sums)], invocations / WORKGROUP)?;
+    let sums: Vec<f32> = gpu.read(&sums, u64::from(invocations) * 4)?;
     // s ← s/2 + 1 ends at 2 exactly, from any start; 32 of them make 64.
     check(Ceiling::Fma, sums.iter().all(|&sum| sum == 64.0))?;
     Ok(f64::from(invocations) * f64::from(ROUNDS) * f64::from(ROUND_FLOPS) / sample.median())
 }
 
 fn empty(gpu: &Gpu) -> Result<f64> {
-    let count = buffer(gpu, "empty: count", 4)?;
-    let sample = time(gpu, Ceiling::Empty, &[], &[&count], 1)?;
-    let count: Vec<u32> = bytemuck::pod_collect_to_vec(&gpu.read(&count, 4)?);
+    let count = gpu.buffer("empty: count", 4)?;
+    let sample = time(gpu, Ceiling::Empty, &[], &[("count", &count)], 1)?;
+    let count: Vec<u32> = gpu.read(&count, 4)?;
     check(Ceiling::Empty, count[0] > 1)?;
     Ok(sample.median())
 }
@@ -98,7 +96,7 @@ fn check(ceiling: Ceiling, right: bool) -> Result<()> {
     }
     Err(Error::CheckFailed(format!(
         "kernel {} gave a wrong result, so its time means nothing: is the driver sound? See cyclone verify",
-        ceiling.name()
+        ceiling.file().0
     )))
 }
 
@@ -106,14 +104,17 @@ fn check(ceiling: Ceiling, right: bool) -> Result<()> {
 fn time(
     gpu: &Gpu,
     ceiling: Ceiling,
-    constants: &[(&str, f64)],
-    buffers: &[&wgpu::Buffer],
+    constants: &Constants,
+    buffers: &[(&str, &wgpu::Buffer)],
     groups: u32,
 ) -> Result<Sample> {
-    let label = Some(ceiling.name());
+    let (name, text) = ceiling.file();
+    let label = Some(name);
     let device = &gpu.device;
-    let (pipeline, bindings) = gpu.scoped(ceiling.name(), || {
-        let source = wgpu::ShaderSource::Wgsl(ceiling.source().into());
+    let interface = Interface::parse(name, text)?;
+    let entries = interface.entries(name, buffers)?;
+    let (pipeline, bindings) = gpu.scoped(name, || {
+        let source = wgpu::ShaderSource::Wgsl(text.into());
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,
             layout: None,
@@ -122,13 +123,6 @@ fn time(
             compilation_options: wgpu::PipelineCompilationOptions { constants, ..Default::default() },
             cache: None,
         });
-        let entries = buffers.iter().enumerate();
-        let entries: Vec<_> = entries
-            .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                binding: binding as u32,
-                resource: buffer.as_entire_binding(),
-            })
-            .collect();
         let layout = &pipeline.get_bind_group_layout(0);
         let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries });
         (pipeline, bindings)

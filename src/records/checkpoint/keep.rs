@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Checkpoint, Run, Store};
 use crate::error::{Error, Result};
-use crate::train::{Evaluation, Keeper, State};
+use crate::train::{Keeper, State};
 use crate::util::files::System;
 use crate::util::signals::Signals;
 
@@ -17,24 +17,15 @@ pub struct Checkpoints {
     signals: Signals,
     /// Synced before a checkpoint, which counts on the evaluations before it.
     metrics: File,
-    /// The best validation accuracy so far.
-    best: Option<f64>,
-    /// Its state, until it is saved with the next checkpoint. A file an improvement would be two dozen in the report's
+    /// The state of the best validation accuracy so far, until it is saved with the next checkpoint. A file an improvement would be two dozen in the report's
     /// training, each waiting for the disk.
     held: Option<Checkpoint>,
 }
 
 impl Checkpoints {
-    /// A keeper of `run`, whose best validation accuracy so far is `best`.
-    pub fn new(
-        store: Store<System>,
-        run: Run,
-        every: Option<u64>,
-        signals: Signals,
-        metrics: File,
-        best: Option<f64>,
-    ) -> Self {
-        Self { store, run, every, signals, metrics, best, held: None }
+    /// A keeper of `run`.
+    pub fn new(store: Store<System>, run: Run, every: Option<u64>, signals: Signals, metrics: File) -> Self {
+        Self { store, run, every, signals, metrics, held: None }
     }
 
     /// What ends the training.
@@ -48,12 +39,6 @@ impl Checkpoints {
     }
 }
 
-/// The models' mean validation accuracy; a single model's own.
-fn accuracy(evaluation: &Evaluation) -> Option<f64> {
-    let sum: Option<f64> = evaluation.models.iter().map(|scores| Some(scores.validation?.accuracy)).sum();
-    Some(sum? / evaluation.models.len() as f64)
-}
-
 impl Keeper for Checkpoints {
     fn every(&self) -> Option<u64> {
         self.every
@@ -63,13 +48,12 @@ impl Keeper for Checkpoints {
         self.signals.caught(format_args!("step {step}"))
     }
 
-    fn is_best(&self, evaluation: &Evaluation) -> bool {
-        accuracy(evaluation).is_some_and(|accuracy| self.best.is_none_or(|best| accuracy > best))
+    fn holds_best(&self) -> bool {
+        true
     }
 
-    fn hold(&mut self, state: State, evaluation: &Evaluation) {
-        self.best = accuracy(evaluation);
-        self.held = Some(Checkpoint { run: self.run.clone(), state, best: self.best });
+    fn hold(&mut self, state: State) {
+        self.held = Some(Checkpoint { run: self.run.clone(), state });
     }
 
     fn save(&mut self, state: &State) -> Result<()> {
@@ -78,6 +62,6 @@ impl Keeper for Checkpoints {
         if let Some(best) = self.held.take() {
             self.store.save_best(&best)?;
         }
-        self.store.save(&Checkpoint { run: self.run.clone(), state: state.clone(), best: self.best })
+        self.store.save(&Checkpoint { run: self.run.clone(), state: state.clone() })
     }
 }

@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::Settings;
-use crate::data::{hex, sha256};
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::params::{Params, tensors};
 use crate::records::weights;
 use crate::train::{BatchLosses, State, Timing};
+use crate::util::digest::{hex, sha256};
 use crate::util::text::grouped;
 
 pub use keep::Checkpoints;
@@ -59,8 +59,6 @@ pub struct Checkpoint {
     pub run: Run,
     /// Its state.
     pub state: State,
-    /// The best validation accuracy up to and with that step, 0 to 1.
-    pub best: Option<f64>,
 }
 
 /// The shapes that a checkpoint must have.
@@ -109,12 +107,12 @@ struct Format {
 impl Checkpoint {
     /// The file's bytes: the same ones for the same checkpoint.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let State { step, params, losses, timing } = &self.state;
+        let State { step, params, losses, best, timing } = &self.state;
         let meta = Meta {
             version: VERSION,
             program: format!("cyclone {}", env!("CARGO_PKG_VERSION")),
             step: *step,
-            best: self.best,
+            best: *best,
             losses: losses.clone(),
             timing: *timing,
             run: self.run.clone(),
@@ -151,7 +149,7 @@ impl Checkpoint {
             return Err(Fault::Damaged("a weight is no finite number".into()));
         }
         let Meta { step, best, losses, timing, run, .. } = meta;
-        Ok(Self { run, state: State { step, params, losses, timing }, best })
+        Ok(Self { run, state: State { step, params, losses, best, timing } })
     }
 }
 

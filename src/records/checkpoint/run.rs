@@ -8,9 +8,6 @@ use serde_json::{Map, Value};
 use super::Run;
 use crate::config::Settings;
 
-/// Settings that decide no bit of the weights, or whose part in them is told by the images' digest.
-const FREE: [&str; 4] = ["data", "device", "feed", "checkpoint-every"];
-
 /// Demands that the run of a record be the run `now`, but for where its images are, its device, how they reach that, and
 /// how often it saves. Else a table of the differences.
 pub fn compare(recorded: &Run, now: &Run) -> Result<(), String> {
@@ -46,10 +43,8 @@ fn same(recorded: &Map<String, Value>, now: &Map<String, Value>) -> Result<(), S
 }
 
 fn values(settings: &Settings) -> Map<String, Value> {
-    let mut values = match serde_json::to_value(settings) {
+    match serde_json::to_value(settings.clone().deciding()) {
         Ok(Value::Object(values)) => values,
         _ => Map::new(),
-    };
-    values.retain(|key, _| !FREE.contains(&key.as_str()));
-    values
+    }
 }

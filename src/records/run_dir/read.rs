@@ -34,8 +34,7 @@ impl Records {
     /// [`Error::Usage`] for a folder without a run, [`Error::Checkpoint`] for a record that is damaged, naming the file
     /// and the line.
     pub fn read(run: &Path) -> Result<Self> {
-        let mut config = Config::default();
-        Settings::read(&run.join(CONFIG))?.apply(&mut config)?;
+        let config = Config::default().with(Settings::read(&run.join(CONFIG))?);
         let (lines, has_half_line) = metrics(run)?;
         let summary = summary(&run.join(SUMMARY))?;
         let answers = answers::read(&run.join(answers::FILE))?;

@@ -40,8 +40,7 @@ impl RunDir {
             )));
         }
         let lock = lock::take(path)?;
-        let mut config = Config::default();
-        Settings::read(&path.join(CONFIG))?.apply(&mut config)?;
+        let config = Config::default().with(Settings::read(&path.join(CONFIG))?);
         let starts = starts::read(path)?;
         let metrics = path.join(METRICS);
         let metrics = OpenOptions::new().append(true).create(true).open(&metrics).map_err(failed(&metrics))?;

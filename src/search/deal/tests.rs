@@ -1,8 +1,8 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::config::Config;
 use crate::config::device::Choice;
-use crate::config::preset::Preset;
 use crate::config::schedule::Triangle;
 use crate::config::spec::{Length, TrainSpec};
 use crate::data::Dataset;
@@ -24,8 +24,13 @@ fn trainer() -> Trainer {
 /// A trial for each number of hidden units. One without hidden units fails.
 fn trials(hidden: &[usize]) -> Vec<Trial> {
     let lr = Triangle { min: 1e-3, max: 0.2, half_cycle: 3 };
-    let spec =
-        TrainSpec { batch_size: 4, lr, length: Length::Cycles(1), evals_per_cycle: 1, ..Preset::Best.config().train };
+    let spec = TrainSpec {
+        batch_size: 4,
+        lr,
+        length: Length::Cycles(1),
+        evals_per_cycle: 1,
+        ..Config::default().train_spec()
+    };
     let trial = |(trial, &hidden)| Trial { trial, stage: 0, hidden, spec: spec.clone(), cut: None };
     hidden.iter().enumerate().map(trial).collect()
 }

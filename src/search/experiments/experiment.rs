@@ -94,16 +94,15 @@ impl Experiment {
 fn search(preset: Preset, published: Published, faithful: bool, scale: f64) -> Result<Search> {
     let mut config = preset.config();
     let (parameter, values) = match published {
-        Published::One(_) => (Parameter::Lambda, vec![config.train.lambda]),
+        Published::One(_) => (Parameter::Lambda, vec![config.lambda]),
         Published::Mean(_) => (Parameter::Seed, (0..10).map(f64::from).collect()),
         Published::Table(rows) => (Parameter::Lambda, rows.iter().map(|row| row.lambda).collect()),
     };
     if !matches!(published, Published::One(_)) {
         // Only the curves of a figure need more evaluations.
-        config.train.evals_per_cycle = 1;
+        config.evals_per_cycle = 1;
     }
-    let half_cycle = &mut config.train.lr.half_cycle;
-    *half_cycle = scaled(*half_cycle as usize, scale) as u64;
+    config.half_cycle = scaled(config.half_cycle as usize, scale) as u64;
     let space = Space::new(Sample::List, vec![Axis { parameter, span: Span::Values(values) }], None)?;
     let warm_start = faithful && matches!(published, Published::Table(_));
     let search = Search { config, space, warm_start, refine: 0, with_test: true };

@@ -1,9 +1,8 @@
 //! `tally` and `squares`: sums for evaluations. `gather`: a copy, and so exact.
 
+use super::case::{BEFORE, Bench, sum_limit};
 use super::inputs::side_by_side;
-use super::{BEFORE, Bench, sum_limit};
 use crate::gpu::plan::{PART, TALLY};
-use crate::model::params::W1;
 use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -34,8 +33,14 @@ pub fn tally(mut bench: Bench) -> Launch {
         Rule::Gauge { gauge: sums(0, &f64::abs).iter().map(|sum| sum.abs()).collect(), limit: sum_limit(TALLY, 0) }
     };
     let expected = vec![
-        Expected { binding: 1, name: "losses", of: (0, 2), values: sums(0, &|loss| loss), rule: loss_rule },
-        Expected { binding: 1, name: "right answers", of: (1, 2), values: sums(1, &|right| right), rule: Rule::Exact },
+        Expected { tensor: "tallies", name: "losses", of: (0, 2), values: sums(0, &|loss| loss), rule: loss_rule },
+        Expected {
+            tensor: "tallies",
+            name: "right answers",
+            of: (1, 2),
+            values: sums(1, &|right| right),
+            rule: Rule::Exact,
+        },
     ];
     bench.launch(vec![Tensor::floats("scores", &scores), Tensor::floats("tallies", &before)], expected)
 }
@@ -45,10 +50,8 @@ pub fn squares(mut bench: Bench) -> Launch {
     let (h, padded, models, _) = bench.sizes();
     let d = bench.case.shape.d;
     let w1: Vec<_> = (0..models).map(|_| bench.draw.numbers(d * h, 0.05)).collect();
-    let values: Vec<f64> = w1
-        .iter()
-        .flat_map(|w1| w1.chunks(PART as usize).map(|part| part.iter().map(|w| f64::from(*w).powi(2)).sum()))
-        .collect();
+    let parts = w1.iter().flat_map(|w1| w1.chunks(PART as usize));
+    let values: Vec<f64> = parts.map(|part| part.iter().map(|w| f64::from(*w).powi(2)).sum()).collect();
     let rule = if bench.draw.exact() {
         Rule::Exact
     } else {
@@ -62,11 +65,8 @@ pub fn squares(mut bench: Bench) -> Launch {
         }
     }
     let tensors = vec![Tensor::floats("matrix", &matrix), Tensor::unwritten("squares", values.len())];
-    let expected = vec![Expected { binding: 1, name: "squares", of: (0, 1), values, rule }];
-    let mut launch = bench.launch(tensors, expected);
-    launch.constants = bench.plan.squares_constants(W1).to_vec();
-    launch.grid = [bench.plan.squares_parts(W1) as u32, models as u32, 1];
-    launch
+    let expected = vec![Expected { tensor: "squares", name: "squares", of: (0, 1), values, rule }];
+    bench.launch(tensors, expected)
 }
 
 /// Rows of a chunk out of the images of one buffer, of two; the other's rows must stay as they are.
@@ -86,8 +86,8 @@ pub fn gather(mut bench: Bench) -> Launch {
     }
     // Words as numbers: exact even where they are tiny, so any other word differs.
     let values = expected.iter().map(|word| f32::from_bits(*word).into()).collect();
-    let expected = vec![Expected { binding: 2, name: "pixels", of: (0, 1), values, rule: Rule::Exact }];
+    let expected = vec![Expected { tensor: "pixels", name: "pixels", of: (0, 1), values, rule: Rule::Exact }];
     let mut launch = bench.launch(vec![images, Tensor::integers("rows", rows), pixels], expected);
-    launch.constants = vec![("WORDS", words as f64), ("FIRST", first as f64), ("COUNT", count as f64)];
+    launch.constants.extend([("FIRST", first as f64), ("COUNT", count as f64)]);
     launch
 }

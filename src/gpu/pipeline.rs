@@ -1,11 +1,13 @@
 //! A compiled kernel, and its bindings.
 
+use std::borrow::Cow;
+
 use wgpu::{BindGroupLayoutEntry, BindingType, BufferBindingType, ShaderStages};
 
-use super::cache::Pipelines;
 use super::context::Gpu;
+use super::interface::{Constants, Interface};
+use super::kernels::{Kernel, Shaders, Step};
 use crate::error::{Error, Result};
-use crate::gpu::kernels::{Access, Kernel, Shaders, Step};
 
 /// wgpu would count every loop's iterations and guard every division, which keeps drivers from unrolling loops (a
 /// hundredfold slowdown has been seen). It would also clamp every index of workgroup memory, which NVIDIA's compiler does not
@@ -34,48 +36,36 @@ fn module(device: &wgpu::Device, label: Option<&str>, source: &str, built_in: bo
 #[derive(Debug)]
 pub struct Pipeline {
     kernel: Kernel,
+    interface: Cow<'static, Interface>,
+    has_immediates: bool,
     compiled: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
 
 impl Pipeline {
     /// Compiles `kernel` with its `override` constants.
-    pub fn new(gpu: &Gpu, shaders: &Shaders, kernel: Kernel, constants: &[(&str, f64)]) -> Result<Self> {
-        Self::with(gpu, shaders, kernel, constants, gpu.pipelines.as_ref())
-    }
-
-    /// The same, with what `pipelines` remembers.
-    pub(super) fn with(
-        gpu: &Gpu,
-        shaders: &Shaders,
-        kernel: Kernel,
-        constants: &[(&str, f64)],
-        pipelines: Option<&Pipelines>,
-    ) -> Result<Self> {
+    pub fn new(gpu: &Gpu, shaders: &Shaders, kernel: Kernel, constants: &Constants) -> Result<Self> {
+        let interface = shaders.interface(kernel)?;
+        let entry = |read_only, binding| BindGroupLayoutEntry {
+            binding,
+            visibility: ShaderStages::COMPUTE,
+            ty: BindingType::Buffer {
+                ty: BufferBindingType::Storage { read_only },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let entries: Vec<_> = interface.bindings().map(|binding| entry(binding.read_only, binding.index)).collect();
         let available = gpu.limits.max_storage_buffers_per_shader_stage as usize;
-        if kernel.bindings().len() > available {
+        if entries.len() > available {
             return Err(Error::Gpu(format!(
                 "{}: kernel {} needs {} storage buffers, the adapter allows {available}",
                 gpu.info.name,
                 kernel.name(),
-                kernel.bindings().len(),
+                entries.len(),
             )));
         }
-        let entries: Vec<_> = kernel
-            .bindings()
-            .iter()
-            .enumerate()
-            .map(|(binding, access)| BindGroupLayoutEntry {
-                binding: binding as u32,
-                visibility: ShaderStages::COMPUTE,
-                ty: BindingType::Buffer {
-                    ty: BufferBindingType::Storage { read_only: *access == Access::Read },
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
-                },
-                count: None,
-            })
-            .collect();
         let label = Some(kernel.name());
         gpu.scoped(kernel.name(), || {
             let device = &gpu.device;
@@ -85,7 +75,7 @@ impl Pipeline {
                 layout: Some(&device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                     label,
                     bind_group_layouts: &[Some(&layout)],
-                    immediate_size: kernel.immediates(),
+                    immediate_size: interface.immediates(),
                 })),
                 module: &module(device, label, &shaders.source(kernel), shaders.are_built_in(kernel)),
                 entry_point: Some("main"),
@@ -94,9 +84,9 @@ impl Pipeline {
                     // Every kernel writes its workgroup memory before it reads it.
                     zero_initialize_workgroup_memory: false,
                 },
-                cache: pipelines.map(Pipelines::cache),
+                cache: None,
             });
-            Self { kernel, compiled, layout }
+            Self { kernel, has_immediates: interface.immediates() > 0, interface, compiled, layout }
         })
     }
 
@@ -105,22 +95,17 @@ impl Pipeline {
         self.kernel.name()
     }
 
-    /// Binds `buffers`, in the order of the kernel's bindings.
-    pub fn bind(&self, gpu: &Gpu, buffers: &[&wgpu::Buffer]) -> Result<wgpu::BindGroup> {
-        let entries: Vec<_> = buffers
-            .iter()
-            .enumerate()
-            .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                binding: binding as u32,
-                resource: buffer.as_entire_binding(),
-            })
-            .collect();
-        gpu.scoped(self.kernel.name(), || {
-            gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(self.kernel.name()),
-                layout: &self.layout,
-                entries: &entries,
-            })
+    /// What the shader declares.
+    pub fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    /// Binds what the shader declares, out of `buffers` by their names in it.
+    pub fn bind(&self, gpu: &Gpu, buffers: &[(&str, &wgpu::Buffer)]) -> Result<wgpu::BindGroup> {
+        let (label, layout) = (Some(self.name()), &self.layout);
+        let entries = self.interface.entries(self.name(), buffers)?;
+        gpu.scoped(self.name(), || {
+            gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries })
         })
     }
 
@@ -128,9 +113,25 @@ impl Pipeline {
     pub fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, bindings: &wgpu::BindGroup, step: &Step, grid: [u32; 3]) {
         pass.set_pipeline(&self.compiled);
         pass.set_bind_group(0, bindings, &[]);
-        if self.kernel.immediates() > 0 {
+        if self.has_immediates {
             pass.set_immediates(0, bytemuck::bytes_of(step));
         }
         pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::device::Adapter;
+
+    #[test]
+    fn a_buffer_that_a_shader_declares_and_nobody_gives_is_named() {
+        let gpu = Gpu::open(&Adapter::Any).expect("a Vulkan driver: ./test installs a software one");
+        let pipeline = Pipeline::new(&gpu, &Shaders::default(), Kernel::Squares, &[]).unwrap();
+        let buffer = gpu.buffer("any", 16).unwrap();
+        let error = pipeline.bind(&gpu, &[("squares", &buffer), ("rows", &buffer)]).unwrap_err();
+        assert_eq!(error.exit_code(), 70);
+        assert!(error.to_string().contains("kernel squares: there is no buffer `matrix`"), "{error}");
     }
 }

@@ -3,9 +3,13 @@
 //! Every engine trains `M` models of one shape at once, `M = 1` being the usual case. No result depends on `M`: a model
 //! gets the same bits alone and among others.
 
+pub use chunks::{Chunk, Chunks};
+
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::params::Params;
+
+mod chunks;
 
 /// What an engine is built for.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,17 +29,6 @@ impl Job {
     pub fn models(&self) -> usize {
         self.decay.len()
     }
-}
-
-/// Some steps of mini-batch SGD.
-#[derive(Clone, Copy, Debug)]
-pub struct Chunk<'a> {
-    /// Rows of the data set, step after step, within a step shuffle after shuffle: `[steps][G][length of the step]`.
-    pub rows: &'a [u32],
-    /// How many images each step averages over: `B`, or fewer at an epoch's end.
-    pub lengths: &'a [u32],
-    /// Learning rates `[steps, M]`.
-    pub rates: &'a [f32],
 }
 
 /// Sums over some images, of one model.
@@ -74,6 +67,9 @@ pub trait Engine: Send {
 
     /// Loss and accuracy of each model over the data set's `rows`.
     fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>>;
+
+    /// Each model's `logits [rows, C]` of the data set's `rows`: those that [`Self::evaluate`] scores.
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>>;
 
     /// `ΣW1² + ΣW2²` of each model.
     fn squares(&mut self) -> Result<Vec<f64>>;

@@ -1,0 +1,53 @@
+//! Flags of `train`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::settings::resolve;
+use crate::config::preset::Preset;
+use crate::config::settings::Taker;
+use crate::config::{Config, Settings};
+use crate::error::Result;
+
+/// Flags of `train`.
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// Use the settings of an experiment of the report as defaults
+    #[arg(long, help_heading = "Configuration")]
+    pub preset: Option<Preset>,
+    /// A run's config.toml, or some of its keys; flags on the command line win
+    #[arg(long, help_heading = "Configuration", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// All that a run's config.toml says.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
+    #[arg(long, help_heading = "Output", value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Also write the metrics to metrics.csv
+    #[arg(long, help_heading = "Output")]
+    pub csv: bool,
+    /// Also write the metrics as TensorBoard event files
+    #[arg(long, help_heading = "Output")]
+    pub tensorboard: bool,
+    /// Resume the run in this folder from its last checkpoint
+    #[arg(long, help_heading = "Output", value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
+    pub resume: Option<PathBuf>,
+    /// Print only errors
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+impl TrainArgs {
+    /// The preset, with the file's keys over it, with the flags over those.
+    pub fn config(&self) -> Result<Config> {
+        let preset = self.preset.unwrap_or(Preset::Best);
+        resolve(preset.config(), self.config.as_deref(), &self.settings, Taker::Train)
+    }
+
+    /// What a run is called that was not named.
+    pub fn name(&self) -> String {
+        self.preset.map_or_else(|| "train".into(), Preset::name)
+    }
+}

@@ -1,0 +1,227 @@
+//! The settings, each declared once: a declaration is a flag, a key of `config.toml` and a field of [`Config`].
+//! To add a setting, declare it, and use its field where it matters. `declare.rs` says how a declaration reads.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde::{Deserialize, Serialize};
+
+use super::declare::{default, settings, unless_decides, whole};
+use super::device::Choice;
+use super::schedule::Triangle;
+use super::spec::{Feed, Length, Penalty, TrainSpec};
+use crate::data::spec::{DataSpec, Pick, Source, Validation};
+use crate::error::{Error, Result, shown};
+use crate::model::ModelSpec;
+use crate::util::text::grouped;
+
+// The defaults are those of the report's best network; what the report leaves open is evaluations, seed and device.
+settings! {
+    "Data" {
+        /// auto, synthetic, or a path: folder or archive of the binary version, or an image folder
+        data: Source = Source::Auto, decides nothing;
+        /// Training batches (files) to take images from, 1 to 5
+        #[arg(value_name = "LIST", value_delimiter = ',')]
+        train_batches: Vec<usize> = DataSpec::ALL_BATCHES.to_vec();
+        /// How many of those images to set aside for validation
+        #[arg(value_name = "N", value_parser = integer::<usize>())]
+        val_images: usize | None = 1000, excludes val_batches;
+        /// Which ones: last, first or random
+        #[arg(value_name = "PICK", value_parser = word::<Pick>)]
+        val_pick: Pick | None = Pick::Last, excludes val_batches;
+        /// Validate on these whole batches instead
+        #[arg(value_name = "LIST", value_delimiter = ',')]
+        val_batches: Vec<usize> | None, excludes val_images, excludes val_pick;
+    }
+    "Training" {
+        /// Hidden units
+        #[arg(value_name = "H", value_parser = integer::<usize>())]
+        hidden: usize = 50;
+        /// Strength of the L2 penalty on the weights
+        #[arg(value_name = "L")]
+        lambda: f64 = 0.00895, in 0.0..=f64::MAX => "a finite number, 0 or more";
+        /// half: cost L/2 ΣW², as in the report; full: cost L ΣW²
+        #[arg(value_parser = word::<Penalty>)]
+        penalty: Penalty = Penalty::Half;
+        /// Images per mini-batch
+        #[arg(value_name = "B", value_parser = integer::<usize>())]
+        batch_size: usize = 100, in 1.. => "1 image or more";
+        /// Learning rate at the start of a cycle
+        #[arg(value_name = "ETA")]
+        lr_min: f64 = 1e-5, only Train | Search;
+        /// Learning rate half-way through a cycle
+        #[arg(value_name = "ETA")]
+        lr_max: f64 = 1e-1, only Train | Search;
+        /// Steps per half-cycle
+        #[arg(value_name = "STEPS", value_parser = integer::<u64>())]
+        half_cycle: u64 = 980, in 1.. => "1 step or more", only Train | Search;
+        /// Length in cycles of the learning rate
+        #[arg(value_name = "N", value_parser = integer::<u64>())]
+        cycles: u64 | None = 3, in 1.. => "1 or more", excludes epochs, only Train | Search;
+        /// Length in epochs, passes over the training images
+        #[arg(value_name = "N", value_parser = integer::<u64>())]
+        epochs: u64 | None, in 1.. => "1 or more", excludes cycles, only Train | Search;
+        /// Seed of the initial weights and the shuffles
+        #[arg(value_name = "N", value_parser = integer::<u64>())]
+        seed: u64 = 0;
+        /// Train N networks at once, with the seeds SEED, SEED + 1 and so on
+        #[arg(value_name = "N", value_parser = integer::<usize>())]
+        repeats: usize = 1, in 1..=MAX_REPEATS => "1 to 131,072", only Train;
+        /// Evaluations per cycle, on the whole training and validation sets
+        #[arg(value_name = "N", value_parser = integer::<u64>())]
+        evals_per_cycle: u64 = 10, in 1.. => "1 or more", only Train | Search;
+    }
+    "Device" {
+        /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
+        device: Choice = Choice::Auto, decides nothing;
+        /// How images reach a GPU: stream, resident, or auto; no result depends on it
+        #[arg(value_name = "FEED", value_parser = word::<Feed>)]
+        feed: Feed = Feed::Auto, decides nothing;
+    }
+    "Output" {
+        /// Save a checkpoint every N steps, besides those at the end of every cycle
+        #[arg(value_name = "N", value_parser = integer::<u64>())]
+        checkpoint_every: u64 | None, in 1.. => "1 or more", only Train, decides nothing;
+    }
+    "Checks" {
+        /// Stop after N steps
+        #[arg(value_name = "N", value_parser = integer::<u64>())]
+        steps: u64 | None, in 1.. => "1 or more";
+    }
+    switches "Checks" {
+        /// Train on the first mini-batch alone, without penalty: its loss must come close to 0
+        overfit_one_batch, only Train;
+    }
+}
+
+/// A command that takes settings as flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taker {
+    /// `train`.
+    Train,
+    /// `search`.
+    Search,
+    /// `lr-find`.
+    LrFind,
+}
+
+/// Most networks trained at once: their batches, of 100 images each, would take 400 GB. The device's own limits and the
+/// machine's memory are checked later.
+const MAX_REPEATS: usize = 1 << 17;
+
+/// TOML's integers end here, and a configuration must be able to say what a flag said.
+const LARGEST: u64 = i64::MAX.cast_unsigned();
+
+/// The longest configuration file that is read.
+const MAX_BYTES: u64 = 1 << 16;
+
+/// An integer of 0 to [`LARGEST`].
+fn integer<T: TryFrom<u64> + Clone + Send + Sync + 'static>() -> RangedU64ValueParser<T> {
+    RangedU64ValueParser::new().range(0..=LARGEST)
+}
+
+/// Reads a flag's word as the configuration file would.
+pub(crate) fn word<T: DeserializeOwned>(text: &str) -> Result<T, serde::de::value::Error> {
+    let deserializer: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+    T::deserialize(deserializer)
+}
+
+/// A setting's name as a flag and as a key: `evals-per-cycle` of `evals_per_cycle`.
+pub fn key(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+impl Settings {
+    /// Reads a file with keys as in a run's `config.toml`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let usage = |what: &str| Error::Usage(format!("{}: {}", shown(path), what.trim_end()));
+        let mut text = String::new();
+        // A pipe is welcome, but not one without an end.
+        let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
+        read.map_err(|error| usage(&error.to_string()))?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(usage(&format!("more than {} bytes; a configuration has a few hundred", grouped(MAX_BYTES))));
+        }
+        let settings: Self = toml::from_str(&text).map_err(|error| usage(&error.to_string()))?;
+        // On the command line clap refuses these pairs.
+        match settings.contradiction() {
+            Some([one, other]) => {
+                Err(usage(&format!("`{}` and `{}` exclude each other: keep one", key(one), key(other))))
+            }
+            None => Ok(settings),
+        }
+    }
+}
+
+impl Config {
+    /// This configuration with what `layer` names in the place of its own.
+    #[must_use]
+    pub fn with(mut self, layer: Settings) -> Self {
+        self.lay(layer);
+        if self.val_images.is_some() {
+            self.val_pick.get_or_insert_default();
+        }
+        self
+    }
+
+    /// Rejects values outside their range, naming the flag; the data and the device are checked when they are opened.
+    pub fn check(&self) -> Result<()> {
+        Settings::from(self).check_ranges()?;
+        if self.val_pick.is_some() && self.val_images.is_none() {
+            return Err(Error::Usage(
+                "--val-pick picks single images, and this configuration validates on whole batches: add --val-images N"
+                    .into(),
+            ));
+        }
+        // The size of CIFAR-10's images, which every data set here has.
+        ModelSpec::new(3072, self.hidden, 10)?;
+        self.lr().check()
+    }
+
+    /// Which images are used, and for what.
+    pub fn data_spec(&self) -> DataSpec {
+        let validation = match &self.val_batches {
+            Some(batches) => Validation::Batches(batches.clone()),
+            None => Validation::Images {
+                count: self.val_images.unwrap_or_default(),
+                pick: self.val_pick.unwrap_or_default(),
+            },
+        };
+        DataSpec { source: self.data.clone(), train_batches: self.train_batches.clone(), validation }
+    }
+
+    /// The learning rate.
+    pub fn lr(&self) -> Triangle {
+        Triangle { min: self.lr_min, max: self.lr_max, half_cycle: self.half_cycle }
+    }
+
+    /// How long to train.
+    pub fn length(&self) -> Length {
+        match self.epochs {
+            Some(epochs) => Length::Epochs(epochs),
+            None => Length::Cycles(self.cycles.unwrap_or_default()),
+        }
+    }
+
+    /// What the first network is to do.
+    pub fn train_spec(&self) -> TrainSpec {
+        let Self { lambda, penalty, batch_size, seed, evals_per_cycle, .. } = *self;
+        TrainSpec { lambda, penalty, batch_size, lr: self.lr(), length: self.length(), seed, evals_per_cycle }
+    }
+
+    /// What each of the networks trained at once is to do.
+    pub fn models(&self) -> Vec<TrainSpec> {
+        let seed = |repeat: usize| self.seed.wrapping_add(repeat as u64);
+        (0..self.repeats).map(|repeat| TrainSpec { seed: seed(repeat), ..self.train_spec() }).collect()
+    }
+
+    /// The text of a `config.toml` that says all of it.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(&Settings::from(self)).map_err(|error| Error::Internal(format!("config.toml: {error}")))
+    }
+}

@@ -1,0 +1,69 @@
+//! The one source of steps: mini-batches in their order, with their learning rates.
+
+use std::ops::Range;
+
+use crate::data::batches::Batches;
+
+/// Some steps of mini-batch SGD.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// Rows of the data set, step after step, within a step shuffle after shuffle: `[steps][G][length of the step]`.
+    pub rows: &'a [u32],
+    /// How many images each step averages over: `B`, or fewer at an epoch's end.
+    pub lengths: &'a [u32],
+    /// Learning rates `[steps, M]`.
+    pub rates: &'a [f32],
+}
+
+/// Makes the chunks of a training, whatever steps are asked for.
+pub struct Chunks {
+    batches: Batches,
+    models: usize,
+    rate: Box<dyn Fn(u64, usize) -> f32 + Send>,
+    rows: Vec<u32>,
+    lengths: Vec<u32>,
+    rates: Vec<f32>,
+}
+
+impl Chunks {
+    /// Chunks of `batches` for `models` models; `rate` gives the learning rate of a step and a model.
+    pub fn new(batches: Batches, models: usize, rate: impl Fn(u64, usize) -> f32 + Send + 'static) -> Self {
+        let (rows, lengths, rates) = Default::default();
+        Self { batches, models, rate: Box::new(rate), rows, lengths, rates }
+    }
+
+    /// The chunk of these steps.
+    pub fn steps(&mut self, steps: Range<u64>) -> Chunk<'_> {
+        let Self { batches, models, rate, rows, lengths, rates } = self;
+        rows.clear();
+        lengths.clear();
+        rates.clear();
+        for step in steps {
+            lengths.push(batches.append(step, rows));
+            rates.extend((0..*models).map(|model| rate(step, model)));
+        }
+        Chunk { rows, lengths, rates }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_has_its_steps_rows_and_each_models_rates() {
+        let mut chunks = Chunks::new(Batches::new((10..15).collect(), 2, vec![1, 2]), 2, |step, model| {
+            step as f32 + model as f32 / 2.0
+        });
+        let whole = chunks.steps(0..4);
+        // Three steps an epoch, of 2, 2 and 1 images of each shuffle.
+        assert_eq!(whole.lengths, [2, 2, 1, 2]);
+        assert_eq!(whole.rates, [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]);
+        let rows = whole.rows.to_vec();
+        assert_eq!(rows.len(), 14);
+        assert_eq!([chunks.steps(0..1).rows, &[]].concat(), rows[..4]);
+        let rest = chunks.steps(1..4);
+        assert_eq!((rest.rows, rest.lengths), (&rows[4..], &[2, 1, 2][..]));
+        assert_eq!(rest.rates, [1.0, 1.5, 2.0, 2.5, 3.0, 3.5]);
+    }
+}

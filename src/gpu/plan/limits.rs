@@ -1,0 +1,124 @@
+//! A plan that an adapter can run: everything is checked before anything is created.
+
+use wgpu::Limits;
+
+use super::sizes::{HEAD_THREADS, Plan};
+use super::tiles::{GROUP, PART, SLICE};
+use super::tuning::Tuning;
+use crate::engine::Job;
+use crate::error::{Error, Result};
+use crate::gpu::interface::Workgroup;
+use crate::gpu::kernels::{Kernel, Use};
+use crate::model::ModelSpec;
+use crate::util::text::{bytes, grouped};
+
+/// llvmpipe silently ends an invocation's loops after 65,535 iterations, all its loops together.
+const MAX_TRIPS: u64 = 65_535;
+
+impl Plan {
+    /// The plan for `job`, checked against `limits`.
+    pub fn new(job: &Job, limits: &Limits, software: bool, tuning: Option<Tuning>) -> Result<Self> {
+        let tuning = tuning.unwrap_or_else(|| Tuning::default_for(job));
+        let overflow = || {
+            let ModelSpec { inputs, hidden, classes } = job.model;
+            Error::Usage(format!(
+                "{} models of {inputs} → {hidden} → {classes} at a batch of {} do not fit any memory: use a smaller \
+                 --hidden or --batch-size",
+                job.models(),
+                job.batch_size
+            ))
+        };
+        let mut plan = Self::sized(job, software, tuning).ok_or_else(overflow)?;
+        if tuning.fused && limits.max_compute_invocations_per_workgroup >= HEAD_THREADS.1 {
+            plan.head_threads = HEAD_THREADS.1;
+        }
+        plan.check(limits)?;
+        Ok(plan)
+    }
+
+    fn check(&self, limits: &Limits) -> Result<()> {
+        let refuse = |what: String| {
+            Err(Error::Usage(format!("{what}: use a smaller --hidden or --batch-size, or another --device")))
+        };
+        let hidden = self.job.model.hidden;
+        // Shaders count elements in u32; 2³² bytes keep every index below that.
+        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into());
+        for (name, size) in self.sizes.named() {
+            if size > most {
+                let (size, most) = (bytes(size.into()), bytes(most.into()));
+                return refuse(format!("--hidden {hidden}: {name} would take {size}, the adapter binds {most}"));
+            }
+        }
+        let dimension = u64::from(limits.max_compute_workgroups_per_dimension);
+        if self.chunk_rows > dimension {
+            let (rows, dimension) = (grouped(self.chunk_rows), grouped(dimension));
+            return refuse(format!(
+                "a step of {rows} images, the adapter allows {dimension} workgroups in a dimension"
+            ));
+        }
+        for of in Use::ALL {
+            let name = of.kernel().name();
+            let taken = of.kernel().interface()?.workgroup(&self.constants(of));
+            let Workgroup { invocations, memory } =
+                taken.ok_or_else(|| Error::Internal(format!("kernel {name}: its workgroup is not understood")))?;
+            let allowed = u64::from(limits.max_compute_workgroup_storage_size);
+            if memory > allowed {
+                let (needed, allowed) = (bytes(memory.into()), bytes(allowed.into()));
+                return refuse(format!(
+                    "--hidden {hidden}: kernel {name} needs {needed} of workgroup memory, the adapter has {allowed}"
+                ));
+            }
+            let allowed = u64::from(limits.max_compute_invocations_per_workgroup);
+            if invocations > allowed {
+                return refuse(format!(
+                    "kernel {name} needs {invocations} invocations a workgroup, the adapter has {allowed}"
+                ));
+            }
+            let rows = if of.trains() { self.job.batch_size as u64 } else { self.evaluation_rows };
+            let most = self.workgroups(of, rows).into_iter().max();
+            if let Some(groups) = most.filter(|groups| *groups > dimension) {
+                return refuse(format!(
+                    "--hidden {hidden}: kernel {name} needs {} workgroups in a dimension, the adapter allows {}",
+                    grouped(groups),
+                    grouped(dimension)
+                ));
+            }
+            let trips = self.trips(of.kernel(), invocations);
+            if trips > MAX_TRIPS {
+                return refuse(format!(
+                    "kernel {name} would loop {} times, the most that every driver runs is {}",
+                    grouped(trips),
+                    grouped(MAX_TRIPS)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Iterations of one invocation, all its loops together, in a workgroup of `threads`. Counted by hand from the shaders:
+    /// their bounds depend on the batch and on the invocation, so the parser does not know them.
+    fn trips(&self, kernel: Kernel, threads: u64) -> u64 {
+        let (b, c) = (self.job.batch_size as u64, self.job.model.classes as u64);
+        match kernel {
+            Kernel::Forward => {
+                let (rows, columns) = (u64::from(self.tuning.threads.0), u64::from(self.tuning.threads.1));
+                let loads = (16 * rows).div_ceil(threads) * (1 + 12) + (32 * columns).div_ceil(threads);
+                GROUP * (1 + loads + SLICE + 8) + 8
+            }
+            Kernel::Head => {
+                let (groups, block) = (self.groups(), self.head_block());
+                let loads = (block * groups).div_ceil(threads) * (1 + GROUP);
+                let sums = self.padded.div_ceil(block) * (1 + loads + block.div_ceil(threads) * (1 + groups));
+                let logits = c.div_ceil(threads / 8) * (1 + self.padded.div_ceil(8) + 8);
+                sums + logits + 3 * c + self.padded.div_ceil(threads) * (1 + c)
+            }
+            Kernel::Update => {
+                let weights = 32 + b.div_ceil(32) * (1 + 6 + 4 + 16 * (1 + 2)) + b.div_ceil(64) * (1 + SLICE + 16);
+                weights.max(b.div_ceil(8) + 8)
+            }
+            Kernel::Tally => 6,
+            Kernel::Squares => PART / 256 + 8,
+            Kernel::Gather => 0,
+        }
+    }
+}
