@@ -11,7 +11,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::error::{Error, Result, escaped, shown};
-use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores};
+use crate::train::{Evaluation, OVERFIT_LOSS, Observer, Outcome, Score, Scores, Stopped};
 use crate::util::statistics::Spread;
 
 pub use header::Header;
@@ -269,6 +269,16 @@ fn table(outcome: &Outcome, records: &Path) -> String {
         [scores] => scores_of_one(scores, outcome.test.first().copied().flatten()),
         _ => accuracies_of_many(outcome),
     };
+    if let Some(Stopped { patience, best }) = outcome.stopped {
+        let _ = writeln!(
+            text,
+            "\nstopped early after step {}: the validation accuracy has not improved for {patience} evaluations; its best is \
+             {} after step {} (--weights best)",
+            HumanCount(outcome.evaluation.step),
+            percent(best.accuracy),
+            HumanCount(best.step),
+        );
+    }
     let timing = &outcome.timing;
     let _ = writeln!(
         text,
