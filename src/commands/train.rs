@@ -208,7 +208,11 @@ fn broadcast(ranks: &Ranks, state: &mut State) -> Result<()> {
 
 fn training(config: &Config, split: Split) -> Result<Training> {
     let training = Training::new(config.models(), split, config.steps)?;
-    if config.overfit_one_batch { training.on_one_batch() } else { Ok(training) }
+    match config.patience.filter(|&patience| patience > 0) {
+        _ if config.overfit_one_batch => training.on_one_batch(),
+        Some(patience) => training.patient(patience),
+        None => Ok(training),
+    }
 }
 
 /// The state to start from, and the keeper of those to come.

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::config::spec::{Length, Penalty};
 use crate::error::{escaped, shown};
 use crate::model::ModelSpec;
-use crate::train::{Outcome, Score, Scores, Training};
+use crate::train::{Outcome, Score, Scores, Stopped, Training};
 use crate::util::statistics::Spread;
 use crate::util::text::percent;
 
@@ -59,6 +59,12 @@ pub fn header(
     if config.overfit_one_batch {
         rows.push(("check", "the first mini-batch alone, lambda 0 (--overfit-one-batch)".into()));
     }
+    if let Some(patience) = config.patience.filter(|&patience| patience > 0) {
+        rows.push((
+            "patience",
+            format!("{} without a better validation accuracy", amount(patience as f64, "evaluation")),
+        ));
+    }
     if plan.steps() < whole {
         rows.push(("cut", format!("after {} steps (--steps)", HumanCount(plan.steps()))));
     }
@@ -81,6 +87,17 @@ pub fn results(outcome: &Outcome, records: &Path) -> String {
         [scores] => scores_of_one(scores, outcome.test.first().copied().flatten()),
         _ => accuracies_of_many(outcome),
     };
+    if let Some(Stopped { patience, best }) = outcome.stopped {
+        let _ = writeln!(
+            text,
+            "\nstopped early after step {}: no better validation accuracy in {}\nbest: {} after step {}; \
+             choose it with --weights best",
+            HumanCount(outcome.evaluation.step),
+            amount(patience as f64, "evaluation"),
+            percent(best.accuracy),
+            HumanCount(best.step),
+        );
+    }
     let timing = &outcome.timing;
     let _ = writeln!(
         text,
