@@ -2,6 +2,8 @@
 //
 //   z[b][n] = Σ_d x[b][d] · W1[d][n],   x[b][d] = (pixel[b][d] − mean[d]) · scale[d]
 //
+// Reads: x (pixels, standardisation), w1. Writes: z (partials).
+//
 // The hidden units of M models stand side by side: column n = m·HP + h, HP being H rounded up to a multiple of 4.
 // The order of summation depends on D alone: slices of 32 inputs, each summed in the order of d; groups of 16 slices; then
 // the groups. A partial is a slice (GROUP = 1: many workgroups, for few models) or a group (GROUP = 16: little to write,

@@ -2,6 +2,8 @@
 //
 //   pixels[i] = images[rows[i] − FIRST]   for the rows that this buffer of images has
 //
+// Reads: images, rows. Writes: pixels.
+//
 // A data set that is larger than one binding lies in several buffers, with a dispatch for each. An invocation copies one
 // word, four pixels; a workgroup 256 words of one row.
 

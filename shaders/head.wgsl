@@ -7,6 +7,8 @@
 //   dhidden[h] = [hidden[h] > 0] · Σ_c dlogit[c] · W2[h][c]
 //
 // An evaluation has no gradients; in their place the logits stay.
+//
+// Reads: z (partials), small, labels. Writes: hidden, dhidden, dlogits, scores.
 
 override H: u32 = 50u;         // hidden units
 override HP: u32 = 52u;        // H rounded up to a multiple of 4

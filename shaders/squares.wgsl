@@ -2,6 +2,8 @@
 //
 //   squares[m][g] = Σ_{i in part g} matrix[i / WIDTH · STRIDE + m · STEP + i % WIDTH]²
 //
+// Reads: w1 (matrix), w2 (matrix). Writes: squares.
+//
 // A workgroup owns part g of model m: PART elements. The host adds the parts in f64.
 
 override WIDTH: u32 = 52u;      // columns of a model's matrix

@@ -1,5 +1,7 @@
 // Sums over 64 evaluated images: tallies[g][m] = Σ_{b in group g} scores[b][m], of losses and of right answers.
 //
+// Reads: scores. Writes: tally (tallies).
+//
 // A workgroup owns a group of one model; halves are added until one is left. The groups are those of the data set's
 // order, not of the batch that brought them, so that sums do not depend on how many models share the memory.
 

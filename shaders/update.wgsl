@@ -5,6 +5,9 @@
 //   b2[c]    −= rate · Σ_b dlogit[b][c],   b1[h] −= rate · Σ_b dhidden[b][h],   losses = Σ_b loss[b] / B     likewise
 //   partial[slice][b][n] = Σ_{d in slice} next x[b][d] · W1[d][n]               as `forward` with GROUP = 1
 //
+// Reads: x (pixels, standardisation), next (pixels, standardisation), hidden, dhidden, dlogits, scores (dlogits), rates.
+// Writes: w1, small, loss (losses), z (partials).
+//
 // The first workgroups each own SLICES slices of 32 inputs × 64 columns of W1: an invocation sums 4 inputs of each × 4
 // columns over every other image, then, if FUSED, 4 images × 4 columns. The last ones own 32 small values of a model each.
 // What the next stage needs from memory is loaded before a stage computes: with few models the kernel waits, not works.

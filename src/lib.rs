@@ -34,8 +34,9 @@
 //! | sums of losses and right answers of an evaluation | `tally` |
 //! | `ΣW²` | `squares` |
 //!
-//! Each is a file `shaders/NAME.wgsl` for the GPU and `src/cpu/NAME.rs` for the CPU, and [`verify`] compares the two. What
-//! kernels have in common, and the parts of a long one, are files of their own ([`gpu::kernels::Kernel::files`]).
+//! Each is a file `shaders/NAME.wgsl` for the GPU and `src/cpu/NAME.rs` for the CPU. [`model::reference`] is this page as code,
+//! and [`verify`] judges both by it. What kernels have in common, and the parts of a long one, are files of their own
+//! ([`gpu::kernels::Kernel::files`]).
 //!
 //! The two penalties exist because the assignment behind the reproduced report writes the cost with `λ·ΣW²`, while the
 //! report's own numbers come out only with the gradient `λ·W`, that of `λ/2·ΣW²`.

@@ -1,20 +1,18 @@
-//! The CPU engine against derivations by hand, differences of its own cost, a naive network, and itself.
+//! The CPU engine against derivations by hand, the reference, and itself.
 
 #![expect(clippy::unwrap_used, reason = "clippy.toml allows it in functions marked as tests, not in their helpers")]
 #![expect(clippy::float_cmp, reason = "what can be exact is compared exactly")]
-#![expect(clippy::needless_range_loop, reason = "the naive network is written in the formulas' indices")]
 
 use std::sync::Arc;
 
-use cyclone::config::spec::Penalty;
 use cyclone::cpu::CpuEngine;
-use cyclone::cpu::network::Network;
 use cyclone::cpu::real::Real;
 use cyclone::data::{Dataset, Standardisation};
 use cyclone::engine::{Chunk, Engine, Job, Tally};
 use cyclone::error::Error;
 use cyclone::model::ModelSpec;
-use cyclone::model::params::Params;
+use cyclone::model::params::{B1, B2, Params, tensors};
+use cyclone::model::reference::{self, Head, Matrix, Network};
 use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 
@@ -46,12 +44,13 @@ impl Images {
         CpuEngine::new(job, Arc::clone(&self.data), Arc::clone(&self.statistics), threads).unwrap()
     }
 
-    /// Row `row`'s inputs in f64.
-    fn x(&self, row: u32) -> Vec<f64> {
-        let mut pixels = vec![0; self.data.inputs];
-        self.data.gather(&[row], &mut pixels);
+    /// The inputs `[B, D]` and labels of some rows.
+    fn batch(&self, rows: &[u32]) -> (Matrix, Vec<u8>) {
+        let mut pixels = vec![0; rows.len() * self.data.inputs];
+        self.data.gather(rows, &mut pixels);
         let Standardisation { mean, scale } = &*self.statistics;
-        (0..pixels.len()).map(|d| (f64::from(pixels[d]) - f64::from(mean[d])) * f64::from(scale[d])).collect()
+        let labels = rows.iter().map(|&row| self.data.labels[row as usize]).collect();
+        (reference::standardise(&pixels, mean, scale), labels)
     }
 }
 
@@ -59,16 +58,9 @@ fn job(model: ModelSpec, decay: &[f32], batch_size: usize) -> Job {
     Job { model, decay: decay.to_vec(), batch_size, shuffles: 1 }
 }
 
-/// The values of a network, one after another.
-fn values<T>(network: &mut Network<T>) -> Vec<&mut T> {
-    let Network { w1, b1, w2, b2, .. } = network;
-    w1.iter_mut().chain(b1).chain(w2).chain(b2).collect()
-}
-
 /// Largest difference, relative to the largest expected magnitude; infinite where anything is not a finite number.
-fn difference<T: Real>(found: &mut Network<T>, expected: &mut Network<f64>) -> f64 {
-    let found: Vec<f64> = values(found).into_iter().map(|&mut value| value.into()).collect();
-    let expected: Vec<f64> = values(expected).into_iter().map(|&mut value| value).collect();
+fn difference(found: &Network, expected: &Network) -> f64 {
+    let [found, expected] = [found, expected].map(|network| network.tensors().concat());
     assert_eq!(found.len(), expected.len());
     if !found.iter().chain(&expected).all(|value| value.is_finite()) {
         return f64::INFINITY;
@@ -78,47 +70,13 @@ fn difference<T: Real>(found: &mut Network<T>, expected: &mut Network<f64>) -> f
         / largest(&mut expected.iter().map(|e| e.abs()))
 }
 
-/// A batch's mean loss, its gradient and the smallest distance of a hidden unit from the kink of `max(0, z)`, by straight loops
-/// over images in f64: no partial sums, no matrix products, softmax without a shift.
-fn naive(images: &Images, rows: &[u32], network: &Network<f64>, decay: f64) -> (f64, Network<f64>, f64) {
-    let ModelSpec { inputs, hidden, classes } = network.spec;
-    let (mut loss, mut margin) = (0.0, f64::INFINITY);
-    let mut gradient = Network::zeros(&network.spec);
-    for &row in rows {
-        let x = images.x(row);
-        let label = usize::from(images.data.labels[row as usize]);
-        let z: Vec<f64> = (0..hidden)
-            .map(|h| network.b1[h] + (0..inputs).map(|d| x[d] * network.w1[d * hidden + h]).sum::<f64>())
-            .collect();
-        margin = z.iter().fold(margin, |margin, z| margin.min(z.abs()));
-        let a: Vec<f64> = z.iter().map(|z| z.max(0.0)).collect();
-        let s: Vec<f64> = (0..classes)
-            .map(|c| network.b2[c] + (0..hidden).map(|h| a[h] * network.w2[h * classes + c]).sum::<f64>())
-            .collect();
-        let total: f64 = s.iter().map(|s| s.exp()).sum();
-        loss -= (s[label].exp() / total).ln() / rows.len() as f64;
-        let ds: Vec<f64> =
-            (0..classes).map(|c| (s[c].exp() / total - f64::from(u8::from(c == label))) / rows.len() as f64).collect();
-        for h in 0..hidden {
-            let mut da = 0.0;
-            for c in 0..classes {
-                gradient.w2[h * classes + c] += a[h] * ds[c];
-                da += ds[c] * network.w2[h * classes + c];
-            }
-            if z[h] > 0.0 {
-                gradient.b1[h] += da;
-                for d in 0..inputs {
-                    gradient.w1[d * hidden + h] += x[d] * da;
-                }
-            }
-        }
-        for c in 0..classes {
-            gradient.b2[c] += ds[c];
-        }
-    }
-    gradient.w1.iter_mut().zip(&network.w1).for_each(|(slope, weight)| *slope += decay * weight);
-    gradient.w2.iter_mut().zip(&network.w2).for_each(|(slope, weight)| *slope += decay * weight);
-    (loss, gradient, margin)
+fn head((x, labels): &(Matrix, Vec<u8>), network: &Network) -> Head {
+    reference::head(&reference::forward(x, &network.W1, 0..x.columns), labels, network)
+}
+
+/// All weights 0.
+fn zeros(spec: &ModelSpec) -> Params {
+    Params { spec: *spec, values: tensors(spec).map(|tensor| vec![0.0; tensor.len()]) }
 }
 
 #[test]
@@ -129,70 +87,37 @@ fn a_gradient_derived_by_hand_comes_out_exactly() {
     let images = Images::new(vec![1, 2], vec![0], statistics, &spec);
     // z = x·W1 = (1 + 1, −1 − 2, 0.5 − 0.5) = (2, −3, 0): one unit alive, one dead, one at the kink, where we call it dead.
     // logits = (2, 0, 0)·W2 + b2 = (2 − 2, −2 + 2) = (0, 0), so p = (1/2, 1/2) and the loss is ln 2.
-    let network = Network {
-        spec,
-        w1: vec![1.0, -1.0, 0.5, 0.5, -1.0, -0.25],
-        b1: vec![0.0; 3],
-        w2: vec![1.0, -1.0, 3.0, 5.0, 7.0, 9.0],
-        b2: vec![-2.0, 2.0],
-    };
+    let w1 = vec![1.0, -1.0, 0.5, 0.5, -1.0, -0.25];
+    let params = Params { spec, values: [w1, vec![0.0; 3], vec![1.0, -1.0, 3.0, 5.0, 7.0, 9.0], vec![-2.0, 2.0]] };
     // dlogits = p − (1, 0) = (−1/2, 1/2); dhidden = dlogits·W2ᵀ = (−1/2·1 + 1/2·−1) = −1 for the live unit.
     // dW1 = x ⊗ dhidden, dW2 = hidden ⊗ dlogits; the penalty adds W/4 to both.
     let expected = Network {
-        spec,
-        w1: vec![-1.0 + 0.25, -0.25, 0.125, -2.0 + 0.125, -0.25, -0.0625],
+        W1: Matrix { values: vec![-1.0 + 0.25, -0.25, 0.125, -2.0 + 0.125, -0.25, -0.0625], columns: 3 },
         b1: vec![-1.0, 0.0, 0.0],
-        w2: vec![-1.0 + 0.25, 1.0 - 0.25, 0.75, 1.25, 1.75, 2.25],
+        W2: Matrix { values: vec![-1.0 + 0.25, 1.0 - 0.25, 0.75, 1.25, 1.75, 2.25], columns: 2 },
         b2: vec![-0.5, 0.5],
     };
-    let mut engine = images.engine::<f64>(job(spec, &[0.25], 1), 1);
-    engine.set_networks(vec![network.clone()]).unwrap();
-    let (loss, gradient) = engine.gradients(&[0]).unwrap().remove(0);
-    assert_eq!(loss, 2.0f64.ln());
-    assert_eq!(gradient, expected);
-    assert_eq!(engine.networks().next(), Some(network), "asking for a gradient moves nothing");
+    let mut network = Network::from(&params);
     // ΣW1² = 1 + 1 + 1/4 + 1/4 + 1 + 1/16; ΣW2² = 1 + 1 + 9 + 25 + 49 + 81.
-    assert_eq!(engine.squares().unwrap(), [3.5625 + 166.0]);
+    let squares = 3.5625 + 166.0;
+    let (batch, decay) = (images.batch(&[0]), 0.25);
+    let reference = head(&batch, &network);
+    assert_eq!(reference.loss, [2.0f64.ln()]);
+    assert_eq!(reference::squares(&network), squares);
+    let gradient = reference::gradient(&batch.0, &reference, &network, f64::from(decay));
+    assert_eq!(gradient, expected);
+
+    // A step at a rate of 1 takes away the gradient.
+    let mut engine = images.engine::<f64>(job(spec, &[decay], 1), 1);
+    engine.load(&[params]).unwrap();
+    assert_eq!(engine.squares().unwrap(), [squares]);
+    engine.train(&Chunk { rows: &[0], lengths: &[1], rates: &[1.0] }).unwrap();
+    assert_eq!(engine.losses().unwrap(), [2.0f64.ln() as f32]);
+    reference::step(&mut network, &gradient, 1.0);
+    assert_eq!(engine.networks().next(), Some(network));
 }
 
-#[test]
-fn gradients_agree_with_centred_differences_of_the_cost_for_both_penalties() {
-    /// Seen 4.1e-11; the rounding of a cost near 2, over 2h, gives some 1e-11.
-    const TOLERANCE: f64 = 1e-6;
-    let spec = ModelSpec { inputs: 5, hidden: 4, classes: 3 };
-    let images = Images::random(7, &spec);
-    let rows: Vec<u32> = (0..7).collect();
-    let lambda = 0.125;
-    for penalty in [Penalty::Half, Penalty::Full] {
-        let decay = penalty.gradient(lambda);
-        let mut engine = images.engine::<f64>(job(spec, &[decay as f32], 7), 1);
-        let network = Network::<f64>::from_params(&Params::init(&spec, 1));
-        // A change of 1e-5 in a weight moves a hidden unit by 3e-5 at most: none crosses the kink, so none is left out.
-        let (_, _, margin) = naive(&images, &rows, &network, decay);
-        assert!(margin > 1e-4, "choose another seed: a hidden unit is {margin} from the kink");
-        let mut cost = |network: &Network<f64>| {
-            engine.set_networks(vec![network.clone()]).unwrap();
-            let (loss, gradient) = engine.gradients(&rows).unwrap().remove(0);
-            (loss + penalty.cost(lambda) * engine.squares().unwrap()[0], gradient)
-        };
-        let (_, mut gradient) = cost(&network);
-        let mut differences = network.clone();
-        for place in 0..spec.parameters() {
-            let mut moved = network.clone();
-            let h = 1e-5 * values(&mut moved)[place].abs().max(1.0);
-            *values(&mut moved)[place] += h;
-            let above = cost(&moved).0;
-            *values(&mut moved)[place] -= 2.0 * h;
-            let below = cost(&moved).0;
-            *values(&mut differences)[place] = (above - below) / (2.0 * h);
-        }
-        let worst = difference(&mut gradient, &mut differences);
-        println!("{penalty:?}: worst relative difference {worst:.1e}");
-        assert!(worst <= TOLERANCE, "{penalty:?}: {worst:e}");
-    }
-}
-
-/// Ten steps, two of them short, against the naive network.
+/// Ten steps, two of them short, against the reference.
 fn ten_steps_differ_by<T: Real>() -> (f64, f64) {
     // Two slices of the products and three parts of standardising, the last ones short.
     let spec = ModelSpec { inputs: 1100, hidden: 7, classes: 3 };
@@ -209,25 +134,25 @@ fn ten_steps_differ_by<T: Real>() -> (f64, f64) {
     assert_eq!(losses.len(), 10);
     assert!(engine.losses().unwrap().is_empty(), "losses are handed out once");
 
-    let mut network = Network::<f64>::from_params(&params);
+    let mut network = Network::from(&params);
     let mut rows = &rows[..];
     let mut worst_loss = 0.0f64;
     for ((&length, &rate), found) in lengths.iter().zip(&rates).zip(losses) {
         let (now, later) = rows.split_at(length as usize);
-        let (loss, mut gradient, _) = naive(&images, now, &network, f64::from(decay));
-        for (value, slope) in values(&mut network).into_iter().zip(values(&mut gradient)) {
-            *value -= f64::from(rate) * *slope;
-        }
+        let batch = images.batch(now);
+        let head = head(&batch, &network);
+        let gradient = reference::gradient(&batch.0, &head, &network, f64::from(decay));
+        reference::step(&mut network, &gradient, f64::from(rate));
+        let loss = head.loss.iter().sum::<f64>() / f64::from(length);
         rows = later;
         assert!(found.is_finite());
         worst_loss = worst_loss.max((f64::from(found) / loss - 1.0).abs());
     }
-    let mut trained = engine.networks().next().unwrap();
-    (difference(&mut trained, &mut network), worst_loss)
+    (difference(&engine.networks().next().unwrap(), &network), worst_loss)
 }
 
 #[test]
-fn ten_steps_with_short_batches_among_them_equal_a_naive_network_f64() {
+fn ten_steps_with_short_batches_among_them_equal_the_references_f64() {
     // Weights: seen 1.3e-16. Losses are handed out as f32, so half a unit of its last place, 6e-8.
     let (weights, losses) = ten_steps_differ_by::<f64>();
     println!("weights {weights:.1e}, losses {losses:.1e}");
@@ -236,7 +161,7 @@ fn ten_steps_with_short_batches_among_them_equal_a_naive_network_f64() {
 }
 
 #[test]
-fn ten_steps_with_short_batches_among_them_equal_a_naive_network_f32() {
+fn ten_steps_with_short_batches_among_them_equal_the_references_f32() {
     // Rounding drifts as some 2.5e-8·√steps, and 20 times that is allowed: 5e-7·√10. Seen 1.2e-7 and 1.4e-7.
     let (weights, losses) = ten_steps_differ_by::<f32>();
     println!("weights {weights:.1e}, losses {losses:.1e}");
@@ -245,7 +170,7 @@ fn ten_steps_with_short_batches_among_them_equal_a_naive_network_f32() {
 }
 
 #[test]
-fn an_evaluation_equals_the_naive_networks_and_leaves_the_weights_alone() {
+fn an_evaluation_equals_the_references_and_leaves_the_weights_alone() {
     // 300 images are two tasks, the second one short.
     let spec = ModelSpec { inputs: 19, hidden: 6, classes: 4 };
     let images = Images::random(301, &spec);
@@ -257,15 +182,10 @@ fn an_evaluation_equals_the_naive_networks_and_leaves_the_weights_alone() {
     let logits = engine.logits(&rows).unwrap();
     assert_eq!((tallies.len(), logits.len()), (2, 2));
     for ((tally, logits), params) in tallies.iter().zip(&logits).zip(&params) {
-        let network = Network::from_params(params);
-        let (loss, _, _) = naive(&images, &rows, &network, 0.0);
-        approx::assert_relative_eq!(tally.loss, 300.0 * loss, max_relative = 1e-12);
-        let largest = |row: &[f64]| (0..4).rev().max_by(|&i, &j| row[i].total_cmp(&row[j])).unwrap();
-        let right = logits
-            .chunks_exact(4)
-            .zip(&rows)
-            .filter(|(logits, row)| largest(logits) == usize::from(images.data.labels[**row as usize]));
-        assert_eq!(tally.correct, right.count() as u64);
+        let head = head(&images.batch(&rows), &Network::from(params));
+        approx::assert_relative_eq!(tally.loss, head.loss.iter().sum(), max_relative = 1e-12);
+        approx::assert_relative_eq!(logits[..], head.logit.values[..], max_relative = 1e-9);
+        assert_eq!(tally.correct, head.right.iter().filter(|right| **right).count() as u64);
         assert_eq!(tally.images, 300);
     }
     assert_eq!(engine.params().unwrap(), params);
@@ -282,9 +202,9 @@ fn the_first_of_equal_logits_counts_and_a_nan_never_does() {
     approx::assert_relative_eq!(tally.loss, 3.0 * 3.0f64.ln(), max_relative = 1e-6);
     assert_eq!((tally.correct, tally.images), (1, 3));
     // A NaN must reach the loss: a ReLU written as max(z, 0) would swallow it.
-    let mut network = Network::zeros(&spec);
-    network.b1[1] = f32::NAN;
-    engine.set_networks(vec![network]).unwrap();
+    let mut params = zeros(&spec);
+    params.values[B1][1] = f32::NAN;
+    engine.load(&[params]).unwrap();
     let tally = engine.evaluate(&[0, 1, 2]).unwrap()[0];
     assert!(tally.loss.is_nan());
     assert_eq!(tally.correct, 0);
@@ -297,8 +217,9 @@ fn logits_of_200_keep_losses_and_weights_finite() {
     let spec = ModelSpec { inputs: 3, hidden: 2, classes: 3 };
     let images = Images::random(5, &spec);
     let mut engine = images.engine::<f32>(job(spec, &[0.0], 5), 1);
-    let network = Network { b2: vec![200.0, -200.0, 0.0], ..Network::zeros(&spec) };
-    engine.set_networks(vec![network]).unwrap();
+    let mut params = zeros(&spec);
+    params.values[B2] = vec![200.0, -200.0, 0.0];
+    engine.load(&[params]).unwrap();
     engine.train(&Chunk { rows: &[0, 1, 2, 3, 4], lengths: &[5], rates: &[0.1] }).unwrap();
     assert!(engine.losses().unwrap()[0].is_finite());
     assert!(engine.params().unwrap()[0].is_finite());
@@ -347,7 +268,7 @@ fn train_bits_in_chunks(
         engine.train(&Chunk { rows: &rows[..images], lengths: now, rates: &rates[..steps * models.len()] }).unwrap();
         (rows, lengths, rates) = (&rows[images..], after, &rates[steps * models.len()..]);
         engine.evaluate(&[7, 8, 9]).unwrap();
-        engine.gradients(&vec![11; 2 * shuffles.len()]).unwrap();
+        engine.logits(&[11, 12]).unwrap();
     }
     assert!(lengths.is_empty());
     let (losses, squares) = (engine.losses().unwrap(), engine.squares().unwrap());

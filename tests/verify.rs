@@ -45,17 +45,17 @@ fn passes(group: &str) {
 }
 
 #[test]
-fn forward_agrees_with_its_twin() {
+fn forward_agrees_with_the_reference() {
     passes("forward");
 }
 
 #[test]
-fn head_agrees_with_its_twin() {
+fn head_agrees_with_the_reference() {
     passes("head");
 }
 
 #[test]
-fn update_agrees_with_its_twins() {
+fn update_agrees_with_the_reference() {
     passes("update");
 }
 
@@ -65,13 +65,18 @@ fn gather_copies_what_the_rows_name() {
 }
 
 #[test]
-fn tally_agrees_with_its_twin() {
+fn tally_agrees_with_the_reference() {
     passes("tally");
 }
 
 #[test]
-fn squares_agrees_with_its_twin() {
+fn squares_agrees_with_the_reference() {
     passes("squares");
+}
+
+#[test]
+fn the_cpu_engine_agrees_with_the_reference_in_both_precisions() {
+    passes("cpu");
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn header(args: &VerifyArgs, referee: &Referee, rows: &[(&str, String)]) -> Resu
     }
     let mut text =
         format!("cyclone {} verify\n\n{:<12}{}\n", env!("CARGO_PKG_VERSION"), "device", referee.gpu.describe());
-    let _ = writeln!(text, "{:<12}the CPU engine in f64", "against");
+    let _ = writeln!(text, "{:<12}the reference in f64; long trainings: the CPU engine in f64", "against");
     for (label, value) in rows {
         let _ = writeln!(text, "{label:<12}{value}");
     }

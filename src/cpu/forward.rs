@@ -1,4 +1,4 @@
-//! `X ← (pixels − mean)·scale`, `z ← X·W1`. The shader's twin: `shaders/forward.wgsl`.
+//! `z ← X·W1`. The shader's twin: `shaders/forward.wgsl`.
 //!
 //! Both matrices lie along their `D` inputs, so an element of `z` is the product of two rows, summed register by register,
 //! then over a register's lanes. Tiles of images and units save loads, and threads share the units; neither changes the
@@ -8,9 +8,11 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::UNITS;
 use super::real::Real;
 use super::rows::Rows;
+
+/// Units of a tile. The report's 50 are ten of them.
+pub(super) const UNITS: usize = 5;
 
 /// Bytes of a row that all tiles take before they go on to the next ones: 5 rows of each matrix are 40 KiB, of 48 in a
 /// Zen 5's nearest cache. Less means more sums over lanes, more means misses: 2 KiB took 7 %, 6 KiB 17 % longer.
@@ -20,29 +22,12 @@ const SLICE: usize = 4096;
 /// cache.
 const BLOCK: usize = 100;
 
-/// Standardises images: `x [B, D]` from `pixels [B, D]`, `mean [D]` and `scale [D]`.
-///
-/// # Panics
-///
-/// When there is not an input for each pixel.
-pub fn standardise<T: Real>(pixels: &[u8], mean: &[f32], scale: &[f32], x: &mut [T]) {
-    assert_eq!(pixels.len(), x.len(), "an input for each pixel");
-    // Only for the widest registers: the compiler makes use of them by itself.
-    Arch::new().dispatch(|| {
-        for (pixels, x) in pixels.chunks_exact(mean.len()).zip(x.chunks_exact_mut(mean.len())) {
-            for (((x, &pixel), &mean), &scale) in x.iter_mut().zip(pixels).zip(mean).zip(scale) {
-                *x = (<T as From<u8>>::from(pixel) - <T as From<f32>>::from(mean)) * <T as From<f32>>::from(scale);
-            }
-        }
-    });
-}
-
 /// `z ← (X·W1)ᵀ [H, B]` of some units, from `x [B, D]` and their rows of W1ᵀ `[H, D]`, which lie as those of a [`Rows`].
 ///
 /// # Panics
 ///
 /// When the shapes do not fit each other.
-pub fn forward<T: Real>(x: &Rows<T>, w1: &[T], z: &mut [T]) {
+pub(crate) fn forward<T: Real>(x: &Rows<T>, w1: &[T], z: &mut [T]) {
     forward_with(Arch::new(), x, w1, z);
 }
 

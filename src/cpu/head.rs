@@ -3,33 +3,18 @@
 //!
 //! ```text
 //! hidden  = max(0, z + b1)                     logits = hidden·W2 + b2          p = softmax(logits)
-//! loss    = mean over the batch of −ln p[label]
+//! loss    = −ln p[label]
 //! dlogits = (p − onehot(label)) / B            dhidden = dlogits·W2ᵀ where hidden > 0, else 0
 //! ```
 
-use super::network::Network;
 use super::product::{Matrix, product};
 use super::real::Real;
-use crate::model::ModelSpec;
+use super::small::Small;
 
-/// What a batch of `B` images leaves in one model.
-#[derive(Clone, Debug, Default)]
-pub struct Activations<T> {
-    /// `[B, H]`, after the `ReLU`.
-    pub hidden: Vec<T>,
-    /// `[B, C]`.
-    pub logits: Vec<T>,
-    /// The loss's gradient with respect to the logits, `[B, C]`.
-    pub dlogits: Vec<T>,
-    /// The loss's gradient with respect to what enters the `ReLU`, `[B, H]`.
-    pub dhidden: Vec<T>,
-}
-
-/// Fills `hidden` and `logits` from `z`, which is `(X·W1)ᵀ [H, B]`.
-pub fn logits<T: Real, W1>(z: &[T], network: &Network<T, W1>, activations: &mut Activations<T>) {
-    let ModelSpec { hidden: units, classes, .. } = network.spec;
+/// Fills `hidden [B, H]` and `logits [B, C]` from `z`, which is `(X·W1)ᵀ [H, B]`.
+pub(super) fn logits<T: Real>(z: &[T], small: &Small<T>, hidden: &mut Vec<T>, logits: &mut Vec<T>) {
+    let (units, classes) = (small.b1.len(), small.b2.len());
     let images = z.len() / units;
-    let Activations { hidden, logits, .. } = activations;
     hidden.resize(z.len(), T::ZERO);
     for (unit, z) in z.chunks_exact(images).enumerate() {
         for (hidden, &z) in hidden[unit..].iter_mut().step_by(units).zip(z) {
@@ -37,16 +22,16 @@ pub fn logits<T: Real, W1>(z: &[T], network: &Network<T, W1>, activations: &mut 
         }
     }
     for row in hidden.chunks_exact_mut(units) {
-        for (z, &bias) in row.iter_mut().zip(&network.b1) {
+        for (z, &bias) in row.iter_mut().zip(&small.b1) {
             *z += bias;
             // Not max(z, 0), which would turn a NaN into 0 and hide it.
             *z = if *z <= T::ZERO { T::ZERO } else { *z };
         }
     }
     logits.resize(images * classes, T::ZERO);
-    product(Matrix::new(hidden, units), Matrix::new(&network.w2, classes), logits);
+    product(Matrix::new(hidden, units), Matrix::new(&small.w2, classes), logits);
     for row in logits.chunks_exact_mut(classes) {
-        for (logit, &bias) in row.iter_mut().zip(&network.b2) {
+        for (logit, &bias) in row.iter_mut().zip(&small.b2) {
             *logit += bias;
         }
     }
@@ -74,26 +59,41 @@ pub fn softmax<T: Real>(logits: &[T], label: u8, p: &mut [T]) -> T {
     sum.ln() - (logits[usize::from(label)] - largest)
 }
 
-/// Fills `dlogits` and `dhidden` of the batch whose `labels [B]` are given, after [`logits`]; returns its mean loss.
-pub fn gradients<T: Real, W1>(labels: &[u8], network: &Network<T, W1>, activations: &mut Activations<T>) -> T {
-    let ModelSpec { hidden: units, classes, .. } = network.spec;
-    let Activations { hidden, logits, dlogits, dhidden } = activations;
+/// Fills the probabilities `p [B, C]` and the `scores [B]`, each image's loss and whether its answer is right, from
+/// `logits [B, C]` and `labels [B]`.
+pub(super) fn scores<T: Real>(logits: &[T], labels: &[u8], p: &mut Vec<T>, scores: &mut Vec<(T, bool)>) {
+    p.resize(logits.len(), T::ZERO);
+    scores.clear();
+    let classes = logits.len() / labels.len();
+    for ((logits, p), &label) in logits.chunks_exact(classes).zip(p.chunks_exact_mut(classes)).zip(labels) {
+        // The label's logit is the first largest one. Both comparisons are false for a NaN, which is never right.
+        let (before, from) = logits.split_at(usize::from(label));
+        let right = before.iter().all(|&other| other < from[0]) && from.iter().all(|&other| other <= from[0]);
+        scores.push((softmax(logits, label, p), right));
+    }
+}
+
+/// Turns the probabilities of a batch into `dlogits [B, C]`, and fills `dhidden [B, H]`.
+pub(super) fn gradients<T: Real>(
+    labels: &[u8],
+    small: &Small<T>,
+    hidden: &[T],
+    dlogits: &mut [T],
+    dhidden: &mut Vec<T>,
+) {
+    let classes = small.b2.len();
     let images = <T as From<f32>>::from(labels.len() as f32);
-    let mut loss = T::ZERO;
-    dlogits.resize(labels.len() * classes, T::ZERO);
-    for ((logits, dlogits), &label) in logits.chunks_exact(classes).zip(dlogits.chunks_exact_mut(classes)).zip(labels) {
-        loss += softmax(logits, label, dlogits);
+    for (dlogits, &label) in dlogits.chunks_exact_mut(classes).zip(labels) {
         dlogits[usize::from(label)] -= T::ONE;
         for slope in dlogits {
             *slope = *slope / images;
         }
     }
-    dhidden.resize(labels.len() * units, T::ZERO);
-    product(Matrix::new(dlogits, classes), Matrix::new(&network.w2, classes).transposed(), dhidden);
-    for (slope, &hidden) in dhidden.iter_mut().zip(hidden.iter()) {
+    dhidden.resize(hidden.len(), T::ZERO);
+    product(Matrix::new(dlogits, classes), Matrix::new(&small.w2, classes).transposed(), dhidden);
+    for (slope, &hidden) in dhidden.iter_mut().zip(hidden) {
         if hidden <= T::ZERO {
             *slope = T::ZERO;
         }
     }
-    loss / images
 }

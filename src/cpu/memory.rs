@@ -1,9 +1,15 @@
 //! What a training takes of the machine's memory.
 
 use super::rows::Rows;
-use super::{CHUNK_STEPS, EVALUATION_IMAGES};
 use crate::data::split::Split;
 use crate::engine::Job;
+
+/// Images of an evaluation's task: 3 MB of f32, and enough tasks for every thread. Fixed, so that no sum depends on
+/// the threads.
+pub(super) const EVALUATION_IMAGES: usize = 256;
+
+/// 32 steps of B = 100 are 6 ms of one model and 50 of ten: short enough for a progress bar, long enough that the calls cost nothing.
+pub(super) const CHUNK_STEPS: usize = 32;
 
 /// What does not grow with the networks: the program's own tables, and what an allocator keeps between two uses. At
 /// H = B = 1,000 on 2 threads a run took 23 MiB more than the rest of the sum.

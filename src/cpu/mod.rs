@@ -1,11 +1,11 @@
-//! The CPU engine: the reference in `f64`, and a trainer of its own in `f32`.
+//! The CPU engine: in `f32` a trainer of its own, which `device` opens, and in `f64` the judge of the referee's long trainings.
 //!
-//! One file a kernel, each the twin of the shader of the same name, each a plain function over slices, or over [`rows`]
+//! One file a kernel, each the twin of the shader of the same name, each a plain function over slices, or over `rows`
 //! where a matrix lies along the inputs. A step is
 //!
-//! 1. [`head`] and [`update::output`]: from what enters the hidden layer to the loss and its gradients, and everything but
+//! 1. `head` and `update::small_values`: from what enters the hidden layer to the loss and its gradients, and everything but
 //!    W1 one step further; meanwhile idle threads standardise the next step's images,
-//! 2. [`update::hidden`] and, as on a GPU in the same go, [`forward`]: W1 one step further, and its product with the next
+//! 2. `update` and, as on a GPU in the same go, `forward`: W1 one step further, and its product with the next
 //!    step's images. Threads share the hidden units, so each has its part of W1 in its own cache for both.
 //!
 //! Every model's products have the same shapes and layouts alone as among others, and an element's sum has the same order
@@ -29,21 +29,20 @@
 //! which 0.012 would do if all were in the cache, and the images' 0.055, which both share. With W1 `[D, H]` and gemm's products
 //! (see [`product`]) a step took 0.26 – 0.33 ms, and ten models' 2.4 – 2.7.
 
-pub mod forward;
+pub(crate) mod forward;
 pub mod head;
-pub mod network;
-pub mod product;
-pub mod real;
-pub mod rows;
-pub mod squares;
-pub mod tally;
-pub mod update;
-
-mod batch;
+mod inputs;
 mod memory;
 mod model;
+pub mod product;
+pub mod real;
+pub(crate) mod rows;
+mod small;
+mod squares;
+mod tally;
 #[cfg(test)]
 mod testing;
+mod update;
 
 use std::fmt::Debug;
 use std::ops::RangeBounds;
@@ -51,26 +50,17 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use self::batch::Batch;
-use self::head::Activations;
+use self::inputs::Batch;
 pub use self::memory::memory;
-use self::model::Model;
-use self::network::Network;
+use self::memory::{CHUNK_STEPS, EVALUATION_IMAGES};
+use self::model::{Activations, Model};
 use self::real::Real;
+use self::tally::tally;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Tally};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
-
-/// Images of an evaluation's task: 3 MB of f32, and enough tasks for every thread. Fixed, so that no sum depends on
-/// the threads.
-const EVALUATION_IMAGES: usize = 256;
-
-/// 32 steps of B = 100 are 6 ms of one model and 50 of ten: short enough for a progress bar, long enough that the calls cost nothing.
-const CHUNK_STEPS: usize = 32;
-
-/// Units of a tile, in [`forward`] and [`update::hidden`]. The report's 50 are ten of them.
-const UNITS: usize = 5;
+use crate::model::reference::{Matrix, Network};
 
 /// Trains and evaluates on the processor, in precision `T`.
 pub struct CpuEngine<T> {
@@ -112,64 +102,36 @@ impl<T: Real> CpuEngine<T> {
         expect("classes", spec.classes..=spec.classes, data.classes.len())?;
         expect("means", spec.inputs..=spec.inputs, statistics.mean.len())?;
         expect("scales", spec.inputs..=spec.inputs, statistics.scale.len())?;
-        let models = job.decay.iter().map(|&decay| Model::new(Network::zeros(spec), decay)).collect();
+        let models = job.decay.iter().map(|&decay| Model::new(*spec, decay)).collect();
         let batches = [(); 2].map(|()| Batch::new(spec.inputs, job.shuffles));
         Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
     }
 
     /// The models now, in full precision.
-    pub fn networks(&self) -> impl ExactSizeIterator<Item = Network<T>> {
-        self.models.iter().map(|model| model.network.flat())
-    }
-
-    /// Replaces all weights, in full precision; one network a model.
-    pub fn set_networks(&mut self, networks: Vec<Network<T>>) -> Result<()> {
-        expect("networks", self.job.models()..=self.job.models(), networks.len())?;
-        if let Some(other) = networks.iter().find(|network| network.spec != self.job.model) {
-            return Err(Error::Internal(format!("weights of {:?} for an engine of {:?}", other.spec, self.job.model)));
-        }
-        for (model, network) in self.models.iter_mut().zip(networks) {
-            model.network = network.in_rows();
-        }
-        Ok(())
+    pub fn networks(&self) -> impl ExactSizeIterator<Item = Network> {
+        self.models.iter().map(|model| {
+            let [w1, b1, w2, b2] = model.tensors().map(|tensor| tensor.into_iter().map(Into::into).collect());
+            let (hidden, classes) = (model.spec.hidden, model.spec.classes);
+            Network { W1: Matrix { values: w1, columns: hidden }, b1, W2: Matrix { values: w2, columns: classes }, b2 }
+        })
     }
 
     /// Each model's `logits [rows, C]` of the data set's `rows`, in full precision.
     pub fn logits(&self, rows: &[u32]) -> Result<Vec<Vec<T>>> {
-        let blocks = self.infer(rows, |logits, _| logits.to_vec())?;
+        let blocks = self.infer(rows, |activations| activations.logits.clone())?;
         Ok((0..self.models.len()).map(|m| blocks.iter().flat_map(|block| &block[m]).copied().collect()).collect())
     }
 
-    /// Each model's mean loss over a batch, `rows [G][B]`, and the gradient of its cost, `loss + decay/2·(ΣW1² + ΣW2²)`.
-    /// No weight changes.
-    pub fn gradients(&mut self, rows: &[u32]) -> Result<Vec<(T, Network<T>)>> {
-        let length = rows.len() / self.job.shuffles;
-        self.check_chunk(&Chunk { rows, lengths: &[length as u32], rates: &vec![0.0; self.models.len()] })?;
-        let Self { job, data, statistics, threads, models, batches: [batch, _], .. } = self;
-        Ok(threads.install(|| {
-            batch.fill(data, statistics, rows, length);
-            let gradients = models.par_iter_mut().enumerate().map(|(m, model)| {
-                let group = m % job.shuffles;
-                model.forward(batch.x(group));
-                let gradient = model.gradient(batch.x(group), batch.labels(group));
-                (model.loss, gradient)
-            });
-            gradients.collect()
-        }))
-    }
-
-    /// What `each(logits [B, C], labels [B])` makes of blocks of the data set's `rows`: block after block, each model's.
-    fn infer<R: Send>(&self, rows: &[u32], each: impl Fn(&[T], &[u8]) -> R + Sync) -> Result<Vec<Vec<R>>> {
+    /// What `each` makes of blocks of the data set's `rows`: block after block, each model's.
+    fn infer<R: Send>(&self, rows: &[u32], each: impl Fn(&Activations<T>) -> R + Sync) -> Result<Vec<Vec<R>>> {
         self.check_rows(rows)?;
-        let start = || (Batch::new(self.job.model.inputs, 1), Vec::new(), Activations::default());
+        let start = || (Batch::new(self.job.model.inputs, 1), Activations::default());
         Ok(self.threads.install(|| {
-            let blocks = rows.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, z, activations), rows| {
+            let blocks = rows.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, activations), rows| {
                 batch.fill(&self.data, &self.statistics, rows, rows.len());
-                z.resize(rows.len() * self.job.model.hidden, T::ZERO);
                 let results = self.models.iter().map(|model| {
-                    forward::forward(batch.x(0), model.network.w1.values(), z);
-                    head::logits(z, &model.network, activations);
-                    each(&activations.logits, batch.labels(0))
+                    model.evaluate(batch.x(0), batch.labels(0), activations);
+                    each(activations)
                 });
                 results.collect()
             });
@@ -213,11 +175,19 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn load(&mut self, params: &[Params]) -> Result<()> {
-        self.set_networks(params.iter().map(Network::from_params).collect())
+        expect("networks", self.job.models()..=self.job.models(), params.len())?;
+        if let Some(other) = params.iter().find(|params| params.spec != self.job.model) {
+            return Err(Error::Internal(format!("weights of {:?} for an engine of {:?}", other.spec, self.job.model)));
+        }
+        for (model, params) in self.models.iter_mut().zip(params) {
+            model.load(params);
+        }
+        Ok(())
     }
 
     fn params(&mut self) -> Result<Vec<Params>> {
-        Ok(self.networks().map(|network| network.to_params()).collect())
+        let rounded = |tensor: Vec<T>| tensor.into_iter().map(Real::to_f32).collect();
+        Ok(self.models.iter().map(|model| Params { spec: model.spec, values: model.tensors().map(rounded) }).collect())
     }
 
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
@@ -246,7 +216,7 @@ impl<T: Real> Engine for CpuEngine<T> {
                     let [now, next] = [&*batch, &*next].map(|batch| batch.x(m % job.shuffles));
                     model.hidden(now, rates[m], more.then_some(next));
                 });
-                losses.extend(models.iter().map(|model| model.loss.to_f32()));
+                losses.extend(models.iter().map(|model| model.loss().to_f32()));
                 std::mem::swap(batch, next);
             }
         });
@@ -258,8 +228,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>> {
-        let classes = self.job.model.classes;
-        let blocks = self.infer(rows, |logits, labels| tally::tally(logits, labels, &mut vec![T::ZERO; classes]))?;
+        let blocks = self.infer(rows, |activations| tally(&activations.scores))?;
         let mut sums = vec![Tally::default(); self.models.len()];
         for block in blocks {
             for (sum, tally) in sums.iter_mut().zip(block) {

@@ -2,39 +2,78 @@
 
 use rayon::prelude::*;
 
-use super::UNITS;
-use super::forward::forward;
-use super::head::{self, Activations};
-use super::network::Network;
+use super::forward::{UNITS, forward};
+use super::head;
 use super::real::Real;
 use super::rows::Rows;
+use super::small::Small;
 use super::squares::squares;
-use super::update::{hidden, output};
+use super::update::{self, small_values};
+use crate::model::ModelSpec;
+use crate::model::params::{B1, B2, Params, W1, W2};
 
-/// A model in training. Refilled step after step without allocation.
-pub(super) struct Model<T> {
-    pub(super) network: Network<T, Rows<T>>,
-    /// The last batch's mean loss.
-    pub(super) loss: T,
-    /// The factor of `W` in the gradient.
-    decay: T,
+/// What a batch of `B` images leaves in a model. Refilled batch after batch without allocation.
+#[derive(Clone, Debug)]
+pub(super) struct Activations<T> {
     /// `(X·W1)ᵀ [H, B]`.
     z: Vec<T>,
+    /// `[B, H]`, after the `ReLU`.
+    hidden: Vec<T>,
+    /// `[B, C]`.
+    pub(super) logits: Vec<T>,
+    /// Probabilities, then the loss's gradient with respect to the logits, `[B, C]`.
+    dlogits: Vec<T>,
+    /// The loss's gradient with respect to what enters the `ReLU`, `[B, H]`.
+    dhidden: Vec<T>,
+    /// Each image's loss, and whether its answer is right, `[B]`.
+    pub(super) scores: Vec<(T, bool)>,
+}
+
+impl<T> Default for Activations<T> {
+    fn default() -> Self {
+        let [z, hidden, logits, dlogits, dhidden] = [(); 5].map(|()| Vec::new());
+        Self { z, hidden, logits, dlogits, dhidden, scores: Vec::new() }
+    }
+}
+
+/// A model in training.
+pub(super) struct Model<T> {
+    pub(super) spec: ModelSpec,
+    /// W1ᵀ `[H, D]`.
+    w1: Rows<T>,
+    small: Small<T>,
+    /// Scratch of an update.
+    sums: Small<T>,
+    /// The factor of `W` in the gradient.
+    decay: T,
     activations: Activations<T>,
-    /// The gradient of the last batch's cost, but for W1's, which is not kept.
-    gradient: Network<T, ()>,
 }
 
 impl<T: Real> Model<T> {
-    pub(super) fn new(network: Network<T>, decay: f32) -> Self {
+    /// All weights 0.
+    pub(super) fn new(spec: ModelSpec, decay: f32) -> Self {
         Self {
-            gradient: network.rest(),
-            network: network.in_rows(),
-            loss: T::ZERO,
+            spec,
+            w1: Rows::zeros(spec.hidden, spec.inputs),
+            small: Small::zeros(&spec),
+            sums: Small::zeros(&spec),
             decay: <T as From<f32>>::from(decay),
-            z: Vec::new(),
             activations: Activations::default(),
         }
+    }
+
+    /// Replaces all weights.
+    pub(super) fn load(&mut self, params: &Params) {
+        let widened =
+            |place: usize| params.values[place].iter().map(|&value| <T as From<f32>>::from(value)).collect::<Vec<_>>();
+        self.w1 = Rows::transposed(&widened(W1), self.spec.hidden);
+        self.small = Small { w2: widened(W2), b2: widened(B2), b1: widened(B1) };
+    }
+
+    /// The weights, in the order of [`crate::model::params::tensors`].
+    pub(super) fn tensors(&self) -> [Vec<T>; 4] {
+        let Small { w2, b2, b1 } = &self.small;
+        [self.w1.untransposed(), b1.clone(), w2.clone(), b2.clone()]
     }
 
     /// Before the first step, what enters its hidden layer, from the batch's `x [B, D]`.
@@ -44,55 +83,54 @@ impl<T: Real> Model<T> {
 
     /// First part of a step, from the batch's `labels [B]`: everything but W1 one step further.
     pub(super) fn output(&mut self, labels: &[u8], rate: f32) {
-        self.head(labels);
-        let Self { network, gradient, decay, activations, .. } = self;
-        output::update(activations, network, *decay, <T as From<f32>>::from(rate), gradient);
+        let Self { small, sums, decay, activations, .. } = self;
+        let Activations { z, hidden, logits, dlogits, dhidden, scores } = activations;
+        head::logits(z, small, hidden, logits);
+        head::scores(logits, labels, dlogits, scores);
+        head::gradients(labels, small, hidden, dlogits, dhidden);
+        small_values::update(hidden, dhidden, dlogits, (<T as From<f32>>::from(rate), *decay), small, sums);
     }
 
     /// Second part, from the batch's `x [B, D]`: W1 one step further; and what enters the hidden layer from the `next`
     /// step's images, if there is one, as soon as a unit's weights have moved.
     pub(super) fn hidden(&mut self, x: &Rows<T>, rate: f32, next: Option<&Rows<T>>) {
-        let (decay, rate) = (self.decay, <T as From<f32>>::from(rate));
+        let rates = (<T as From<f32>>::from(rate), self.decay);
         let dhidden = std::mem::take(&mut self.activations.dhidden);
         // Without a next step nothing is written to z, but its parts must not be empty.
         self.by_units(next.map_or(1, Rows::rows), |first, w1, z| {
-            hidden::update(x, &dhidden, first, w1, decay, rate);
-            if let Some(next) = next {
-                forward(next, w1, z);
-            }
+            update::update(x, &dhidden, rates, next, first, w1, z);
         });
         self.activations.dhidden = dhidden;
     }
 
-    /// In place of a step, the gradient that it follows; no weight moves.
-    pub(super) fn gradient(&mut self, x: &Rows<T>, labels: &[u8]) -> Network<T> {
-        self.head(labels);
-        let Self { network, gradient, decay, activations, .. } = self;
-        let mut w1 = network.w1.clone();
-        hidden::gradient(x, &activations.dhidden, &mut w1, *decay);
-        output::gradient(activations, network, *decay, gradient);
-        gradient.clone().with(w1.untransposed())
+    /// The mean loss of the last step's batch, before its update.
+    pub(super) fn loss(&self) -> T {
+        small_values::loss(&self.activations.scores)
+    }
+
+    /// Logits and scores of images `x [B, D]` with these `labels [B]`.
+    pub(super) fn evaluate(&self, x: &Rows<T>, labels: &[u8], activations: &mut Activations<T>) {
+        let Activations { z, hidden, logits, dlogits, scores, .. } = activations;
+        z.resize(x.rows() * self.spec.hidden, T::ZERO);
+        forward(x, self.w1.values(), z);
+        head::logits(z, &self.small, hidden, logits);
+        head::scores(logits, labels, dlogits, scores);
     }
 
     /// See [`squares`].
     pub(super) fn squares(&self) -> f64 {
-        squares(self.network.w1.values(), &self.network.w2)
-    }
-
-    /// Loss, activations and their gradients.
-    fn head(&mut self, labels: &[u8]) {
-        head::logits(&self.z, &self.network, &mut self.activations);
-        self.loss = head::gradients(labels, &self.network, &mut self.activations);
+        squares(self.w1.values(), &self.small.w2)
     }
 
     /// Has threads share the units: `part(first unit, their rows of W1ᵀ, their z of so many images)`.
     fn by_units(&mut self, images: usize, part: impl Fn(usize, &mut [T], &mut [T]) + Sync) {
-        let units = self.network.spec.hidden;
+        let units = self.spec.hidden;
         let share = units.div_ceil(rayon::current_num_threads()).next_multiple_of(UNITS);
-        self.z.resize(units * images, T::ZERO);
-        let stride = self.network.w1.stride();
-        let w1 = self.network.w1.values_mut().par_chunks_mut(share * stride);
-        let z = self.z.par_chunks_mut(share * images);
+        let z = &mut self.activations.z;
+        z.resize(units * images, T::ZERO);
+        let stride = self.w1.stride();
+        let w1 = self.w1.values_mut().par_chunks_mut(share * stride);
+        let z = z.par_chunks_mut(share * images);
         w1.zip(z).enumerate().for_each(|(index, (w1, z))| part(index * share, w1, z));
     }
 }

@@ -1,7 +1,7 @@
 //! Matrix products by a library: the one place that calls the `gemm` crate, for what is small in a step. A product is always
 //! computed by the thread that asks for it, so an element's bits depend on its product's shape alone.
 //!
-//! The two large products are [`super::forward`]'s and [`super::update::hidden`]'s own, because no library has theirs: `W1ᵀ`
+//! The two large products are `forward`'s and `update`'s own, because no library has theirs: `W1ᵀ`
 //! and `X` both along their inputs, nothing to be packed, rows of 50 that fill no vectors of 16, and the weights' step taken
 //! while their gradient is still in registers. Measured on 2026-11-25, one thread of a Zen 5 (AVX-512), medians of 300, f32, in
 //! µs (GFLOP/s):
@@ -42,18 +42,6 @@ impl<'a, T> Matrix<'a, T> {
     /// When `values` does not end with a whole row.
     pub fn new(values: &'a [T], columns: usize) -> Self {
         Self { values, rows: whole_rows(values, columns), columns, row_stride: columns, column_stride: 1 }
-    }
-
-    /// The columns `first..last`: a partial sum's inputs, for who checks a GPU's.
-    ///
-    /// # Panics
-    ///
-    /// When there are no such columns.
-    #[must_use]
-    pub fn columns(self, first: usize, last: usize) -> Self {
-        assert!(first < last && last <= self.columns, "columns {first}..{last} of {}", self.columns);
-        let values = self.values.get(first * self.column_stride..).unwrap_or_default();
-        Self { values, columns: last - first, ..self }
     }
 
     /// Rows and columns swapped; nothing is moved.
@@ -167,19 +155,6 @@ mod tests {
     #[test]
     fn a_product_equals_the_triple_loop_on_integers_f64() {
         equals_the_triple_loop::<f64>();
-    }
-
-    #[test]
-    fn products_over_slices_of_the_inner_dimension_add_up_to_the_whole() {
-        let (m, k, n, cut) = (7, 11, 5, 4);
-        let (a, b) = (integers::<f64>(2, m * k), integers::<f64>(3, k * n));
-        let mut whole = vec![0.0; m * n];
-        product(Matrix::new(&a, k), Matrix::new(&b, n), &mut whole);
-        let (mut first, mut second) = (vec![0.0; m * n], vec![0.0; m * n]);
-        product(Matrix::new(&a, k).columns(0, cut), Matrix::new(&b[..cut * n], n), &mut first);
-        product(Matrix::new(&a, k).columns(cut, k), Matrix::new(&b[cut * n..], n), &mut second);
-        let sum: Vec<f64> = first.iter().zip(&second).map(|(f, s)| f + s).collect();
-        assert_eq!(sum, whole);
     }
 
     #[test]

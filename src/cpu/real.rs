@@ -1,4 +1,4 @@
-//! The two precisions: `f32` to train in, `f64` as the reference; one value at a time, and as many as a register of the
+//! The two precisions: `f32` to train in, `f64` to judge long trainings; one value at a time, and as many as a register of the
 //! processor holds.
 
 use std::fmt::Debug;

@@ -3,6 +3,6 @@
 use super::real::Real;
 
 /// The sum of the weights' squares in f64, W1's before W2's; biases do not count.
-pub fn squares<T: Real>(w1: &[T], w2: &[T]) -> f64 {
+pub(super) fn squares<T: Real>(w1: &[T], w2: &[T]) -> f64 {
     w1.iter().chain(w2).map(|&weight| weight.into() * weight.into()).sum()
 }

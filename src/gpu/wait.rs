@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wgpu::{BufferUsages, CommandBuffer, PollError, PollType, SubmissionIndex};
 
@@ -31,27 +31,23 @@ impl Gpu {
     }
 
     fn poll(&self, submission: &SubmissionIndex) -> Result<()> {
-        let started = Instant::now();
-        loop {
-            let timeout = Some(Duration::from_secs(1));
-            let poll = PollType::Wait { submission_index: Some(submission.clone()), timeout };
-            // A device lost while waiting makes `poll` panic, whatever handler is set.
-            POLLING.set(true);
-            let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
-            POLLING.set(false);
-            match polled {
-                Ok(Ok(_)) => return self.check(),
-                Ok(Err(PollError::Timeout)) if started.elapsed() < HANG => self.check()?,
-                Ok(Err(PollError::Timeout)) => {
-                    return Err(self.failed(&format!("no answer for {} s: the GPU hangs", HANG.as_secs())));
-                }
-                // A submission that the driver refused, which nothing else tells of.
-                Ok(Err(PollError::WrongSubmissionIndex(..))) => {
-                    return Err(self.failed("the device was lost: the driver refused a submission"));
-                }
-                Err(_) => return Err(self.failed("the device was lost while waiting for it")),
+        // In one piece: a wait that ends early panics in wgpu if another thread has just seen the queue empty.
+        let poll = PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(HANG) };
+        // A device lost while waiting makes `poll` panic, whatever handler is set.
+        POLLING.set(true);
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+        POLLING.set(false);
+        let what = match polled {
+            Ok(Ok(_)) => return self.check(),
+            Ok(Err(PollError::Timeout)) => {
+                self.check()?;
+                &format!("no answer for {} s: the GPU hangs", HANG.as_secs())
             }
-        }
+            // A submission that the driver refused, which nothing else tells of.
+            Ok(Err(PollError::WrongSubmissionIndex(..))) => "the device was lost: the driver refused a submission",
+            Err(_) => "the device was lost while waiting for it",
+        };
+        Err(self.failed(what))
     }
 
     /// Submits `commands` and waits until they are done.

@@ -3,4 +3,5 @@
 pub use shape::ModelSpec;
 
 pub mod params;
+pub mod reference;
 mod shape;

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::columns::{Column, Row, table, wrapped};
 use super::{checks, percent};
 use crate::verify::TENSORS;
-use crate::verify::course::Step;
 use crate::verify::own_run::Comparison;
+use crate::verify::paired_run::Step;
 
 const COLUMNS: [Column; 8] = [
     Column::number("step", 0),

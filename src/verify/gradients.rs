@@ -1,25 +1,21 @@
-//! The gradients: the analytic f64 one against centred differences, then the GPU's against the analytic one.
+//! The gradients: the reference's against centred differences, then the GPU's against the reference's.
 
 use std::sync::Arc;
 
 use rand::Rng;
 use rand::seq::index::sample;
+use rayon::prelude::*;
 
 use super::compare::{Rule, compare};
-use super::images::images;
+use super::images::{images, params};
 use super::{Finding, Referee, TENSORS};
 use crate::config::spec::Penalty;
-use crate::cpu::forward::{forward, standardise};
-use crate::cpu::head::{Activations, gradients, logits};
-use crate::cpu::network::Network;
-use crate::cpu::rows::Rows;
-use crate::cpu::squares::squares;
-use crate::cpu::update::{hidden, output};
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::model::ModelSpec;
-use crate::model::params::{Params, tensors};
+use crate::model::params::Params;
+use crate::model::reference::{self, Head, Matrix, Network, standardise};
 use crate::util::random::{Purpose, stream};
 
 /// Centred differences agree with a right gradient to this share of it; below the gradient's root mean square, to this
@@ -37,8 +33,8 @@ const RATE: f32 = 1024.0;
 /// A network, a batch, and a penalty, in f64.
 struct Problem {
     params: Params,
-    network: Network<f64>,
-    x: Rows<f64>,
+    network: Network,
+    x: Matrix,
     labels: Vec<u8>,
     penalty: Penalty,
     dataset: Arc<Dataset>,
@@ -48,55 +44,36 @@ struct Problem {
 impl Problem {
     fn new(spec: ModelSpec, batch: usize, penalty: Penalty) -> Self {
         let (dataset, standardisation) = images(spec.inputs, spec.classes, batch);
-        let mut params = Params::init(&spec, 7);
-        // Biases of training's size instead of zeros, so that a wrong sign or place shows.
-        let mut draw = stream(7, Purpose::Check, 2);
-        for (values, tensor) in params.values.iter_mut().zip(tensors(&spec)) {
-            if !tensor.is_weight {
-                values.fill_with(|| (draw.next_u32() >> 8) as f32 / (1 << 24) as f32 * 0.2 - 0.1);
-            }
-        }
+        let params = params(&spec, 7);
         let mut pixels = vec![0; batch * spec.inputs];
         let rows: Vec<u32> = (0..batch as u32).collect();
         dataset.gather(&rows, &mut pixels);
-        let mut x = vec![0.0; pixels.len()];
-        standardise(&pixels, &standardisation.mean, &standardisation.scale, &mut x);
+        let x = standardise(&pixels, &standardisation.mean, &standardisation.scale);
         let labels = dataset.labels[..batch].to_vec();
-        let (network, x) = (Network::from_params(&params), Rows::new(&x, spec.inputs));
-        Self { params, network, x, labels, penalty, dataset, standardisation }
+        Self { network: Network::from(&params), params, x, labels, penalty, dataset, standardisation }
+    }
+
+    fn head(&self, network: &Network) -> Head {
+        reference::head(&reference::forward(&self.x, &network.W1, 0..self.x.columns), &self.labels, network)
     }
 
     /// The cost, and which hidden units are active for which image.
-    fn cost(&self, network: &Network<f64>) -> (f64, Vec<bool>) {
-        let mut activations = self.activations(network);
-        let loss = gradients(&self.labels, network, &mut activations);
-        let active = activations.hidden.iter().map(|hidden| *hidden > 0.0).collect();
-        (loss + self.penalty.cost(LAMBDA) * squares(&network.w1, &network.w2), active)
+    fn cost(&self, network: &Network) -> (f64, Vec<bool>) {
+        let Head { hidden, loss, .. } = self.head(network);
+        let mean = loss.iter().sum::<f64>() / loss.len() as f64;
+        let active = hidden.values.iter().map(|hidden| *hidden > 0.0).collect();
+        (mean + self.penalty.cost(LAMBDA) * reference::squares(network), active)
     }
 
-    fn activations(&self, network: &Network<f64>) -> Activations<f64> {
-        let units = network.spec.hidden;
-        let mut z = vec![0.0; units * self.labels.len()];
-        forward(&self.x, Rows::transposed(&network.w1, units).values(), &mut z);
-        let mut activations = Activations::default();
-        logits(&z, network, &mut activations);
-        activations
-    }
-
-    /// The analytic gradient: the equations of the crate's page, in f64.
-    fn analytic(&self) -> Network<f64> {
-        let mut activations = self.activations(&self.network);
-        gradients(&self.labels, &self.network, &mut activations);
+    /// The reference's gradient.
+    fn analytic(&self) -> Network {
         // As f32, which is what the engines are told.
         let decay = f64::from(self.penalty.gradient(LAMBDA) as f32);
-        let mut gradient = self.network.clone().in_rows();
-        hidden::gradient(&self.x, &activations.dhidden, &mut gradient.w1, decay);
-        output::gradient(&activations, &self.network, decay, &mut gradient);
-        gradient.flat()
+        reference::gradient(&self.x, &self.head(&self.network), &self.network, decay)
     }
 
     /// `(cost(+h) − cost(−h)) / 2h` along `direction`; `None` where a ReLU switches in between.
-    fn difference(&self, direction: &dyn Fn(&mut Network<f64>, f64), h: f64) -> Option<f64> {
+    fn difference(&self, direction: &dyn Fn(&mut Network, f64), h: f64) -> Option<f64> {
         let at = |h: f64| {
             let mut network = self.network.clone();
             direction(&mut network, h);
@@ -107,19 +84,14 @@ impl Problem {
     }
 }
 
-/// A network's tensors in the table's order.
-fn flat(network: &Network<f64>) -> Vec<f64> {
-    [&network.w1, &network.b1, &network.w2, &network.b2].into_iter().flatten().copied().collect()
-}
-
-fn at(network: &mut Network<f64>, mut index: usize) -> &mut f64 {
-    for tensor in [&mut network.w1, &mut network.b1, &mut network.w2] {
+fn at(network: &mut Network, mut index: usize) -> &mut f64 {
+    for tensor in network.tensors_mut() {
         if index < tensor.len() {
             return &mut tensor[index];
         }
         index -= tensor.len();
     }
-    &mut network.b2[index]
+    panic!("a network has no such value")
 }
 
 /// Shares of values that agree to 5 and to 6 decimals, as `numpy.testing.assert_almost_equal` counts them, which the report
@@ -164,7 +136,7 @@ pub(super) fn small(_: &Referee) -> Result<Vec<Finding>> {
         .iter()
         .map(|&penalty| {
             let problem = Problem::new(ModelSpec::new(23, 11, 5)?, 7, penalty);
-            let every: Vec<usize> = (0..problem.network.spec.parameters()).collect();
+            let every: Vec<usize> = (0..problem.params.spec.parameters()).collect();
             Ok(entries(&problem, &every))
         })
         .collect()
@@ -172,7 +144,7 @@ pub(super) fn small(_: &Referee) -> Result<Vec<Finding>> {
 
 /// Three of four from W1, the rest from the end, where the small tensors are.
 fn some_of_the_reports(problem: &Problem) -> Vec<usize> {
-    let all = problem.network.spec.parameters();
+    let all = problem.params.spec.parameters();
     let mut some: Vec<usize> = sample(&mut stream(1, Purpose::Check, 3), all, 300).into_vec();
     some.extend(all - 100..all);
     some
@@ -197,19 +169,15 @@ pub(super) fn report(_: &Referee) -> Result<Vec<Finding>> {
 /// The analytic gradient's entries `which`, and the differences that they should equal, but for entries at a kink, of
 /// which there is the number.
 fn compared(problem: &Problem, which: &[usize]) -> (Vec<f64>, Vec<f64>, usize) {
-    let gradient = flat(&problem.analytic());
-    let values = flat(&problem.network);
-    let (mut got, mut expected, mut kinks) = (Vec::new(), Vec::new(), 0);
-    for &index in which {
+    let (gradient, values) = (problem.analytic().tensors().concat(), problem.network.tensors().concat());
+    // The reference is slow, and a difference needs it twice.
+    let differences = which.par_iter().filter_map(|&index| {
         let h = 1e-5 * values[index].abs().max(1.0);
-        match problem.difference(&|network, h| *at(network, index) += h, h) {
-            Some(difference) => {
-                got.push(gradient[index]);
-                expected.push(difference);
-            }
-            None => kinks += 1,
-        }
-    }
+        let difference = problem.difference(&|network, h| *at(network, index) += h, h)?;
+        Some((gradient[index], difference))
+    });
+    let (got, expected): (Vec<_>, Vec<_>) = differences.unzip();
+    let kinks = which.len() - got.len();
     (got, expected, kinks)
 }
 
@@ -227,7 +195,7 @@ pub(super) fn directions(_: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for penalty in PENALTIES {
         let problem = Problem::new(ModelSpec::new(3072, 50, 10)?, 20, penalty);
-        let gradient = flat(&problem.analytic());
+        let gradient = problem.analytic().tensors().concat();
         let (mut got, mut expected, mut kinks) = (Vec::new(), Vec::new(), 0);
         for direction in 0..24 {
             let mut draw = stream(direction, Purpose::Check, 4);
@@ -274,9 +242,8 @@ pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
             engine.train(&Chunk { rows: &rows, lengths: &[batch as u32], rates: &[RATE] })?;
             let after = engine.params()?.remove(0);
             let gradient = problem.analytic();
-            let expected = [&gradient.w1, &gradient.b1, &gradient.w2, &gradient.b2];
             let (mut all_got, mut all_expected) = (Vec::new(), Vec::new());
-            for (tensor, (expected, name)) in expected.into_iter().zip(TENSORS).enumerate() {
+            for (tensor, (expected, name)) in gradient.tensors().into_iter().zip(TENSORS).enumerate() {
                 let (before, after) = (&problem.params.values[tensor], &after.values[tensor]);
                 let got: Vec<f64> =
                     before.iter().zip(after).map(|(b, a)| (f64::from(*b) - f64::from(*a)) / f64::from(RATE)).collect();
@@ -306,10 +273,10 @@ mod tests {
     #[test]
     fn a_parameter_whose_relu_switches_is_skipped_and_counted() {
         let mut problem = problem(Penalty::Half);
-        problem.network.w1.fill(0.0);
+        problem.network.W1.values.fill(0.0);
         // Nothing else enters the first unit, so that 1e-5 less takes it over its kink.
         problem.network.b1[0] = 1e-6;
-        let b1 = problem.network.w1.len();
+        let b1 = problem.network.W1.values.len();
         let finding = entries(&problem, &[b1, b1 + 1]);
         assert!(finding.outcome.passed(), "{}", finding.outcome.describe());
         assert!(finding.note.unwrap().contains("1 of 2 at a kink"));
@@ -319,8 +286,8 @@ mod tests {
     #[test]
     fn the_other_penaltys_gradient_does_not_pass() {
         let (half, full) = (problem(Penalty::Half), problem(Penalty::Full));
-        let gradient = flat(&half.analytic());
-        let every = 0..half.network.w1.len();
+        let gradient = half.analytic().tensors().concat();
+        let every = 0..half.network.W1.values.len();
         let differences = |problem: &Problem| {
             every.clone().map(|i| problem.difference(&|n, h| *at(n, i) += h, 1e-5).unwrap()).collect()
         };

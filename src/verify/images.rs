@@ -1,10 +1,12 @@
-//! Images for checks: small, learnable, the same everywhere.
+//! Images and weights for checks: small, learnable, the same everywhere.
 
 use std::sync::Arc;
 
 use rand::Rng;
 
 use crate::data::{Dataset, Standardisation};
+use crate::model::ModelSpec;
+use crate::model::params::{Params, tensors};
 use crate::util::random::{Purpose, stream};
 
 /// `count` images of `inputs` pixels: a random prototype a class under as much noise again, and what standardises them
@@ -23,4 +25,16 @@ pub fn images(inputs: usize, classes: usize, count: usize) -> (Arc<Dataset>, Arc
     // The sum of two uniform numbers below 128: mean 127, deviation 52.
     let standardisation = Standardisation { mean: vec![127.0; inputs], scale: vec![1.0 / 52.0; inputs] };
     (dataset.into(), standardisation.into())
+}
+
+/// Fresh weights, and biases of training's size instead of zeros, so that a wrong sign or place shows.
+pub fn params(spec: &ModelSpec, seed: u64) -> Params {
+    let mut params = Params::init(spec, seed);
+    let mut draw = stream(seed, Purpose::Check, 2);
+    for (values, tensor) in params.values.iter_mut().zip(tensors(spec)) {
+        if !tensor.is_weight {
+            values.fill_with(|| (draw.next_u32() >> 8) as f32 / (1 << 24) as f32 * 0.2 - 0.1);
+        }
+    }
+    params
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::compare::{Rule, compare};
-use super::course::{Course, Step, findings, only};
+use super::paired_run::{PairedRun, Step, findings, only};
 use super::{Finding, Referee, Report};
 use crate::config::{Config, Settings};
 use crate::cpu::head::largest;
@@ -43,17 +43,17 @@ pub struct Comparison {
     pub agreement: f64,
     /// Share of them that the GPU classifies rightly with its weights.
     pub gpu_accuracy: f64,
-    /// Share of them that the reference classifies rightly with its own.
+    /// Share of them that the CPU engine classifies rightly with its own.
     pub cpu_accuracy: f64,
     /// The GPU's time a step, all steps in one call, in microseconds.
     pub gpu_microseconds: f64,
-    /// The reference's, step after step.
+    /// The CPU engine's, step after step.
     pub cpu_microseconds: f64,
 }
 
 /// A training to be taken through both engines.
 pub struct OwnRun {
-    course: Course,
+    run: PairedRun,
     steps: u64,
     part: &'static str,
     rows: Vec<u32>,
@@ -78,7 +78,7 @@ impl OwnRun {
             steps: training.plan().steps(),
             part,
             rows: rows.clone(),
-            course: Course::new(job, (seed, lr), split.train.clone(), dataset, standardisation),
+            run: PairedRun::new(job, (seed, lr), split.train.clone(), dataset, standardisation),
         })
     }
 
@@ -89,7 +89,7 @@ impl OwnRun {
 
     /// Its network.
     pub fn shape(&self) -> ModelSpec {
-        self.course.job.model
+        self.run.job.model
     }
 
     /// Trains and compares; `done` hears how many steps are done.
@@ -100,8 +100,8 @@ impl OwnRun {
     /// [`Error::CheckFailed`] if no step can be judged. Differences are no error, but findings.
     pub fn compare(mut self, referee: &Referee, done: &mut dyn FnMut(u64)) -> Result<Comparison> {
         let start = Instant::now();
-        let (mut gpu, mut reference) = (self.course.gpu(referee)?, self.course.reference()?);
-        let steps = self.course.free(&mut gpu, &mut reference, self.steps, done)?;
+        let (mut gpu, mut cpu) = (self.run.gpu(referee)?, self.run.cpu()?);
+        let steps = self.run.free(&mut gpu, &mut cpu, self.steps, done)?;
         let mut findings = findings(&steps);
         if findings.is_empty() {
             return Err(Error::CheckFailed(
@@ -113,9 +113,9 @@ impl OwnRun {
 
         // The same steps at once, as `train` submits them.
         let apart = gpu.params()?;
-        gpu.load(&self.course.start())?;
+        gpu.load(&self.run.start())?;
         let timed = Instant::now();
-        self.course.train(&mut gpu, 0, self.steps)?;
+        self.run.train(&mut gpu, 0, self.steps)?;
         gpu.losses()?;
         let gpu_microseconds = timed.elapsed().as_secs_f64() * 1e6 / self.steps as f64;
         let [at_once, apart] = [&gpu.params()?, &apart]
@@ -128,10 +128,10 @@ impl OwnRun {
             Ok(tally.correct as f64 / tally.images as f64)
         };
         let gpu_accuracy = accuracy(gpu.evaluate(&self.rows)?)?;
-        let cpu_accuracy = accuracy(reference.evaluate(&self.rows)?)?;
-        let theirs = reference.logits(&self.rows)?.concat();
+        let cpu_accuracy = accuracy(cpu.evaluate(&self.rows)?)?;
+        let theirs = cpu.logits(&self.rows)?.concat();
         let ours = gpu.logits(&self.rows)?.concat();
-        let classes = self.course.job.model.classes;
+        let classes = self.run.job.model.classes;
         let same =
             ours.chunks_exact(classes).zip(theirs.chunks_exact(classes)).filter(|(a, b)| largest(a) == largest(b));
 

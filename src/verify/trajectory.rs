@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::compare::{Rule, compare};
-use super::course::{Course, findings, normwise, only};
 use super::images::images;
+use super::paired_run::{PairedRun, findings, normwise, only};
 use super::{Finding, Referee, TENSORS};
 use crate::config::schedule::Triangle;
 use crate::config::spec::Penalty;
@@ -35,36 +35,36 @@ fn job() -> Result<Job> {
 }
 
 /// [`job`] on `count` images that are made up.
-fn course(count: usize) -> Result<Course> {
+fn paired(count: usize) -> Result<PairedRun> {
     let job = job()?;
     let (dataset, standardisation) = images(job.model.inputs, job.model.classes, count);
-    Ok(Course::new(job, (0, LR), (0..count as u32).collect(), dataset, standardisation))
+    Ok(PairedRun::new(job, (0, LR), (0..count as u32).collect(), dataset, standardisation))
 }
 
-/// One step from the reference's weights, at steps 0, 1, 100, at the highest learning rate, and at step 1,000.
+/// One step from the CPU engine's weights, at steps 0, 1, 100, at the highest learning rate, and at step 1,000.
 pub(super) fn lockstep(referee: &Referee) -> Result<Vec<Finding>> {
-    let mut course = course(2000)?;
-    let mut reference = course.reference()?;
-    let mut gpu = course.gpu(referee)?;
-    reference.load(&course.start())?;
+    let mut run = paired(2000)?;
+    let mut cpu = run.cpu()?;
+    let mut gpu = run.gpu(referee)?;
+    cpu.load(&run.start())?;
     let mut findings = Vec::new();
     let mut done = 0;
     for step in [0, 1, 100, LR.half_cycle, 1000] {
-        course.train(&mut reference, done, step)?;
+        run.train(&mut cpu, done, step)?;
         done = step + 1;
         // Both start this step from the same f32 numbers.
-        let start = reference.params()?;
-        reference.load(&start)?;
+        let start = cpu.params()?;
+        cpu.load(&start)?;
         gpu.load(&start)?;
-        reference.losses()?;
-        course.train(&mut reference, step, step + 1)?;
-        course.train(&mut gpu, step, step + 1)?;
-        let (got, expected) = (gpu.params()?.remove(0), only(reference.networks())?);
+        cpu.losses()?;
+        run.train(&mut cpu, step, step + 1)?;
+        run.train(&mut gpu, step, step + 1)?;
+        let (got, expected) = (gpu.params()?.remove(0), only(cpu.networks())?);
         for (outcome, name) in normwise(&got, &expected, LOCKSTEP).into_iter().zip(TENSORS) {
             findings.push(Finding::new("weights after one step", outcome).at(format!("step {step}, {name}")));
         }
         let widened = |losses: Vec<f32>| losses.into_iter().map(f64::from).collect::<Vec<_>>();
-        let outcome = compare(&widened(gpu.losses()?), &widened(reference.losses()?), &Rule::Absolute(LOCKSTEP));
+        let outcome = compare(&widened(gpu.losses()?), &widened(cpu.losses()?), &Rule::Absolute(LOCKSTEP));
         findings.push(Finding::new("loss of one step", outcome).at(format!("step {step}")));
     }
     Ok(findings)
@@ -72,9 +72,9 @@ pub(super) fn lockstep(referee: &Referee) -> Result<Vec<Finding>> {
 
 /// Fifty steps without meeting, compared after each.
 pub(super) fn free(referee: &Referee) -> Result<Vec<Finding>> {
-    let mut course = course(5000)?;
-    let (mut gpu, mut reference) = (course.gpu(referee)?, course.reference()?);
-    Ok(findings(&course.free(&mut gpu, &mut reference, FREE_STEPS, &mut |_| {})?))
+    let mut run = paired(5000)?;
+    let (mut gpu, mut cpu) = (run.gpu(referee)?, run.cpu()?);
+    Ok(findings(&run.free(&mut gpu, &mut cpu, FREE_STEPS, &mut |_| {})?))
 }
 
 /// A whole run of the report's figure 1 on the built-in images: accuracies on those trained on and on the test images.
@@ -83,13 +83,13 @@ pub(super) fn accuracy(referee: &Referee) -> Result<Vec<Finding>> {
     let parts = [dataset.batches[0].clone(), dataset.train as u32..dataset.labels.len() as u32];
     let [train, test] = parts.map(Iterator::collect::<Vec<u32>>);
     let standardisation = Arc::new(Standardisation::of(&dataset, &train)?);
-    let mut course = Course::new(job()?, (0, LR), train.clone(), dataset, standardisation);
-    let (mut reference, mut gpu) = (course.reference()?, course.gpu(referee)?);
-    let start = course.start();
+    let mut run = PairedRun::new(job()?, (0, LR), train.clone(), dataset, standardisation);
+    let (mut cpu, mut gpu) = (run.cpu()?, run.gpu(referee)?);
+    let start = run.start();
     let mut accuracies = [Vec::new(), Vec::new()];
-    for (engine, accuracies) in [&mut reference as &mut dyn Engine, &mut gpu].into_iter().zip(&mut accuracies) {
+    for (engine, accuracies) in [&mut cpu as &mut dyn Engine, &mut gpu].into_iter().zip(&mut accuracies) {
         engine.load(&start)?;
-        course.train(engine, 0, LR.cycle())?;
+        run.train(engine, 0, LR.cycle())?;
         for rows in [&train, &test] {
             let tally = only(engine.evaluate(rows)?.into_iter())?;
             accuracies.push(tally.correct as f64 / tally.images as f64);

@@ -144,7 +144,7 @@ fn too_little_memory_for_the_images_is_exit_code_10_before_training() {
     // The images take 184 MB, and the program itself some more address space.
     for limit in [50_000, 100_000, 150_000] {
         let output = shell(folder.path(), &format!("ulimit -v {limit}; $RUN --data synthetic --out run"));
-        says(&exits(&output, 10), &["175.8 MiB needed for the images", "ulimit -v"]);
+        says(&exits(&output, 10), &["175.78 MiB needed for the images", "ulimit -v"]);
         assert!(!folder.path().join("run").exists() && output.stdout.is_empty(), "training had begun");
     }
 }

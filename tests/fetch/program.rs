@@ -75,7 +75,7 @@ fn a_full_disk_is_reported_with_the_space_needed_and_free() {
     let error = get(&url, folder.path()).0.unwrap_err();
     assert_eq!(error.exit_code(), 4, "{error}");
     let message = error.to_string();
-    assert!(message.contains("No space left") && message.contains("293.0 KiB needed"), "{message}");
+    assert!(message.contains("No space left") && message.contains("292.98 KiB needed"), "{message}");
     assert!(message.contains("--dest"), "{message}");
 }
 
@@ -100,7 +100,7 @@ fn a_disk_that_is_too_small_is_reported_before_the_download() {
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{message}");
     assert!(
-        message.contains("338.0 MiB needed") && message.contains("free here") && message.contains("--dest"),
+        message.contains("338.01 MiB needed") && message.contains("free here") && message.contains("--dest"),
         "{message}"
     );
     assert!(requests.try_recv().is_err(), "nothing was asked for");

@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use super::inputs::side_by_side;
-use super::{BEFORE, Bench, next_rows, sum_limit};
-use crate::cpu::forward::standardise;
-use crate::cpu::product::{Matrix, product};
+use super::case::{BEFORE, Bench, next_rows, sum_limit};
+use super::inputs::{absolute, matrix, side_by_side};
 use crate::data::Standardisation;
 use crate::gpu::plan::SLICE;
+use crate::model::reference::{self, Matrix, standardise};
 use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -16,9 +15,9 @@ pub(super) struct Images {
     pub(super) pixels: Tensor,
     pub(super) standardisation: Tensor,
     /// Each model's batch, `[B, D]`.
-    pub(super) x: Vec<Vec<f64>>,
+    pub(super) x: Vec<Matrix>,
     /// Each model's next batch.
-    pub(super) next: Vec<Vec<f64>>,
+    pub(super) next: Vec<Matrix>,
 }
 
 pub(super) fn images(bench: &mut Bench) -> Images {
@@ -36,9 +35,7 @@ pub(super) fn images(bench: &mut Bench) -> Images {
     let standardised = |rows: Range<usize>| {
         let images = pixels[rows.start * row_bytes..rows.end * row_bytes].chunks_exact(row_bytes);
         let bytes: Vec<u8> = images.flat_map(|image| &image[..d]).copied().collect();
-        let mut x = vec![0f64; bytes.len()];
-        standardise(&bytes, &standardisation.mean, &standardisation.scale, &mut x);
-        x
+        standardise(&bytes, &standardisation.mean, &standardisation.scale)
     };
     Images {
         x: (0..bench.case.shape.m).map(|m| standardised(bench.batch_of(m))).collect(),
@@ -48,35 +45,21 @@ pub(super) fn images(bench: &mut Bench) -> Images {
     }
 }
 
-pub(super) fn widened(values: &[f32]) -> Vec<f64> {
-    values.iter().copied().map(f64::from).collect()
-}
-
-pub(super) fn absolute(values: &[f64]) -> Vec<f64> {
-    values.iter().map(|value| value.abs()).collect()
-}
-
 /// The products `[partials][B][M·HP]` of each model's `x [B, D]` and `w1 [D, H]`, a partial having `inputs` inputs.
-pub(super) fn products(
-    x: &[Vec<f64>],
-    w1: &[Vec<f64>],
-    (d, h, padded): (usize, usize, usize),
-    inputs: usize,
-) -> Vec<f64> {
+pub(super) fn products(x: &[Matrix], w1: &[Matrix], padded: usize, inputs: usize) -> Vec<f64> {
+    let (d, h) = (x[0].columns, w1[0].columns);
     let partials = (0..d).step_by(inputs).flat_map(|first| {
-        let last = d.min(first + inputs);
-        let models: Vec<Vec<f64>> = x
-            .iter()
-            .zip(w1)
-            .map(|(x, w1)| {
-                let mut sums = vec![0f64; x.len() / d * h];
-                product(Matrix::new(x, d).columns(first, last), Matrix::new(&w1[first * h..last * h], h), &mut sums);
-                sums
-            })
-            .collect();
-        side_by_side(&models, h, padded)
+        let slice = first..d.min(first + inputs);
+        let models = x.iter().zip(w1).map(|(x, w1)| reference::forward(x, w1, slice.clone()).values);
+        side_by_side(&models.collect::<Vec<_>>(), h, padded)
     });
     partials.collect()
+}
+
+/// The same of absolute values: the sums of all terms' absolute values.
+pub(super) fn gauge(x: &[Matrix], w1: &[Matrix], padded: usize, inputs: usize) -> Vec<f64> {
+    let [x, w1] = [x, w1].map(|models| models.iter().map(absolute).collect::<Vec<_>>());
+    products(&x, &w1, padded, inputs)
 }
 
 /// `partials[p][b][n] = Σ_{d in partial p} x[b][d] · W1[d][n]`
@@ -87,14 +70,13 @@ pub fn forward(mut bench: Bench) -> Launch {
     let w1: Vec<_> = (0..models).map(|_| bench.draw.numbers(d * h, 0.03)).collect();
 
     let inputs = (SLICE * bench.plan.slices_of_a_partial(bench.case.of.trains())) as usize;
-    let wide: Vec<_> = w1.iter().map(|w1| widened(w1)).collect();
-    let values = products(&images.x, &wide, (d, h, padded), inputs);
+    let wide: Vec<_> = w1.iter().map(|w1| matrix(w1, h)).collect();
+    let values = products(&images.x, &wide, padded, inputs);
     let rule = if bench.draw.exact() {
         Rule::Exact
     } else {
-        let absolutes = |models: &[Vec<f64>]| models.iter().map(|values| absolute(values)).collect::<Vec<_>>();
         // Two roundings make x. Worst seen 6.2 of 18 (M = 30).
-        let gauge = products(&absolutes(&images.x), &absolutes(&wide), (d, h, padded), inputs);
+        let gauge = gauge(&images.x, &wide, padded, inputs);
         Rule::Gauge { gauge, limit: sum_limit(inputs.min(d) as u64, 2) }
     };
     let partials = Tensor::unwritten("partials", values.len());

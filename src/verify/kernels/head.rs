@@ -1,11 +1,10 @@
 //! `head`: from the first layer's sums to the loss and its gradients.
 
-use super::inputs::{Kind, side_by_side};
-use super::{BEFORE, Bench, sum_limit};
-use crate::cpu::head::{Activations, gradients, logits, softmax};
-use crate::cpu::network::Network;
+use super::case::{BEFORE, Bench, sum_limit};
+use super::inputs::{self, Kind, matrix, side_by_side};
 use crate::model::ModelSpec;
 use crate::model::params::{B1, B2, Params, W2, tensors};
+use crate::model::reference::{self, Matrix, Network};
 use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -30,21 +29,18 @@ pub(super) fn small(models: &[Params]) -> Vec<f32> {
     models.iter().flat_map(|params| [W2, B2, B1].map(|place| &params.values[place])).flatten().copied().collect()
 }
 
-pub(super) fn absolute(network: &Network<f64>) -> Network<f64> {
-    let absolute = |values: &[f64]| values.iter().map(|value| value.abs()).collect();
-    Network {
-        spec: network.spec,
-        w1: absolute(&network.w1),
-        b1: absolute(&network.b1),
-        w2: absolute(&network.w2),
-        b2: absolute(&network.b2),
+/// The same network with the absolute value of each weight and bias.
+pub(super) fn absolute(network: &Network) -> Network {
+    let mut network = network.clone();
+    for value in network.tensors_mut().into_iter().flatten() {
+        *value = value.abs();
     }
+    network
 }
 
 /// The reference of one model, and the gauges of its errors.
 struct Head {
-    activations: Activations<f64>,
-    scores: Vec<[f64; 2]>,
+    reference: reference::Head,
     hidden_gauge: Vec<f64>,
     logit_gauge: Vec<f64>,
     score_gauge: Vec<f64>,
@@ -53,10 +49,31 @@ struct Head {
 }
 
 impl Head {
+    /// From `partials [S·B, H]`.
+    fn new(partials: &Matrix, labels: &[u8], network: &Network) -> Self {
+        let (b, h, c) = (labels.len(), network.b1.len(), network.b2.len());
+        let sums = |partials: &Matrix| {
+            Matrix::of(b, h, |image, unit| (image..partials.rows()).step_by(b).map(|row| partials[row][unit]).sum())
+        };
+        let reference = reference::head(&sums(partials), labels, network);
+
+        // The same sums over absolute values: |partials|, |b1|, then |hidden|, |W2|, |b2|.
+        let absolutes = absolute(network);
+        let gauges = reference::head(&sums(&inputs::absolute(partials)), labels, &absolutes);
+        // A logit's error moves every probability of its image.
+        let image: Vec<f64> =
+            (0..b).map(|b| 1.0 + gauges.logit[b].iter().fold(0.0, |most: f64, sum| most.max(*sum))).collect();
+        let dlogit_gauge = (0..b * c).map(|i| image[i / c] / b as f64).collect();
+        let dhidden_gauge =
+            (0..b * h).map(|i| image[i / h] / b as f64 * absolutes.W2[i % h].iter().sum::<f64>()).collect();
+        let (hidden_gauge, logit_gauge) = (gauges.hidden.values, gauges.logit.values);
+        Self { reference, hidden_gauge, logit_gauge, score_gauge: image, dlogit_gauge, dhidden_gauge }
+    }
+
     /// `[B, C + 1]`: an image's gradients of its logits, then its loss.
-    fn dlogits_and_losses(&self, c: usize) -> Vec<f64> {
-        let rows = self.activations.dlogits.chunks_exact(c).zip(&self.scores);
-        rows.flat_map(|(row, score)| [row, &score[..1]].concat()).collect()
+    fn dlogits_and_losses(&self) -> Vec<f64> {
+        let reference::Head { dlogit, loss, .. } = &self.reference;
+        (0..loss.len()).flat_map(|b| [&dlogit[b], &[loss[b]]].concat()).collect()
     }
 
     /// The same of their gauges, a loss's enlarged so that [`GRADIENT`] times it is [`LOSS`] times its own.
@@ -64,47 +81,6 @@ impl Head {
         let rows = self.dlogit_gauge.chunks_exact(c).zip(&self.score_gauge);
         rows.flat_map(|(row, loss)| [row, &[loss * LOSS / GRADIENT]].concat()).collect()
     }
-}
-
-/// `[H, B]`: the sums of `partials [S, B, H]`.
-fn sums(partials: &[f64], b: usize, h: usize) -> Vec<f64> {
-    let sum = |at: usize| partials[at..].iter().step_by(b * h).sum();
-    (0..h).flat_map(|unit| (0..b).map(move |image| sum(image * h + unit))).collect()
-}
-
-fn reference(partials: &[f64], labels: &[u8], network: &Network<f64>) -> Head {
-    let (b, h, c) = (labels.len(), network.spec.hidden, network.spec.classes);
-    let mut activations = Activations::default();
-    logits(&sums(partials, b, h), network, &mut activations);
-    gradients(labels, network, &mut activations);
-    let mut p = vec![0.0; c];
-    let scores: Vec<_> = activations
-        .logits
-        .chunks_exact(c)
-        .zip(labels)
-        .map(|(logits, &label)| {
-            let best = (0..c).rev().max_by(|&i, &j| logits[i].total_cmp(&logits[j])).unwrap_or(0);
-            [softmax(logits, label, &mut p), f64::from(u8::from(best == usize::from(label)))]
-        })
-        .collect();
-
-    // The same sums over absolute values: |partials|, |b1|, then |hidden|, |W2|, |b2|.
-    let absolutes = absolute(network);
-    let mut gauges = Activations::default();
-    let partials: Vec<f64> = partials.iter().map(|sum| sum.abs()).collect();
-    logits(&sums(&partials, b, h), &absolutes, &mut gauges);
-    // A logit's error moves every probability of its image.
-    let image: Vec<f64> =
-        gauges.logits.chunks_exact(c).map(|row| 1.0 + row.iter().fold(0.0, |most: f64, sum| most.max(*sum))).collect();
-    let dlogit_gauge = (0..b * c).map(|i| image[i / c] / b as f64).collect();
-    let dhidden_gauge = (0..b * h)
-        .map(|i| {
-            let weights = &absolutes.w2[i % h * c..][..c];
-            image[i / h] / b as f64 * weights.iter().sum::<f64>()
-        })
-        .collect();
-    let Activations { hidden: hidden_gauge, logits: logit_gauge, .. } = gauges;
-    Head { activations, scores, hidden_gauge, logit_gauge, score_gauge: image, dlogit_gauge, dhidden_gauge }
 }
 
 /// Model after model within a row: `[rows, M·width]` from `[M][rows, width]`.
@@ -123,9 +99,8 @@ pub fn head(mut bench: Bench) -> Launch {
     let labels = bench.draw.labels(BEFORE.0 + bench.batches() * b + 2, c);
     let references: Vec<_> = (0..models)
         .map(|m| {
-            let partials: Vec<f64> = partials[m].iter().copied().map(f64::from).collect();
             let labels: Vec<u8> = labels[bench.batch_of(m)].iter().map(|label| *label as u8).collect();
-            reference(&partials, &labels, &Network::from_params(&params[m]))
+            Head::new(&matrix(&partials[m], h), &labels, &Network::from(&params[m]))
         })
         .collect();
     let collect = |width: usize, of: &dyn Fn(&Head) -> Vec<f64>| {
@@ -144,14 +119,14 @@ pub fn head(mut bench: Bench) -> Launch {
             tensor: "scores",
             name: "losses",
             of: (0, 2),
-            values: collect(1, &|head| head.scores.iter().map(|score| score[0]).collect()),
+            values: collect(1, &|head| head.reference.loss.clone()),
             rule: Rule::Gauge { gauge: collect(1, &|head| head.score_gauge.clone()), limit: LOSS },
         },
         Expected {
             tensor: "scores",
             name: "right answers",
             of: (1, 2),
-            values: collect(1, &|head| head.scores.iter().map(|score| score[1]).collect()),
+            values: collect(1, &|head| head.reference.right.iter().map(|right| f64::from(u8::from(*right))).collect()),
             rule: Rule::Exact,
         },
     ];
@@ -161,21 +136,21 @@ pub fn head(mut bench: Bench) -> Launch {
                 tensor: "hidden",
                 name: "hidden",
                 of: (0, 1),
-                values: padded_rows(&|head| head.activations.hidden.clone()),
+                values: padded_rows(&|head| head.reference.hidden.values.clone()),
                 rule: hidden_rule,
             },
             Expected {
                 tensor: "dlogits",
                 name: "dlogits, losses",
                 of: (0, 1),
-                values: collect(c + 1, &|head| head.dlogits_and_losses(c)),
+                values: collect(c + 1, &|head| head.dlogits_and_losses()),
                 rule: Rule::Gauge { gauge: collect(c + 1, &|head| head.dlogit_and_loss_gauge(c)), limit: GRADIENT },
             },
             Expected {
                 tensor: "dhidden",
                 name: "dhidden",
                 of: (0, 1),
-                values: padded_rows(&|head| head.activations.dhidden.clone()),
+                values: padded_rows(&|head| head.reference.dhidden.values.clone()),
                 rule: Rule::Gauge { gauge: padded_rows(&|head| head.dhidden_gauge.clone()), limit: GRADIENT },
             },
         ]);
@@ -186,7 +161,7 @@ pub fn head(mut bench: Bench) -> Launch {
             tensor: "dlogits",
             name: "logits",
             of: (0, 1),
-            values: collect(c, &|head| head.activations.logits.clone()),
+            values: collect(c, &|head| head.reference.logit.values.clone()),
             rule: Rule::Gauge { gauge: collect(c, &|head| head.logit_gauge.clone()), limit },
         });
     }

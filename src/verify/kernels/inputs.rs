@@ -3,6 +3,7 @@
 use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 
+use crate::model::reference::Matrix;
 use crate::util::random::{Purpose, stream};
 
 /// What a case feeds to its kernel.
@@ -64,6 +65,16 @@ impl Draw {
     pub fn exact(&self) -> bool {
         self.kind == Kind::Integers
     }
+}
+
+/// Numbers in rows of `columns`, widened.
+pub fn matrix(values: &[f32], columns: usize) -> Matrix {
+    Matrix { values: values.iter().copied().map(f64::from).collect(), columns }
+}
+
+/// The absolute value of each number.
+pub fn absolute(matrix: &Matrix) -> Matrix {
+    Matrix { values: matrix.values.iter().map(|value| value.abs()).collect(), columns: matrix.columns }
 }
 
 /// Rows of `H` values of each of `M` models, side by side and each padded to `HP` by zeros: `[rows, M·HP]`.

@@ -1,137 +1,26 @@
-//! Every shader against its f64 twin, over a table of cases.
+//! Every shader against the reference, over a table of cases. The list of checks, the mutants and `profile` use it.
 //!
 //! A case is one dispatch: a kernel, a shape, a kind of input. Its printed name can be passed back as `--case`.
 
+mod case;
 mod forward;
 mod head;
 mod inputs;
 mod sums;
 mod update;
 
-use std::fmt;
-
 use wgpu::Limits;
 
+use self::case::{BEFORE, Bench, next_rows};
+pub use self::case::{Case, Shape};
+use self::inputs::Draw;
+pub use self::inputs::Kind;
 use super::launch::Launch;
 use crate::engine::Job;
 use crate::error::Result;
 use crate::gpu::kernels::{Kernel, Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
 use crate::model::ModelSpec;
-use inputs::Draw;
-pub use inputs::Kind;
-
-/// Limit of a sum of `terms` products, in multiples of `u · Σ|terms|`.
-///
-/// Whatever the order, a sum of K products has an error of at most K + 2 (Higham 2002, § 3.1). A good one stays far below:
-/// 16 or 2√K, whichever is larger, is three times the worst seen with inputs all of one sign (35 at K = 3,072). Inputs
-/// rounded to TF32 or f16 give 555, one dropped term of 3,072 gives 81,914. `roundings` are those of the terms themselves,
-/// before they are summed. Worst seen of all kernels, `verify --full` on llvmpipe and on `SwiftShader`: 36 % of the limit
-/// (`hidden` of `head`: 2.5 of 7). Worst values beside a limit here and below are of those two.
-fn sum_limit(terms: u64, roundings: u64) -> f64 {
-    let k = terms as f64;
-    (k + 2.0).min((2.0 * k.sqrt()).max(16.0)) + roundings as f64
-}
-
-/// A shape to try, in the letters of the crate's page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Inputs.
-    pub d: usize,
-    /// Hidden units.
-    pub h: usize,
-    /// Classes.
-    pub c: usize,
-    /// Models.
-    pub m: usize,
-    /// Images of the batch.
-    pub b: usize,
-    /// Whether every model has its own batch.
-    pub own: bool,
-}
-
-/// One dispatch to check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Case {
-    /// The kernel, as in training or as in evaluation.
-    pub of: Use,
-    /// The shape.
-    pub shape: Shape,
-    /// The inputs.
-    pub kind: Kind,
-    /// How the work is cut.
-    pub tuning: Tuning,
-}
-
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shape { d, h, c, m, b, own } = self.shape;
-        let batches = if own { "own" } else { "shared" };
-        let pass = if matches!(self.of, Use::EvalForward | Use::EvalHead) { "evaluate" } else { "train" };
-        let kind = match self.kind {
-            Kind::Random => "random",
-            Kind::Integers => "integers",
-            Kind::Extreme => "extreme",
-        };
-        let (kernel, tuning) = (self.of.kernel().name(), self.tuning);
-        write!(f, "{kernel}/D{d}-H{h}-C{c}-M{m}-B{b}-{batches}/{tuning}/{pass}/{kind}")
-    }
-}
-
-/// What the cases of one kernel share: the plan, the places of the step's tables, the stream of inputs.
-struct Bench {
-    case: Case,
-    plan: Plan,
-    draw: Draw,
-    /// Not at the start of any table, so that a kernel that forgets an offset is seen.
-    step: Step,
-}
-
-/// Rows before the step's in the chunk, its place among the learning rates and among the losses.
-const BEFORE: (usize, usize, usize) = (3, 2, 5);
-
-/// Images of the next step: a short batch after a full one, but for a batch of one.
-fn next_rows(b: usize) -> usize {
-    b - b / 3
-}
-
-impl Bench {
-    /// Numbers `H`, `HP`, `M`, `B` as usize, so often needed together.
-    fn sizes(&self) -> (usize, usize, usize, usize) {
-        (self.case.shape.h, self.plan.padded as usize, self.case.shape.m, self.case.shape.b)
-    }
-
-    /// Number of different batches.
-    fn batches(&self) -> usize {
-        if self.case.shape.own && self.case.of.trains() { self.case.shape.m } else { 1 }
-    }
-
-    /// Model `m`'s part of rows that come batch after batch, the rows before the step left out.
-    fn batch_of(&self, m: usize) -> std::ops::Range<usize> {
-        let first = BEFORE.0 + m % self.batches() * self.case.shape.b;
-        first..first + self.case.shape.b
-    }
-
-    /// Model `m`'s part of the next step's rows.
-    fn next_batch_of(&self, m: usize) -> std::ops::Range<usize> {
-        let next = next_rows(self.case.shape.b);
-        let first = BEFORE.0 + self.batches() * self.case.shape.b + m % self.batches() * next;
-        first..first + next
-    }
-
-    fn launch(&self, tensors: Vec<super::launch::Tensor>, expected: Vec<super::launch::Expected>) -> Launch {
-        let Case { of, shape, .. } = self.case;
-        Launch {
-            kernel: of.kernel(),
-            constants: self.plan.constants(of),
-            step: self.step,
-            grid: self.plan.grid(of, shape.b as u64),
-            work: self.plan.work(of, shape.b as u64, self.step.next_rows.into()),
-            tensors,
-            expected,
-        }
-    }
-}
 
 impl Case {
     /// The dispatch and its reference.
@@ -198,16 +87,20 @@ const REAL: &[Shape] = &[
     Shape { d: 3071, h: 1, c: 100, m: 1, b: 2001, own: false },
 ];
 
+/// The shapes of a level. A software driver takes seconds for the real ones, so `--quick` has just the first.
+pub fn shapes(full: bool) -> impl Iterator<Item = Shape> {
+    SMALL.iter().chain(&REAL[..if full { REAL.len() } else { 1 }]).copied()
+}
+
 /// The table of cases; `full` adds the real shapes.
 pub fn cases(full: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     for kernel in Kernel::ALL {
-        // A software driver takes seconds for the real shapes, so `--quick` has just the first.
-        for (i, shape) in SMALL.iter().chain(&REAL[..if full { REAL.len() } else { 1 }]).enumerate() {
+        for (i, shape) in shapes(full).enumerate() {
             // Every tuning gets its turn, and both numbers of stages all shapes.
             let tunings = [Tuning::ALL[0], Tuning::ALL[1 + i % (Tuning::ALL.len() - 1)]];
             for tuning in tunings {
-                let mut add = |kind, of| cases.push(Case { of, shape: *shape, kind, tuning });
+                let mut add = |kind, of| cases.push(Case { of, shape, kind, tuning });
                 match kernel {
                     Kernel::Forward => {
                         add(Kind::Random, Use::Forward);

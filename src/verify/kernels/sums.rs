@@ -1,7 +1,7 @@
 //! `tally` and `squares`: sums for evaluations. `gather`: a copy, and so exact.
 
+use super::case::{BEFORE, Bench, sum_limit};
 use super::inputs::side_by_side;
-use super::{BEFORE, Bench, sum_limit};
 use crate::gpu::plan::{PART, TALLY};
 use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
@@ -50,10 +50,8 @@ pub fn squares(mut bench: Bench) -> Launch {
     let (h, padded, models, _) = bench.sizes();
     let d = bench.case.shape.d;
     let w1: Vec<_> = (0..models).map(|_| bench.draw.numbers(d * h, 0.05)).collect();
-    let values: Vec<f64> = w1
-        .iter()
-        .flat_map(|w1| w1.chunks(PART as usize).map(|part| part.iter().map(|w| f64::from(*w).powi(2)).sum()))
-        .collect();
+    let parts = w1.iter().flat_map(|w1| w1.chunks(PART as usize));
+    let values: Vec<f64> = parts.map(|part| part.iter().map(|w| f64::from(*w).powi(2)).sum()).collect();
     let rule = if bench.draw.exact() {
         Rule::Exact
     } else {

@@ -1,15 +1,12 @@
 //! `update`: a step on every tensor, the step's loss, and the first layer's product of the next step.
 
-use super::forward::{Images, absolute, images, products, widened};
+use super::case::{BEFORE, Bench, sum_limit};
+use super::forward::{self, Images, images, products};
 use super::head::{self, networks, small};
-use super::inputs::side_by_side;
-use super::{BEFORE, Bench, sum_limit};
-use crate::cpu::head::Activations;
-use crate::cpu::network::Network;
-use crate::cpu::product::{Matrix, product};
-use crate::cpu::update::output;
+use super::inputs::{absolute, matrix, side_by_side};
 use crate::gpu::plan::SLICE;
 use crate::model::params::Params;
+use crate::model::reference::{self, Head, Matrix, Network};
 use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -62,45 +59,41 @@ impl Inputs {
         (self.rates[at].into(), self.rates[at + 1].into())
     }
 
-    /// Each model's `W1 [D, H]` afterwards; or, of absolute values, the sum of all terms' absolute values.
-    fn w1_after(&self, (d, h): (usize, usize), absolutes: bool) -> Vec<Vec<f64>> {
-        let wide = |values: &[f64]| if absolutes { absolute(values) } else { values.to_vec() };
-        let sign = if absolutes { 1.0 } else { -1.0 };
-        let after = self.w1.iter().enumerate().map(|(m, w1)| {
-            let (x, g) = (wide(&self.images.x[m]), wide(&widened(&self.dhidden[m])));
-            let (rate, decay) = self.rate(m);
-            let mut gradient = vec![0f64; d * h];
-            product(Matrix::new(&x, d).transposed(), Matrix::new(&g, h), &mut gradient);
-            let terms = gradient.iter().zip(wide(&widened(w1)));
-            terms.map(|(g, w)| w + sign * rate * (g + decay * w)).collect()
-        });
-        after.collect()
-    }
-
-    /// `[M][H·C + C + H]` afterwards, likewise.
-    fn small_after(&self, absolutes: bool) -> Vec<f64> {
-        let wide = |values: &[f32]| if absolutes { absolute(&widened(values)) } else { widened(values) };
-        let after = self.params.iter().enumerate().flat_map(|(m, params)| {
-            let network = Network::from_params(params);
-            let mut network = if absolutes { head::absolute(&network) } else { network };
-            let activations = Activations {
-                hidden: wide(&self.hidden[m]),
-                logits: vec![],
-                dlogits: wide(&self.dlogits[m]),
-                dhidden: wide(&self.dhidden[m]),
+    /// Each model afterwards; or, of absolute values, the sums of all terms' absolute values.
+    fn after(&self, h: usize, absolutes: bool) -> Vec<Network> {
+        let wide = |values: &[f32], columns: usize| {
+            let wide = matrix(values, columns);
+            if absolutes { absolute(&wide) } else { wide }
+        };
+        let after = self.params.iter().enumerate().map(|(m, params)| {
+            let c = params.spec.classes;
+            let mut network = Network { W1: matrix(&self.w1[m], h), ..Network::from(params) };
+            let mut x = self.images.x[m].clone();
+            if absolutes {
+                (network, x) = (head::absolute(&network), absolute(&x));
+            }
+            let head = Head {
+                hidden: wide(&self.hidden[m], h),
+                dlogit: wide(&self.dlogits[m], c),
+                dhidden: wide(&self.dhidden[m], h),
+                ..Head::default()
             };
             let (rate, decay) = self.rate(m);
-            let mut gradient = Network::zeros(&network.spec);
-            let rate = if absolutes { -rate } else { rate };
-            output::update(&activations, &mut network, decay, rate, &mut gradient);
-            [network.w2, network.b2, network.b1].concat()
+            let gradient = reference::gradient(&x, &head, &network, decay);
+            reference::step(&mut network, &gradient, if absolutes { -rate } else { rate });
+            network
         });
         after.collect()
     }
 
     /// `[steps, M]` afterwards, likewise.
     fn losses_after(&self, b: usize, absolutes: bool) -> Vec<f64> {
-        let mut after = if absolutes { absolute(&widened(&self.losses)) } else { widened(&self.losses) };
+        let mut after = widened(&self.losses);
+        if absolutes {
+            for loss in &mut after {
+                *loss = loss.abs();
+            }
+        }
         for (m, losses) in self.image_losses.iter().enumerate() {
             let terms = losses.iter().map(|loss| f64::from(if absolutes { loss.abs() } else { *loss }));
             after[BEFORE.2 * self.w1.len() + m] = terms.sum::<f64>() / b as f64;
@@ -109,20 +102,30 @@ impl Inputs {
     }
 }
 
+fn widened(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
+}
+
+/// `[M][H·C + C + H]`: W2, b2, b1.
+fn small_after(models: &[Network]) -> Vec<f64> {
+    models.iter().flat_map(|network| [&network.W2.values, &network.b2[..], &network.b1].concat()).collect()
+}
+
 /// A step on every tensor, and the next step's partial sums if the stages are fused.
 pub fn update(mut bench: Bench) -> Launch {
     let (h, padded, _, b) = bench.sizes();
     let (d, c) = (bench.case.shape.d, bench.case.shape.c);
     let inputs = Inputs::new(&mut bench);
-    let (w1, w1_gauge) = (inputs.w1_after((d, h), false), inputs.w1_after((d, h), true));
+    let (after, gauge) = (inputs.after(h, false), inputs.after(h, true));
+    let w1 = |models: &[Network]| models.iter().map(|network| network.W1.clone()).collect::<Vec<Matrix>>();
+    let (w1, w1_gauge) = (w1(&after), w1(&gauge));
     // Two roundings make x, four the step. Worst seen 2.7 of 15.
     let w1_limit = sum_limit(b as u64, 6);
 
     let fused = bench.plan.tuning.fused;
     let (partials, values, partials_rule) = if fused {
-        let values = products(&inputs.images.next, &w1, (d, h, padded), SLICE as usize);
-        let x: Vec<_> = inputs.images.next.iter().map(|x| absolute(x)).collect();
-        let gauge = products(&x, &w1_gauge, (d, h, padded), SLICE as usize);
+        let values = products(&inputs.images.next, &w1, padded, SLICE as usize);
+        let gauge = forward::gauge(&inputs.images.next, &w1_gauge, padded, SLICE as usize);
         // The new weights' own errors come on top. Worst seen 5.5 of 44 (M = 30).
         let limit = sum_limit(SLICE.min(d as u64), 2) + w1_limit;
         (Tensor::unwritten("partials", values.len()), values, Rule::Gauge { gauge, limit })
@@ -131,6 +134,10 @@ pub fn update(mut bench: Bench) -> Launch {
         let before = bench.draw.numbers(100, 1.0);
         (Tensor::floats("partials", &before), widened(&before), Rule::Exact)
     };
+    let in_rows = |models: &[Matrix]| {
+        let values: Vec<_> = models.iter().map(|w1| w1.values.clone()).collect();
+        side_by_side(&values, h, padded)
+    };
     let exact = bench.draw.exact();
     let rule = |gauge: Vec<f64>, limit: f64| if exact { Rule::Exact } else { Rule::Gauge { gauge, limit } };
     let expected = vec![
@@ -138,15 +145,15 @@ pub fn update(mut bench: Bench) -> Launch {
             tensor: "w1",
             name: "W1",
             of: (0, 1),
-            values: side_by_side(&w1, h, padded),
-            rule: rule(side_by_side(&w1_gauge, h, padded), w1_limit),
+            values: in_rows(&w1),
+            rule: rule(in_rows(&w1_gauge), w1_limit),
         },
         Expected {
             tensor: "small",
             name: "W2, b2, b1",
             of: (0, 1),
-            values: inputs.small_after(false),
-            rule: rule(inputs.small_after(true), sum_limit(b as u64, 4)),
+            values: small_after(&after),
+            rule: rule(small_after(&gauge), sum_limit(b as u64, 4)),
         },
         Expected {
             tensor: "losses",

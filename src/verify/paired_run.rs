@@ -1,4 +1,5 @@
-//! A training that both engines take through the same steps: the same images, weights, batches and learning rates.
+//! A training that both engines take through the same steps, and that is compared after each: the same images, weights,
+//! batches and learning rates.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -10,8 +11,7 @@ use super::compare::{Outcome, Rule, compare};
 use super::{Finding, Referee, TENSORS};
 use crate::config::schedule::Triangle;
 use crate::cpu::CpuEngine;
-use crate::cpu::forward::{forward, standardise};
-use crate::cpu::network::Network;
+use crate::cpu::forward::forward;
 use crate::cpu::rows::Rows;
 use crate::data::batches::Batches;
 use crate::data::{Dataset, Standardisation};
@@ -19,6 +19,7 @@ use crate::engine::{Chunks, Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::GpuEngine;
 use crate::model::params::Params;
+use crate::model::reference::{Matrix, Network, standardise};
 
 /// After t steps without meeting, each tensor as a whole differs by at most this times √t; so does the batch's loss, as a
 /// share of itself or, below 1 nat, in nats: a loss near 0 is a difference of logits, and its relative error says nothing.
@@ -30,7 +31,7 @@ pub(super) const FREE: f64 = 5e-7;
 const NEAR: f64 = 1e-6;
 
 /// One model's training.
-pub(super) struct Course {
+pub(super) struct PairedRun {
     /// What engines are built for; one model.
     pub job: Job,
     /// The images.
@@ -51,7 +52,7 @@ pub struct Step {
     pub rate: f64,
     /// The batch's loss on the GPU, before the step's update, in nats.
     pub gpu_loss: f64,
-    /// The same by the reference.
+    /// The same by the CPU engine in f64.
     pub cpu_loss: f64,
     /// The two compared.
     pub loss: Outcome,
@@ -65,12 +66,12 @@ pub struct Step {
     pub judged: bool,
     /// The GPU's time for it, submission and reading the loss included, in seconds.
     pub gpu_seconds: f64,
-    /// The reference's.
+    /// The CPU engine's.
     pub cpu_seconds: f64,
 }
 
 impl Step {
-    /// Difference of the losses as a share of the reference's.
+    /// Difference of the losses as a share of the CPU engine's.
     pub fn relative(&self) -> f64 {
         (self.gpu_loss - self.cpu_loss).abs() / self.cpu_loss
     }
@@ -81,7 +82,7 @@ impl Step {
     }
 }
 
-impl Course {
+impl PairedRun {
     /// The training of `job` on the data set's `images`, from the weights and in the order of `seed`.
     pub(super) fn new(
         job: Job,
@@ -100,8 +101,8 @@ impl Course {
         [Params::init(&self.job.model, self.seed)]
     }
 
-    /// The reference engine.
-    pub(super) fn reference(&self) -> Result<CpuEngine<f64>> {
+    /// The CPU engine in f64, which judges.
+    pub(super) fn cpu(&self) -> Result<CpuEngine<f64>> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         CpuEngine::new(self.job.clone(), self.dataset.clone(), self.standardisation.clone(), threads)
     }
@@ -121,28 +122,28 @@ impl Course {
     pub(super) fn free(
         &mut self,
         gpu: &mut GpuEngine,
-        reference: &mut CpuEngine<f64>,
+        cpu: &mut CpuEngine<f64>,
         steps: u64,
         done: &mut dyn FnMut(u64),
     ) -> Result<Vec<Step>> {
         let start = self.start();
-        reference.load(&start)?;
+        cpu.load(&start)?;
         gpu.load(&start)?;
-        let mut before = [Network::from_params(&start[0]), Network::from_params(&start[0])];
+        let mut before = [Network::from(&start[0]), Network::from(&start[0])];
         let mut run = Vec::new();
         let mut kinked = false;
         for step in 0..steps {
             let kinks = self.kinks(step, &before);
             kinked |= kinks > 0;
             let (gpu_loss, gpu_seconds) = self.step(gpu, step)?;
-            let (cpu_loss, cpu_seconds) = self.step(reference, step)?;
+            let (cpu_loss, cpu_seconds) = self.step(cpu, step)?;
 
             let got = gpu.params()?.remove(0);
-            let expected = only(reference.networks())?;
+            let expected = only(cpu.networks())?;
             let tolerance = FREE * ((step + 1) as f64).sqrt();
             let loss = compare(&[gpu_loss], &[cpu_loss], &Rule::Absolute(tolerance * cpu_loss.max(1.0)));
             let weights = normwise(&got, &expected, tolerance);
-            before = [Network::from_params(&got), expected];
+            before = [Network::from(&got), expected];
 
             let rate = self.lr.at(step);
             let mut step =
@@ -164,30 +165,30 @@ impl Course {
     }
 
     /// `ReLU`s of step `step`'s batch that the two networks may have switched differently.
-    fn kinks(&mut self, step: u64, networks: &[Network<f64>; 2]) -> usize {
+    fn kinks(&mut self, step: u64, networks: &[Network; 2]) -> usize {
         let rows = self.chunks.steps(step..step + 1).rows;
-        let count = rows.len();
-        let mut pixels = vec![0; count * self.job.model.inputs];
+        let mut pixels = vec![0; rows.len() * self.job.model.inputs];
         self.dataset.gather(rows, &mut pixels);
-        let mut x = vec![0.0; pixels.len()];
-        standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale, &mut x);
-        let [ours, theirs] = networks.each_ref().map(|network| inputs_of_relu(&x, count, network));
+        let x = standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale);
+        let [ours, theirs] = networks.each_ref().map(|network| inputs_of_relu(&x, network));
         let rms = (theirs.iter().map(|z| z * z).sum::<f64>() / theirs.len() as f64).sqrt();
         let kink = |(a, b): &(&f64, &f64)| (**a > 0.0) != (**b > 0.0) || a.abs().min(b.abs()) <= NEAR * rms;
         ours.iter().zip(&theirs).filter(kink).count()
     }
 }
 
-/// `(x·W1 + b1)ᵀ [H, B]`.
-fn inputs_of_relu(x: &[f64], images: usize, network: &Network<f64>) -> Vec<f64> {
-    let mut z = vec![0.0; network.spec.hidden * images];
-    forward(&Rows::new(x, network.spec.inputs), Rows::transposed(&network.w1, network.spec.hidden).values(), &mut z);
+/// `(x·W1 + b1)ᵀ [H, B]`, by the engine's product: a long run has many.
+fn inputs_of_relu(x: &Matrix, network: &Network) -> Vec<f64> {
+    let images = x.rows();
+    let mut z = vec![0.0; network.b1.len() * images];
+    let w1 = Rows::transposed(&network.W1.values, network.W1.columns);
+    forward(&Rows::new(&x.values, x.columns), w1.values(), &mut z);
     z.chunks_exact(images).zip(&network.b1).flat_map(|(z, bias)| z.iter().map(move |z| z + bias)).collect()
 }
 
-/// Each tensor as a whole against the reference's.
-pub(super) fn normwise(got: &Params, expected: &Network<f64>, tolerance: f64) -> [Outcome; 4] {
-    let expected = [&expected.w1, &expected.b1, &expected.w2, &expected.b2];
+/// Each tensor as a whole against the CPU engine's.
+pub(super) fn normwise(got: &Params, expected: &Network, tolerance: f64) -> [Outcome; 4] {
+    let expected = expected.tensors();
     std::array::from_fn(|tensor| {
         let got: Vec<f64> = got.values[tensor].iter().copied().map(f64::from).collect();
         compare(&got, expected[tensor], &Rule::Normwise(tolerance))
@@ -240,11 +241,10 @@ mod tests {
 
     #[test]
     fn what_enters_a_relu_is_the_product_and_the_bias() {
-        let spec = crate::model::ModelSpec { inputs: 3, hidden: 2, classes: 2 };
-        let mut network = Network::zeros(&spec);
-        network.w1 = vec![1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
-        network.b1 = vec![0.5, -0.5];
+        let w1 = Matrix { values: vec![1.0, 10.0, 2.0, 20.0, 3.0, 30.0], columns: 2 };
+        let network = Network { W1: w1, b1: vec![0.5, -0.5], W2: Matrix::of(2, 2, |_, _| 0.0), b2: vec![0.0; 2] };
+        let x = Matrix { values: vec![1.0, 1.0, -1.0, 0.0, 1.0, 0.0], columns: 3 };
         // 1·1 + 1·2 − 1·3 + 0.5 and 0·1 + 1·2 + 0·3 + 0.5; then 10 + 20 − 30 − 0.5 and 20 − 0.5.
-        assert_eq!(inputs_of_relu(&[1.0, 1.0, -1.0, 0.0, 1.0, 0.0], 2, &network), [0.5, 2.5, -0.5, 19.5]);
+        assert_eq!(inputs_of_relu(&x, &network), [0.5, 2.5, -0.5, 19.5]);
     }
 }

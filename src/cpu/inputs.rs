@@ -1,8 +1,8 @@
-//! Images on their way into the network.
+//! Images on their way into the network: inputs from pixels. The shaders' twin: `shaders/inputs.wgsl`.
 
+use pulp::Arch;
 use rayon::prelude::*;
 
-use super::forward::standardise;
 use super::real::Real;
 use super::rows::Rows;
 use crate::data::{Dataset, Standardisation};
@@ -56,4 +56,21 @@ impl<T: Real> Batch<T> {
         let length = self.labels.len() / self.x.len();
         &self.labels[group * length..][..length]
     }
+}
+
+/// Standardises images: `x [B, D]` from `pixels [B, D]`, `mean [D]` and `scale [D]`.
+///
+/// # Panics
+///
+/// When there is not an input for each pixel.
+fn standardise<T: Real>(pixels: &[u8], mean: &[f32], scale: &[f32], x: &mut [T]) {
+    assert_eq!(pixels.len(), x.len(), "an input for each pixel");
+    // Only for the widest registers: the compiler makes use of them by itself.
+    Arch::new().dispatch(|| {
+        for (pixels, x) in pixels.chunks_exact(mean.len()).zip(x.chunks_exact_mut(mean.len())) {
+            for (((x, &pixel), &mean), &scale) in x.iter_mut().zip(pixels).zip(mean).zip(scale) {
+                *x = (<T as From<u8>>::from(pixel) - <T as From<f32>>::from(mean)) * <T as From<f32>>::from(scale);
+            }
+        }
+    });
 }

@@ -1,0 +1,132 @@
+//! The CPU engine in both precisions against the reference, at the shapes of the GPU's kernels.
+
+use std::sync::Arc;
+
+use super::compare::{Rule, compare};
+use super::finding::{Finding, TENSORS};
+use super::images::{images, params};
+use super::kernels::Shape;
+use crate::cpu::CpuEngine;
+use crate::cpu::real::Real;
+use crate::data::Standardisation;
+use crate::engine::{Chunk, Engine, Job};
+use crate::error::Result;
+use crate::model::ModelSpec;
+use crate::model::params::Params;
+use crate::model::reference::{self, Head, Matrix, Network, standardise};
+
+/// In f32, every value is this close to the reference's, as a share of it or of the root mean square of its tensor; in f64,
+/// to 2⁻²⁹ of that.
+const F32: f64 = 1e-5;
+/// Losses are handed out as f32.
+const LOSS: f64 = 6e-8;
+/// What enters a `ReLU` this close to 0, as a share of the root mean square of all that enters, can be on either side in f32.
+const NEAR: f64 = 1e-5;
+/// As in [`super::gradients`]: a step's result is then almost nothing but its gradient. A power of two.
+const RATE: f32 = 1024.0;
+
+/// A model's part of a check.
+struct Model {
+    params: Params,
+    decay: f32,
+    rate: f32,
+    /// Its images of the two steps, and their labels.
+    batches: [(Matrix, Vec<u8>); 2],
+}
+
+impl Model {
+    fn head(&self, network: &Network, step: usize) -> Head {
+        let (x, labels) = &self.batches[step];
+        reference::head(&reference::forward(x, &network.W1, 0..x.columns), labels, network)
+    }
+
+    fn gradient(&self, network: &Network, step: usize) -> Network {
+        reference::gradient(&self.batches[step].0, &self.head(network, step), network, self.decay.into())
+    }
+}
+
+/// Logits, scores, squares, gradients and the losses of two steps, of which the second one's is of the weights after the first.
+pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
+    let Shape { d, h, c, m, b, own } = shape;
+    let spec = ModelSpec::new(d, h, c)?;
+    // A short batch after a full one, but for a batch of one.
+    let (lengths, shuffles) = ([b, b - b / 3], if own { m } else { 1 });
+    let (dataset, _) = images(d, c, (lengths[0] + lengths[1]) * shuffles);
+    let standardisation = Arc::new(Standardisation {
+        mean: (0..d).map(|i| 110.0 + (i % 31) as f32).collect(),
+        scale: (0..d).map(|i| 1.0 / (40.0 + (i % 37) as f32)).collect(),
+    });
+    let rows: Vec<u32> = (0..dataset.labels.len() as u32).rev().collect();
+    let model = |m: usize| {
+        let batches = [0, 1].map(|step| {
+            let rows = &rows[(step * lengths[0] * shuffles + m % shuffles * lengths[step])..][..lengths[step]];
+            let mut pixels = vec![0; rows.len() * d];
+            dataset.gather(rows, &mut pixels);
+            let labels = rows.iter().map(|&row| dataset.labels[row as usize]).collect();
+            (standardise(&pixels, &standardisation.mean, &standardisation.scale), labels)
+        });
+        let (decay, rate) = (0.1 / (1 + m) as f32, 0.05 / (1 + m) as f32);
+        // Weights with which no ReLU is at its kink.
+        let mut model = Model { params: params(&spec, m as u64), decay, rate, batches };
+        for seed in (m..).step_by(101) {
+            model.params = params(&spec, seed as u64);
+            let z = model.head(&Network::from(&model.params), 0).z.values;
+            let rms = (z.iter().map(|z| z * z).sum::<f64>() / z.len() as f64).sqrt();
+            if z.iter().all(|z| z.abs() > NEAR * rms) {
+                break;
+            }
+        }
+        model
+    };
+    let models: Vec<Model> = (0..m).map(model).collect();
+
+    let job = Job { model: spec, decay: models.iter().map(|model| model.decay).collect(), batch_size: b, shuffles };
+    let mut engine = CpuEngine::<T>::new(job, dataset.clone(), standardisation.clone(), 2)?;
+    let start: Vec<_> = models.iter().map(|model| model.params.clone()).collect();
+    let tolerance = if size_of::<T>() == 4 { F32 } else { F32 / f64::from(1 << 29) };
+    let close = Rule::Relative(tolerance);
+    let close_loss = Rule::Relative(tolerance.max(LOSS));
+    let mut findings = Vec::new();
+    let mut add = |what, m: usize, tensor: &str, got: &[f64], expected: &[f64], rule: &Rule| {
+        let finding = Finding::new(what, compare(got, expected, rule));
+        findings.push(finding.at(format!("model {m}{tensor}")));
+    };
+
+    engine.load(&start)?;
+    let squares = engine.squares()?;
+    engine.train(&Chunk { rows: &rows[..b * shuffles], lengths: &[b as u32], rates: &vec![RATE; m] })?;
+    engine.losses()?;
+    let moved: Vec<Network> = engine.networks().collect();
+    engine.load(&start)?;
+    let lengths = lengths.map(|length| length as u32);
+    let rates: Vec<f32> = models.iter().chain(&models).map(|model| model.rate).collect();
+    engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+    let losses = engine.losses()?;
+    engine.load(&start)?;
+
+    for (m, model) in models.iter().enumerate() {
+        let network = Network::from(&model.params);
+        let head = model.head(&network, 0);
+        let batch = &rows[m % shuffles * b..][..b];
+        let widened = |values: &[T]| values.iter().map(|value| (*value).into()).collect::<Vec<f64>>();
+        add("logits", m, "", &widened(&engine.logits(batch)?[m]), &head.logit.values, &close);
+        let tally = engine.evaluate(batch)?[m];
+        add("evaluation's loss", m, "", &[tally.loss], &[head.loss.iter().sum()], &close);
+        let right = head.right.iter().filter(|right| **right).count();
+        add("right answers", m, "", &[tally.correct as f64], &[right as f64], &Rule::Exact);
+        add("squares", m, "", &squares[m..=m], &[reference::squares(&network)], &close);
+
+        let gradient = model.gradient(&network, 0);
+        for (i, name) in TENSORS.iter().enumerate() {
+            let steps = network.tensors()[i].iter().zip(moved[m].tensors()[i]);
+            let got: Vec<f64> = steps.map(|(before, after)| (before - after) / f64::from(RATE)).collect();
+            add("gradients", m, &format!(", {name}"), &got, gradient.tensors()[i], &close);
+        }
+        let mut after = network;
+        reference::step(&mut after, &gradient, model.rate.into());
+        let mean = |head: &Head| head.loss.iter().sum::<f64>() / head.loss.len() as f64;
+        let got = [losses[m], losses[models.len() + m]].map(f64::from);
+        add("losses of two steps", m, "", &got, &[mean(&head), mean(&model.head(&after, 1))], &close_loss);
+    }
+    Ok(findings)
+}

@@ -1,0 +1,125 @@
+//! What the kernels' checks have in common: shapes, cases, and the place of a case's tables.
+
+use std::fmt;
+
+use super::inputs::{Draw, Kind};
+use crate::gpu::kernels::{Step, Use};
+use crate::gpu::plan::{Plan, Tuning};
+use crate::verify::launch::{Expected, Launch, Tensor};
+
+/// Limit of a sum of `terms` products, in multiples of `u · Σ|terms|`.
+///
+/// Whatever the order, a sum of K products has an error of at most K + 2 (Higham 2002, § 3.1). A good one stays far below:
+/// 16 or 2√K, whichever is larger, is three times the worst seen with inputs all of one sign (35 at K = 3,072). Inputs
+/// rounded to TF32 or f16 give 555, one dropped term of 3,072 gives 81,914. `roundings` are those of the terms themselves,
+/// before they are summed. Worst seen of all kernels, `verify --full` on llvmpipe and on `SwiftShader`: 36 % of the limit
+/// (`hidden` of `head`: 2.5 of 7). Worst values beside a limit here and below are of those two.
+pub(super) fn sum_limit(terms: u64, roundings: u64) -> f64 {
+    let k = terms as f64;
+    (k + 2.0).min((2.0 * k.sqrt()).max(16.0)) + roundings as f64
+}
+
+/// A shape to try, in the letters of the crate's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Inputs.
+    pub d: usize,
+    /// Hidden units.
+    pub h: usize,
+    /// Classes.
+    pub c: usize,
+    /// Models.
+    pub m: usize,
+    /// Images of the batch.
+    pub b: usize,
+    /// Whether every model has its own batch.
+    pub own: bool,
+}
+
+/// One dispatch to check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The kernel, as in training or as in evaluation.
+    pub of: Use,
+    /// The shape.
+    pub shape: Shape,
+    /// The inputs.
+    pub kind: Kind,
+    /// How the work is cut.
+    pub tuning: Tuning,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { d, h, c, m, b, own } = self;
+        let batches = if *own { "own" } else { "shared" };
+        write!(f, "D{d}-H{h}-C{c}-M{m}-B{b}-{batches}")
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pass = if matches!(self.of, Use::EvalForward | Use::EvalHead) { "evaluate" } else { "train" };
+        let kind = match self.kind {
+            Kind::Random => "random",
+            Kind::Integers => "integers",
+            Kind::Extreme => "extreme",
+        };
+        write!(f, "{}/{}/{}/{pass}/{kind}", self.of.kernel().name(), self.shape, self.tuning)
+    }
+}
+
+/// What the cases of one kernel share: the plan, the places of the step's tables, the stream of inputs.
+pub(super) struct Bench {
+    pub(super) case: Case,
+    pub(super) plan: Plan,
+    pub(super) draw: Draw,
+    /// Not at the start of any table, so that a kernel that forgets an offset is seen.
+    pub(super) step: Step,
+}
+
+/// Rows before the step's in the chunk, its place among the learning rates and among the losses.
+pub(super) const BEFORE: (usize, usize, usize) = (3, 2, 5);
+
+/// Images of the next step: a short batch after a full one, but for a batch of one.
+pub(super) fn next_rows(b: usize) -> usize {
+    b - b / 3
+}
+
+impl Bench {
+    /// Numbers `H`, `HP`, `M`, `B` as usize, so often needed together.
+    pub(super) fn sizes(&self) -> (usize, usize, usize, usize) {
+        (self.case.shape.h, self.plan.padded as usize, self.case.shape.m, self.case.shape.b)
+    }
+
+    /// Number of different batches.
+    pub(super) fn batches(&self) -> usize {
+        if self.case.shape.own && self.case.of.trains() { self.case.shape.m } else { 1 }
+    }
+
+    /// Model `m`'s part of rows that come batch after batch, the rows before the step left out.
+    pub(super) fn batch_of(&self, m: usize) -> std::ops::Range<usize> {
+        let first = BEFORE.0 + m % self.batches() * self.case.shape.b;
+        first..first + self.case.shape.b
+    }
+
+    /// Model `m`'s part of the next step's rows.
+    pub(super) fn next_batch_of(&self, m: usize) -> std::ops::Range<usize> {
+        let next = next_rows(self.case.shape.b);
+        let first = BEFORE.0 + self.batches() * self.case.shape.b + m % self.batches() * next;
+        first..first + next
+    }
+
+    pub(super) fn launch(&self, tensors: Vec<Tensor>, expected: Vec<Expected>) -> Launch {
+        let Case { of, shape, .. } = self.case;
+        Launch {
+            kernel: of.kernel(),
+            constants: self.plan.constants(of),
+            step: self.step,
+            grid: self.plan.grid(of, shape.b as u64),
+            work: self.plan.work(of, shape.b as u64, self.step.next_rows.into()),
+            tensors,
+            expected,
+        }
+    }
+}

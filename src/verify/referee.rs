@@ -1,0 +1,42 @@
+//! What every check that needs a device is given.
+
+use std::sync::Arc;
+
+use crate::config::spec::Feed;
+use crate::data::{Dataset, Standardisation};
+use crate::engine::Job;
+use crate::error::Result;
+use crate::gpu::kernels::Shaders;
+use crate::gpu::plan::Tuning;
+use crate::gpu::{Gpu, GpuEngine, Options};
+
+/// Whose work is checked.
+pub struct Referee {
+    /// The device.
+    pub gpu: Arc<Gpu>,
+    /// The built-in shaders, or wrong ones.
+    pub shaders: Shaders,
+}
+
+impl Referee {
+    pub(super) fn gpu_engine_on(
+        &self,
+        job: &Job,
+        dataset: &Arc<Dataset>,
+        standardisation: &Standardisation,
+    ) -> Result<GpuEngine> {
+        self.gpu_engine(job, dataset, standardisation, Feed::Stream, None)
+    }
+
+    pub(super) fn gpu_engine(
+        &self,
+        job: &Job,
+        dataset: &Arc<Dataset>,
+        standardisation: &Standardisation,
+        feed: Feed,
+        tuning: Option<Tuning>,
+    ) -> Result<GpuEngine> {
+        let options = Options { feed, tuning, shaders: self.shaders.clone() };
+        GpuEngine::new(self.gpu.clone(), job, dataset.clone(), standardisation, &options)
+    }
+}
