@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::report::chart::number;
-use crate::search::reproduce::comparison::{Number, Of, Verdict};
+use crate::search::experiments::comparison::{Number, Of, Verdict};
 
 /// What a number is of.
 fn of(images: Of) -> &'static str {

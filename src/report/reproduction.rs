@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::records::answers::{self as recorded, Answers};
 use crate::records::run_dir::{json, optional};
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
+use crate::search::experiments::comparison::{Counts, Number, Of, POINTS};
+use crate::search::experiments::experiment::{Experiment, Part, Published};
+use crate::search::experiments::published::Row;
 use crate::search::parameter::Parameter;
-use crate::search::reproduce::comparison::{Counts, Number, Of, POINTS};
-use crate::search::reproduce::experiment::{Experiment, Part, Published};
-use crate::search::reproduce::published::Row;
 use crate::util::statistics::Spread;
 
 /// Neighbouring lambdas that are further apart stand in charts of their own: the fine search has two ranges.

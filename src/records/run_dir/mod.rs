@@ -22,7 +22,7 @@ use crate::error::{Error, Result, shown};
 use crate::model::params::Params;
 use crate::records::answers::{self, Answers};
 use crate::records::weights;
-use crate::train::{Evaluation, Observer, Outcome, Score};
+use crate::train::{Evaluation, Observer, Outcome, Score, Stopped};
 use crate::util::files::{self, failed};
 use crate::util::lock;
 use crate::util::statistics::Spread;
@@ -294,6 +294,9 @@ pub struct Summary {
     pub steps: u64,
     /// The same in passes over the training images.
     pub epochs: f64,
+    /// Why it ended early, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
     /// One a model.
     pub models: Vec<Final>,
     /// Of the models' accuracies, where there are several.
@@ -339,6 +342,7 @@ impl Summary {
             about: about.clone(),
             steps: outcome.evaluation.step,
             epochs: outcome.evaluation.epoch,
+            stopped: outcome.stopped,
             models: models
                 .map(|(scores, test)| Final { train: scores.train, validation: scores.validation, test: *test })
                 .collect(),
