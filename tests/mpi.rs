@@ -93,7 +93,7 @@ fn a_trial_that_diverges_stops_no_other_rank() {
 }
 
 #[test]
-fn a_search_whose_rank_is_killed_ends_and_goes_on_to_the_same_records() {
+fn a_search_whose_rank_is_killed_ends_and_resumes_to_the_same_records() {
     let folder = tempdir().unwrap();
     let search = format!("{SEARCH} --trials 80");
     succeeds(&finish(&mut alone(folder.path(), &format!("{search} --out one"))));
@@ -115,7 +115,7 @@ fn a_search_whose_rank_is_killed_ends_and_goes_on_to_the_same_records() {
 }
 
 #[test]
-fn one_rank_trains_the_bits_of_a_process_alone() {
+fn one_rank_trains_the_same_bits_as_a_process_alone() {
     let folder = tempdir().unwrap();
     succeeds(&finish(&mut alone(folder.path(), &format!("{TRAIN} --out alone"))));
     succeeds(&finish(&mut mpirun(folder.path(), 1, &format!("{TRAIN} --out rank"))));
@@ -143,7 +143,7 @@ fn two_ranks_train_to_the_same_bits_each_time_stopped_or_not() {
 }
 
 #[test]
-fn what_is_wrong_on_all_ranks_is_said_once() {
+fn an_error_on_all_ranks_is_printed_once() {
     let folder = tempdir().unwrap();
     for (arguments, code, part) in [
         (format!("{TRAIN} --checkpoint-every 7 --out run"), 2, "--checkpoint-every 7"),

@@ -5,10 +5,11 @@
 use std::fs;
 use std::process::Command;
 
-use cyclone::search::reproduce::comparison::{Counts, Number, Of, Terms, Verdict, numbers, table};
-use cyclone::search::reproduce::experiment::{Experiment, Part};
-use cyclone::search::reproduce::published::{TABLE_1, TABLE_2};
+use cyclone::search::experiments::comparison::{Counts, Number, Of, Terms, Verdict, numbers};
+use cyclone::search::experiments::experiment::{Experiment, Part};
+use cyclone::search::experiments::published::{TABLE_1, TABLE_2};
 use cyclone::search::trial::{Record, Scored};
+use cyclone::terminal::reproduction::table;
 use cyclone::train::Score;
 use serde_json::Value;
 use tempfile::tempdir;
@@ -40,7 +41,7 @@ fn verdicts(numbers: &[Number]) -> Vec<Verdict> {
 }
 
 #[test]
-fn the_experiments_are_the_reports() {
+fn the_experiments_are_those_of_the_report() {
     let parts = Experiment::All.parts(1.0).unwrap();
     let steps = |part: &Part| {
         let trials = part.search.trials();
@@ -145,7 +146,7 @@ fn a_rehearsal_and_built_in_images_have_no_verdicts() {
 }
 
 #[test]
-fn a_rehearsal_says_so_in_every_output_and_goes_on_where_it_was() {
+fn a_rehearsal_says_so_in_every_output_and_resumes() {
     let folder = tempdir().unwrap();
     let run = |arguments: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cyclone"));

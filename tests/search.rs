@@ -17,14 +17,14 @@ use cyclone::data::split::Split;
 use cyclone::device::Device;
 use cyclone::error::Error;
 use cyclone::ranks::Ranks;
-use cyclone::search::crew::Crew;
 use cyclone::search::folder::{Folder, Plan};
-use cyclone::search::runner::Runner;
 use cyclone::search::shard::Shard;
 use cyclone::search::space::{Sample, Space};
+use cyclone::search::trainer::Trainer;
 use cyclone::search::trial::{Record, rank};
-use cyclone::search::{self, Search, table::table};
-use cyclone::terminal::Display;
+use cyclone::search::wave::Event;
+use cyclone::search::{self, Search};
+use cyclone::terminal::search::ranking;
 use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 use tempfile::{TempDir, tempdir};
@@ -33,7 +33,7 @@ const INPUTS: usize = 19;
 const TRAIN: u32 = 37;
 
 /// Random images on which trials differ.
-fn runner(wave: usize) -> Runner {
+fn trainer(wave: usize) -> Trainer {
     let images = TRAIN as usize + 23 + 11;
     let mut generator = stream(0, Purpose::Check, 0);
     let mut pixels = vec![0; images * INPUTS];
@@ -42,9 +42,9 @@ fn runner(wave: usize) -> Runner {
     let classes = ["a", "b", "c"].map(String::from).to_vec();
     let dataset = Arc::new(Dataset::in_memory("random bytes", classes, INPUTS, pixels, labels, images - 11));
     let split = Split { train: (0..TRAIN).collect(), validation: (TRAIN..60).collect(), test: (60..71).collect() };
-    let mut runner = Runner::new(Arc::new(Device::open(&Choice::Cpu).unwrap()), dataset, split).unwrap();
-    runner.wave = wave;
-    runner
+    let mut trainer = Trainer::new(Arc::new(Device::open(&Choice::Cpu).unwrap()), dataset, split).unwrap();
+    trainer.models = wave;
+    trainer
 }
 
 fn search(sample: Sample, axes: &[&str], trials: Option<usize>) -> Search {
@@ -63,11 +63,10 @@ fn search(sample: Sample, axes: &[&str], trials: Option<usize>) -> Search {
 }
 
 /// Searches in `folder`, of which the records are returned.
-fn run(search: &Search, runner: &Runner, folder: &Path, shard: Shard) -> Vec<Record> {
-    let plan = Plan::new(search, &runner.dataset, &runner.split).unwrap();
+fn run(search: &Search, trainer: &Trainer, folder: &Path, shard: Shard) -> Vec<Record> {
+    let plan = Plan::new(search, &trainer.dataset, &trainer.split).unwrap();
     let mut folder = Folder::open(folder, &plan).unwrap();
-    let crew = Crew { ranks: &Ranks::alone(), runner };
-    search::run(search, &crew, &mut folder, shard, &mut Display::new(true), &mut |_| Ok(())).unwrap();
+    search::run(search, trainer, &Ranks::alone(), &mut folder, shard, &mut |_| Ok(())).unwrap();
     folder.sort().unwrap();
     folder.records().to_vec()
 }
@@ -81,7 +80,7 @@ fn waves_of_any_size_leave_the_same_records() {
     let search = search(Sample::LogUniform, &["1e-4:1"], Some(7));
     let folders = [1, 3, 100].map(|wave| {
         let folder = tempdir().unwrap();
-        assert_eq!(run(&search, &runner(wave), folder.path(), Shard::WHOLE).len(), 7);
+        assert_eq!(run(&search, &trainer(wave), folder.path(), Shard::WHOLE).len(), 7);
         folder
     });
     let expected = lines(folders[0].path());
@@ -95,8 +94,8 @@ fn waves_of_any_size_leave_the_same_records() {
 fn trials_of_different_shapes_and_lengths_are_trained_apart() {
     let search = search(Sample::List, &["hidden=3,5", "half-cycle=4,6", "lambda=0,0.1"], None);
     let (one, many) = (tempdir().unwrap(), tempdir().unwrap());
-    let records = run(&search, &runner(100), many.path(), Shard::WHOLE);
-    run(&search, &runner(1), one.path(), Shard::WHOLE);
+    let records = run(&search, &trainer(100), many.path(), Shard::WHOLE);
+    run(&search, &trainer(1), one.path(), Shard::WHOLE);
     assert_eq!(lines(one.path()), lines(many.path()));
     let steps: Vec<_> = records.iter().map(|record| record.evaluations.last().unwrap().step).collect();
     assert_eq!(steps, [16, 16, 24, 24, 16, 16, 24, 24]);
@@ -107,28 +106,29 @@ fn seeds_can_be_searched_and_have_their_own_batches() {
     let alone = search(Sample::List, &["seed=3"], None);
     let among = search(Sample::List, &["seed=1,2,3"], None);
     let (one, three) = (tempdir().unwrap(), tempdir().unwrap());
-    let [one] = &run(&alone, &runner(5), one.path(), Shard::WHOLE)[..] else { panic!("one trial") };
-    let three = run(&among, &runner(5), three.path(), Shard::WHOLE);
+    let [one] = &run(&alone, &trainer(5), one.path(), Shard::WHOLE)[..] else { panic!("one trial") };
+    let three = run(&among, &trainer(5), three.path(), Shard::WHOLE);
     assert_eq!(one.result, three[2].result);
     assert_ne!(three[0].result, three[1].result);
 }
 
-/// Stops a search after `waves` waves, then goes on with it.
+/// Stops a search after `waves` waves, then resumes it.
 fn interrupted(search: &Search, waves: usize, half_a_line: bool) -> TempDir {
     let folder = tempdir().unwrap();
-    let runner = runner(2);
-    let plan = Plan::new(search, &runner.dataset, &runner.split).unwrap();
+    let trainer = trainer(2);
+    let plan = Plan::new(search, &trainer.dataset, &trainer.split).unwrap();
     let whole = tempdir().unwrap();
-    let all = run(search, &runner, whole.path(), Shard::WHOLE);
+    let all = run(search, &trainer, whole.path(), Shard::WHOLE);
     let mut opened = Folder::open(folder.path(), &plan).unwrap();
     let mut left = waves;
     let missing = search.trials();
-    let stopped = runner.fresh(&missing, &mut Display::new(true), &mut |wave, _| {
+    let stopped = trainer.fresh(&missing, &mut |event| {
+        let Event::Ended(wave) = event else { return Ok(()) };
         if left == 0 {
             return Err(Error::Internal("stopped".into()));
         }
         left -= 1;
-        opened.append(wave.records)
+        opened.append(&wave.records)
     });
     assert!(stopped.is_err());
     drop(opened);
@@ -137,21 +137,21 @@ fn interrupted(search: &Search, waves: usize, half_a_line: bool) -> TempDir {
         let text = fs::read_to_string(&path).unwrap() + "{\"trial\":9,\"stage\":0,\"hid";
         fs::write(path, text).unwrap();
     }
-    assert_eq!(run(search, &runner, folder.path(), Shard::WHOLE), all);
+    assert_eq!(run(search, &trainer, folder.path(), Shard::WHOLE), all);
     folder
 }
 
 #[test]
-fn a_search_that_was_stopped_goes_on_to_the_same_table() {
+fn a_stopped_search_resumes_to_the_same_ranking() {
     let search = search(Sample::LogUniform, &["1e-4:1"], Some(9));
     let whole = tempdir().unwrap();
-    let records = run(&search, &runner(4), whole.path(), Shard::WHOLE);
+    let records = run(&search, &trainer(4), whole.path(), Shard::WHOLE);
     for half_a_line in [false, true] {
         let folder = interrupted(&search, 2, half_a_line);
         assert_eq!(lines(folder.path()), lines(whole.path()));
-        let plan = Plan::new(&search, &runner(1).dataset, &runner(1).split).unwrap();
+        let plan = Plan::new(&search, &trainer(1).dataset, &trainer(1).split).unwrap();
         let resumed = Folder::open(folder.path(), &plan).unwrap();
-        assert_eq!(table(&search, resumed.records()), table(&search, &records));
+        assert_eq!(ranking(&search, resumed.records()), ranking(&search, &records));
     }
 }
 
@@ -159,11 +159,11 @@ fn a_search_that_was_stopped_goes_on_to_the_same_table() {
 fn a_finished_trial_is_not_trained_again() {
     let search = search(Sample::List, &["lambda=0,0.1,0.2"], None);
     let folder = tempdir().unwrap();
-    run(&search, &runner(1), folder.path(), Shard::WHOLE);
+    run(&search, &trainer(1), folder.path(), Shard::WHOLE);
     let forged = lines(folder.path()).replacen("\"epoch\":", "\"epoch\":1e3,\"was\":", 1);
     assert_ne!(forged, lines(folder.path()));
     fs::write(folder.path().join("trials.jsonl"), &forged).unwrap();
-    let records = run(&search, &runner(1), folder.path(), Shard::WHOLE);
+    let records = run(&search, &trainer(1), folder.path(), Shard::WHOLE);
     approx::assert_relative_eq!(records[0].evaluations[0].epoch, 1e3);
 }
 
@@ -171,10 +171,10 @@ fn a_finished_trial_is_not_trained_again() {
 fn a_record_that_is_none_is_named_with_its_line() {
     let search = search(Sample::List, &["lambda=0,0.1"], None);
     let folder = tempdir().unwrap();
-    run(&search, &runner(1), folder.path(), Shard::WHOLE);
+    run(&search, &trainer(1), folder.path(), Shard::WHOLE);
     let damaged = lines(folder.path()).replacen("\n{", "\n{{", 1);
     fs::write(folder.path().join("trials.jsonl"), damaged).unwrap();
-    let plan = Plan::new(&search, &runner(1).dataset, &runner(1).split).unwrap();
+    let plan = Plan::new(&search, &trainer(1).dataset, &trainer(1).split).unwrap();
     let Err(error) = Folder::open(folder.path(), &plan) else { panic!("read") };
     assert_eq!(error.exit_code(), 8);
     assert!(error.to_string().contains("trials.jsonl: line 2: not a trial's record"), "{error}");
@@ -183,10 +183,10 @@ fn a_record_that_is_none_is_named_with_its_line() {
 #[test]
 fn another_search_is_never_mixed_in() {
     let folder = tempdir().unwrap();
-    run(&search(Sample::List, &["lambda=0,0.1"], None), &runner(1), folder.path(), Shard::WHOLE);
-    let runner = runner(1);
+    run(&search(Sample::List, &["lambda=0,0.1"], None), &trainer(1), folder.path(), Shard::WHOLE);
+    let trainer = trainer(1);
     let other = search(Sample::List, &["lambda=0,0.2"], None);
-    let plan = Plan::new(&other, &runner.dataset, &runner.split).unwrap();
+    let plan = Plan::new(&other, &trainer.dataset, &trainer.split).unwrap();
     let Err(error) = Folder::open(folder.path(), &plan) else { panic!("mixed") };
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("another search"), "{error}");
@@ -198,8 +198,8 @@ fn another_search_is_never_mixed_in() {
 #[test]
 fn two_processes_do_not_search_in_one_folder() {
     let folder = tempdir().unwrap();
-    let (search, runner) = (search(Sample::List, &["lambda=0"], None), runner(1));
-    let plan = Plan::new(&search, &runner.dataset, &runner.split).unwrap();
+    let (search, trainer) = (search(Sample::List, &["lambda=0"], None), trainer(1));
+    let plan = Plan::new(&search, &trainer.dataset, &trainer.split).unwrap();
     let first = Folder::open(folder.path(), &plan).unwrap();
     let Err(error) = Folder::open(folder.path(), &plan) else { panic!("both write") };
     assert_eq!(error.exit_code(), 9);
@@ -212,8 +212,8 @@ fn a_trial_that_diverges_is_frozen_and_leaves_the_others_alone() {
     let wild = search(Sample::List, &["lr-max=0.1,1e30,0.2"], None);
     let tame = search(Sample::List, &["lr-max=0.1,0.2"], None);
     let (first, second) = (tempdir().unwrap(), tempdir().unwrap());
-    let wild_records = run(&wild, &runner(3), first.path(), Shard::WHOLE);
-    let tame_records = run(&tame, &runner(3), second.path(), Shard::WHOLE);
+    let wild_records = run(&wild, &trainer(3), first.path(), Shard::WHOLE);
+    let tame_records = run(&tame, &trainer(3), second.path(), Shard::WHOLE);
     assert_eq!(wild_records[1].result, None);
     let diverged = wild_records[1].diverged.as_ref().unwrap();
     // Rate 1e-3 first, then a sixth of 1e30.
@@ -224,14 +224,14 @@ fn a_trial_that_diverges_is_frozen_and_leaves_the_others_alone() {
         assert_eq!(wild_records[wild].result, tame_records[tame].result);
     }
     assert_eq!(rank(&wild_records)[2].trial.trial, 1);
-    assert!(table(&wild, &wild_records).contains(&format!("diverged at step {}", diverged.step)));
+    assert!(ranking(&wild, &wild_records).contains(&format!("diverged at step {}", diverged.step)));
 }
 
 #[test]
-fn when_all_diverge_the_search_still_ends() {
+fn a_search_whose_trials_all_diverge_ends() {
     let search = search(Sample::List, &["lr-max=1e30,1e31"], None);
     let folder = tempdir().unwrap();
-    let records = run(&search, &runner(2), folder.path(), Shard::WHOLE);
+    let records = run(&search, &trainer(2), folder.path(), Shard::WHOLE);
     assert!(records.iter().all(|record| record.diverged.is_some()));
 }
 
@@ -242,7 +242,7 @@ fn warm(axes: &[&str]) -> Search {
 #[test]
 fn a_warm_start_carries_one_network_through_the_sorted_values() {
     let folder = tempdir().unwrap();
-    let records = run(&warm(&["lambda=0.3,0.1,0.2"]), &runner(2), folder.path(), Shard::WHOLE);
+    let records = run(&warm(&["lambda=0.3,0.1,0.2"]), &trainer(2), folder.path(), Shard::WHOLE);
     let lambdas: Vec<_> = records.iter().map(|record| record.trial.spec.lambda.to_string()).collect();
     assert_eq!(lambdas, ["0.1", "0.2", "0.3"]);
     for pair in records.windows(2) {
@@ -255,30 +255,31 @@ fn a_warm_start_carries_one_network_through_the_sorted_values() {
 }
 
 #[test]
-fn a_warm_started_search_goes_on_from_its_last_network() {
+fn a_warm_started_search_resumes_from_its_last_network() {
     let search = warm(&["lambda=0.1,0.2,0.3,0.4,0.5"]);
     let (whole, cut) = (tempdir().unwrap(), tempdir().unwrap());
-    run(&search, &runner(1), whole.path(), Shard::WHOLE);
-    let runner = runner(1);
-    let plan = Plan::new(&search, &runner.dataset, &runner.split).unwrap();
+    run(&search, &trainer(1), whole.path(), Shard::WHOLE);
+    let trainer = trainer(1);
+    let plan = Plan::new(&search, &trainer.dataset, &trainer.split).unwrap();
     let mut folder = Folder::open(cut.path(), &plan).unwrap();
     let trials = search.trials();
-    runner
-        .warm(&trials[..3], None, &mut Display::new(true), &mut |wave, _| {
+    trainer
+        .warm(&trials[..3], None, &mut |event| {
+            let Event::Ended(wave) = event else { return Ok(()) };
             folder.keep_network(wave.records[0].trial.trial, &wave.params[0])?;
-            folder.append(wave.records)
+            folder.append(&wave.records)
         })
         .unwrap();
     drop(folder);
     assert!(cut.path().join("after-2.safetensors").exists() && !cut.path().join("after-1.safetensors").exists());
-    run(&search, &runner, cut.path(), Shard::WHOLE);
+    run(&search, &trainer, cut.path(), Shard::WHOLE);
     assert_eq!(lines(cut.path()), lines(whole.path()));
 }
 
 #[test]
-fn a_warm_started_search_goes_on_past_a_divergence() {
+fn a_warm_started_search_continues_after_a_divergence() {
     let folder = tempdir().unwrap();
-    let records = run(&warm(&["lr-max=0.1,0.2,1e30,2e30"]), &runner(1), folder.path(), Shard::WHOLE);
+    let records = run(&warm(&["lr-max=0.1,0.2,1e30,2e30"]), &trainer(1), folder.path(), Shard::WHOLE);
     assert!(records[2].diverged.is_some() && records[3].diverged.is_some());
     assert_eq!(records[3].evaluations[0].train, records[2].evaluations[0].train);
 }
@@ -287,11 +288,11 @@ fn a_warm_started_search_goes_on_past_a_divergence() {
 fn refining_searches_as_many_again_around_the_best() {
     let search = Search { refine: 2, ..search(Sample::LogUniform, &["1e-4:1"], Some(6)) };
     let folder = tempdir().unwrap();
-    let records = run(&search, &runner(4), folder.path(), Shard::WHOLE);
+    let records = run(&search, &trainer(4), folder.path(), Shard::WHOLE);
     let stages: Vec<_> = records.iter().map(|record| record.trial.stage).collect();
     assert_eq!(stages, [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
     let again = tempdir().unwrap();
-    assert_eq!(run(&search, &runner(1), again.path(), Shard::WHOLE), records);
+    assert_eq!(run(&search, &trainer(1), again.path(), Shard::WHOLE), records);
 }
 
 #[test]
@@ -379,7 +380,7 @@ fn killed_and_resumed_or_in_shards_it_is_the_same_search() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_a_search_which_says_how_to_go_on() {
+fn a_signal_stops_a_search_which_says_how_to_resume() {
     let folder = tempdir().unwrap();
     let long = SHORT.replace("--trials 12", "--trials 30");
     output(command(folder.path(), &format!("{long} --out whole")));
@@ -410,7 +411,7 @@ fn a_signal_ends_a_search_which_says_how_to_go_on() {
 }
 
 #[test]
-fn a_search_that_cannot_be_divided_is_not() {
+fn a_search_that_cannot_be_divided_is_refused() {
     let folder = tempdir().unwrap();
     for (more, part) in [
         ("--refine 2 --out out", "merge them, then search the ranges around the best"),

@@ -1,14 +1,12 @@
-//! What each command does, from its flags to its last line.
+//! What each command does, from its flags to its last line of output; run by `main`.
 
 use std::panic::{self, UnwindSafe};
-use std::process;
 use std::time::Instant;
 
 use clap::FromArgMatches;
 
 use crate::commands::flags::{Cli, Command};
 use crate::error::{Error, Result};
-use crate::ranks::{Cause, Ranks};
 use crate::terminal;
 
 mod data;
@@ -26,9 +24,9 @@ mod search;
 mod train;
 mod verify;
 
-/// Runs a program to its exit code. A panic, on whatever thread, is the exit code of a mistake.
+/// Runs a program to its exit code. A panic, on any thread, has the exit code of a bug.
 pub fn guarded(program: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
-    // The hook has said where it happened; what is left is the exit code, and what to do.
+    // The panic hook has printed where it happened; the exit code and the advice are left.
     panic::catch_unwind(program).unwrap_or_else(|_| {
         let error = Error::Internal("stopped by the panic above".into());
         terminal::error(&error);
@@ -45,7 +43,7 @@ pub fn run() -> u8 {
         // Help or the version, to standard output.
         Err(help) if !help.use_stderr() => terminal::written(help.print()),
         Err(usage) => {
-            // Nothing could be said about a failure there.
+            // A failure to write there could not be reported.
             let _ = usage.print();
             return usage.exit_code() as u8;
         }
@@ -59,30 +57,8 @@ pub fn run() -> u8 {
     )
 }
 
-/// Runs a command on this rank of a job, and ends the job where a rank fails for itself.
-fn on_ranks(command: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
-    let ranks = Ranks::join()?;
-    match command(&ranks) {
-        // All ranks know of it, and the first one says it, if no other's exit code makes the launcher end it before.
-        Err(Error::Job { .. }) if !ranks.is_first() => Ok(()),
-        // The launcher has sent the signal to all ranks, and ends those that it has not.
-        Err(error @ Error::Interrupted { .. }) if ranks.count() > 1 => {
-            if ranks.is_first() {
-                terminal::error(&error);
-            }
-            process::exit(error.exit_code().into())
-        }
-        // The others would wait for this one.
-        Err(error) if ranks.count() > 1 && !matches!(error, Error::Job { .. }) => {
-            terminal::error(&Cause::from(&error).of(ranks.rank()));
-            ranks.abort(error.exit_code())
-        }
-        result => result,
-    }
-}
-
 fn dispatch(cli: Cli, started: Instant) -> Result<()> {
-    // They would start by themselves at their first use, and panic where the system gives none.
+    // Started lazily, they would panic if the system gives no threads.
     rayon::ThreadPoolBuilder::new().build_global().map_err(|fault| Error::threads(&fault))?;
     match cli.command {
         Command::Train(args) => train::run(&args),

@@ -21,13 +21,15 @@ use crate::records::folder;
 use crate::records::summary::{self, Origin};
 use crate::records::weights;
 use crate::search;
-use crate::search::crew::Crew;
+use crate::search::experiments::comparison::{self, Counts, Number, Terms};
+use crate::search::experiments::experiment::{Published, check_scale, shorten};
 use crate::search::folder::{Folder, Plan};
-use crate::search::reproduce::comparison::{self, Counts, Number, Terms};
-use crate::search::reproduce::experiment::{Published, check_scale, shorten};
-use crate::search::runner::{Runner, Wave};
 use crate::search::shard::Shard;
 use crate::search::summary::{PartTime, ReproductionSummary};
+use crate::search::trainer::Trainer;
+use crate::search::wave::{Event, Wave};
+use crate::terminal::reproduction::table;
+use crate::terminal::search::show;
 use crate::terminal::{self, Display};
 use crate::util::files::failed;
 use crate::util::signals::Signals;
@@ -35,7 +37,7 @@ use crate::verify::gradients;
 
 use super::open::device_and_images;
 
-/// Repeats the experiments that the flags ask for.
+/// Repeats the experiments.
 pub fn run(args: &ReproduceArgs) -> Result<()> {
     check_scale(args.scale)?;
     let begun = Instant::now();
@@ -66,7 +68,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     let (mut numbers, mut seconds) = (Vec::new(), Vec::new());
     if args.experiment.has_gradient() {
         let found = comparison::gradient(gradients::decimals_that_agree()?);
-        let table = comparison::table("gradient", "entries that agree with differences, at least as many", &found);
+        let table = table("gradient", "entries that agree with differences, at least as many", &found);
         say(&display, &mut whole, &format!("\n{table}"))?;
         numbers.extend(found);
     }
@@ -75,27 +77,28 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let split = shorten(Split::new(&dataset, &part.search.config.data_spec())?, args.scale);
         let plan = Plan::new(&part.search, &dataset, &split)?;
         let validation = split.validation.len();
-        let mut runner = Runner::new(device.clone(), dataset.clone(), split)?;
-        runner.signals = signals.clone();
+        let mut trainer = Trainer::new(device.clone(), dataset.clone(), split)?;
+        trainer.signals = signals.clone();
         let own = path.join(part.name);
         let mut folder = Folder::open(&own, &plan)?;
-        let crew = Crew { ranks: &Ranks::alone(), runner: &runner };
-        let mut watch = |wave: &Wave| match part.published {
-            Published::One(_) => keep(&own, &runner, wave),
-            Published::Mean(_) | Published::Table(_) => Ok(()),
-        };
-        let searched = search::run(&part.search, &crew, &mut folder, Shard::WHOLE, &mut display, &mut watch);
+        let searched = search::run(&part.search, &trainer, &Ranks::alone(), &mut folder, Shard::WHOLE, &mut |event| {
+            if let (Event::Ended(wave), Published::One(_)) = (event, part.published) {
+                save_network(&own, &trainer, wave)?;
+            }
+            show(&mut display, &part.search, event);
+            Ok(())
+        });
         let took = searched.inspect_err(|error| {
             if let Error::Interrupted { .. } = error {
                 let path = terminal::quoted(&path);
-                terminal::advice(&format!("the finished trials are kept; the same command with --out {path} goes on"));
+                terminal::note(&format!("the finished trials are kept; the same command with --out {path} resumes"));
             }
         })?;
         folder.sort()?;
         let found = comparison::numbers(&part, folder.records(), validation, terms);
-        let time = if took.is_zero() { "records of before".into() } else { format!("{:.1} s", took.as_secs_f64()) };
+        let time = if took.is_zero() { "earlier records".into() } else { format!("{:.1} s", took.as_secs_f64()) };
         let title = format!("{} ({time})", part.title);
-        let table = comparison::table(part.name, &title, &found);
+        let table = table(part.name, &title, &found);
         say(&display, &mut whole, &format!("\n{warning}{table}"))?;
         numbers.extend(found);
         seconds.push(PartTime { part: part.name.to_owned(), training: took.as_secs_f64() });
@@ -127,15 +130,15 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the network of a part that trains but one, and what it takes the test images for.
-fn keep(path: &Path, runner: &Runner, wave: &Wave) -> Result<()> {
+/// Saves the network of a part that trains only one, and its answers on the test images.
+fn save_network(path: &Path, trainer: &Trainer, wave: &Wave) -> Result<()> {
     let ([record], [params]) = (&wave.records[..], &wave.params[..]) else { return Ok(()) };
     if record.diverged.is_some() {
         return Ok(());
     }
     write(path, &weights::file_name(0, 1), &weights::network(params)?)?;
-    write(path, weights::STANDARDISATION, &weights::standardisation(&runner.standardisation)?)?;
-    let Runner { device, dataset, standardisation, split, .. } = runner;
+    write(path, weights::STANDARDISATION, &weights::standardisation(&trainer.standardisation)?)?;
+    let Trainer { device, dataset, standardisation, split, .. } = trainer;
     let mut engine = device.trained(&wave.params, dataset.clone(), standardisation.clone())?;
     match Answers::of(&engine.logits(&split.test)?, dataset, &split.test)? {
         Some(answers) => write(path, answers::FILE, &answers.to_json()?),
@@ -143,7 +146,7 @@ fn keep(path: &Path, runner: &Runner, wave: &Wave) -> Result<()> {
     }
 }
 
-/// Shows `text` and keeps it for `comparison.txt`.
+/// Shows `text`, and adds it to `comparison.txt`.
 fn say(display: &Display, whole: &mut String, text: &str) -> Result<()> {
     whole.push_str(text);
     display.show(text)
@@ -158,8 +161,8 @@ fn conclusion(counts: Counts, seconds: f64) -> String {
     if fresh_of > 0 {
         let _ = writeln!(
             text,
-            "Fresh tables: {fresh_inside} of {fresh_of}. The report trained one network on and on through the lambdas; these \
-             show what each lambda does alone."
+            "Fresh tables: {fresh_inside} of {fresh_of}. The report trained one network through all the lambdas; these show \
+             what each lambda does alone."
         );
     }
     let _ = writeln!(text, "{seconds:.0} s in all");

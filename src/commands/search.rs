@@ -16,20 +16,19 @@ use crate::error::{Error, Result, shown};
 use crate::ranks::Ranks;
 use crate::records::files::write_json;
 use crate::records::summary::{self, Origin};
-use crate::search::crew::Crew;
 use crate::search::folder::{self, Folder, Plan};
-use crate::search::runner::Runner;
 use crate::search::shard::Shard;
 use crate::search::summary::SearchSummary;
+use crate::search::trainer::Trainer;
 use crate::search::trial::{Record, rank};
-use crate::search::{self, Search, table::table};
+use crate::search::{self, Search, deal};
+use crate::terminal::search::{ranking, show};
 use crate::terminal::{self, Display};
 use crate::util::signals::Signals;
 
-use super::on_ranks;
-use super::open::device_and_images;
+use super::open::{device_and_images, on_ranks};
 
-/// Searches, or merges shards, as the flags say.
+/// Searches, or merges shards.
 pub fn run(args: &SearchArgs) -> Result<()> {
     match &args.action {
         Some(SearchAction::Merge { folder, quiet }) => merge(folder, &Display::new(*quiet)),
@@ -37,12 +36,12 @@ pub fn run(args: &SearchArgs) -> Result<()> {
     }
 }
 
-/// What a rank searches, and with what.
+/// What a rank searches, and how.
 struct Prepared {
     search: Search,
     shard: Shard,
     plan: Plan,
-    runner: Runner,
+    trainer: Trainer,
 }
 
 fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
@@ -57,8 +56,7 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
         let Plan { data, settings, .. } = &prepared.plan;
         format!("{} {settings:?} {}", data.sha256, prepared.shard)
     })?;
-    let Prepared { search, shard, plan, runner } = &prepared;
-    let crew = Crew { ranks, runner };
+    let Prepared { search, shard, plan, trainer } = &prepared;
     let opened = ranks.first(|| {
         let path = match args.resume.as_ref().or(args.out.as_ref()) {
             Some(path) => place(path, *shard),
@@ -66,14 +64,14 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
         };
         Folder::open(&path, plan)
     })?;
-    let Some(mut folder) = opened else { return crew.serve() };
+    let Some(mut folder) = opened else { return deal::serve(ranks, trainer) };
 
     display.show(&header(&prepared, ranks, &folder))?;
     let started = Zoned::now();
-    let searched = search::run(search, &crew, &mut folder, *shard, &mut display, &mut |_| Ok(()));
-    if let Ok(_) | Err(Error::Job { .. }) = searched {
-        crew.dismiss()?;
-    }
+    let searched = search::run(search, trainer, ranks, &mut folder, *shard, &mut |event| {
+        show(&mut display, search, event);
+        Ok(())
+    });
     let seconds = match searched {
         Ok(seconds) => seconds,
         Err(error) => {
@@ -83,16 +81,16 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
         }
     };
     folder.sort()?;
-    let device = Some(runner.device.record());
+    let device = Some(trainer.device.record());
     summarise(&folder, plan, *shard, About { started: started.to_string(), device, ranks: ranks.count(), seconds })?;
     if *shard == Shard::WHOLE {
-        display.show(&format!("\n{}", table(search, folder.records())))?;
+        display.show(&format!("\n{}", ranking(search, folder.records())))?;
     }
     let path = shown(folder.path());
     display.show(&format!("\n{:.1} s of training; records in {path}\n", seconds.as_secs_f64()))
 }
 
-/// What the flags ask for, or what was `begun`, with this rank's device and images.
+/// The search of the flags, or the one that was `begun`, with this rank's device and images.
 fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, display: &Display) -> Result<Prepared> {
     let search = begun.map_or_else(|| args.search(), |plan| resumed(args, &plan))?;
     let usage = |what: &str| Err(Error::Usage(format!("--shard {shard} {what}")));
@@ -113,7 +111,7 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
         _ => {}
     }
     if search.warm_start && ranks.count() > 1 {
-        display.note("one network goes through all values, so rank 0 trains alone");
+        display.note("one network goes through all values: rank 0 trains alone");
     }
     let Config { device, data, .. } = &search.config;
     let (mut device, dataset) = device_and_images(device, ranks.place(), data, display)?;
@@ -123,23 +121,23 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
         split.test.clear();
     }
     let plan = Plan::new(&search, &dataset, &split)?;
-    let mut runner = Runner::new(Arc::new(device), dataset, split)?;
-    runner.signals = Signals::watch()?;
-    Ok(Prepared { search, shard, plan, runner })
+    let mut trainer = Trainer::new(Arc::new(device), dataset, split)?;
+    trainer.signals = Signals::watch()?;
+    Ok(Prepared { search, shard, plan, trainer })
 }
 
-/// The folder of a search, or of its part.
+/// The folder of a search, or of its shard.
 fn place(path: &Path, shard: Shard) -> PathBuf {
     if shard == Shard::WHOLE { path.to_owned() } else { path.join(shard.folder()) }
 }
 
-/// The search that was begun, on the device and by the feed that the flags say; they can say nothing else.
+/// The search that was begun, with `--device` and `--feed` from the flags, which can change nothing else.
 fn resumed(args: &SearchArgs, plan: &Plan) -> Result<Search> {
     let (device, feed) = (args.settings.device.clone(), args.settings.feed);
     if args.settings != (Settings { device: device.clone(), feed, ..Settings::default() }) {
         return Err(Error::Usage(
-            "--resume: the folder's search.toml says all settings, and only --device, --feed, --shard and --quiet go \
-             with it"
+            "--resume: the folder's search.toml has all settings; only --device, --feed, --shard and --quiet can be \
+             given with it"
                 .into(),
         ));
     }
@@ -150,9 +148,9 @@ fn resumed(args: &SearchArgs, plan: &Plan) -> Result<Search> {
     Ok(search)
 }
 
-/// Says how to go on after what ended the search.
+/// Says how to resume the search after `error`.
 fn advise(error: &Error, folder: &Folder, shard: Shard) {
-    // A mistake would end it the same way again, and a folder that has gone has taken the search with it.
+    // A bug would stop it again, and without its folder there is nothing to resume.
     if matches!(error, Error::Internal(_)) || !folder.path().is_dir() {
         return;
     }
@@ -161,14 +159,14 @@ fn advise(error: &Error, folder: &Folder, shard: Shard) {
         _ => (folder.path(), String::new()),
     };
     let path = terminal::quoted(path);
-    terminal::advice(&format!("the finished trials are kept; go on with: cyclone search --resume {path}{part}"));
+    terminal::note(&format!("the finished trials are kept; go on with: cyclone search --resume {path}{part}"));
 }
 
 fn shard(args: &SearchArgs, ranks: &Ranks, display: &Display) -> Result<Shard> {
     if let Some(shard) = args.shard {
         return Ok(shard);
     }
-    // To ranks that have found each other, Open MPI's numbers say nothing of parts.
+    // Between ranks that have joined, Open MPI's numbers do not mean shards.
     let variable = |name: &str| env::var(name).ok().filter(|_| !(ranks.is_joined() && name.starts_with("OMPI_")));
     let found = Shard::from_environment(variable)?;
     Ok(found.map_or(Shard::WHOLE, |(shard, variables)| {
@@ -178,7 +176,7 @@ fn shard(args: &SearchArgs, ranks: &Ranks, display: &Display) -> Result<Shard> {
 }
 
 fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
-    let Prepared { search, shard, runner, .. } = prepared;
+    let Prepared { search, shard, trainer, .. } = prepared;
     let space = &search.space;
     let ranges: Vec<_> = space.axes.iter().map(ToString::to_string).collect();
     let ranges = if ranges.concat().len() > 60 { format!("{} listed values", space.trials) } else { ranges.join(" ") };
@@ -193,13 +191,13 @@ fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
         "cyclone {}\n\ndata        {}\nsearched    {ranges}\ntrials      {}{stages}{of}{done}\nstart       {start}\n\
          {ranks}records     {}\n\n",
         env!("CARGO_PKG_VERSION"),
-        runner.dataset.name,
+        trainer.dataset.name,
         space.trials,
         shown(folder.path())
     )
 }
 
-/// Brings the shards in `path` together as one search.
+/// Merges the shards in `path` into one search.
 fn merge(path: &Path, display: &Display) -> Result<()> {
     let shards = folder::shards(path)?;
     let [first, rest @ ..] = &shards[..] else {
@@ -210,32 +208,30 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
         if !Plan::read(other)?.is(&plan) {
             return Err(Error::checkpoint(
                 other,
-                format!("another search than that of {}: merge shards of one", shown(first)),
+                format!("not the search of {}: merge the shards of one search", shown(first)),
             ));
         }
     }
     let search = plan.search(SearchArgs::defaults(Preset::Table1));
     let mut merged = Folder::open(path, &plan)?;
     for shard in &shards {
-        let new = folder::records(shard)?.into_iter().filter(|record| !merged.has(record.trial.trial)).collect();
-        merged.append(new)?;
+        let mut new = folder::records(shard)?;
+        new.retain(|record| !merged.has(record.trial.trial));
+        merged.append(&new)?;
     }
     let missing: Vec<_> = search.trials().iter().map(|trial| trial.trial).filter(|trial| !merged.has(*trial)).collect();
     if !missing.is_empty() {
         let names: Vec<_> = missing.iter().map(usize::to_string).collect();
-        return Err(Error::checkpoint(
-            path,
-            format!("no records of trials {}: run their shards again", names.join(", ")),
-        ));
+        return Err(Error::checkpoint(path, format!("no records of trials {}: resume their shards", names.join(", "))));
     }
     merged.sort()?;
     let about = About { started: Zoned::now().to_string(), device: None, ranks: 1, seconds: Duration::ZERO };
     summarise(&merged, &plan, Shard::WHOLE, about)?;
-    display.show(&table(&search, merged.records()))?;
+    display.show(&ranking(&search, merged.records()))?;
     display.show(&format!("\n{} shards merged in {}\n", shards.len(), shown(path)))
 }
 
-/// What a summary says beside the records.
+/// What a summary has beside the records.
 struct About {
     started: String,
     device: Option<device::Record>,

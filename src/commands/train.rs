@@ -15,7 +15,7 @@ use crate::device::Device;
 use crate::engine::Engine;
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
-use crate::ranks::{Ranks, Together};
+use crate::ranks::{LocalSgd, Ranks};
 use crate::records::answers::Answers;
 use crate::records::checkpoint::{self, Checkpoints, Run, Shapes, Store};
 use crate::records::csv::Csv;
@@ -23,13 +23,12 @@ use crate::records::processes::Start;
 use crate::records::run::{CONFIG, RunDir};
 use crate::records::summary::{self, About, DataRecord};
 use crate::records::tensorboard::TensorBoard;
-use crate::terminal::{self, Display, Header};
+use crate::terminal::{self, Display, header};
 use crate::train::{Evaluation, Observer, Peers, State, Training};
 use crate::util::files::System;
 use crate::util::signals::Signals;
 
-use super::on_ranks;
-use super::open::device_and_images;
+use super::open::{device_and_images, on_ranks};
 
 /// Trains one network, or several at once, as the flags say.
 pub fn run(args: &TrainArgs) -> Result<()> {
@@ -142,15 +141,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     let (mut state, mut checkpoints) = begin(records, &training, shape, run.clone(), resumes, &display)?;
     let command = env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     records.start(Start { command, started, after_step: state.step }, &run.data)?;
-    let header = Header {
-        device: &run.device,
-        data: &dataset.name,
-        config: &config,
-        training: &training,
-        shape,
-        records: records.path(),
-    };
-    display.show(&header.to_string())?;
+    display.show(&header(&run.device, &dataset.name, &config, &training, shape, records.path()))?;
     display.start(training.plan().steps());
     // A run that is gone on with goes on with them.
     let mut csv = (args.csv || Csv::is_in(records.path())).then(|| Csv::create(records.path())).transpose()?;
@@ -161,11 +152,11 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     watching.extend(csv.as_mut().map(|csv| csv as &mut dyn Observer));
     watching.extend(board.as_mut().map(|board| board as &mut dyn Observer));
     let mut watching = All(watching);
-    let mut together = Together::new(ranks, checkpoints.signals().clone());
+    let mut local_sgd = LocalSgd::new(ranks, checkpoints.signals().clone());
     let mut peers: Option<&mut dyn Peers> = None;
     if ranks.count() > 1 {
-        begin_together(ranks, &mut state)?;
-        peers = Some(&mut together);
+        broadcast(ranks, &mut state)?;
+        peers = Some(&mut local_sgd);
     }
     let outcome = match training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints, peers) {
         Ok(outcome) => outcome,
@@ -207,21 +198,25 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
 fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
     let Prepared { shape, training, mut engine, .. } = prepared;
     let mut state = training.fresh(&shape);
-    begin_together(ranks, &mut state)?;
+    broadcast(ranks, &mut state)?;
     let mut signals = Signals::watch()?;
-    let mut together = Together::new(ranks, signals.clone());
-    training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut signals, Some(&mut together)).map(drop)
+    let mut local_sgd = LocalSgd::new(ranks, signals.clone());
+    training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut signals, Some(&mut local_sgd)).map(drop)
 }
 
-/// Gives all ranks the first one's state.
-fn begin_together(ranks: &Ranks, state: &mut State) -> Result<()> {
+/// Broadcasts the first rank's state.
+fn broadcast(ranks: &Ranks, state: &mut State) -> Result<()> {
     state.step = ranks.tell(state.step)?;
     ranks.spread(&mut state.params, || None)
 }
 
 fn training(config: &Config, split: Split) -> Result<Training> {
     let training = Training::new(config.models(), split, config.steps)?;
-    if config.overfit_one_batch { training.on_one_batch() } else { Ok(training) }
+    match config.patience.filter(|&patience| patience > 0) {
+        _ if config.overfit_one_batch => training.on_one_batch(),
+        Some(patience) => training.patient(patience),
+        None => Ok(training),
+    }
 }
 
 /// The state to start from, and the keeper of those to come.
@@ -274,8 +269,8 @@ fn advise(error: &Error, last: Option<u64>, records: &Path, ranks: &Ranks) {
         (Error::Diverged(_) | Error::Internal(_), _) => {}
         // The folder has gone, or is going, and the run with it.
         _ if !RunDir::is_run(records) => {}
-        (_, Some(step)) => terminal::advice(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
-        (_, None) => terminal::advice(&format!("there is no checkpoint to go on from; start over with: {again}")),
+        (_, Some(step)) => terminal::note(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
+        (_, None) => terminal::note(&format!("there is no checkpoint to go on from; start over with: {again}")),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::device;
 use crate::error::{Error, Result, shown};
 use crate::gpu::Gpu;
 use crate::gpu::kernels::Shaders;
-use crate::terminal::{self, Progress, checks, mutants, own_run};
+use crate::terminal::{self, checks, mutants, own_run};
 use crate::verify::mutants::{MUTANTS, Mutant};
 use crate::verify::own_run::OwnRun;
 use crate::verify::{Check, Level, Referee, Report, shaders};
@@ -80,11 +80,12 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
     }
     header(args, referee, &rows)?;
     let start = Instant::now();
-    let progress = Progress::new(checks.len() as u64);
+    let progress = terminal::spinner(checks.len() as u64);
     let mut reports = Vec::new();
     let mut stopped = None;
     for check in checks {
-        progress.at(reports.len() as u64, &check.name);
+        progress.set_position(reports.len() as u64);
+        progress.set_message(check.name.clone());
         match check.run(referee, &args.out) {
             Ok(report) => reports.push(report),
             // A device that is lost, say. What was found before is shown all the same.
@@ -129,10 +130,11 @@ fn check(args: &VerifyArgs, referee: &Referee, checks: &[Check], replaced: &[&st
 
 fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {
     header(args, referee, &[("mutants", MUTANTS.len().to_string())])?;
-    let progress = Progress::new(MUTANTS.len() as u64);
+    let progress = terminal::spinner(MUTANTS.len() as u64);
     let mut hunted = Vec::new();
     for mutant in MUTANTS {
-        progress.at(hunted.len() as u64, mutant.name);
+        progress.set_position(hunted.len() as u64);
+        progress.set_message(mutant.name);
         hunted.push((mutant, mutant.hunt(&referee.gpu)?));
     }
     drop(progress);
@@ -168,8 +170,9 @@ fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> 
     let network = format!("{}-{}-{}, batch size {}", shape.inputs, shape.hidden, shape.classes, config.batch_size);
     let rows = [("run", name), ("data", dataset.name.clone()), ("network", network), ("steps", steps.to_string())];
     header(args, referee, &rows)?;
-    let progress = Progress::new(steps);
-    let comparison = own.compare(referee, &mut |done| progress.at(done, "steps on GPU and CPU"))?;
+    let progress = terminal::spinner(steps);
+    progress.set_message("steps on GPU and CPU");
+    let comparison = own.compare(referee, &mut |done| progress.set_position(done))?;
     drop(progress);
     if args.json {
         terminal::json(&document(referee, "comparison", &comparison)?)?;

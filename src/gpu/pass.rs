@@ -84,7 +84,9 @@ impl Gpu {
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             let mut pass = Pass::begin(self, &mut encoder);
             commands(&mut pass);
-            let timed = pass.end().map(|stamps| stamps.resolve(self, &mut encoder)).transpose()?;
+            let stamps = pass.stamps.take();
+            drop(pass);
+            let timed = stamps.map(|stamps| stamps.resolve(self, &mut encoder)).transpose()?;
             Ok::<_, Error>((encoder.finish(), timed))
         })?;
         let submission = self.recorder.phase(Phase::Submit, || self.queue.submit([buffer]));
@@ -100,30 +102,21 @@ impl Gpu {
 pub(crate) struct Pass<'a> {
     gpu: &'a Gpu,
     encoder: &'a mut wgpu::CommandEncoder,
-    dispatches: Dispatches,
-}
-
-/// How dispatches stand in passes.
-enum Dispatches {
-    /// All in one, stamps between them if they are timed.
-    Together(wgpu::ComputePass<'static>, Option<Stamps>),
-    /// Each in its own, where stamps can only be taken at the ends of passes.
-    Apart(Stamps),
+    /// The one pass of all dispatches; none where stamps can only be taken at the ends of passes, a pass a dispatch.
+    open: Option<wgpu::ComputePass<'static>>,
+    stamps: Option<Stamps>,
 }
 
 impl<'a> Pass<'a> {
     fn begin(gpu: &'a Gpu, encoder: &'a mut wgpu::CommandEncoder) -> Self {
         let inside = gpu.device.features().contains(Features::TIMESTAMP_QUERY_INSIDE_PASSES);
-        let stamps = gpu.recorder.stamps().then(|| Stamps::new(gpu, !inside));
-        let dispatches = match stamps {
-            Some(stamps) if !inside => Dispatches::Apart(stamps),
-            mut stamps => {
-                let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default()).forget_lifetime();
-                stamps.iter_mut().for_each(|stamps| stamps.inside(gpu, &mut pass));
-                Dispatches::Together(pass, stamps)
-            }
-        };
-        Self { gpu, encoder, dispatches }
+        let mut stamps = gpu.recorder.stamps().then(|| Stamps::new(gpu, !inside));
+        let mut open = (stamps.is_none() || inside)
+            .then(|| encoder.begin_compute_pass(&ComputePassDescriptor::default()).forget_lifetime());
+        if let (Some(stamps), Some(pass)) = (&mut stamps, &mut open) {
+            stamps.inside(gpu, pass);
+        }
+        Self { gpu, encoder, open, stamps }
     }
 
     /// Encodes one dispatch of `grid` workgroups; `work` is asked for if it is timed.
@@ -135,27 +128,15 @@ impl<'a> Pass<'a> {
         grid: [u32; 3],
         work: impl FnOnce() -> Work,
     ) {
-        let stamps = match &mut self.dispatches {
-            Dispatches::Together(pass, stamps) => {
-                pipeline.dispatch(pass, bindings, step, grid);
-                stamps.iter_mut().for_each(|stamps| stamps.inside(self.gpu, pass));
-                stamps.as_mut()
-            }
-            Dispatches::Apart(stamps) => {
-                pipeline.dispatch(&mut stamps.pass(self.gpu, self.encoder), bindings, step, grid);
-                Some(stamps)
-            }
-        };
-        if let Some(stamps) = stamps {
-            stamps.dispatches.push((pipeline.name(), work()));
+        if let Some(pass) = &mut self.open {
+            pipeline.dispatch(pass, bindings, step, grid);
         }
-    }
-
-    fn end(self) -> Option<Stamps> {
-        match self.dispatches {
-            Dispatches::Together(_, stamps) => stamps,
-            Dispatches::Apart(stamps) => Some(stamps),
+        let Some(stamps) = &mut self.stamps else { return };
+        match &mut self.open {
+            Some(pass) => stamps.inside(self.gpu, pass),
+            None => pipeline.dispatch(&mut stamps.pass(self.gpu, self.encoder), bindings, step, grid),
         }
+        stamps.dispatches.push((pipeline.name(), work()));
     }
 }
 

@@ -1,13 +1,12 @@
-//! The processes of one job, where a launcher such as `mpirun` has started several.
+//! The processes of one job that a launcher such as `mpirun` has started, for `cyclone train` and `cyclone search`.
 //!
-//! A *rank* is such a process, numbered from 0. All ranks run the same command line. The first one, rank 0, opens the
-//! folder of records, writes it, and prints; the others keep quiet unless they fail. A process that nobody launched
-//! beside others is a job of one rank, and does what it would do without this module.
+//! A *rank* is such a process, numbered from 0. All ranks run the same command line. The first one, rank 0, opens and
+//! writes the folder of records, and prints; the others are silent unless they fail. A process launched alone is a job of
+//! one rank, and does what it would do without this module.
 //!
-//! Everything here is made of three things that a `Link` can: send bytes to a rank, take bytes that have come, end the
-//! job. `MPI` is the one link there is, behind the cargo feature `mpi`; a build without it knows jobs of one rank only.
-//! Nobody waits inside `MPI`, which would keep a processor core busy: a rank looks every millisecond whether something
-//! has come, and whether a signal has.
+//! Everything is built on three operations of a `Link`: send bytes to a rank, take bytes that have arrived, abort the job.
+//! MPI is the only link, behind the cargo feature `mpi`; a build without it knows jobs of one rank only. No rank blocks
+//! inside MPI, which would keep a processor core busy: it polls for messages and signals every millisecond.
 
 use std::thread;
 use std::time::Duration;
@@ -20,30 +19,21 @@ use crate::error::{Error, Result};
 use crate::model::params::Params;
 use crate::util::signals::Signals;
 
-pub use keeper::Together;
+use link::Link;
 
-mod keeper;
+pub use local_sgd::LocalSgd;
+
+mod link;
+mod local_sgd;
 #[cfg(feature = "mpi")]
 mod mpi;
 #[cfg(test)]
 pub(crate) mod threads;
 
-/// Between two looks whether a message has come: nothing beside a wave or a cycle, and no load on the processor.
-const LOOK: Duration = Duration::from_millis(1);
+/// Between two polls for a message: negligible beside a wave or a cycle, and no load on the processor.
+const POLL: Duration = Duration::from_millis(1);
 
-/// How ranks reach each other. Messages from one rank to another arrive in the order in which they were sent.
-trait Link {
-    /// Sends a message. May wait until rank `to` takes it, so `to` must be about to.
-    fn send(&self, to: usize, bytes: &[u8]);
-
-    /// The first message that has come from rank `from`, or from any, and from whom it is.
-    fn take(&self, from: Option<usize>) -> Option<(usize, Vec<u8>)>;
-
-    /// Ends all processes of the job at once.
-    fn abort(&self, code: u8) -> !;
-}
-
-/// What ended a command on some rank, as other ranks are told of it.
+/// What ended a command on one rank, as the others are told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// The exit code.
@@ -68,54 +58,51 @@ impl Cause {
 
 /// This process among the ranks of its job.
 pub struct Ranks {
-    rank: usize,
-    count: usize,
-    place: Place,
     /// None in a job of one rank.
     link: Option<Box<dyn Link>>,
 }
 
 impl Ranks {
-    /// Joins the processes that a launcher has started beside this one, if it has and this build can.
+    /// Joins the processes that a launcher has started beside this one, if there are any and this build can.
     pub fn join() -> Result<Self> {
         #[cfg(feature = "mpi")]
-        if let Some(ranks) = mpi::join()? {
-            return Ok(ranks);
-        }
-        Ok(Self::alone())
+        let link = mpi::join()?;
+        #[cfg(not(feature = "mpi"))]
+        let link = None;
+        Ok(Self { link })
     }
 
     /// A job of one rank.
     pub fn alone() -> Self {
-        Self { rank: 0, count: 1, place: Place::ALONE, link: None }
+        Self { link: None }
     }
 
-    /// Which one this process is, from 0.
+    /// This process's number, from 0.
     pub fn rank(&self) -> usize {
-        self.rank
+        self.link.as_ref().map_or(0, |link| link.rank())
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.count
+        self.link.as_ref().map_or(1, |link| link.count())
     }
 
-    /// Where this one stands on its machine.
+    /// This process's place on its machine.
     pub fn place(&self) -> Place {
-        self.place
+        self.link.as_ref().map_or(Place::ALONE, |link| link.place())
     }
 
     /// Whether this is the one that writes records and prints.
     pub fn is_first(&self) -> bool {
-        self.rank == 0
+        self.rank() == 0
     }
 
-    /// Whether a launcher that sets such variables for its processes is one that this process has joined.
+    /// Whether this process has joined the others of its launcher.
     pub fn is_joined(&self) -> bool {
         self.link.is_some()
     }
 
-    /// Rejects a command that every one of several launched processes would run for itself, all doing the same.
+    /// Rejects a command that several launched processes would each run alone, all doing the same.
     pub fn expect_joined(&self, variable: impl Fn(&str) -> Option<String>) -> Result<()> {
         let sizes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter();
         let found = sizes.filter_map(|name| Some((name, variable(name)?.parse::<usize>().ok()?)));
@@ -128,14 +115,14 @@ impl Ranks {
         }
     }
 
-    /// The engine's words for itself, in a training whose weights are averaged.
+    /// The engine's description in a training whose weights are averaged.
     pub fn describe(&self, engine: String) -> String {
-        if self.count == 1 { engine } else { format!("{} ranks, each on {engine}", self.count) }
+        if self.count() == 1 { engine } else { format!("{} ranks, each on {engine}", self.count()) }
     }
 
-    /// Runs `make` on the first rank, and tells all others whether it went well.
+    /// Runs `make` on the first rank, and tells the others whether it succeeded.
     pub fn first<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
-        if self.count == 1 {
+        if self.count() == 1 {
             return make().map(Some);
         }
         let made = self.is_first().then(make).transpose();
@@ -143,21 +130,21 @@ impl Ranks {
         cause.map_or_else(|| Ok(made.unwrap_or_default()), |cause| Err(cause.of(0)))
     }
 
-    /// Gives the first rank's value to all.
+    /// Broadcasts the first rank's value.
     pub fn tell<T: Serialize + DeserializeOwned>(&self, value: T) -> Result<T> {
-        if self.count == 1 {
+        if self.count() == 1 {
             return Ok(value);
         }
         if !self.is_first() {
             return self.wait(0, || None);
         }
-        (1..self.count).try_for_each(|rank| self.send(rank, &value))?;
+        (1..self.count()).try_for_each(|rank| self.send(rank, &value))?;
         Ok(value)
     }
 
-    /// Demands that all ranks have come so far, and that `same` be the same on all of them.
+    /// Fails on all ranks if one has failed, or if `same` differs between them.
     pub fn agree<T>(&self, mine: Result<T>, same: impl Fn(&T) -> String) -> Result<T> {
-        if self.count == 1 {
+        if self.count() == 1 {
             return mine;
         }
         let said = mine.as_ref().map(same).map_err(Cause::from);
@@ -169,7 +156,7 @@ impl Ranks {
             };
         }
         let mut all = vec![said];
-        for rank in 1..self.count {
+        for rank in 1..self.count() {
             all.push(self.wait::<Result<String, Cause>>(rank, || None)?);
         }
         let failed = all.iter().enumerate().find_map(|(rank, said)| Some((rank, said.as_ref().err()?.clone())));
@@ -183,12 +170,12 @@ impl Ranks {
         }
     }
 
-    /// Gives the first rank's weights to all, who have some of the same shapes.
+    /// Broadcasts the first rank's weights to the others, whose own have the same shapes.
     pub fn spread(&self, params: &mut [Params], stop: impl Fn() -> Option<Error>) -> Result<()> {
         let Some(link) = &self.link else { return Ok(()) };
         for values in params.iter_mut().flat_map(|params| &mut params.values) {
             if self.is_first() {
-                (1..self.count).for_each(|rank| link.send(rank, bytemuck::cast_slice(values)));
+                (1..self.count()).for_each(|rank| link.send(rank, bytemuck::cast_slice(values)));
             } else {
                 *values = self.wait_values(0, values.len(), &stop)?;
             }
@@ -196,17 +183,17 @@ impl Ranks {
         Ok(())
     }
 
-    /// Replaces the models' weights by their means over the ranks. They are added up in f64 in the order of the ranks, so
-    /// the same ranks give the same bits.
+    /// Replaces the models' weights by their means over the ranks, summed in f64 in the order of the ranks: the same number
+    /// of ranks gives the same bits.
     pub fn average(&self, params: &mut [Params], step: u64, signals: &Signals) -> Result<()> {
         let Some(link) = &self.link else { return Ok(()) };
         let stop = || signals.caught(format_args!("step {step}"));
-        // A rank sends its weights once the first one listens: before, it would wait inside MPI.
+        // A rank sends its weights once the first one listens: earlier, it would block inside MPI.
         if self.is_first() {
             let values = params.iter().flat_map(|params| &params.values);
             let mut sums: Vec<Vec<f64>> =
                 values.map(|values| values.iter().copied().map(f64::from).collect()).collect();
-            for rank in 1..self.count {
+            for rank in 1..self.count() {
                 let theirs: u64 = self.wait(rank, stop)?;
                 if theirs != step {
                     return Err(Error::Internal(format!("rank {rank} averages at step {theirs}, rank 0 at {step}")));
@@ -218,7 +205,7 @@ impl Ranks {
                 }
             }
             for (values, sum) in params.iter_mut().flat_map(|params| &mut params.values).zip(sums) {
-                values.iter_mut().zip(sum).for_each(|(value, sum)| *value = (sum / self.count as f64) as f32);
+                values.iter_mut().zip(sum).for_each(|(value, sum)| *value = (sum / self.count() as f64) as f32);
             }
         } else {
             self.send(0, &step)?;
@@ -231,7 +218,7 @@ impl Ranks {
         self.spread(params, stop)
     }
 
-    /// Ends all processes of the job, whatever they do.
+    /// Ends all processes of the job at once.
     pub fn abort(&self, code: u8) -> ! {
         match &self.link {
             Some(link) => link.abort(code),
@@ -248,7 +235,7 @@ impl Ranks {
         Ok(())
     }
 
-    /// What has come from any rank, and from which, if something has.
+    /// A value that has arrived, and from which rank; none if nothing has.
     pub fn take<T: DeserializeOwned>(&self) -> Result<Option<(usize, T)>> {
         let Some((from, bytes)) = self.link.as_ref().and_then(|link| link.take(None)) else { return Ok(None) };
         Ok(Some((from, read(from, &bytes)?)))
@@ -258,7 +245,7 @@ impl Ranks {
     ///
     /// # Errors
     ///
-    /// What `stop` says, which is asked again and again, and [`Error::Internal`] for something else than a `T`.
+    /// The error of `stop`, which is polled, and [`Error::Internal`] for anything but a `T`.
     pub fn wait<T: DeserializeOwned>(&self, from: usize, stop: impl Fn() -> Option<Error>) -> Result<T> {
         read(from, &self.wait_bytes(from, stop)?)
     }
@@ -284,9 +271,9 @@ impl Ranks {
     }
 }
 
-/// Waits as long as between two looks.
+/// Sleeps until the next poll.
 pub fn pause() {
-    thread::sleep(LOOK);
+    thread::sleep(POLL);
 }
 
 fn read<T: DeserializeOwned>(from: usize, bytes: &[u8]) -> Result<T> {

@@ -9,28 +9,29 @@ use mpi::point_to_point::MatchedReceiveVec;
 use mpi::topology::{Process, SimpleCommunicator};
 use mpi::traits::{Communicator, Destination, Source};
 
-use super::{Link, Ranks};
+use super::link::Link;
 use crate::device::Place;
 use crate::error::{Error, Result};
 
-/// What launchers tell each of their processes: Open MPI's and Slurm's, then MPICH's and Intel's. A process without any
-/// has not been launched, and does not pay for starting MPI.
+/// Variables that launchers set: Open MPI and Slurm the first, MPICH and Intel MPI the second. A process with neither was not
+/// launched, and does not pay for starting MPI.
 const LAUNCHED: [&str; 2] = ["PMIX_RANK", "PMI_RANK"];
 
 struct Mpi {
     world: SimpleCommunicator,
-    /// Says goodbye to the others when it is dropped, and waits for theirs.
+    place: Place,
+    /// Finalizes MPI when dropped, which waits for the other ranks.
     _universe: Universe,
 }
 
-/// This process among those launched with it; none if it was not launched.
-pub fn join() -> Result<Option<Ranks>> {
+/// The link to the processes launched with this one; none if it was not launched.
+pub fn join() -> Result<Option<Box<dyn Link>>> {
     if LAUNCHED.iter().all(|name| env::var_os(name).is_none()) {
         return Ok(None);
     }
-    // One thread calls MPI, beside others that train.
+    // Only one thread calls MPI; others train.
     let Some((universe, threading)) = mpi::initialize_with_threading(Threading::Funneled) else {
-        return Err(Error::Internal("MPI was begun twice".into()));
+        return Err(Error::Internal("MPI was initialized twice".into()));
     };
     if threading < Threading::Funneled {
         return Err(Error::Usage(
@@ -40,11 +41,10 @@ pub fn join() -> Result<Option<Ranks>> {
     let world = universe.world();
     let machine = world.split_shared(world.rank());
     let place = Place { index: number(machine.rank()), count: number(machine.size()) };
-    let (rank, count) = (number(world.rank()), number(world.size()));
-    Ok(Some(Ranks { rank, count, place, link: Some(Box::new(Mpi { world, _universe: universe })) }))
+    Ok(Some(Box::new(Mpi { world, place, _universe: universe })))
 }
 
-/// MPI's numbers of ranks are never negative.
+/// MPI's ranks are never negative.
 fn number(number: i32) -> usize {
     number.try_into().unwrap_or_default()
 }
@@ -57,6 +57,18 @@ impl Mpi {
 }
 
 impl Link for Mpi {
+    fn rank(&self) -> usize {
+        number(self.world.rank())
+    }
+
+    fn count(&self) -> usize {
+        number(self.world.size())
+    }
+
+    fn place(&self) -> Place {
+        self.place
+    }
+
     fn send(&self, to: usize, bytes: &[u8]) {
         self.process(to).send(bytes);
     }
@@ -76,7 +88,7 @@ impl Link for Mpi {
 }
 
 impl Drop for Mpi {
-    /// A rank that panics ends the job: to say goodbye it would wait for the others, and they for it.
+    /// A rank that panics aborts the job: finalizing MPI would wait for the others, and they for it.
     fn drop(&mut self) {
         if thread::panicking() {
             self.abort(Error::Internal(String::new()).exit_code());

@@ -32,7 +32,7 @@ fn all_ranks_get_the_mean_of_their_weights() {
 }
 
 #[test]
-fn alone_the_weights_stay() {
+fn alone_the_weights_are_unchanged() {
     let ranks = Ranks::alone();
     let mut params = models(&ranks);
     ranks.average(&mut params, 7, &Signals::default()).unwrap();
@@ -40,7 +40,7 @@ fn alone_the_weights_stay() {
 }
 
 #[test]
-fn ranks_at_different_steps_are_a_mistake() {
+fn ranks_at_different_steps_are_an_internal_error() {
     let signals = Signals::default();
     let all = on_ranks(2, |ranks| {
         let step = ranks.rank() as u64;
@@ -53,7 +53,7 @@ fn ranks_at_different_steps_are_a_mistake() {
 }
 
 #[test]
-fn what_fails_on_one_rank_is_known_to_all() {
+fn an_error_on_one_rank_reaches_all() {
     let all = on_ranks(3, |ranks| {
         let mine = if ranks.rank() == 2 { Err(Error::Gpu("no GPU".into())) } else { Ok(()) };
         ranks.agree(mine, |()| String::new()).unwrap_err()
@@ -64,7 +64,7 @@ fn what_fails_on_one_rank_is_known_to_all() {
 }
 
 #[test]
-fn ranks_with_other_images_are_found_out() {
+fn ranks_with_other_images_are_refused() {
     for (digests, agree) in [(["a", "a", "a"], true), (["a", "b", "a"], false)] {
         let all = on_ranks(3, |ranks| ranks.agree(Ok(digests[ranks.rank()]), ToString::to_string));
         assert!(all.iter().all(|one| one.is_ok() == agree));
@@ -75,7 +75,7 @@ fn ranks_with_other_images_are_found_out() {
 }
 
 #[test]
-fn the_first_rank_works_for_all_and_fails_for_all() {
+fn the_first_ranks_result_or_error_reaches_all() {
     let made = on_ranks(3, |ranks| {
         let made = ranks.first(|| Ok(ranks.rank())).unwrap();
         (made, ranks.tell(made.map(|_| 17)).unwrap())
@@ -86,7 +86,7 @@ fn the_first_rank_works_for_all_and_fails_for_all() {
 }
 
 #[test]
-fn processes_that_cannot_work_together_do_not_all_train_the_same() {
+fn processes_that_cannot_join_are_refused() {
     let two = |name: &str| (name == "OMPI_COMM_WORLD_SIZE").then(|| "2".to_owned());
     let error = Ranks::alone().expect_joined(two).unwrap_err();
     assert!(error.exit_code() == 2 && error.to_string().contains("--features mpi"), "{error}");

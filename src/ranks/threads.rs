@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use super::{Link, Ranks};
+use super::Ranks;
+use super::link::Link;
 use crate::device::Place;
 
 struct Threads {
@@ -16,6 +17,18 @@ struct Threads {
 }
 
 impl Link for Threads {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn count(&self) -> usize {
+        self.to.len()
+    }
+
+    fn place(&self) -> Place {
+        Place { index: self.rank, count: self.to.len() }
+    }
+
     fn send(&self, to: usize, bytes: &[u8]) {
         self.to[to].send((self.rank, bytes.to_vec())).unwrap();
     }
@@ -42,9 +55,7 @@ pub fn on_ranks<T: Send>(count: usize, each: impl Fn(Ranks) -> T + Sync) -> Vec<
             .map(|(rank, come)| {
                 let (to, each) = (to.clone(), &each);
                 scope.spawn(move || {
-                    let link = Threads { rank, to, come, kept: RefCell::default() };
-                    let place = Place { index: rank, count };
-                    each(Ranks { rank, count, place, link: Some(Box::new(link)) })
+                    each(Ranks { link: Some(Box::new(Threads { rank, to, come, kept: RefCell::default() })) })
                 })
             })
             .collect();

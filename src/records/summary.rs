@@ -13,7 +13,7 @@ use super::files::json;
 use super::processes::Start;
 use crate::device;
 use crate::error::Result;
-use crate::train::{Outcome, Score};
+use crate::train::{Outcome, Score, Stopped};
 use crate::util::statistics::Spread;
 
 /// The file's name, in the folder of a search or a reproduction too.
@@ -99,6 +99,9 @@ pub struct Summary {
     pub steps: u64,
     /// The same in passes over the training images.
     pub epochs: f64,
+    /// Why it ended early, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
     /// One a model.
     pub models: Vec<Final>,
     /// Of the models' accuracies, where there are several.
@@ -145,6 +148,7 @@ impl Summary {
             about: about.clone(),
             steps: outcome.evaluation.step,
             epochs: outcome.evaluation.epoch,
+            stopped: outcome.stopped,
             models: models
                 .map(|(scores, test)| Final { train: scores.train, validation: scores.validation, test: *test })
                 .collect(),

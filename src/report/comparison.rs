@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::parts;
 use super::text::number;
-use crate::search::reproduce::comparison::{Number, Of, Verdict};
+use crate::search::experiments::comparison::{Number, Of, Verdict};
 
 /// What a number is of.
 fn of(images: Of) -> &'static str {

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | runs, overlaid | a run's folder, see [`crate::records`] | `runs`, `curves`, `answers`, `network` |
 //! | a search | see [`crate::search`] | `search` |
-//! | a reproduction | see [`crate::search::reproduce`] | `reproduction`, `comparison`, and what its parts need of the others |
+//! | a reproduction | see [`crate::search::experiments`] | `reproduction`, `comparison`, and what its parts need of the others |
 //! | a profile | what `profile --json` prints | `profile` |
 //! | a verification | what `verify --json` prints | `verification` |
 //!

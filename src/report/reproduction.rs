@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 use crate::records::answers::{self as recorded, Answers};
 use crate::records::files::{json, optional};
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
+use crate::search::experiments::comparison::{Number, Of, POINTS};
+use crate::search::experiments::experiment::{Experiment, Part, Published};
+use crate::search::experiments::published::Row;
 use crate::search::parameter::Parameter;
-use crate::search::reproduce::comparison::{Number, Of, POINTS};
-use crate::search::reproduce::experiment::{Experiment, Part, Published};
-use crate::search::reproduce::published::Row;
 use crate::search::summary::ReproductionSummary;
 use crate::util::statistics::Spread;
 

@@ -1,4 +1,4 @@
-//! A search's folder: what is searched, and the records of the trials that have ended.
+//! A search's folder: what is searched, and the records of its finished trials.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::spec::Search;
 use super::trial::Record;
-use super::{Options, Search};
 use crate::config::{Config, Settings};
 use crate::data::Dataset;
 use crate::data::split::Split;
@@ -24,13 +24,13 @@ use crate::util::lock;
 const SEARCH: &str = "search.toml";
 const TRIALS: &str = "trials.jsonl";
 
-/// `search.toml`: everything that decides the trials' figures but the device.
+/// `search.toml`: everything that decides the trials' results except the device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// The values searched, and how.
-    pub search: Options,
-    /// The settings of every trial but for those values.
+    /// What is searched, without the settings.
+    pub search: Search,
+    /// All other settings of the trials.
     pub settings: Settings,
     /// The images.
     pub data: DataRecord,
@@ -47,10 +47,10 @@ impl Plan {
             validation: split.validation.len(),
             test: split.test.len(),
         };
-        // Parts of one search may run on different devices; where the images are is kept for the next command.
+        // Shards of one search may run on different devices; where the images are is kept for the next command.
         let settings = Settings::from(&search.config);
         let settings = Settings { data: settings.data.clone(), ..settings.deciding() };
-        Ok(Self { search: search.options(), settings, data })
+        Ok(Self { search: Search { config: Config::default(), ..search.clone() }, settings, data })
     }
 
     /// The plan in a search's folder.
@@ -61,14 +61,12 @@ impl Plan {
         toml::from_str(&text).map_err(|error| usage(&error))
     }
 
-    /// What is searched, on the device that `config` has.
+    /// The search, with `config`'s device.
     pub fn search(&self, config: Config) -> Search {
-        let config = config.with(self.settings.clone());
-        let Options { space, warm_start, refine, with_test } = self.search.clone();
-        Search { config, space, warm_start, refine, with_test }
+        Search { config: config.with(self.settings.clone()), ..self.search.clone() }
     }
 
-    /// Whether both have the same trials with the same figures: the images count, not where they were found.
+    /// Whether both have the same trials with the same results: the images count, not their location.
     pub fn is(&self, other: &Self) -> bool {
         let key = |plan: &Self| {
             let mut plan = plan.clone();
@@ -80,18 +78,18 @@ impl Plan {
     }
 }
 
-/// A search's folder, which this process alone writes to.
+/// A search's folder, which only this process writes to.
 pub struct Folder {
     path: PathBuf,
     trials: File,
-    /// Of the trials that have ended, in the order of `trials.jsonl`.
+    /// Of the finished trials, in the order of `trials.jsonl`.
     records: Vec<Record>,
-    /// Held as long as this process searches here.
+    /// Held while this process searches here.
     _lock: File,
 }
 
 impl Folder {
-    /// Begins the search in `path`, or goes on with it if its `search.toml` says the same.
+    /// Begins the search in `path`, or resumes it if its `search.toml` says the same.
     ///
     /// # Errors
     ///
@@ -102,13 +100,13 @@ impl Folder {
         if path.join(SEARCH).exists() {
             if !Plan::read(path)?.is(plan) {
                 return Err(Error::Usage(format!(
-                    "--out {0}: another search was begun there, see {0}/{SEARCH}: name another folder",
+                    "--out {0}: another search was begun there, see {0}/{SEARCH}: choose another folder",
                     shown(path)
                 )));
             }
         } else if fs::read_dir(path).map_err(failed(path))?.any(|entry| !entry.is_ok_and(|entry| is_ours(&entry))) {
             return Err(Error::Usage(format!(
-                "--out {}: the folder is there and not empty, and nothing is ever overwritten: name another folder",
+                "--out {}: the folder is not empty, and nothing is ever overwritten: choose another one",
                 shown(path)
             )));
         }
@@ -124,13 +122,13 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Reads the records, and cuts off the half line that a killed process may have left.
+    /// Reads the records, and truncates the partial line that a killed process may have left.
     fn read_records(&mut self) -> Result<()> {
         let path = self.path.join(TRIALS);
         let mut text = Vec::new();
         self.trials.seek(SeekFrom::Start(0)).map_err(failed(&path))?;
         self.trials.read_to_end(&mut text).map_err(failed(&path))?;
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
+        let whole = whole(&text).len();
         if whole < text.len() {
             self.trials.set_len(whole as u64).map_err(failed(&path))?;
         }
@@ -138,36 +136,36 @@ impl Folder {
         Ok(())
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Of the trials that have ended.
+    /// Of the finished trials.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// Whether the trial of this number has ended.
+    /// Whether the trial of this number has a record.
     pub fn has(&self, trial: usize) -> bool {
         self.records.iter().any(|record| record.trial.trial == trial)
     }
 
-    /// Adds the records of a wave, so that they last.
-    pub fn append(&mut self, records: Vec<Record>) -> Result<()> {
+    /// Appends the records of a wave, and syncs them to disk.
+    pub fn append(&mut self, records: &[Record]) -> Result<()> {
         let path = self.path.join(TRIALS);
-        let lines = lines(&records)?;
+        let lines = lines(records)?;
         self.trials.write_all(&lines).and_then(|()| self.trials.sync_data()).map_err(failed(&path))?;
-        self.records.extend(records);
+        self.records.extend_from_slice(records);
         Ok(())
     }
 
-    /// Writes another file of the folder, whole or not at all.
+    /// Writes another file of the folder atomically.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         write(&self.path, name, bytes)
     }
 
-    /// Keeps the network after a warm-started trial, instead of the one after the trial before.
+    /// Replaces the network after the previous warm-started trial by that after this one.
     pub fn keep_network(&self, trial: usize, params: &Params) -> Result<()> {
         self.write(&network(trial), &weights::network(params)?)?;
         if let Some(before) = trial.checked_sub(1) {
@@ -186,23 +184,21 @@ impl Folder {
         weights::read_network(&bytes, shape).map_err(|what| Error::checkpoint(&path, what))
     }
 
-    /// Brings the lines of `trials.jsonl` into the order of the trials' numbers, which says nothing of who trained what
-    /// when.
+    /// Sorts the lines of `trials.jsonl` by the trials' numbers, which do not depend on who trained what when.
     pub fn sort(&mut self) -> Result<()> {
         self.records.sort_by_key(|record| record.trial.trial);
         self.write(TRIALS, &lines(&self.records)?)
     }
 }
 
-/// The records in a folder, which need not be complete.
+/// The records in a folder, which may be incomplete.
 pub fn records(folder: &Path) -> Result<Vec<Record>> {
     let path = folder.join(TRIALS);
     let text = fs::read(&path).map_err(|error| Error::checkpoint(&path, error.to_string()))?;
-    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
-    parse(&path, &text[..whole])
+    parse(&path, whole(&text))
 }
 
-/// Folders of shards within `folder`, in order.
+/// The folders of shards in `folder`, sorted.
 pub fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
     let listed = fs::read_dir(folder).map_err(|error| Error::Usage(format!("{}: {error}", shown(folder))))?;
     let mut shards: Vec<_> = listed.flatten().filter(is_shard).map(|entry| entry.path()).collect();
@@ -218,11 +214,16 @@ fn is_shard(entry: &fs::DirEntry) -> bool {
     entry.file_name().to_string_lossy().starts_with("shard-") && entry.path().is_dir()
 }
 
-/// Whether a folder may have this before a search has begun in it: its shards, or what a killed beginning left.
+/// Whether a folder may have this before a search begins in it: its shards, or what a process left that was killed early.
 fn is_ours(entry: &fs::DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
     is_shard(entry) || name == TRIALS || name == lock::NAME || is_temporary(&name)
+}
+
+/// The lines that were written to their end.
+fn whole(text: &[u8]) -> &[u8] {
+    &text[..text.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1)]
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Record>> {

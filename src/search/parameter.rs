@@ -3,12 +3,12 @@
 use super::trial::Trial;
 use crate::config::Config;
 
-/// A hyper-parameter, by the name of its flag.
+/// A hyper-parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameter {
-    /// Strength of the penalty.
+    /// Strength of the L2 penalty.
     Lambda,
-    /// Learning rate half-way through a cycle.
+    /// Learning rate in the middle of a cycle.
     LrMax,
     /// Learning rate at the start of a cycle.
     LrMin,
@@ -27,7 +27,7 @@ impl Parameter {
     pub const ALL: [Self; 7] =
         [Self::Lambda, Self::LrMax, Self::LrMin, Self::HalfCycle, Self::Hidden, Self::BatchSize, Self::Seed];
 
-    /// Its name on the command line.
+    /// The name of its flag.
     pub fn name(self) -> &'static str {
         match self {
             Self::Lambda => "lambda",
@@ -45,7 +45,7 @@ impl Parameter {
         !matches!(self, Self::Lambda | Self::LrMax | Self::LrMin)
     }
 
-    /// Whether networks of different values have different shapes.
+    /// Whether it changes the shape of the network.
     pub fn decides_shape(self) -> bool {
         self == Self::Hidden
     }
@@ -64,7 +64,7 @@ impl Parameter {
         }
     }
 
-    /// Gives `config` the value, an integer where it must be one.
+    /// Sets the value in `config`, truncated if it is an integer there.
     pub fn set(self, config: &mut Config, value: f64) {
         match self {
             Self::Lambda => config.lambda = value,
@@ -77,7 +77,7 @@ impl Parameter {
         }
     }
 
-    /// As people write it: a short form for real numbers.
+    /// The value as displayed, real numbers in a short form.
     pub fn show(self, value: f64) -> String {
         if self.is_integer() { format!("{value}") } else { format!("{value:.6e}") }
     }

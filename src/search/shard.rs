@@ -1,24 +1,24 @@
-//! Which of a search's trials this process trains.
+//! The part of a search that this process, or job of ranks, trains.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// Part `index` of `count`, written `INDEX/COUNT`, the first being 0. It has every `count`-th trial.
+/// Part `index` of `count`, from 0, written `INDEX/COUNT`: every `count`-th trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     /// Which part.
     pub index: usize,
-    /// Of how many.
+    /// How many there are.
     pub count: usize,
 }
 
 impl Shard {
-    /// Everything.
+    /// All trials.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
-    /// Whether it has the trial of this number.
+    /// Whether the trial of this number is in it.
     pub fn has(self, trial: usize) -> bool {
         trial % self.count == self.index
     }
@@ -28,14 +28,14 @@ impl Shard {
         format!("shard-{}-of-{}", self.index, self.count)
     }
 
-    /// The part that a scheduler's environment asks for, and the variables that say so: a Slurm array's
+    /// The part that a scheduler's environment asks for, and its variables: a Slurm array's
     /// `SLURM_ARRAY_TASK_ID` (from `SLURM_ARRAY_TASK_MIN`) of `SLURM_ARRAY_TASK_COUNT`; an indexed Kubernetes job's
-    /// `JOB_COMPLETION_INDEX` of `JOB_COMPLETIONS`, which the job's own file must set; Open MPI's
+    /// `JOB_COMPLETION_INDEX` of `JOB_COMPLETIONS`, which the job's file must set; Open MPI's
     /// `OMPI_COMM_WORLD_RANK` of `OMPI_COMM_WORLD_SIZE`.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] for variables that are no such numbers, or for half of a pair.
+    /// [`Error::Usage`] for variables that are not such numbers, or half of a pair.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Option<(Self, String)>> {
         const SCHEDULERS: [[&str; 3]; 3] = [
             ["SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"],

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reproduce::comparison::Counts;
+use super::experiments::comparison::Counts;
 use super::trial::Record;
 use crate::device;
 use crate::records::summary::{DataRecord, Origin};

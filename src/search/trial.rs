@@ -1,4 +1,4 @@
-//! One training of a search, and what came of it.
+//! One training of a search, and its record.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct Trial {
     pub hidden: usize,
     /// How it is trained.
     pub spec: TrainSpec,
-    /// Ends it after so many steps, its length notwithstanding.
+    /// Ends it after so many steps, whatever its length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<u64>,
 }
@@ -32,14 +32,14 @@ impl Trial {
     }
 }
 
-/// Scores after some steps of a trial.
+/// A trial's scores after some steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Steps done.
     pub step: u64,
-    /// The same in passes over the training images.
+    /// The same in epochs.
     pub epoch: f64,
-    /// Learning rate of the step to come.
+    /// Learning rate of the next step.
     pub lr: f64,
     /// On the training images.
     pub train: Score,
@@ -61,7 +61,7 @@ pub struct Scored {
     pub test: Option<Score>,
 }
 
-/// Where a trial's losses stopped being finite numbers.
+/// Where a trial's losses stopped being finite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Diverged {
     /// The step.
@@ -76,7 +76,7 @@ pub struct Record {
     /// What was trained.
     #[serde(flatten)]
     pub trial: Trial,
-    /// Its scores along the way, up to a divergence.
+    /// Its scores along the way, until it diverged.
     pub evaluations: Vec<Point>,
     /// Its last scores, unless it diverged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,13 +87,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// What trials are ranked by: validation accuracy, or training accuracy where nothing validates.
+    /// What trials are ranked by: validation accuracy, or training accuracy without validation images.
     pub fn merit(&self) -> Option<f64> {
         self.result.map(|scored| scored.validation.unwrap_or(scored.train).accuracy)
     }
 }
 
-/// The records, the best first: by [`Record::merit`], then by number; those that diverged come last.
+/// The records by [`Record::merit`], best first, then by number; those that diverged come last.
 pub fn rank(records: &[Record]) -> Vec<&Record> {
     let mut ranked: Vec<_> = records.iter().collect();
     ranked.sort_by(|a, b| {

@@ -1,13 +1,14 @@
-//! The referee's findings as tables, for the terminal.
+//! The referee's findings as tables.
 
 use std::fmt::Write as _;
 
 use super::columns::{Column, Row, table, wrapped};
 use crate::error::shown;
+use crate::util::text::{plural, tenths};
 use crate::verify::compare::Unit;
 use crate::verify::{Finding, Report};
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column<'_>; 7] = [
     Column::text("check", 0),
     Column::number("cases", 3),
     Column::text("worst at", 2),
@@ -17,7 +18,7 @@ const COLUMNS: [Column; 7] = [
     Column::text("", 0),
 ];
 
-/// The comparisons of one kind in a group.
+/// All comparisons of one kind in a group.
 struct Line<'a> {
     what: &'static str,
     unit: Unit,
@@ -26,13 +27,13 @@ struct Line<'a> {
     failed: bool,
 }
 
-/// A line for everything that was compared, group after group, within `width` columns.
+/// One line per kind of comparison, group by group, within `width` columns.
 pub fn findings(reports: &[Report], width: usize) -> String {
     let mut rows = Vec::new();
     for group in reports.chunk_by(|a, b| a.group == b.group) {
         rows.push(Row::Heading(heading(group)));
         let lines = lines(group);
-        // What is demanded exactly of integers, and only closely of other numbers.
+        // What must be exact for integers, but only close for other inputs.
         let exact = |line: &Line<'_>| {
             line.unit == Unit::Equal && lines.iter().filter(|other| other.what == line.what).count() > 1
         };
@@ -98,12 +99,16 @@ impl Line<'_> {
     }
 }
 
-/// Where in its group: a kernel's shape, or a check and the place in it. The shape is a part of the check's name.
+/// Where in its group: a kernel's shape, or a check and the place in it.
 fn place(report: &Report, finding: &Finding) -> String {
-    let name = report.name.strip_prefix(report.group).unwrap_or(&report.name).trim_start_matches('/');
-    let shape = name.split('/').next().unwrap_or_default();
-    let shape = shape.strip_suffix("-shared").unwrap_or(shape);
-    [shape, &finding.at].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    let parts = [shape(&report.name), &finding.at].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// What stands after the group in a check's name: `D37-H5-C3-M1-B13` of a kernel.
+pub(super) fn shape(name: &str) -> &str {
+    let shape = name.split('/').nth(1).unwrap_or_default();
+    shape.strip_suffix("-shared").unwrap_or(shape)
 }
 
 /// A share of a tolerance.
@@ -111,14 +116,14 @@ fn used(share: f64) -> String {
     match share {
         0.0 => "0 %".into(),
         share if share < 0.001 => "<.1 %".into(),
-        share if share <= 1.0 => format!("{:.1} %", 100.0 * share),
+        share if share <= 1.0 => tenths(share),
         share if share < 1000.0 => format!("{share:.1} ×"),
         share if share.is_finite() => format!("{share:.0e} ×"),
         _ => "-".into(),
     }
 }
 
-/// What the checks remarked: kinks, shares of decimals.
+/// Notes of the checks: kinks, shares of decimals.
 pub fn notes(reports: &[Report], width: usize) -> String {
     let mut text = String::new();
     for report in reports {
@@ -129,7 +134,7 @@ pub fn notes(reports: &[Report], width: usize) -> String {
     section("notes", text)
 }
 
-/// The checks that could not run here, reason after reason.
+/// The checks that could not run here, by reason.
 pub fn skipped(reports: &[Report], width: usize) -> String {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for report in reports {
@@ -146,10 +151,10 @@ pub fn skipped(reports: &[Report], width: usize) -> String {
     section("skipped, neither passed nor failed", text)
 }
 
-/// Comparisons of one check that are shown when they fail. Of a training that has gone wrong, the first steps say it all.
+/// At most this many failed comparisons of a check are shown: of a training, the first steps are what matters.
 const SHOWN: usize = 5;
 
-/// Everything that was wrong, each with the command that repeats it.
+/// Everything that failed, each with the command that repeats it.
 pub fn failures(reports: &[Report], repeat: &dyn Fn(&str) -> String, width: usize) -> String {
     let mut text = String::new();
     for report in reports.iter().filter(|report| report.failed()) {
@@ -171,21 +176,17 @@ pub fn failures(reports: &[Report], repeat: &dyn Fn(&str) -> String, width: usiz
     section("failed", text)
 }
 
-/// The count of everything.
+/// The totals.
 pub fn summary(reports: &[Report], seconds: f64) -> String {
     let count = |of: &dyn Fn(&Report) -> bool| reports.iter().filter(|report| of(report)).count();
     let (failed, skipped) = (count(&Report::failed), count(&|report| report.skipped.is_some()));
     let comparisons: usize = reports.iter().map(|report| report.findings.len()).sum();
     format!(
         "\n{}, {} in {seconds:.1} s: {} passed, {failed} failed, {skipped} skipped\n",
-        amount(reports.len(), "check"),
-        amount(comparisons, "comparison"),
+        plural(reports.len(), "check"),
+        plural(comparisons, "comparison"),
         reports.len() - failed - skipped,
     )
-}
-
-fn amount(count: usize, of: &str) -> String {
-    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
 }
 
 fn section(title: &str, text: String) -> String {

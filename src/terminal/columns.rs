@@ -1,25 +1,32 @@
-//! Tables in plain text that lose their least important columns where the terminal is narrow.
-
-/// Between two columns.
-const GAP: usize = 2;
+//! Tables in plain text that drop their least important columns if the terminal is narrow.
 
 /// A column.
-pub struct Column {
-    title: &'static str,
+pub struct Column<'a> {
+    title: &'a str,
     right: bool,
-    /// The larger, the sooner it goes; 0 stays whatever the width.
+    /// The larger, the sooner it is dropped; 0 is never dropped.
     rank: u8,
+    /// Its width at least.
+    width: usize,
+    /// Spaces before it, unless it is the first.
+    gap: usize,
 }
 
-impl Column {
-    /// Text, which begins at the left.
-    pub const fn text(title: &'static str, rank: u8) -> Self {
-        Self { title, right: false, rank }
+impl<'a> Column<'a> {
+    /// Text, aligned left.
+    pub const fn text(title: &'a str, rank: u8) -> Self {
+        Self { title, right: false, rank, width: 0, gap: 2 }
     }
 
-    /// Numbers, which end at the right.
-    pub const fn number(title: &'static str, rank: u8) -> Self {
-        Self { title, right: true, rank }
+    /// Numbers, aligned right.
+    pub const fn number(title: &'a str, rank: u8) -> Self {
+        Self { right: true, ..Self::text(title, rank) }
+    }
+
+    /// With a least width, and its own gap before it.
+    #[must_use]
+    pub const fn wide(self, width: usize, gap: usize) -> Self {
+        Self { width, gap, ..self }
     }
 }
 
@@ -27,58 +34,55 @@ impl Column {
 pub enum Row {
     /// A line by itself, between rows.
     Heading(String),
-    /// A cell for each column.
+    /// A cell for each column. If there are fewer, the last one may be of any width.
     Cells(Vec<String>),
 }
 
-/// The table in at most `width` columns, if that can be.
-pub fn table(columns: &[Column], rows: &[Row], width: usize) -> String {
-    let cells = || rows.iter().filter_map(|row| if let Row::Cells(cells) = row { Some(cells) } else { None });
-    let widest = |index: usize| {
-        let longest = cells().map(|cells| length(&cells[index])).max().unwrap_or(0);
-        longest.max(length(columns[index].title))
-    };
-    let mut kept: Vec<(usize, usize)> = (0..columns.len()).map(|index| (index, widest(index))).collect();
-    while kept.iter().map(|(_, width)| width + GAP).sum::<usize>() > width + GAP {
-        let Some(last) =
-            (0..kept.len()).filter(|&i| columns[kept[i].0].rank > 0).max_by_key(|&i| columns[kept[i].0].rank)
-        else {
-            break;
-        };
-        kept.remove(last);
+/// The table in at most `width` columns, if possible.
+pub fn table(columns: &[Column<'_>], rows: &[Row], width: usize) -> String {
+    let cells = rows.iter().filter_map(|row| if let Row::Cells(cells) = row { Some(cells) } else { None });
+    let mut widths: Vec<_> = columns.iter().map(|column| column.width.max(length(column.title))).collect();
+    for cells in cells {
+        let own = if cells.len() < columns.len() { cells.len() - 1 } else { cells.len() };
+        widths.iter_mut().zip(&cells[..own]).for_each(|(width, cell)| *width = (*width).max(length(cell)));
     }
-
-    let titles: Vec<String> = columns.iter().map(|column| column.title.to_owned()).collect();
-    let mut text = line(columns, &titles, &kept);
+    let mut kept: Vec<usize> = (0..columns.len()).collect();
+    let all = |kept: &[usize]| {
+        kept.iter().map(|&i| columns[i].gap + widths[i]).sum::<usize>() - kept.first().map_or(0, |&i| columns[i].gap)
+    };
+    while all(&kept) > width {
+        let ranked = kept.iter().enumerate().filter(|&(_, &i)| columns[i].rank > 0);
+        let Some((place, _)) = ranked.max_by_key(|&(_, &i)| columns[i].rank) else { break };
+        kept.remove(place);
+    }
+    let line = |cells: &[&str]| {
+        let mut line = String::new();
+        for &i in kept.iter().filter(|&&i| i < cells.len()) {
+            let padding = " ".repeat(widths[i].saturating_sub(length(cells[i])));
+            let (before, after) = if columns[i].right { (&*padding, "") } else { ("", &*padding) };
+            let gap = if line.is_empty() { String::new() } else { " ".repeat(columns[i].gap) };
+            line.extend([&gap, before, cells[i], after]);
+        }
+        line.truncate(line.trim_end().len());
+        line + "\n"
+    };
+    let titles: Vec<_> = columns.iter().map(|column| column.title).collect();
+    let mut text = line(&titles);
     for row in rows {
         match row {
-            Row::Heading(heading) => {
-                text.push_str(heading);
-                text.push('\n');
-            }
-            Row::Cells(cells) => text.push_str(&line(columns, cells, &kept)),
+            Row::Heading(heading) => text.extend([heading, "\n"]),
+            Row::Cells(cells) => text += &line(&cells.iter().map(String::as_str).collect::<Vec<_>>()),
         }
     }
     text
 }
 
-fn line(columns: &[Column], cells: &[String], kept: &[(usize, usize)]) -> String {
-    let mut line = String::new();
-    for &(index, width) in kept {
-        let cell = &cells[index];
-        let padding = " ".repeat(width.saturating_sub(length(cell)));
-        let (before, after) = if columns[index].right { (padding.as_str(), "") } else { ("", padding.as_str()) };
-        line.extend([before, cell, after, "  "]);
-    }
-    format!("{}\n", line.trim_end())
-}
-
-/// Characters, which are columns in all that is printed here.
+/// Characters; each is one column in all that is printed here.
 fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// `text` in lines of at most `width` columns, each after the first begun with `indent` spaces.
+/// `text` in lines of at most `width` columns, all but the first indented by `indent` spaces.
 pub fn wrapped(text: &str, indent: usize, width: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
@@ -114,6 +118,14 @@ mod tests {
         assert_eq!(table(&columns, &rows, 17), "name  error\nsome\na         1\nµ²       12\n");
         assert_eq!(table(&columns, &rows, 10), "name\nsome\na\nµ²\n");
         assert_eq!(table(&columns, &rows, 1), "name\nsome\na\nµ²\n");
+    }
+
+    #[test]
+    fn a_short_row_ends_with_text_of_any_width() {
+        let columns = [Column::text("name", 0).wide(6, 0), Column::number("n", 0).wide(3, 1), Column::number("m", 0)];
+        let rows = [["a", "1", "20"].map(String::from).to_vec(), ["b", "it failed"].map(String::from).to_vec()];
+        let text = table(&columns, &rows.map(Row::Cells), 80);
+        assert_eq!(text, "name     n   m\na        1  20\nb      it failed\n");
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! The mutants' table.
 
+use super::checks::shape;
 use super::columns::{Column, Row, table};
 use crate::verify::compare::{Fault, Outcome};
 use crate::verify::mutants::{Caught, Mutant};
 
-const COLUMNS: [Column; 4] =
+const COLUMNS: [Column<'_>; 4] =
     [Column::text("mutant", 0), Column::text("caught by", 1), Column::text("comparison", 0), Column::text("", 2)];
 
-/// A line a mutant, kernel after kernel, within `width` columns.
+/// One mutant a line, kernel by kernel, within `width` columns.
 pub fn hunted(hunted: &[(&Mutant, Option<Caught>)], width: usize) -> String {
     let mut rows = Vec::new();
     for group in hunted.chunk_by(|(a, _), (b, _)| a.kernel == b.kernel) {
         rows.push(Row::Heading(format!("{}, {} mutants", group[0].0.kernel.name(), group.len())));
         rows.extend(group.iter().map(|(mutant, caught)| {
             let (case, what, how) = match caught {
-                Some(Caught { case, what, outcome }) => (shape(case), (*what).to_owned(), how(outcome)),
+                Some(Caught { case, what, outcome }) => (shape(case).to_owned(), (*what).to_owned(), how(outcome)),
                 None if mutant.races() => ("-".into(), "survived: a race".into(), String::new()),
                 None => ("-".into(), "SURVIVED".into(), String::new()),
             };
@@ -28,12 +29,6 @@ pub fn hunted(hunted: &[(&Mutant, Option<Caught>)], width: usize) -> String {
         hunted.len(),
         hunted.len() - caught
     )
-}
-
-/// `D37-H5-C3-M1-B13` of a case's name.
-fn shape(case: &str) -> String {
-    let shape = case.split('/').nth(1).unwrap_or(case);
-    shape.strip_suffix("-shared").unwrap_or(shape).to_owned()
 }
 
 fn how(outcome: &Outcome) -> String {

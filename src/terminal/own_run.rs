@@ -1,14 +1,15 @@
-//! A training on both engines as a table.
+//! A training on both engines, step by step, as a table.
 
 use std::fmt::Write as _;
 
+use super::checks;
 use super::columns::{Column, Row, table, wrapped};
-use super::{checks, percent};
+use crate::util::text::percent;
 use crate::verify::TENSORS;
 use crate::verify::own_run::Comparison;
 use crate::verify::paired_run::Step;
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column<'_>; 8] = [
     Column::number("step", 0),
     Column::number("rate", 4),
     Column::number("loss GPU", 0),
@@ -19,7 +20,7 @@ const COLUMNS: [Column; 8] = [
     Column::text("", 3),
 ];
 
-/// Some of the steps, then what is true of them all, within `width` columns.
+/// Some of the steps, then figures over all of them, within `width` columns.
 pub fn comparison(comparison: &Comparison, software: bool, width: usize) -> String {
     let rows: Vec<Row> = some(&comparison.steps).map(row).collect();
     let mut text = table(&COLUMNS, &rows, width);
@@ -38,7 +39,7 @@ pub fn comparison(comparison: &Comparison, software: bool, width: usize) -> Stri
     text
 }
 
-/// About ten steps, the first and the last among them.
+/// About ten steps, including the first and the last.
 fn some(steps: &[Step]) -> impl Iterator<Item = &Step> {
     let every = steps.len().div_ceil(10).max(1);
     let last = steps.len() - 1;

@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
+use super::columns::{Column, Row, table};
 use crate::device::Record;
 use crate::profile::products::Product;
 use crate::profile::sweep::{Axis, Sweep};
-use crate::profile::{Ceilings, GpuTime, HostPhase, Profile, Report};
-use crate::util::text::{bytes, grouped};
+use crate::profile::{Ceilings, GpuTime, Profile, Report};
+use crate::util::text::{bytes, grouped, plural, tenths};
 
 /// Columns of a bar of 100 %.
 const BAR: usize = 16;
@@ -25,64 +26,57 @@ pub fn report(report: &Report) -> String {
     if let Some(peak) = report.peak_memory {
         row("memory", format!("{} at most, of the process on the host", bytes(peak.into())));
     }
-    text.push_str(&throughput(report));
-    for profile in &report.devices {
-        text.push_str(&device(profile));
-    }
-    for sweep in &report.sweeps {
-        text.push_str(&growth(sweep, &report.devices));
-    }
-    trimmed(&text)
+    text += &throughput(report);
+    report.devices.iter().for_each(|profile| text += &device(profile));
+    report.sweeps.iter().for_each(|sweep| text += &growth(sweep, &report.devices));
+    text
 }
 
-/// Without spaces at the ends of lines.
-fn trimmed(text: &str) -> String {
-    text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+/// A table of names and numbers with columns of these widths, the gap before each included.
+fn fixed(titles: &[impl AsRef<str>], widths: &[usize], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut columns: Vec<_> =
+        titles.iter().zip(widths).map(|(title, &n)| Column::number(title.as_ref(), 0).wide(n, 0)).collect();
+    columns[0] = Column::text(titles[0].as_ref(), 0).wide(widths[0], 0);
+    table(&columns, &rows.into_iter().map(Row::Cells).collect::<Vec<_>>(), usize::MAX)
 }
 
 fn throughput(report: &Report) -> String {
-    let mut text = format!(
-        "\n{:<31}{:>6}{:>10}{:>8}{:>9}{:>10}{:>10}{:>8}{:>8}\n",
-        "training", "steps", "µs/step", "spread", "steps/s", "images/s", "GFLOP/s", "of most", "× CPU"
-    );
+    let titles = ["training", "steps", "µs/step", "spread", "steps/s", "images/s", "GFLOP/s", "of most", "× CPU"];
     let cpu = report.devices.iter().find(|profile| matches!(profile.device, Record::Cpu { .. }));
     let cpu = cpu.map(|profile| profile.throughput.seconds_a_step);
-    for profile in &report.devices {
-        let Profile { throughput, ceilings, .. } = profile;
+    let rows = report.devices.iter().map(|Profile { name, throughput, ceilings, .. }| {
         let step = throughput.seconds_a_step;
-        let _ = writeln!(
-            text,
-            "{:<31}{:>6}{:>10}{:>8}{:>9}{:>10}{:>10}{:>8}{:>8}",
-            shortened(&profile.name, 30),
-            throughput.steps,
+        vec![
+            shortened(name, 30),
+            throughput.steps.to_string(),
             number(step * 1e6),
-            percent(throughput.seconds.spread()),
+            tenths(throughput.seconds.spread()),
             number(1.0 / step),
             number(throughput.images_per_second),
             number(throughput.flops_per_second / 1e9),
-            percent(throughput.flops_per_second / ceilings.flops_per_second),
+            tenths(throughput.flops_per_second / ceilings.flops_per_second),
             cpu.map_or(String::new(), |cpu| number(cpu / step)),
-        );
-    }
+        ]
+    });
+    let mut text = format!("\n{}", fixed(&titles, &[31, 6, 10, 8, 9, 10, 10, 8, 8], rows));
     if report.models > 1 {
         for Profile { name, throughput, .. } in &report.devices {
             let each = number(throughput.seconds_a_step * 1e6 / report.models as f64);
             let _ = writeln!(text, "{:<31}{each:>16} µs a model-step", shortened(name, 30));
         }
     }
-    let _ = writeln!(text, "\n{:<31}{:>16}{:>37}", "evaluation", "µs/image", "images/s");
-    for Profile { name, evaluation, .. } in &report.devices {
+    let rows = report.devices.iter().map(|Profile { name, evaluation, .. }| {
         let image = evaluation.seconds / evaluation.images as f64;
-        let _ = writeln!(text, "{:<31}{:>16}{:>37}", shortened(name, 30), number(image * 1e6), number(1.0 / image));
-    }
-    text
+        vec![shortened(name, 30), number(image * 1e6), number(1.0 / image)]
+    });
+    text + "\n" + &fixed(&["evaluation", "µs/image", "images/s"], &[31, 16, 37], rows)
 }
 
 fn device(profile: &Profile) -> String {
     let mut text = format!("\n── {}\n\n{}", profile.name, ceilings(&profile.ceilings));
     if let Some(time) = &profile.step {
         let title = format!("kernels of {}", plural(time.steps as usize, "step"));
-        text.push_str(&kernels(&title, time));
+        text += &kernels(&title, time);
         let steps = time.steps as f64 / 1e6;
         let [busy, span] = [time.busy_seconds / steps, time.span_seconds / steps];
         let _ = writeln!(
@@ -95,25 +89,29 @@ fn device(profile: &Profile) -> String {
         );
     }
     if let Some(time) = &profile.evaluated {
-        text.push_str(&kernels(&format!("evaluation of {} images", grouped(time.steps)), time));
+        text += &kernels(&format!("evaluation of {} images", grouped(time.steps)), time);
     }
     if !profile.host.is_empty() {
-        let _ = writeln!(text, "\n  {:<30}{:>10}{:>8}", "host", "µs/step", "share");
-        for phase in &profile.host {
-            let each = phase.seconds / profile.throughput.steps as f64 * 1e6;
-            let (share, bar) = (percent(phase.share), bar(phase.share));
-            let _ = writeln!(text, "  {:<30}{:>10}{share:>8}  {bar}", phase.phase, number(each));
-        }
+        let steps = profile.throughput.steps as f64;
+        let rows = profile
+            .host
+            .iter()
+            .map(|phase| (phase.phase.to_string(), number(phase.seconds / steps * 1e6), phase.share));
+        text += &shares(["host", "µs/step", "share"], rows);
     }
     if !profile.buffers.is_empty() {
-        text.push_str(&memory(&profile.buffers));
+        text += &memory(&profile.buffers);
     }
-    let start_up = &profile.start_up;
-    let _ = writeln!(text, "\n  {:<30}{:>10}", "start-up to the first step", milliseconds(start_up.seconds));
-    for HostPhase { phase, seconds, share } in &start_up.parts {
-        let _ = writeln!(text, "  {phase:<30}{:>10}{:>8}  {}", milliseconds(*seconds), percent(*share), bar(*share));
-    }
-    text
+    let total = milliseconds(profile.start_up.seconds);
+    let parts = profile.start_up.parts.iter();
+    let parts = parts.map(|part| (part.phase.to_string(), milliseconds(part.seconds), part.share));
+    text + &shares(["start-up to the first step", &total, ""], parts)
+}
+
+/// Parts of a whole: each with its name, its size and its share, as a number and as a bar.
+fn shares([title, size, share]: [&str; 3], parts: impl Iterator<Item = (String, String, f64)>) -> String {
+    let rows = parts.map(|(name, size, share)| vec![format!("  {name}"), size, tenths(share), bar(share)]);
+    format!("\n{}", fixed(&[&format!("  {title}"), size, share, ""], &[32, 10, 8, BAR + 2], rows))
 }
 
 /// Buffers of at least 1 % of the whole by name, the others together.
@@ -124,13 +122,12 @@ fn memory(buffers: &[(String, usize, u64)]) -> String {
     let small = large.split_off(large.partition_point(|buffer| buffer.2 * 100 >= total));
     let others =
         ("others".to_owned(), small.iter().map(|buffer| buffer.1).sum(), small.iter().map(|buffer| buffer.2).sum());
-    let mut text = format!("\n  {:<30}{:>10}\n", "GPU memory", bytes(total.into()));
-    for (name, count, size) in large.into_iter().chain([others]).filter(|buffer| buffer.1 > 0) {
+    let buffers = large.into_iter().chain([others]).filter(|buffer| buffer.1 > 0);
+    let rows = buffers.map(|(name, count, size)| {
         let name = if count == 1 { name.clone() } else { format!("{name} ({count})") };
-        let share = size as f64 / total.max(1) as f64;
-        let _ = writeln!(text, "  {name:<30}{:>10}{:>8}  {}", bytes(size.into()), percent(share), bar(share));
-    }
-    text
+        (name, bytes(size.into()), size as f64 / total.max(1) as f64)
+    });
+    shares(["GPU memory", &bytes(total.into()), ""], rows)
 }
 
 fn ceilings(ceilings: &Ceilings) -> String {
@@ -143,31 +140,24 @@ fn ceilings(ceilings: &Ceilings) -> String {
     if let Some(seconds) = ceilings.dispatch_seconds {
         let _ = write!(text, "; an empty dispatch {} µs", number(seconds * 1e6));
     }
-    text.push('\n');
-    text
+    text + "\n"
 }
 
 fn kernels(title: &str, time: &GpuTime) -> String {
-    let mut text = format!(
-        "\n  {title:<30}{:>10}{:>8}  {:<BAR$}{:>9}{:>8}{:>8}{:>8}\n",
-        "µs each", "share", "", "GFLOP/s", "of most", "GB/s", "of most"
-    );
-    for kernel in &time.kernels {
-        let _ = writeln!(
-            text,
-            "  {:<22}{:>7}×{:>10}{:>8}  {:<BAR$}{:>9}{:>8}{:>8}{:>8}",
-            kernel.kernel,
-            grouped(kernel.dispatches as u64),
+    let rows = time.kernels.iter().map(|kernel| {
+        vec![
+            format!("  {:<22}{:>7}×", kernel.kernel, grouped(kernel.dispatches as u64)),
             number(kernel.median_seconds * 1e6),
-            percent(kernel.share),
+            tenths(kernel.share),
             bar(kernel.share),
             number(kernel.flops_per_second / 1e9),
-            percent(kernel.of_flops),
+            tenths(kernel.of_flops),
             number(kernel.bytes_per_second / 1e9),
-            percent(kernel.of_bytes),
-        );
-    }
-    text
+            tenths(kernel.of_bytes),
+        ]
+    });
+    let titles = [&format!("  {title}"), "µs each", "share", "", "GFLOP/s", "of most", "GB/s", "of most"];
+    format!("\n{}", fixed(&titles, &[32, 10, 8, BAR + 2, 9, 8, 8, 8], rows))
 }
 
 fn growth(sweep: &Sweep, devices: &[Profile]) -> String {
@@ -176,83 +166,70 @@ fn growth(sweep: &Sweep, devices: &[Profile]) -> String {
         Axis::Batch => ("images of a batch", "B"),
         Axis::Models => ("models", "M"),
     };
-    let mut text = format!("\n── cost by {title}\n\n  {letter:>6}");
+    let by_model = sweep.axis == Axis::Models;
+    let (mut titles, mut widths) = (vec![format!("{letter:>8}")], vec![8]);
     for device in 1..=devices.len() {
-        let _ = write!(text, "{:>14}{:>9}", format!("[{device}] µs/step"), "GFLOP/s");
-        if sweep.axis == Axis::Models {
-            let _ = write!(text, "{:>14}", "µs/model-step");
+        titles.extend([format!("[{device}] µs/step"), "GFLOP/s".into()]);
+        widths.extend([14, 9]);
+        if by_model {
+            titles.push("µs/model-step".into());
+            widths.push(14);
         }
     }
-    text.push('\n');
-    for point in &sweep.points {
-        let _ = write!(text, "  {:>6}", grouped(point.value as u64));
+    let rows = sweep.points.iter().map(|point| {
+        let mut row = vec![format!("{:>8}", grouped(point.value as u64))];
         for seconds in &point.seconds {
             let of = |value: &dyn Fn(f64) -> f64| seconds.map_or_else(|| "-".into(), |seconds| number(value(seconds)));
-            let _ = write!(text, "{:>14}{:>9}", of(&|s| s * 1e6), of(&|s| point.step_flops / s / 1e9));
-            if sweep.axis == Axis::Models {
-                let _ = write!(text, "{:>14}", of(&|s| s * 1e6 / point.value as f64));
-            }
+            row.extend([of(&|s| s * 1e6), of(&|s| point.step_flops / s / 1e9)]);
+            row.extend(by_model.then(|| of(&|s| s * 1e6 / point.value as f64)));
         }
-        text.push('\n');
-    }
+        row
+    });
+    let mut text = format!("\n── cost by {title}\n\n{}", fixed(&titles, &widths, rows));
     for (i, profile) in devices.iter().enumerate() {
         let _ = writeln!(text, "  [{}] {}", i + 1, profile.name);
     }
-    text.push_str("  -   left out: does not fit the device, or takes too long there\n");
-    text
+    text + "  -   left out: does not fit the device, or takes too long there\n"
 }
 
 /// The products of `--matmul`.
 pub fn products(products: &[Product]) -> String {
+    let titles = ["  kernel", "B", "D", "columns", "error", "µs", "spread", "GFLOP/s", "of most"];
     let mut text =
         String::from("Every product agreed with f64 before it was timed; error is a share of the tolerance.\n");
-    let mut device = "";
-    for product in products {
-        if device != product.device {
-            device = &product.device;
-            let _ = writeln!(
-                text,
-                "\n{device}\n  {:<20}{:>6}{:>7}{:>9}{:>9}{:>12}{:>8}{:>10}{:>9}",
-                "kernel", "B", "D", "columns", "error", "µs", "spread", "GFLOP/s", "of most"
-            );
-        }
-        let _ = writeln!(
-            text,
-            "  {:<20}{:>6}{:>7}{:>9}{:>9}{:>12}{:>8}{:>10}{:>9}",
-            format!("{} {}", product.kernel, product.tuning),
-            product.batch_size,
-            product.inputs,
-            product.columns,
-            percent(product.error),
-            number(product.seconds.median() * 1e6),
-            percent(product.seconds.spread()),
-            number(product.flops_per_second / 1e9),
-            percent(product.of_flops),
-        );
+    for products in products.chunk_by(|a, b| a.device == b.device) {
+        let rows = products.iter().map(|product| {
+            vec![
+                format!("  {} {}", product.kernel, product.tuning),
+                product.batch_size.to_string(),
+                product.inputs.to_string(),
+                product.columns.to_string(),
+                tenths(product.error),
+                number(product.seconds.median() * 1e6),
+                tenths(product.seconds.spread()),
+                number(product.flops_per_second / 1e9),
+                tenths(product.of_flops),
+            ]
+        });
+        let _ = write!(text, "\n{}\n{}", products[0].device, fixed(&titles, &[22, 6, 7, 9, 9, 12, 8, 10, 9], rows));
     }
     text
 }
 
-/// Three digits, thousands apart, at most four behind the point: `12,345`, `123`, `12.3`, `1.23`, `0.0123`.
+/// Three digits, thousands apart, at most four after the point: `12,345`, `123`, `12.3`, `1.23`, `0.0123`.
 fn number(value: f64) -> String {
     let digits = if value > 0.0 { (2 - value.log10().floor() as i32).clamp(0, 4) as usize } else { 0 };
     if value >= 1000.0 { grouped(value.round() as u64) } else { format!("{value:.digits$}") }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
 }
 
 fn milliseconds(seconds: f64) -> String {
     format!("{} ms", number(seconds * 1e3))
 }
 
+/// As wide as [`BAR`].
 fn bar(share: f64) -> String {
-    "█".repeat((share * BAR as f64).round().clamp(0.0, BAR as f64) as usize)
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
+    let full = (share * BAR as f64).round().clamp(0.0, BAR as f64) as usize;
+    format!("{:<BAR$}", "█".repeat(full))
 }
 
 /// At most `width` characters, the last a sign that some are missing.
@@ -274,8 +251,10 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_is_never_wider_than_its_column() {
-        assert_eq!([0.0, 0.5, 1.0, 7.0].map(|share| bar(share).chars().count()), [0, BAR / 2, BAR, BAR]);
+    fn a_bar_is_as_wide_as_its_column() {
+        let full = |share| bar(share).matches('█').count();
+        assert_eq!([0.0, 0.5, 1.0, 7.0].map(full), [0, BAR / 2, BAR, BAR]);
+        assert_eq!(bar(0.5).chars().count(), BAR);
         assert_eq!(shortened("llvmpipe (LLVM)", 9), "llvmpipe…");
     }
 }

@@ -1,39 +1,21 @@
-//! How far a command has come, on standard error, where that is a terminal.
+//! Progress bars.
 
-use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-/// One line: what is being done, and how much of how much. It is gone when dropped.
-pub struct Progress(Option<ProgressBar>);
-
-impl Progress {
-    /// The progress of `len` things.
-    pub fn new(len: u64) -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{spinner} {pos}/{len}  {wide_msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        });
-        Self(bar)
-    }
-
-    /// `done` things are done, and `next` is begun.
-    pub fn at(&self, done: u64, next: &str) {
-        if let Some(bar) = &self.0 {
-            bar.set_position(done);
-            bar.set_message(next.to_owned());
-        }
-    }
+/// A bar of `len` steps on standard error, hidden if that is not a terminal, and cleared when dropped.
+pub fn bar(len: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr());
+    bar.with_style(style.progress_chars("━━─")).with_finish(ProgressFinish::AndClear)
 }
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
+/// One line with a spinner, for `len` pieces of work of unequal length.
+pub fn spinner(len: u64) -> ProgressBar {
+    let bar = bar(len, "{spinner} {pos}/{len}  {wide_msg}");
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(Duration::from_millis(100));
     }
+    bar
 }

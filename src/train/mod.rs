@@ -4,10 +4,10 @@
 
 pub use keeper::{Keeper, Peers};
 pub use observer::{Divergence, Observer};
-pub use outcome::{OVERFIT_LOSS, Outcome};
+pub use outcome::{OVERFIT_LOSS, Outcome, Stopped};
 pub use plan::Plan;
 pub use scores::{Evaluation, Score, Scores, Timing};
-pub use state::{BatchLosses, State};
+pub use state::{BatchLosses, Best, State};
 pub use state_machine::{Action, Driver, Loop};
 pub use training::Training;
 

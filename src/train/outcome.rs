@@ -1,6 +1,9 @@
 //! A training's end.
 
+use serde::{Deserialize, Serialize};
+
 use super::scores::{Evaluation, Score, Timing};
+use super::state::Best;
 use crate::error::{Error, Result};
 use crate::model::params::Params;
 
@@ -19,6 +22,17 @@ pub struct Outcome {
     pub timing: Timing,
     /// The final weights, one a model.
     pub params: Vec<Params>,
+    /// Why it ended early, if it did.
+    pub stopped: Option<Stopped>,
+}
+
+/// The end of a training whose validation accuracy no longer improved.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Evaluations without a better accuracy.
+    pub patience: u64,
+    /// The evaluation before them.
+    pub best: Best,
 }
 
 impl Outcome {

@@ -13,6 +13,8 @@ pub struct Plan {
     steps_per_epoch: u64,
     cycle: u64,
     evals_per_cycle: u64,
+    /// Evaluations without a better validation accuracy after which the training ends early.
+    patience: Option<u64>,
 }
 
 impl Plan {
@@ -25,7 +27,24 @@ impl Plan {
             steps_per_epoch: images.div_ceil(spec.batch_size).max(1) as u64,
             cycle: spec.lr.cycle(),
             evals_per_cycle: spec.evals_per_cycle,
+            patience: None,
         }
+    }
+
+    /// The same, ended early after so many evaluations without a better validation accuracy.
+    #[must_use]
+    pub fn patient(self, patience: u64) -> Self {
+        Self { patience: Some(patience), ..self }
+    }
+
+    /// The patience, if it is used up at `step`: so many evaluations have come since the one after `best` steps.
+    pub fn exhausted(&self, best: u64, step: u64) -> Option<u64> {
+        let (patience, mut since, mut evaluated) = (self.patience?, 0, best);
+        while since < patience && evaluated < step {
+            evaluated = self.next_evaluation(evaluated);
+            since += 1;
+        }
+        (since == patience).then_some(patience)
     }
 
     /// Steps that will be trained.
@@ -144,6 +163,17 @@ mod tests {
         assert_eq!(evaluations(&cut), [0, 5, 7]);
         assert_eq!(cut.warning(), None);
         assert_eq!(evaluations(&plan(5, Length::Cycles(1), 1, Some(99))), [0, 10]);
+    }
+
+    #[test]
+    fn patience_counts_the_evaluations_after_the_best_one() {
+        // Evaluated after 0, 5, 10, 15 and 20 steps.
+        let plan = plan(5, Length::Cycles(2), 2, None);
+        assert_eq!(plan.exhausted(0, 20), None);
+        let plan = plan.patient(2);
+        assert_eq!([5, 9, 10, 15].map(|step| plan.exhausted(0, step).is_some()), [false, false, true, true]);
+        assert_eq!([5, 10, 15].map(|step| plan.exhausted(5, step).is_some()), [false, false, true]);
+        assert_eq!(plan.patient(u64::MAX).exhausted(0, 20), None);
     }
 
     #[test]

@@ -15,10 +15,19 @@ pub struct State {
     pub params: Vec<Params>,
     /// Since the evaluation before.
     pub losses: BatchLosses,
-    /// The best validation accuracy so far, 0 to 1.
-    pub best: Option<f64>,
+    /// The best evaluation so far.
+    pub best: Option<Best>,
     /// Time so far.
     pub timing: Timing,
+}
+
+/// The evaluation with the best validation accuracy, the mean of all models'.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// 0 to 1.
+    pub accuracy: f64,
+    /// Steps done by then.
+    pub step: u64,
 }
 
 impl State {

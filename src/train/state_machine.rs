@@ -8,10 +8,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::observer::Divergence;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Stopped};
 use super::plan::Plan;
 use super::scores::{Evaluation, Score, Scores, Timing};
-use super::state::{BatchLosses, State};
+use super::state::{BatchLosses, Best, State};
 use crate::config::spec::TrainSpec;
 use crate::engine::{Chunk, Tally};
 use crate::error::{Error, Result};
@@ -67,7 +67,7 @@ pub struct Loop {
     diverged: Vec<bool>,
     /// Of this step, if there was one.
     evaluation: Option<Evaluation>,
-    best: Option<f64>,
+    best: Option<Best>,
     /// Why it ends before its time.
     stopped: Option<Error>,
     timing: Timing,
@@ -157,12 +157,21 @@ impl Loop {
     }
 
     fn saves(&self) -> bool {
-        self.is_due(self.driver.every) || self.stopped.is_some() && !self.driver.averages
+        let ends = self.stopped.is_some() && !self.driver.averages;
+        self.is_due(self.driver.every) || ends || self.evaluation.is_some() && self.out_of_patience().is_some()
     }
 
     /// Whether this is the end, after an evaluation.
     fn is_over(&self) -> bool {
-        self.step >= self.plan.steps() || self.diverged.iter().all(|&diverged| diverged)
+        let diverged = self.diverged.iter().all(|&diverged| diverged);
+        self.step >= self.plan.steps() || diverged || self.out_of_patience().is_some()
+    }
+
+    /// Why it ends early, if it does. Several processes have the same weights, and agree, at the end of a cycle alone.
+    fn out_of_patience(&self) -> Option<Stopped> {
+        let best =
+            self.best.filter(|_| self.step < self.plan.steps() && (!self.driver.averages || self.is_due(None)))?;
+        Some(Stopped { patience: self.plan.exhausted(best.step, self.step)?, best })
     }
 
     /// On from a step at which nothing is left to do.
@@ -211,8 +220,9 @@ impl Loop {
         self.phase = Phase::Save;
         if !self.driver.averages || self.is_due(None) {
             let accuracy = evaluation.validation_accuracy();
-            if accuracy.is_some_and(|accuracy| self.best.is_none_or(|best| accuracy > best)) {
-                self.best = accuracy;
+            let better = accuracy.filter(|accuracy| self.best.is_none_or(|best| *accuracy > best.accuracy));
+            if let Some(accuracy) = better {
+                self.best = Some(Best { accuracy, step: self.step });
                 self.phase = if self.driver.holds_best { Phase::Hold } else { Phase::Save };
             }
         }
@@ -295,8 +305,9 @@ impl Loop {
     pub fn finish(mut self, test: &[Tally], squares: &[f64], params: Vec<Params>, took: Duration) -> Result<Outcome> {
         let test = self.scores(test, squares)?;
         self.timing.evaluation += took;
+        let stopped = self.out_of_patience();
         let evaluation = self.evaluation.ok_or_else(|| Error::Internal("the end before its evaluation".into()))?;
-        Ok(Outcome { evaluation, test, timing: self.timing, params })
+        Ok(Outcome { evaluation, test, timing: self.timing, params, stopped })
     }
 
     /// Remembers that a model has diverged; returns how, but only once a model.

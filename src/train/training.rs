@@ -54,6 +54,14 @@ impl Training {
         Self { rank, ..self }
     }
 
+    /// The same, ended early after so many evaluations without a better validation accuracy.
+    pub fn patient(self, patience: u64) -> Result<Self> {
+        if self.split.validation.is_empty() {
+            return Err(Error::Usage(format!("--patience {patience}: expected validation images: see --val-images")));
+        }
+        Ok(Self { plan: self.plan.patient(patience), ..self })
+    }
+
     /// When it trains and evaluates.
     pub fn plan(&self) -> &Plan {
         &self.plan

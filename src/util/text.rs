@@ -1,4 +1,4 @@
-//! Counts and sizes as people read them.
+//! Counts, sizes and shares as people read them.
 
 use indicatif::{HumanBytes, HumanCount};
 
@@ -10,4 +10,19 @@ pub fn bytes(n: u128) -> String {
 /// `n` with thousands separators: `30,730,000`.
 pub fn grouped(n: u64) -> String {
     HumanCount(n).to_string()
+}
+
+/// A share as a percentage: `12.34%`.
+pub fn percent(share: f64) -> String {
+    format!("{:.2}%", share * 100.0)
+}
+
+/// The same where tenths are enough: `12.3 %`.
+pub fn tenths(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// `1 model`, `1,000 models`.
+pub fn plural(count: usize, unit: &str) -> String {
+    format!("{} {unit}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
 }

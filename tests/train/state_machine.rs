@@ -160,7 +160,7 @@ fn the_best_is_held_before_it_is_saved_and_equal_is_not_better() {
     };
     assert_eq!(kept(&played), ["hold 0", "hold 8", "save 8", "save 16"]);
     assert_eq!(
-        played.states.iter().map(|state| state.best).collect::<Vec<_>>(),
+        played.states.iter().map(|state| state.best.map(|best| best.accuracy)).collect::<Vec<_>>(),
         [Some(0.5), Some(0.8), Some(0.8), Some(0.8)]
     );
     // A resumed training knows it.

@@ -1,12 +1,36 @@
 //! States on the way: when they are saved, and that a training goes on from any of them.
 
 use cyclone::config::spec::TrainSpec;
+use cyclone::data::split::Split;
 use cyclone::engine::{Chunk, Engine, Job, Tally};
 use cyclone::error::{Error, Result};
 use cyclone::model::params::{Params, W1};
-use cyclone::train::{BatchLosses, Keeper, State};
+use cyclone::train::{BatchLosses, Keeper, State, Training};
 
 use super::{Books, Diary, SHAPE, run, spec, training};
+
+#[test]
+fn a_training_out_of_patience_ends_with_its_state_saved_and_so_does_a_resumed_one() {
+    // The accuracy of the books never changes, so the evaluation before the first step stays the best.
+    let patient = || training(vec![spec()]).patient(2).unwrap();
+    let end = |state: State| {
+        let training = patient();
+        let mut album = Album { every: Some(2), ..Album::default() };
+        let mut books = Books::new(&training, 3);
+        let outcome = training.run_from(state, &mut books, &mut Diary::default(), &mut album, None).unwrap();
+        assert_eq!(outcome.evaluation.step, 6);
+        let stopped = outcome.stopped.unwrap();
+        assert_eq!((stopped.patience, stopped.best.step), (2, 0));
+        album.saved
+    };
+    let saved = end(patient().fresh(&SHAPE));
+    assert_eq!(saved.iter().map(|state| state.step).collect::<Vec<_>>(), [2, 4, 6]);
+    for state in saved {
+        end(state);
+    }
+    let blind = Training::new(vec![spec()], Split { validation: vec![], ..patient().split().clone() }, None).unwrap();
+    assert!(blind.patient(2).is_err_and(|error| error.exit_code() == 2 && error.to_string().contains("--val-images")));
+}
 
 /// Keeps every state, and ends the training where it is told to.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar};
 
 use crate::commands::flags::FetchArgs;
 use crate::data::fetch::{self, CIFAR_10, Patience, Watch};
@@ -18,9 +18,7 @@ pub fn run(args: &FetchArgs) -> Result<()> {
     let mut progress = Progress::default();
     let (mirror, patience) = (args.mirror.as_deref(), Patience::default());
     let fetched = fetch::install(&CIFAR_10, mirror, &args.dest, &patience, &mut progress);
-    if let Some(bar) = progress.bar.take() {
-        bar.finish_and_clear();
-    }
+    drop(progress);
     let (path, new) = fetched?;
     let path = shown(&path);
     terminal::print(&if new {
@@ -65,8 +63,5 @@ impl Watch for Progress {
 
 /// A bar whose speed counts only the bytes of this process.
 fn bar(total: u64, before: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_position(before);
-    let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─"));
-    bar
+    terminal::bar(total, "{wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left").with_position(before)
 }

@@ -12,9 +12,9 @@ use crate::config::{Config, Settings};
 use crate::data::spec::Source;
 use crate::error::Result;
 use crate::search::Search;
+use crate::search::experiments::experiment::Experiment;
+use crate::search::experiments::published;
 use crate::search::parameter::Parameter;
-use crate::search::reproduce::experiment::Experiment;
-use crate::search::reproduce::published;
 use crate::search::shard::Shard;
 use crate::search::space::{Axis, Sample, Space, Span};
 

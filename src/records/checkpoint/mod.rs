@@ -17,7 +17,7 @@ use super::weights;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
-use crate::train::{BatchLosses, State, Timing};
+use crate::train::{BatchLosses, Best, State, Timing};
 use crate::util::digest::{hex, sha256};
 
 pub use identity::{Run, compare, compare_settings};
@@ -72,7 +72,10 @@ struct Meta {
     /// The program that wrote it.
     program: String,
     step: u64,
+    /// The best validation accuracy, and the step of its evaluation.
     best: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    best_step: Option<u64>,
     losses: BatchLosses,
     timing: Timing,
     run: Run,
@@ -95,7 +98,8 @@ impl Checkpoint {
             version: VERSION,
             program: format!("cyclone {}", env!("CARGO_PKG_VERSION")),
             step: *step,
-            best: *best,
+            best: best.map(|best| best.accuracy),
+            best_step: best.map(|best| best.step),
             losses: losses.clone(),
             timing: *timing,
             run: self.run.clone(),
@@ -113,7 +117,9 @@ impl Checkpoint {
             return Err(Fault::Damaged("the sums of losses fit neither the models nor the step".into()));
         }
         let params = read_params(file, &meta, shapes)?;
-        let Meta { step, best, losses, timing, run, .. } = meta;
+        let Meta { step, best, best_step, losses, timing, run, .. } = meta;
+        // A checkpoint of version 0.1 does not say when: patience counts from here.
+        let best = best.map(|accuracy| Best { accuracy, step: best_step.unwrap_or(step) });
         Ok(Self { run, state: State { step, params, losses, best, timing } })
     }
 }

@@ -20,7 +20,13 @@ fn state(step: u64, models: usize) -> State {
     // A third has no end in binary; its text must bring back the same bits.
     let sums = (0..models).map(|model| 1.0 / 3.0 + model as f64).collect();
     let timing = Timing { training: Duration::from_nanos(1_234_567_891), steps: step, images: 9, ..Timing::default() };
-    State { step, params, losses: BatchLosses { steps: step.min(4), sums }, best: Some(0.1 + 0.2), timing }
+    State {
+        step,
+        params,
+        losses: BatchLosses { steps: step.min(4), sums },
+        best: Some(Best { accuracy: 0.1 + 0.2, step: step.min(3) }),
+        timing,
+    }
 }
 
 pub(super) fn checkpoint(step: u64) -> Checkpoint {
@@ -261,7 +267,7 @@ proptest! {
         best in proptest::option::of(0.0..1.0), weight in proptest::num::f32::NORMAL | proptest::num::f32::SUBNORMAL,
     ) {
         let mut saved = checkpoint(step.into());
-        saved.state.best = best;
+        saved.state.best = best.map(|accuracy| Best { accuracy, step: 2 });
         saved.state.losses.sums[0] = sum;
         saved.state.params[0].values[W2][5] = weight;
         prop_assert_eq!(decode(&saved.encode().unwrap()).unwrap(), saved);

@@ -1,4 +1,4 @@
-//! Which values a search tries.
+//! The values that a search tries.
 
 use std::fmt;
 use std::str::FromStr;
@@ -36,10 +36,10 @@ pub struct Axis {
     pub span: Span,
 }
 
-/// A range or a list.
+/// A range or a list of values.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Span {
-    /// From the first to the second.
+    /// From the first to the second, inclusive.
     Range(f64, f64),
     /// These.
     Values(Vec<f64>),
@@ -59,7 +59,7 @@ impl FromStr for Axis {
             let value: f64 = text
                 .trim()
                 .parse()
-                .map_err(|_| usage(format!("\"{text}\" is no number: expected [PARAM=]A:B or [PARAM=]A,B,C")))?;
+                .map_err(|_| usage(format!("\"{text}\" is not a number: expected [PARAM=]A:B or [PARAM=]A,B,C")))?;
             // 2⁵³: the integers that an f64 holds exactly.
             let fits = value >= 0.0 && value <= if parameter.is_integer() { 9_007_199_254_740_992.0 } else { f64::MAX };
             if !fits || parameter.is_integer() && value.fract() != 0.0 {
@@ -107,18 +107,18 @@ impl From<Axis> for String {
     }
 }
 
-/// One range of every parameter searched.
+/// One range for each parameter.
 type Region = Vec<[f64; 2]>;
 
-/// What is tried. Several ranges of one parameter share the trials evenly; ranges of several parameters combine.
+/// The values to try. Ranges of one parameter share the trials evenly; ranges of several parameters are combined.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Space {
     /// How values are chosen.
     pub sample: Sample,
-    /// Where from.
+    /// The ranges or lists.
     #[serde(rename = "range")]
     pub axes: Vec<Axis>,
-    /// How many trials a stage has.
+    /// The number of trials of a stage.
     pub trials: usize,
 }
 
@@ -128,11 +128,10 @@ impl Space {
         vec![Axis { parameter: Parameter::Lambda, span: Span::Range(1e-5, 1e-1) }]
     }
 
-    /// The trials of the report's coarse search, by its text.
+    /// The number of trials in the report's coarse search, according to its text.
     pub const DEFAULT_TRIALS: usize = 20;
 
-    /// A checked space. Without `trials`, a list has as many as it has values, everything else
-    /// [`Self::DEFAULT_TRIALS`].
+    /// A checked space. The default of `trials` is the number of values of a list, else [`Self::DEFAULT_TRIALS`].
     pub fn new(sample: Sample, axes: Vec<Axis>, trials: Option<usize>) -> Result<Self> {
         let usage = |what: String| Err(Error::Usage(what));
         let mut space = Self { sample, axes, trials: trials.unwrap_or(Self::DEFAULT_TRIALS) };
@@ -173,7 +172,7 @@ impl Space {
                     let fits = side.pow(parameters as u32) * regions;
                     return usage(format!(
                         "--trials {}: a grid over {parameters} parameters has {trials} points in range {region}, \
-                         not a power of {parameters}; {fits} would do",
+                         not N^{parameters}; {fits} would work",
                         space.trials
                     ));
                 }
@@ -193,8 +192,8 @@ impl Space {
         parameters
     }
 
-    /// The values of the trials of stage 0, `[trials][parameters]`. Those of trial `i` depend on the seed, on `i`, and
-    /// on the range they fall into.
+    /// The values of the trials of stage 0, `[trials][parameters]`. Those of trial `i` depend only on the seed, `i` and the
+    /// range.
     pub fn points(&self, seed: u64) -> Vec<Vec<f64>> {
         match self.sample {
             Sample::List => self.list(),
@@ -202,9 +201,9 @@ impl Space {
         }
     }
 
-    /// As many points again in regions around the `count` best of `ranked`, best first. A region reaches to the next
-    /// smaller and the next larger value tried, or to the end of the range; a point inside a better one's region is
-    /// passed over. A list is refined uniformly.
+    /// As many points again in regions around the `count` best of `ranked`, best first. A region extends to the next
+    /// smaller and the next larger value tried, or to the end of the range; a point inside the region of a better one is
+    /// skipped. A list is refined uniformly.
     pub fn refined_points(&self, ranked: &[Vec<f64>], count: usize, seed: u64, first: u64) -> Vec<Vec<f64>> {
         let inside = |region: &Region, point: &[f64]| {
             region.iter().zip(point).all(|([low, high], value)| low <= value && value <= high)
@@ -228,12 +227,12 @@ impl Space {
             });
             regions.push(narrowed.collect());
         }
-        // A grid of a region's share need not come out even, and its ends have been tried.
+        // A region's share of the trials need not make a full grid, and its ends have been tried.
         let sample = if self.sample == Sample::LogUniform { Sample::LogUniform } else { Sample::Uniform };
         self.within(sample, &regions, seed, first)
     }
 
-    /// `trials` points shared evenly among `regions`.
+    /// As many points as trials, shared evenly among `regions`.
     fn within(&self, sample: Sample, regions: &[Region], seed: u64, first: u64) -> Vec<Vec<f64>> {
         let mut points: Vec<Vec<f64>> = Vec::with_capacity(self.trials);
         for (region, trials) in regions.iter().zip(self.shares(regions.len())) {
@@ -254,12 +253,12 @@ impl Space {
         points
     }
 
-    /// How many of the trials each of `regions` regions has.
+    /// The number of trials in each of `regions` regions.
     fn shares(&self, regions: usize) -> Vec<usize> {
         (0..regions).map(|region| self.trials / regions + usize::from(region < self.trials % regions)).collect()
     }
 
-    /// Every combination of a range of each parameter; a list counts as the range of its values.
+    /// Every combination of one range of each parameter; a list counts as its range.
     fn regions(&self) -> Vec<Region> {
         let spans = |parameter: &Parameter| -> Vec<[f64; 2]> {
             let axes = self.axes.iter().filter(|axis| axis.parameter == *parameter);
@@ -288,7 +287,7 @@ impl Space {
     }
 }
 
-/// Every combination of one of each, the last changing fastest.
+/// The Cartesian product, the last factor changing fastest.
 fn product<T: Copy>(choices: &[Vec<T>]) -> Vec<Vec<T>> {
     choices.iter().fold(vec![Vec::new()], |combinations, choices| {
         let with = |one: &Vec<T>| choices.iter().map(|&choice| [&one[..], &[choice]].concat()).collect::<Vec<_>>();
@@ -296,7 +295,7 @@ fn product<T: Copy>(choices: &[Vec<T>]) -> Vec<Vec<T>> {
     })
 }
 
-/// The largest side of a cube of at most `points`.
+/// The side of the largest cube of at most `points`.
 fn side(points: usize, dimensions: usize) -> usize {
     let mut side = 1_usize;
     while (side + 1).checked_pow(dimensions as u32).is_some_and(|cube| cube <= points) {
@@ -305,12 +304,12 @@ fn side(points: usize, dimensions: usize) -> usize {
     side
 }
 
-/// Between the ends in the logarithm; exact at both.
+/// Interpolates in the logarithm; exact at both ends.
 fn logarithmic([low, high]: [f64; 2], share: f64) -> f64 {
     ((1.0 - share) * low.ln() + share * high.ln()).exp().clamp(low, high)
 }
 
-/// Point `place` of a cube of `points`; a side of one point has it in the middle.
+/// Point `place` of a cube of `points`; a side of one point is in the middle.
 fn grid(region: &Region, points: usize, mut place: usize) -> Vec<f64> {
     let side = side(points, region.len());
     let mut point: Vec<f64> = region

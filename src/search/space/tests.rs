@@ -58,7 +58,7 @@ fn a_grid_over_two_parameters_is_their_product() {
     assert_eq!(column(&points, 1), [10.0, 30.0, 90.0].repeat(3));
     assert_eq!((points[0][0], points[8][0]), (1e-4, 1e-2));
     let error = refused(Sample::Grid, &["lambda=1e-4:1e-2", "hidden=10:90"], Some(10));
-    assert!(error.contains("--trials 10") && error.contains("9 would do"), "{error}");
+    assert!(error.contains("--trials 10") && error.contains("9 would work"), "{error}");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn what_cannot_be_sampled_is_refused_by_name() {
         ("lambda=1", "1"),
         ("hiden=1:2", "no parameter hiden"),
         ("2:1", "lambda=1:2"),
-        ("a:b", "\"a\" is no number"),
+        ("a:b", "\"a\" is not a number"),
         ("-1:1", "0 or more"),
         ("nan:1", "0 or more"),
         ("hidden=1.5:3", "an integer"),

@@ -3,7 +3,7 @@
 
 use crate::config::preset::Preset;
 
-/// A row of a search's table.
+/// A row of a published table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
     /// Strength of the penalty.
@@ -12,7 +12,7 @@ pub struct Row {
     pub train: f64,
     /// Validation accuracy.
     pub validation: f64,
-    /// Test accuracy, which table 1 does not have.
+    /// Test accuracy, missing in table 1.
     pub test: Option<f64>,
 }
 
@@ -29,7 +29,7 @@ const fn tested(lambda: f64, train: f64, validation: f64, test: f64) -> Row {
 pub struct Accuracies {
     /// On the training images.
     pub train: f64,
-    /// On the validation images, where it was published.
+    /// On the validation images, if published.
     pub validation: Option<f64>,
     /// On the test images.
     pub test: f64,
@@ -43,8 +43,8 @@ pub const FIGURE_2: Accuracies = Accuracies { train: 0.7965, validation: None, t
 pub const BEST: Accuracies = Accuracies { train: 0.5701, validation: Some(0.5228), test: 0.5207 };
 /// Figure 3: one run of the same.
 pub const FIGURE_3: Accuracies = Accuracies { train: 0.5722, validation: None, test: 0.5265 };
-/// Section 2: shares of the gradient's entries that agree with differences to 5 and to 6 decimals. The report says that
-/// about 1.60 % differ in the sixth.
+/// Section 2: shares of the gradient's entries that agree with finite differences to 5 and to 6 decimals. The report says
+/// that about 1.60 % differ in the sixth.
 pub const GRADIENT: [f64; 2] = [1.0, 0.984];
 
 /// Table 1, the coarse search: 45,000 training images, half-cycles of 900 steps, two cycles.

@@ -12,13 +12,13 @@ use crate::ranks::threads::on_ranks;
 
 const INPUTS: usize = 7;
 
-fn runner() -> Runner {
+fn trainer() -> Trainer {
     let pixels = (0..30 * INPUTS as u32).map(|place| (place * place % 251) as u8).collect();
     let labels = (0..30).map(|image| image % 3).collect();
     let classes = ["a", "b", "c"].map(String::from).to_vec();
     let dataset = Arc::new(Dataset::in_memory("squares", classes, INPUTS, pixels, labels, 30));
     let split = Split { train: (0..20).collect(), validation: (20..30).collect(), test: Vec::new() };
-    Runner::new(Arc::new(Device::open(&Choice::Cpu).unwrap()), dataset, split).unwrap()
+    Trainer::new(Arc::new(Device::open(&Choice::Cpu).unwrap()), dataset, split).unwrap()
 }
 
 /// A trial for each number of hidden units. One without hidden units fails.
@@ -37,18 +37,19 @@ fn trials(hidden: &[usize]) -> Vec<Trial> {
 
 /// What comes of the trials on `count` ranks: records by number, and how it ended.
 fn searched(count: usize, trials: &[Trial]) -> (Vec<Record>, Result<()>) {
-    let runner = runner();
+    let trainer = trainer();
     let records = Mutex::new(Vec::new());
     let mut ended = on_ranks(count, |ranks| {
-        let crew = Crew { ranks: &ranks, runner: &runner };
         if !ranks.is_first() {
-            return crew.serve();
+            return serve(&ranks, &trainer);
         }
-        let ended = crew.fresh(trials, &mut Display::new(true), &mut |wave, _| {
-            records.lock().unwrap().extend(wave.records);
+        let ended = fresh(&ranks, &trainer, trials, &mut |event| {
+            if let Event::Ended(wave) = event {
+                records.lock().unwrap().extend_from_slice(&wave.records);
+            }
             Ok(())
         });
-        crew.dismiss().and(ended)
+        dismiss(&ranks).and(ended)
     });
     assert!(ended[1..].iter().all(Result::is_ok));
     let mut records = records.into_inner().unwrap();
@@ -79,7 +80,7 @@ fn a_wave_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_search_on_ranks_that_fail_again_and_again_ends() {
+fn a_search_whose_ranks_all_fail_ends() {
     let mut bad = trials(&[0; 9]);
     // Not in one wave.
     (2..).zip(&mut bad).for_each(|(batch_size, trial)| trial.spec.batch_size = batch_size);

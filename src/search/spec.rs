@@ -1,0 +1,104 @@
+//! What is searched, and the trials that follow from it.
+
+use serde::{Deserialize, Serialize};
+
+use super::space::Space;
+use super::trial::{Record, Trial, rank};
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+/// What is searched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Search {
+    /// All other settings of the trials.
+    #[serde(skip)]
+    pub config: Config,
+    /// The values searched.
+    #[serde(flatten)]
+    pub space: Space,
+    /// Whether one network is trained through the sorted values.
+    pub warm_start: bool,
+    /// Around how many of the best trials to search again; 0 for none.
+    pub refine: usize,
+    /// Whether trials are scored on the test images.
+    pub with_test: bool,
+}
+
+impl Search {
+    /// Rejects searches that cannot be run, naming the flag.
+    pub fn check(&self) -> Result<()> {
+        let usage = |what: &str| Err(Error::Usage(what.into()));
+        if self.config.overfit_one_batch {
+            return usage("--overfit-one-batch checks one training: use it with train");
+        }
+        if self.config.repeats > 1 {
+            return usage(
+                "--repeats is train's: search --sample list --range seed=0,1,2 and so on tries several seeds",
+            );
+        }
+        if self.warm_start && self.refine > 0 {
+            return usage(
+                "--warm-start --refine: the trials of a warm-started search are one training and cannot be refined",
+            );
+        }
+        let parameters = self.space.parameters();
+        if let ([_, _, ..], true) = (&parameters[..], self.warm_start) {
+            return usage("--warm-start: expected one parameter, whose values can be sorted");
+        }
+        if let (Some(parameter), true) =
+            (parameters.iter().find(|parameter| parameter.decides_shape()), self.warm_start)
+        {
+            return Err(Error::Usage(format!(
+                "--warm-start: networks of different {} cannot continue from one another",
+                parameter.name()
+            )));
+        }
+        self.space.points(self.config.seed).iter().try_for_each(|point| self.config_at(point).check())
+    }
+
+    /// The trials of stage 0, numbered from 0.
+    pub fn trials(&self) -> Vec<Trial> {
+        let mut points = self.space.points(self.config.seed);
+        if self.warm_start {
+            points.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        }
+        let mut trials = self.at(&points, 0, 0);
+        if self.warm_start {
+            for trial in &mut trials {
+                trial.spec.seed = trial.spec.seed.wrapping_add(trial.trial as u64);
+            }
+        }
+        trials
+    }
+
+    /// The trials of stage 1: as many again, around the best of stage 0, given all its records.
+    pub fn refined(&self, records: &[Record]) -> Vec<Trial> {
+        let parameters = self.space.parameters();
+        let best: Vec<Vec<f64>> = rank(records)
+            .into_iter()
+            .filter(|record| record.result.is_some())
+            .map(|record| parameters.iter().map(|parameter| parameter.of(&record.trial)).collect())
+            .collect();
+        let first = records.len();
+        let points = self.space.refined_points(&best, self.refine, self.config.seed, first as u64);
+        self.at(&points, 1, first)
+    }
+
+    /// A trial at each of `points [trials][parameters]`.
+    fn at(&self, points: &[Vec<f64>], stage: usize, first: usize) -> Vec<Trial> {
+        let trial = |(place, point): (usize, &Vec<f64>)| {
+            let config = self.config_at(point);
+            let (spec, cut) = (config.train_spec(), config.steps);
+            Trial { trial: first + place, stage, hidden: config.hidden, spec, cut }
+        };
+        points.iter().enumerate().map(trial).collect()
+    }
+
+    /// The settings of a trial at `point [parameters]`.
+    fn config_at(&self, point: &[f64]) -> Config {
+        let mut config = self.config.clone();
+        self.space.parameters().iter().zip(point).for_each(|(parameter, &value)| parameter.set(&mut config, value));
+        config
+    }
+}

@@ -1,0 +1,50 @@
+//! What a search yields: waves of trials that have trained together, and what is seen on the way.
+
+use std::time::Duration;
+
+use super::trial::Record;
+use crate::error::Result;
+use crate::model::params::Params;
+
+/// Trials that have ended together.
+pub struct Wave {
+    /// One a trial, in the order of the trials.
+    pub records: Vec<Record>,
+    /// The weights at the end, one a trial; meaningless where it diverged. None from another rank.
+    pub params: Vec<Params>,
+    /// From building the engine to the last score.
+    pub duration: Duration,
+}
+
+/// What is seen of a search.
+#[derive(Clone, Copy)]
+pub enum Event<'a> {
+    /// A wave of so many steps begins on this rank.
+    Begun(u64),
+    /// Its engine has been handed all steps before this one.
+    Stepped(u64),
+    /// A wave has failed on this rank, for this reason. The others go on.
+    Failed(usize, &'a str),
+    /// A wave has ended, on whatever rank, and is about to be recorded.
+    Ended(&'a Wave),
+    /// It is recorded.
+    Recorded(Progress<'a>),
+}
+
+/// Who is told. An error stops the search.
+pub type Tell<'a> = dyn FnMut(Event<'_>) -> Result<()> + 'a;
+
+/// How far a search has come once a wave is recorded.
+#[derive(Clone, Copy)]
+pub struct Progress<'a> {
+    /// The wave.
+    pub wave: &'a Wave,
+    /// Trials recorded.
+    pub done: usize,
+    /// Of so many, in all stages.
+    pub total: usize,
+    /// Seconds that the rest of the stage will take; 0 at its end.
+    pub seconds_left: f64,
+    /// The best trial, unless all have diverged.
+    pub best: Option<&'a Record>,
+}
