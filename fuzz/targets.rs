@@ -115,7 +115,7 @@ pub fn checkpoint(bytes: &[u8]) {
         let run = Run { settings: Settings::default(), data: "digest".into(), device: "CPU".into() };
         let shapes = Shapes { model: SPEC, models: 1 };
         match Checkpoint::decode(bytes, bytes.len() as u64, &run, &shapes) {
-            // What is taken can be written, and is then taken for the same.
+            // What is accepted can be written, and reads back the same.
             Ok(checkpoint) => {
                 let again = checkpoint.encode().unwrap();
                 assert!(Checkpoint::decode(&again[..], again.len() as u64, &run, &shapes).unwrap() == checkpoint);

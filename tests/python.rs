@@ -134,7 +134,7 @@ fn tensorboard_reads_the_numbers_of_the_metrics() {
     let Some(output) = check() else { return };
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 
-    // Of a run that goes on before its last evaluations, those are read once all the same.
+    // A run resumed before its last evaluations has each of them once all the same.
     let checkpoints = run.join("checkpoints");
     let steps = fs::read_dir(&checkpoints).unwrap().filter_map(|entry| {
         let name = entry.unwrap().file_name().into_string().unwrap();

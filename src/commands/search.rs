@@ -159,7 +159,7 @@ fn advise(error: &Error, folder: &Folder, shard: Shard) {
         _ => (folder.path(), String::new()),
     };
     let path = terminal::quoted(path);
-    terminal::note(&format!("the finished trials are kept; go on with: cyclone search --resume {path}{part}"));
+    terminal::note(&format!("the finished trials are kept; resume with: cyclone search --resume {path}{part}"));
 }
 
 fn shard(args: &SearchArgs, ranks: &Ranks, display: &Display) -> Result<Shard> {

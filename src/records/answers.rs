@@ -49,7 +49,7 @@ pub struct Mistake {
     pub image: usize,
     /// What it is.
     pub label: usize,
-    /// What it was taken for.
+    /// The predicted label.
     pub answer: usize,
     /// The network's probability for the answer.
     pub probability: f64,

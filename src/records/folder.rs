@@ -25,7 +25,7 @@ pub fn claim(path: &Path) -> Result<()> {
                 lock::check(path)?;
                 return Err(Error::Usage(format!(
                     "--out {0}: the folder is there and not empty, and a run is never overwritten: \
-                     name another folder, or remove this one, or go on with its run by --resume {0}",
+                     name another folder, or remove this one, or resume its run with --resume {0}",
                     shown(path)
                 )));
             }

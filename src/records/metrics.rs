@@ -108,5 +108,5 @@ fn parse(path: &Path, bytes: &[u8]) -> impl Iterator<Item = Result<(Line, usize)
 }
 
 fn damaged(path: &Path, place: usize, what: &str) -> Error {
-    Error::checkpoint(path, format!("line {}: {what}. Remove the line to go on without it", place + 1))
+    Error::checkpoint(path, format!("line {}: {what}. Remove the line to continue without it", place + 1))
 }

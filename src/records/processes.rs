@@ -1,4 +1,4 @@
-//! `starts.json`: when and by which command a run was begun, and gone on with each time. A record of its own, because
+//! `starts.json`: when and by which command a run was started, and each time resumed. A record of its own, because
 //! only the last of these processes lives to write `summary.json`.
 
 use std::path::Path;
@@ -40,5 +40,5 @@ fn is_zero(steps: &u64) -> bool {
 
 /// The starts that a folder's file names; none if it is not there.
 pub fn read(run: &Path) -> Result<Vec<Entry>> {
-    Ok(json(&run.join(FILE), "the starts of a run. Remove it to go on without")?.unwrap_or_default())
+    Ok(json(&run.join(FILE), "the starts of a run. Remove it to continue without")?.unwrap_or_default())
 }

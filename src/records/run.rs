@@ -62,7 +62,7 @@ impl RunDir {
         Ok(run)
     }
 
-    /// Whether there is a run in a folder, to go on with.
+    /// Whether a folder has a run that can be resumed.
     pub fn is_run(path: &Path) -> bool {
         path.join(CONFIG).is_file()
     }
@@ -76,7 +76,7 @@ impl RunDir {
     pub fn reopen(path: &Path) -> Result<(Self, Config)> {
         if !Self::is_run(path) {
             return Err(Error::Usage(format!(
-                "--resume {}: there is no config.toml, so no run to go on with; expected the folder that --out named",
+                "--resume {}: there is no config.toml, so no run to resume; expected the folder that --out named",
                 shown(path)
             )));
         }
@@ -163,7 +163,7 @@ impl RunDir {
         self.starts.first().map(|entry| (self.path.join(processes::FILE), entry.sha256.as_str()))
     }
 
-    /// How the run began, and how it was gone on with each time.
+    /// How the run was started, and each time resumed.
     pub fn starts(&self) -> Vec<Start> {
         self.starts.iter().map(|entry| entry.start.clone()).collect()
     }

@@ -53,7 +53,7 @@ pub struct About {
     /// How it began.
     #[serde(flatten)]
     pub start: Start,
-    /// How it was gone on with, each time.
+    /// How it was resumed, each time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<Start>,
     /// What ran it.
@@ -167,5 +167,5 @@ impl Summary {
 
 /// What `summary.json` says; none if it is not there.
 pub fn read(run: &Path) -> Result<Option<Summary>> {
-    json(&run.join(FILE), "the summary of a run. Remove it, and go on with the run by --resume")
+    json(&run.join(FILE), "the summary of a run. Remove it and resume the run with --resume")
 }

@@ -37,7 +37,7 @@ impl TensorBoard {
     }
 
     /// Begins an event file in the run's folder, so that `tensorboard --logdir runs` finds it there. The first one there
-    /// begins with what `metrics.jsonl` has already. Of a run that goes on after step `resumed`, an earlier file may have
+    /// begins with what `metrics.jsonl` has already. When a run resumes after step `resumed`, an earlier file may have
     /// that step and later ones already: TensorBoard is told to forget those, as `purge_step` of other writers does.
     pub fn create(run: &Path, resumed: Option<u64>) -> Result<Self> {
         let now = Timestamp::now();
@@ -54,7 +54,7 @@ impl TensorBoard {
         } else if let Some(step) = resumed {
             events.push(event(step, What::Session(Session { status: START })));
         }
-        // Whole or not at all: a file that is there is taken for one that has these.
+        // Whole or not at all: a file that exists is trusted to have these.
         write(run, &name, &records(&events))?;
         let file = OpenOptions::new().append(true).open(&path).map_err(failed(&path))?;
         Ok(Self { path, file })

@@ -232,7 +232,8 @@ fn parse(path: &Path, text: &[u8]) -> Result<Vec<Record>> {
         .map(|(number, line)| {
             serde_json::from_slice(line).map_err(|error| {
                 let line = number + 1;
-                let what = format!("line {line}: not a trial's record: {error}. Remove the line to go on without it");
+                let what =
+                    format!("line {line}: not a trial's record: {error}. Remove the line to continue without it");
                 Error::checkpoint(path, what)
             })
         })

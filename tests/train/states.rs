@@ -1,4 +1,4 @@
-//! States on the way: when they are saved, and that a training goes on from any of them.
+//! States on the way: when they are saved, and that a training resumes from any of them.
 
 use cyclone::config::spec::TrainSpec;
 use cyclone::data::split::Split;

@@ -69,9 +69,8 @@ impl<D: Disk> Store<D> {
         Ok(self.steps()?.first().map(|(step, _)| *step))
     }
 
-    /// The last checkpoint of `run`; the one before if that is damaged, and the best one if no other is whole, which
-    /// `notice` is told; none if nothing was saved yet. All of them are whole states, so a training goes on from each to
-    /// the same bits.
+    /// The last checkpoint of `run`; if that is damaged the one before, and if no other is whole the best one, reported
+    /// through `notice`; none if nothing was saved yet. A training resumed from any of them ends with the same bits.
     ///
     /// # Errors
     ///
