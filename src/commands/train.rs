@@ -158,8 +158,11 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         broadcast(ranks, &mut state)?;
         peers = Some(&mut local_sgd);
     }
-    let outcome = match training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints, peers) {
-        Ok(outcome) => outcome,
+    let split = training.split();
+    let trained = training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints, peers);
+    // Still the device's work, and its faults: the last checkpoint is there.
+    let (outcome, logits) = match trained.and_then(|outcome| Ok((outcome, engine.logits(&split.test)?))) {
+        Ok(trained) => trained,
         Err(error) => {
             drop(display);
             advise(&error, checkpoints.last_step(), records.path(), ranks);
@@ -168,8 +171,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     };
 
     records.save_weights(&outcome.params, &standardisation)?;
-    let split = training.split();
-    if let Some(answers) = Answers::of(&engine.logits(&split.test)?, &dataset, &split.test)? {
+    if let Some(answers) = Answers::of(&logits, &dataset, &split.test)? {
         records.save_answers(&answers)?;
     }
     let mut starts = records.starts();

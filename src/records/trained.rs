@@ -186,7 +186,7 @@ mod tests {
         refused(|run| fs::write(run.join("summary.json"), "{\"data\":{},\"models\":[]}").unwrap(), &["classes"]);
         refused(
             |run| fs::copy(run.join("standardisation.safetensors"), run.join("weights.safetensors")).map(drop).unwrap(),
-            &["no tensor fc1.weight"],
+            &["no tensor fc1.bias"],
         );
         let with = |change: fn(&mut Trained)| {
             move |run: &Path| {

@@ -73,6 +73,9 @@ pub(super) fn shape_of<R: Read>(
 ) -> Result<ModelSpec, String> {
     let name = prefix(0, models) + "fc1.bias";
     let hidden = file.rows(&name);
+    if hidden == 0 {
+        return Err(format!("no tensor {name}"));
+    }
     ModelSpec::new(inputs, hidden, classes).map_err(|error| format!("{name} has {hidden} values: {error}"))
 }
 

@@ -39,12 +39,15 @@ impl Plan {
 
     /// The patience, if it is used up at `step`: so many evaluations have come since the one after `best` steps.
     pub fn exhausted(&self, best: u64, step: u64) -> Option<u64> {
-        let (patience, mut since, mut evaluated) = (self.patience?, 0, best);
-        while since < patience && evaluated < step {
-            evaluated = self.next_evaluation(evaluated);
-            since += 1;
+        let (patience, mut evaluated) = (self.patience?, best);
+        for _ in 0..patience {
+            let next = self.next_evaluation(evaluated);
+            if next > step || next == evaluated {
+                return None;
+            }
+            evaluated = next;
         }
-        (since == patience).then_some(patience)
+        Some(patience)
     }
 
     /// Steps that will be trained.
