@@ -13,7 +13,7 @@ use crate::model::ModelSpec;
 use crate::model::params::{B1, B2, Params, W1, W2};
 
 /// What a batch of `B` images leaves in a model. Refilled batch after batch without allocation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Activations<T> {
     /// `(X·W1)ᵀ [H, B]`.
     z: Vec<T>,
@@ -27,13 +27,6 @@ pub(super) struct Activations<T> {
     dhidden: Vec<T>,
     /// Each image's loss, and whether its answer is right, `[B]`.
     pub(super) scores: Vec<(T, bool)>,
-}
-
-impl<T> Default for Activations<T> {
-    fn default() -> Self {
-        let [z, hidden, logits, dlogits, dhidden] = [(); 5].map(|()| Vec::new());
-        Self { z, hidden, logits, dlogits, dhidden, scores: Vec::new() }
-    }
 }
 
 /// A model in training.

@@ -5,11 +5,12 @@ use crate::config::spec::TrainSpec;
 /// A run's steps, and the evaluations between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Steps of the whole length.
-    whole: u64,
+    /// Steps of the whole length, however early the run is cut.
+    pub whole: u64,
     /// Where `--steps` ends it.
-    cut: Option<u64>,
-    batch_size: usize,
+    pub cut: Option<u64>,
+    /// `B`.
+    pub batch_size: usize,
     steps_per_epoch: u64,
     cycle: u64,
     evals_per_cycle: u64,
@@ -50,21 +51,6 @@ impl Plan {
     /// Steps that will be trained.
     pub fn steps(&self) -> u64 {
         self.cut.map_or(self.whole, |cut| cut.min(self.whole))
-    }
-
-    /// Steps of the whole length, however early the run is cut.
-    pub fn whole_steps(&self) -> u64 {
-        self.whole
-    }
-
-    /// Where the run is cut, if it is.
-    pub fn cut(&self) -> Option<u64> {
-        self.cut
-    }
-
-    /// `B`.
-    pub fn batch_size(&self) -> usize {
-        self.batch_size
     }
 
     /// Passes over the training images after `step` steps.

@@ -7,13 +7,13 @@ use crate::config::Config;
 use crate::config::preset::Preset;
 use crate::config::settings::Taker;
 
-pub use profile::ProfileArgs;
 pub use search::{ReproduceArgs, SearchAction, SearchArgs};
-pub use tools::{DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs, ReportArgs};
+pub use tools::{
+    DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs, ProfileArgs, ReportArgs,
+};
 pub use train::TrainArgs;
 pub use verify::VerifyArgs;
 
-mod profile;
 mod search;
 mod settings;
 mod tools;

@@ -20,10 +20,6 @@ use super::rows::Rows;
 /// `w1 ← w1 − rate·(Xᵀ·dhidden + decay·w1)` of some units, the `first` of the `H` and those after it, from `x [B, D]`,
 /// `dhidden [B, H]` and `rates`, the learning rate and the decay; `w1` is their rows of W1ᵀ `[H, D]`, which lie as those of a
 /// [`Rows`]. Then, if there is a `next` step, their `z` of its images.
-///
-/// # Panics
-///
-/// When the shapes do not fit each other.
 pub(super) fn update<T: Real>(
     x: &Rows<T>,
     dhidden: &[T],
@@ -147,12 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn the_step_is_that_of_the_librarys_product_on_every_level_of_instructions_f32() {
+    fn the_step_is_that_of_the_librarys_product_on_every_level_of_instructions() {
         equals_the_librarys::<f32>();
-    }
-
-    #[test]
-    fn the_step_is_that_of_the_librarys_product_on_every_level_of_instructions_f64() {
         equals_the_librarys::<f64>();
     }
 
