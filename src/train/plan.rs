@@ -127,10 +127,7 @@ mod tests {
         assert_eq!(evaluations(&plan(5, Length::Cycles(2), 2, None)), [0, 5, 10, 15, 20]);
         assert_eq!(evaluations(&plan(5, Length::Cycles(1), 3, None)), [0, 3, 6, 10]);
         assert_eq!(evaluations(&plan(7, Length::Cycles(2), 1, None)), [0, 14, 28]);
-    }
-
-    #[test]
-    fn more_evaluations_than_steps_are_one_a_step() {
+        // More evaluations than steps are one a step.
         assert_eq!(evaluations(&plan(2, Length::Cycles(1), 1000, None)), [0, 1, 2, 3, 4]);
     }
 
