@@ -8,7 +8,7 @@ use cyclone::cpu::CpuEngine;
 use cyclone::cpu::real::Real;
 use cyclone::data::batches::Batches;
 use cyclone::data::{Dataset, Standardisation};
-use cyclone::engine::{Chunk, Engine, Job};
+use cyclone::engine::{Chunks, Engine, Job};
 use cyclone::error::Result;
 use cyclone::model::ModelSpec;
 use cyclone::model::params::Params;
@@ -25,15 +25,14 @@ fn time<T: Real>(models: usize, threads: usize, repetitions: usize, data: &Arc<D
     let job = Job { model: SPEC, decay: vec![0.01; models], batch_size: BATCH_SIZE, shuffles: 1 };
     let mut engine = CpuEngine::<T>::new(job, Arc::clone(data), Arc::new(statistics), threads)?;
     engine.load(&(0..models as u64).map(|seed| Params::init(&SPEC, seed)).collect::<Vec<_>>())?;
-    let mut batches = Batches::new((0..IMAGES as u32).collect(), BATCH_SIZE, vec![0]);
+    let batches = Batches::new((0..IMAGES as u32).collect(), BATCH_SIZE, vec![0]);
     let steps = batches.steps_per_epoch();
+    let mut chunks = Chunks::new(batches, models, |_, _| 0.01);
     let mut milliseconds = Vec::new();
     for epoch in 0..=repetitions as u64 {
-        let mut rows = Vec::new();
-        let lengths: Vec<u32> = (0..steps).map(|step| batches.append(epoch * steps + step, &mut rows)).collect();
-        let rates = vec![0.01; lengths.len() * models];
+        let chunk = chunks.steps(epoch * steps..(epoch + 1) * steps);
         let start = Instant::now();
-        engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+        engine.train(&chunk)?;
         milliseconds.push(start.elapsed().as_secs_f64() * 1e3 / steps as f64);
     }
     let warm = &mut milliseconds[1..];

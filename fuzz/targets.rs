@@ -17,8 +17,9 @@ use cyclone::data::{Dataset, FILES, INPUTS, picture};
 use cyclone::error::Result;
 use cyclone::model::ModelSpec;
 use cyclone::records::checkpoint::{Checkpoint, Fault, Run, Shapes};
-use cyclone::records::run_dir::{Csv, RunDir};
-use cyclone::records::trained::Trained;
+use cyclone::records::csv::Csv;
+use cyclone::records::run::RunDir;
+use cyclone::records::trained::{Trained, Weights};
 use cyclone::records::weights;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -114,7 +115,7 @@ pub fn checkpoint(bytes: &[u8]) {
         let run = Run { settings: Settings::default(), data: "digest".into(), device: "CPU".into() };
         let shapes = Shapes { model: SPEC, models: 1 };
         match Checkpoint::decode(bytes, bytes.len() as u64, &run, &shapes) {
-            // What is taken can be written, and is then taken for the same.
+            // What is accepted can be written, and reads back the same.
             Ok(checkpoint) => {
                 let again = checkpoint.encode().unwrap();
                 assert!(Checkpoint::decode(&again[..], again.len() as u64, &run, &shapes).unwrap() == checkpoint);
@@ -146,7 +147,11 @@ pub fn weights(bytes: &[u8]) {
         assert!(params.is_finite());
     }
     let folder = scratch();
-    let summary = br#"{"data": {"classes": ["ant", "bee"]}, "models": [{}]}"#;
+    let summary = br#"{"version": "", "platform": "", "command": [], "started": "", "engine": "", "seeds": [0],
+        "device": {"kind": "cpu", "threads": 1}, "parameters": 14, "steps": 1, "epochs": 1, "images_per_second": 1,
+        "data": {"name": "", "sha256": "", "classes": ["ant", "bee"], "train": 1, "validation": 0, "test": 0},
+        "models": [{"train": {"loss": 1, "cost": 1, "accuracy": 0}}], "seconds": {"training": 1, "evaluation": 1},
+        "microseconds_a_step": 1}"#;
     for name in ["summary.json", "standardisation.safetensors", "weights.safetensors"] {
         fs::write(folder.path().join("summary.json"), summary).unwrap();
         fs::write(folder.path().join("standardisation.safetensors"), tensors(&[("mean", &[3]), ("scale", &[3])]))
@@ -154,10 +159,10 @@ pub fn weights(bytes: &[u8]) {
         let network: [(&str, &[usize]); 4] =
             [("fc1.weight", &[2, 3]), ("fc1.bias", &[2]), ("fc2.weight", &[2, 2]), ("fc2.bias", &[2])];
         fs::write(folder.path().join("weights.safetensors"), tensors(&network)).unwrap();
-        Trained::open(folder.path(), None).unwrap();
+        Trained::open(folder.path(), None, Weights::Last).unwrap();
         fs::write(folder.path().join(name), bytes).unwrap();
         // 2: a summary may say that there are several networks.
-        refused(Trained::open(folder.path(), None), if name == "summary.json" { &[2, 8] } else { &[8] });
+        refused(Trained::open(folder.path(), None, Weights::Last), if name == "summary.json" { &[2, 8] } else { &[8] });
     }
 }
 

@@ -8,7 +8,7 @@
 //
 // An evaluation has no gradients; in their place the logits stay.
 //
-// Reads: z (partials), small, labels. Writes: hidden, dhidden, dlogits, scores.
+// Reads: z (partials), small, labels. Writes: hidden, dhidden, dlogits, logits (dlogits), scores.
 
 override H: u32 = 50u;         // hidden units
 override HP: u32 = 52u;        // H rounded up to a multiple of 4

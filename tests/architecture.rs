@@ -55,16 +55,12 @@ impl Tree {
                 module.children.insert(ident.to_string());
             }
         }
+        // One entry a module: a module with children is a folder, and its own code is in the folder too.
+        assert!(module.children.is_empty() || path.is_empty() || file.ends_with("mod.rs"), "{}", file.display());
         for child in &module.children {
-            let folder = file.with_file_name(if path.is_empty() || file.ends_with("mod.rs") {
-                String::new()
-            } else {
-                format!("{}/", path[path.len() - 1])
-            });
-            let mut path = path.clone();
-            path.push(child.clone());
-            let alone = folder.join(format!("{child}.rs"));
-            self.add(&if alone.exists() { alone } else { folder.join(child).join("mod.rs") }, path);
+            let path = [&path[..], std::slice::from_ref(child)].concat();
+            let alone = file.with_file_name(format!("{child}.rs"));
+            self.add(&if alone.exists() { alone } else { file.with_file_name(child).join("mod.rs") }, path);
         }
         // Names imported whole, which further paths may begin with.
         let mut imported = BTreeMap::new();
@@ -203,16 +199,13 @@ fn module_of(file: &str) -> &str {
 /// Demands that no arrows lead in a circle.
 fn has_no_cycle(arrows: &BTreeMap<(&str, &str), String>) -> Result<(), String> {
     let graph: DiGraphMap<&str, ()> = arrows.keys().copied().collect();
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for circle in tarjan_scc(&graph).iter().filter(|circle| circle.len() > 1) {
-        wrong += &format!("a cycle of {}:\n", circle.len());
-        for ((from, to), name) in arrows {
-            if circle.contains(from) && circle.contains(to) {
-                wrong += &format!("  {from} -> {to}: {name}\n");
-            }
-        }
+        wrong.push(format!("a cycle of {}:", circle.len()));
+        let inside = arrows.iter().filter(|((from, to), _)| circle.contains(from) && circle.contains(to));
+        wrong.extend(inside.map(|((from, to), name)| format!("  {from} -> {to}: {name}")));
     }
-    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
 fn between_modules<'a>(arrows: &BTreeMap<(&'a str, &'a str), String>) -> BTreeMap<(&'a str, &'a str), String> {

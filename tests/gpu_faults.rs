@@ -109,7 +109,7 @@ fn arguments<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// Fails each use of `call` in turn until a run has no such use. Every run before that one ends with exit code 5, says
-/// what happened and how to go on; what it saved is whole, as going on without faults shows for some of them.
+/// what happened and how to resume; what it saved is whole, as resuming without faults shows for some of them.
 fn each_use_ends_with_5(call: &'static str, result: i32, stays: bool) {
     let Some(driver) = driver() else { return };
     let whole = workplace();

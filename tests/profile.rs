@@ -83,7 +83,7 @@ fn every_kernel_of_a_step_and_of_an_evaluation_is_timed_on_the_gpus_clock() {
 fn the_hosts_phases_add_up_to_the_run_and_start_up_to_the_first_step() {
     let (report, _) = both();
     let device = &report.devices[0];
-    let names: Vec<_> = device.host.iter().map(|phase| phase.phase).collect();
+    let names: Vec<_> = device.host.iter().map(|phase| phase.phase.as_str()).collect();
     assert_eq!(names, ["gather", "upload", "encode", "submit", "wait", "other"]);
     approx::assert_relative_eq!(device.host.iter().map(|phase| phase.share).sum::<f64>(), 1.0, epsilon = 1e-9);
     assert!(device.host[..4].iter().all(|phase| phase.seconds > 0.0), "{:?}", device.host);

@@ -15,7 +15,7 @@ use cyclone::cpu::CpuEngine;
 use cyclone::data::Dataset;
 use cyclone::data::spec::Source;
 use cyclone::engine::{Engine, Job};
-use cyclone::records::trained::Trained;
+use cyclone::records::trained::{Trained, Weights};
 use tempfile::{TempDir, tempdir};
 
 const PACKAGES: [&str; 5] = ["numpy", "onnx", "onnxruntime", "safetensors", "tensorboard"];
@@ -91,7 +91,7 @@ fn trained(more: &[&str]) -> TempDir {
 
 /// The first 1,000 test images and the engine's logits of them.
 fn write_logits(run: &Path) {
-    let trained = Trained::open(run, None).unwrap();
+    let trained = Trained::open(run, None, Weights::Last).unwrap();
     let dataset = Arc::new(Dataset::open(&source().parse::<Source>().unwrap()).unwrap());
     let _ = writeln!(std::io::stderr(), "1,000 images of {}", dataset.name);
     let rows: Vec<u32> = (dataset.train as u32..).take(1000).collect();
@@ -134,7 +134,7 @@ fn tensorboard_reads_the_numbers_of_the_metrics() {
     let Some(output) = check() else { return };
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 
-    // Of a run that goes on before its last evaluations, those are read once all the same.
+    // A run resumed before its last evaluations has each of them once all the same.
     let checkpoints = run.join("checkpoints");
     let steps = fs::read_dir(&checkpoints).unwrap().filter_map(|entry| {
         let name = entry.unwrap().file_name().into_string().unwrap();

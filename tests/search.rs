@@ -404,7 +404,7 @@ fn a_signal_stops_a_search_which_says_how_to_resume() {
         let kept = lines(&place).lines().count();
         assert!(message.contains(&format!("stopped by SIG{name} after {kept} of ")), "{message}");
         let again = format!("search --resume {out}{part}");
-        assert!(message.contains(&format!("go on with: cyclone {again}")), "{message}");
+        assert!(message.contains(&format!("resume with: cyclone {again}")), "{message}");
         output(command(folder.path(), &format!("{again} --device cpu")));
         assert_eq!(lines(&place), lines(&folder.path().join(whole)));
     }

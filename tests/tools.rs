@@ -355,6 +355,42 @@ fn the_table_of_metrics_equals_its_lines() {
 }
 
 #[test]
+fn a_run_out_of_patience_says_why_it_ends_and_leaves_its_best_weights() {
+    let folder = tempdir().unwrap();
+    let length = "--half-cycle 20 --cycles 50 --evals-per-cycle 10 --lr-max 0.5 --patience 3 --out run";
+    let flags = SHORT.split_whitespace().chain(length.split_whitespace());
+    let shown = done(folder.path(), &["train"].into_iter().chain(flags).collect::<Vec<_>>());
+    assert!(shown.contains("patience    3 evaluations"), "{shown}");
+    assert!(shown.contains("stopped early after step") && shown.contains("--weights best"), "{shown}");
+
+    let run = folder.path().join("run");
+    let summary: Value = serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap();
+    let (steps, stopped) = (summary["steps"].as_u64().unwrap(), &summary["stopped"]);
+    // Ten evaluations in 40 steps.
+    assert_eq!((stopped["patience"].as_u64(), stopped["best"]["step"].as_u64()), (Some(3), Some(steps - 12)));
+    assert!(steps < 2000 && run.join(format!("checkpoints/step-{steps}.safetensors")).exists());
+
+    let export = |weights: &str| {
+        let out = format!("{weights}.npz");
+        done(folder.path(), &["export", "run", "--format", "npz", "--weights", weights, "--out", &out]);
+        fs::read(folder.path().join(out)).unwrap()
+    };
+    assert_ne!(export("best"), export("last"));
+    done(folder.path(), &["export", "run", "--format", "npz"]);
+    assert_eq!(fs::read(run.join("model.npz")).unwrap(), fs::read(folder.path().join("last.npz")).unwrap());
+
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    refused(
+        folder.path(),
+        &["export", "run", "--format", "npz", "--weights", "best", "--out", "x"],
+        8,
+        "best.safetensors",
+    );
+    let blind = ["train", "--data", "synthetic", "--device", "cpu", "--val-images", "0", "--patience", "1"];
+    refused(folder.path(), &blind, 2, "--patience 1: expected validation images");
+}
+
+#[test]
 fn a_network_of_several_is_selected_by_its_number() {
     let folder = trained(&["--repeats", "2"]);
     let at = |name: &str| folder.path().join(name);

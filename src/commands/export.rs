@@ -10,7 +10,7 @@ use super::new_file::write_new;
 
 /// Writes the network of a run in another format.
 pub fn run(args: &ExportArgs) -> Result<()> {
-    let trained = Trained::open(&args.run, args.model)?;
+    let trained = Trained::open(&args.run, args.model, args.weights)?;
     let bytes = args.format.encode(&trained)?;
     let model = args.model.map_or(String::new(), |model| format!("-{model}"));
     let name = format!("model{model}.{}", args.format.extension());

@@ -11,7 +11,7 @@ use crate::terminal::{self, Display};
 
 /// Classifies pictures. Those that cannot be used are named after the others, and end the command with exit code 3.
 pub fn run(args: &PredictArgs) -> Result<()> {
-    let trained = Trained::open(&args.run, args.model)?;
+    let trained = Trained::open(&args.run, args.model, args.weights)?;
     let device = Device::open(&args.device)?;
     device.notice.iter().for_each(|notice| Display::new(false).note(notice));
     let predictions = predict::classify(&trained, &device, &args.images, args.top.into())?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::commands::flags::ReportArgs;
 use crate::error::{Error, Result, shown};
-use crate::records::run_dir::write;
+use crate::records::files::write;
 use crate::report::{Report, is_reports};
 use crate::terminal::Display;
 use crate::util::files::failed;

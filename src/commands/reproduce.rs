@@ -8,23 +8,24 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Zoned;
-use serde::Serialize;
 
 use crate::commands::flags::ReproduceArgs;
 use crate::data::split::Split;
 use crate::data::stand_in;
-use crate::device;
 use crate::device::Place;
 use crate::error::{Error, Result, shown};
 use crate::ranks::Ranks;
 use crate::records::answers::{self, Answers};
-use crate::records::run_dir;
+use crate::records::files::{json_lines, write, write_json};
+use crate::records::folder;
+use crate::records::summary::{self, Origin};
 use crate::records::weights;
 use crate::search;
 use crate::search::experiments::comparison::{self, Counts, Number, Terms};
 use crate::search::experiments::experiment::{Published, check_scale, shorten};
 use crate::search::folder::{Folder, Plan};
 use crate::search::shard::Shard;
+use crate::search::summary::{PartTime, ReproductionSummary};
 use crate::search::trainer::Trainer;
 use crate::search::wave::{Event, Wave};
 use crate::terminal::reproduction::table;
@@ -50,7 +51,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
             fs::create_dir_all(path).map_err(failed(path))?;
             path.clone()
         }
-        None => run_dir::fresh("reproduce")?,
+        None => folder::fresh("reproduce")?,
     };
     let warning = terms.warning().map_or_else(String::new, |warning| format!("{warning}\n"));
     let mut whole = String::new();
@@ -100,16 +101,13 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let table = table(part.name, &title, &found);
         say(&display, &mut whole, &format!("\n{warning}{table}"))?;
         numbers.extend(found);
-        seconds.push(Seconds { part: part.name, training: took.as_secs_f64() });
+        seconds.push(PartTime { part: part.name.to_owned(), training: took.as_secs_f64() });
     }
     let counts = Counts::of(&numbers);
     say(&display, &mut whole, &conclusion(counts, begun.elapsed().as_secs_f64()))?;
 
-    let summary = Summary {
-        version: env!("CARGO_PKG_VERSION"),
-        platform: format!("{} {}", env::consts::OS, env::consts::ARCH),
-        command: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
-        started: started.to_string(),
+    let summary = ReproductionSummary {
+        origin: Origin::here(started.to_string()),
         device: device.record(),
         data: dataset.name.clone(),
         sha256: dataset.digest(),
@@ -138,12 +136,12 @@ fn save_network(path: &Path, trainer: &Trainer, wave: &Wave) -> Result<()> {
     if record.diverged.is_some() {
         return Ok(());
     }
-    run_dir::write(path, "weights.safetensors", &weights::network(params)?)?;
-    run_dir::write(path, "standardisation.safetensors", &weights::standardisation(&trainer.standardisation)?)?;
+    write(path, &weights::file_name(0, 1), &weights::network(params)?)?;
+    write(path, weights::STANDARDISATION, &weights::standardisation(&trainer.standardisation)?)?;
     let Trainer { device, dataset, standardisation, split, .. } = trainer;
     let mut engine = device.trained(&wave.params, dataset.clone(), standardisation.clone())?;
     match Answers::of(&engine.logits(&split.test)?, dataset, &split.test)? {
-        Some(answers) => run_dir::write(path, answers::FILE, &answers.to_json()?),
+        Some(answers) => write(path, answers::FILE, &answers.to_json()?),
         None => Ok(()),
     }
 }
@@ -171,41 +169,8 @@ fn conclusion(counts: Counts, seconds: f64) -> String {
     text
 }
 
-/// `summary.json`.
-#[derive(Serialize)]
-struct Summary {
-    version: &'static str,
-    platform: String,
-    command: Vec<String>,
-    started: String,
-    device: device::Record,
-    data: String,
-    sha256: String,
-    scale: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    warning: Option<String>,
-    counts: Counts,
-    parts: Vec<Seconds>,
-    seconds: f64,
-}
-
-/// Seconds of training of a part in this process.
-#[derive(Serialize)]
-struct Seconds {
-    part: &'static str,
-    training: f64,
-}
-
-fn record(path: &Path, numbers: &[Number], text: &str, summary: &Summary) -> Result<()> {
-    let internal = |error: serde_json::Error| Error::Internal(format!("{}: {error}", shown(path)));
-    let mut lines = Vec::new();
-    for number in numbers {
-        serde_json::to_writer(&mut lines, number).map_err(internal)?;
-        lines.push(b'\n');
-    }
-    run_dir::write(path, "comparison.jsonl", &lines)?;
-    run_dir::write(path, "comparison.txt", text.as_bytes())?;
-    let mut summary = serde_json::to_vec_pretty(summary).map_err(internal)?;
-    summary.push(b'\n');
-    run_dir::write(path, "summary.json", &summary)
+fn record(path: &Path, numbers: &[Number], text: &str, summary: &ReproductionSummary) -> Result<()> {
+    write(path, "comparison.jsonl", &json_lines(numbers)?)?;
+    write(path, "comparison.txt", text.as_bytes())?;
+    write_json(path, summary::FILE, summary)
 }

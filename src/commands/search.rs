@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Zoned;
-use serde::Serialize;
 
 use crate::commands::flags::{SearchAction, SearchArgs};
 use crate::config::preset::Preset;
@@ -15,9 +14,11 @@ use crate::data::split::Split;
 use crate::device;
 use crate::error::{Error, Result, shown};
 use crate::ranks::Ranks;
-use crate::records::run_dir;
+use crate::records::files::write_json;
+use crate::records::summary::{self, Origin};
 use crate::search::folder::{self, Folder, Plan};
 use crate::search::shard::Shard;
+use crate::search::summary::SearchSummary;
 use crate::search::trainer::Trainer;
 use crate::search::trial::{Record, rank};
 use crate::search::{self, Search, deal};
@@ -59,7 +60,7 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
     let opened = ranks.first(|| {
         let path = match args.resume.as_ref().or(args.out.as_ref()) {
             Some(path) => place(path, *shard),
-            None => run_dir::fresh("search")?,
+            None => crate::records::folder::fresh("search")?,
         };
         Folder::open(&path, plan)
     })?;
@@ -158,7 +159,7 @@ fn advise(error: &Error, folder: &Folder, shard: Shard) {
         _ => (folder.path(), String::new()),
     };
     let path = terminal::quoted(path);
-    terminal::note(&format!("the finished trials are kept; go on with: cyclone search --resume {path}{part}"));
+    terminal::note(&format!("the finished trials are kept; resume with: cyclone search --resume {path}{part}"));
 }
 
 fn shard(args: &SearchArgs, ranks: &Ranks, display: &Display) -> Result<Shard> {
@@ -238,49 +239,21 @@ struct About {
     seconds: Duration,
 }
 
-/// `summary.json`.
-#[derive(Serialize)]
-struct Summary<'a> {
-    version: &'static str,
-    platform: String,
-    command: Vec<String>,
-    started: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<device::Record>,
-    ranks: usize,
-    shard: String,
-    data: &'a run_dir::DataRecord,
-    trials: usize,
-    /// Trials' numbers, the best first.
-    ranking: Vec<usize>,
-    diverged: Vec<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    best: Option<&'a Record>,
-    /// The sum over all waves of this command.
-    seconds: f64,
-}
-
 fn summarise(folder: &Folder, plan: &Plan, shard: Shard, about: About) -> Result<()> {
     let (ranked, diverged): (Vec<_>, Vec<_>) =
         rank(folder.records()).into_iter().partition(|record| record.result.is_some());
     let numbers = |records: &[&Record]| records.iter().map(|record| record.trial.trial).collect::<Vec<_>>();
-    let summary = Summary {
-        version: env!("CARGO_PKG_VERSION"),
-        platform: format!("{} {}", env::consts::OS, env::consts::ARCH),
-        command: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
-        started: about.started,
+    let summary = SearchSummary {
+        origin: Origin::here(about.started),
         device: about.device,
         ranks: about.ranks,
         shard: shard.to_string(),
-        data: &plan.data,
+        data: plan.data.clone(),
         trials: folder.records().len(),
         ranking: numbers(&ranked),
         diverged: numbers(&diverged),
-        best: ranked.first().copied(),
+        best: ranked.first().copied().cloned(),
         seconds: about.seconds.as_secs_f64(),
     };
-    let mut text =
-        serde_json::to_vec_pretty(&summary).map_err(|error| Error::Internal(format!("summary.json: {error}")))?;
-    text.push(b'\n');
-    folder.write("summary.json", &text)
+    write_json(folder.path(), summary::FILE, &summary)
 }

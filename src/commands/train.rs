@@ -18,7 +18,11 @@ use crate::model::ModelSpec;
 use crate::ranks::{LocalSgd, Ranks};
 use crate::records::answers::Answers;
 use crate::records::checkpoint::{self, Checkpoints, Run, Shapes, Store};
-use crate::records::run_dir::{About, CONFIG, Csv, DataRecord, RunDir, SUMMARY, Start, TensorBoard};
+use crate::records::csv::Csv;
+use crate::records::processes::Start;
+use crate::records::run::{CONFIG, RunDir};
+use crate::records::summary::{self, About, DataRecord};
+use crate::records::tensorboard::TensorBoard;
 use crate::terminal::{self, Display, header};
 use crate::train::{Evaluation, Observer, Peers, State, Training};
 use crate::util::files::System;
@@ -56,7 +60,7 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
                 ranks.first(|| tables(args, path))?;
                 return display.show(&format!("{}: the run is complete, there is nothing to do\n", shown(path)));
             }
-            if let Some(file) = lacks.filter(|file| !file.ends_with(SUMMARY)) {
+            if let Some(file) = lacks.filter(|file| !file.ends_with(summary::FILE)) {
                 display.note(&format!("{}: lost or damaged: it is made again from the last checkpoint", shown(&file)));
             }
             (run, ranks.tell(settings)?)
@@ -99,7 +103,7 @@ fn tables(args: &TrainArgs, run: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the flags ask for, or the `settings` of a run that is gone on with, with this rank's device and images.
+/// What the flags ask for, or the `settings` of a resumed run, with this rank's device and images.
 fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display: &Display) -> Result<Prepared> {
     let config = match settings {
         None => args.config()?,
@@ -139,7 +143,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     records.start(Start { command, started, after_step: state.step }, &run.data)?;
     display.show(&header(&run.device, &dataset.name, &config, &training, shape, records.path()))?;
     display.start(training.plan().steps());
-    // A run that is gone on with goes on with them.
+    // A resumed run keeps the outputs it already has.
     let mut csv = (args.csv || Csv::is_in(records.path())).then(|| Csv::create(records.path())).transpose()?;
     let board = args.tensorboard || TensorBoard::is_in(records.path())?;
     let resumed = resumes.then_some(state.step);
@@ -250,13 +254,13 @@ fn begin(
             display.note(&format!("{}: lost; the summary will not say when and how the run began", shown(&path)));
         }
         records.cut_metrics(state.step)?.iter().for_each(|notice| display.note(notice));
-        display.note(&format!("going on after step {} of {}", state.step, training.plan().steps()));
+        display.note(&format!("resuming after step {} of {}", state.step, training.plan().steps()));
     }
     let every = run.settings.checkpoint_every;
     Ok((state, Checkpoints::new(store, run, every, Signals::watch()?, records.metrics()?)))
 }
 
-/// Says how to go on after what ended the training.
+/// Says how to resume after what ended the training.
 fn advise(error: &Error, last: Option<u64>, records: &Path, ranks: &Ranks) {
     let launcher = if ranks.count() == 1 { String::new() } else { format!("mpirun -n {} ", ranks.count()) };
     let again = format!("{launcher}cyclone train --resume {}", terminal::quoted(records));
@@ -265,8 +269,8 @@ fn advise(error: &Error, last: Option<u64>, records: &Path, ranks: &Ranks) {
         (Error::Diverged(_) | Error::Internal(_), _) => {}
         // The folder has gone, or is going, and the run with it.
         _ if !RunDir::is_run(records) => {}
-        (_, Some(step)) => terminal::note(&format!("the checkpoint of step {step} is kept; go on with: {again}")),
-        (_, None) => terminal::note(&format!("there is no checkpoint to go on from; start over with: {again}")),
+        (_, Some(step)) => terminal::note(&format!("the checkpoint of step {step} is kept; resume with: {again}")),
+        (_, None) => terminal::note(&format!("there is no checkpoint to resume from; start over with: {again}")),
     }
 }
 

@@ -257,7 +257,7 @@ pub fn threads(count: usize) -> Result<rayon::ThreadPool> {
     threads.map_err(|fault| Error::threads(&fault))
 }
 
-/// A mistake in this program unless `found` is in `expected`.
+/// A bug in this program unless `found` is in `expected`.
 fn expect(what: &str, expected: impl RangeBounds<usize> + Debug, found: usize) -> Result<()> {
     if expected.contains(&found) {
         return Ok(());

@@ -96,8 +96,7 @@ impl<T: Real> Rows<T> {
         cast_slice(&self.lines)
     }
 
-    /// The same, to be changed. What lies between the rows must stay 0; after the weights of a unit that has diverged, which
-    /// are no numbers, it may be none either.
+    /// The same, mutable. Padding must stay 0, but may be NaN after a unit has diverged.
     pub fn values_mut(&mut self) -> &mut [T] {
         cast_slice_mut(&mut self.lines)
     }

@@ -48,8 +48,7 @@ impl fmt::Display for Source {
 as_text!(Source);
 
 /// The data and its split. [`crate::data::split::Split::new`] checks it against a data set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSpec {
     /// Source of the images.
     pub source: Source,
@@ -76,8 +75,7 @@ impl Default for DataSpec {
 }
 
 /// The validation images.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Validation {
     /// Images held out from the training batches.
     Images {

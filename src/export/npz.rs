@@ -9,7 +9,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::error::{Error, Result};
 use crate::records::trained::Trained;
-use crate::records::weights;
+use crate::records::{tensors, weights};
 
 /// The arrays `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, `mean [D]` and `scale [D]` in f32,
 /// and `classes [C]` as text.
@@ -26,7 +26,7 @@ fn pack(trained: &Trained) -> zip::result::ZipResult<Vec<u8>> {
     for (name, shape, values) in weights::module_tensors(&trained.params, &trained.standardisation) {
         archive.start_file(format!("{name}.npy"), options)?;
         archive.write_all(&header("<f4", &shape))?;
-        archive.write_all(&weights::little_endian(&values))?;
+        archive.write_all(&tensors::little_endian(&values))?;
     }
     let classes: Vec<Vec<char>> = trained.classes.iter().map(|name| name.chars().collect()).collect();
     let width = classes.iter().map(Vec::len).max().unwrap_or(1).max(1);

@@ -13,7 +13,7 @@
 use prost::Message;
 
 use crate::records::trained::Trained;
-use crate::records::weights;
+use crate::records::{tensors, weights};
 
 /// `TensorProto.DataType`.
 const FLOAT: i32 = 1;
@@ -43,7 +43,7 @@ pub fn encode(trained: &Trained) -> Vec<u8> {
             dims: shape.iter().map(|&size| (size as u64).cast_signed()).collect(),
             data_type: FLOAT,
             name,
-            raw_data: weights::little_endian(&values),
+            raw_data: tensors::little_endian(&values),
         });
     let classes = (trained.params.spec.classes as u64).cast_signed();
     let graph = Graph {

@@ -19,12 +19,12 @@ pub struct Prediction {
     /// The picture; a folder, if its pictures cannot be had.
     #[serde(serialize_with = "unicode")]
     pub path: PathBuf,
-    /// What it was taken for, or why it could not be used.
+    /// The prediction, or why the image could not be used.
     #[serde(flatten)]
     pub answer: Answer,
 }
 
-/// What a picture was taken for, or why it could not be used.
+/// The prediction for an image, or why the image could not be used.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Answer {

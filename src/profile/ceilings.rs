@@ -1,14 +1,15 @@
 //! Peak rates of a device, measured in the same run as its training.
 
 use rayon::prelude::*;
-use serde::Serialize;
 
-use super::sample::{self, Sample};
+use super::sample;
 use crate::cpu::product::{Matrix, product};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::interface::{Constants, Interface};
 use crate::gpu::kernels::Ceiling;
+use crate::records::profile::Ceilings;
+use crate::util::statistics::Sample;
 
 /// Bytes of the copy on a GPU: several times the largest cache (50 MiB on an H100).
 const COPY: u64 = 256 << 20;
@@ -26,17 +27,6 @@ const ROUND_FLOPS: u32 = 64;
 const SIDE: usize = 512;
 /// Invocations of a workgroup of `ceiling_copy` and `ceiling_fma`.
 const WORKGROUP: u32 = 256;
-
-/// Peak rates of a device.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Ceilings {
-    /// Bytes per second of a copy between two large buffers, counting both reads and writes.
-    pub bytes_per_second: f64,
-    /// Operations per second of multiply-adds in registers; on the CPU, of matrix products in cache.
-    pub flops_per_second: f64,
-    /// Seconds of an empty dispatch that waits for the one before it; `None` on the CPU.
-    pub dispatch_seconds: Option<f64>,
-}
 
 impl Ceilings {
     /// Those of a GPU. The results of the kernels are checked.

@@ -2,75 +2,17 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
-
-use super::ceilings::Ceilings;
-use super::kernels::GpuTime;
 use super::options::Options;
-use super::throughput::Throughput;
 use super::trace::Trace;
 use super::workload::{Run, Workload};
 use crate::device::{Device, Record};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gpu::recorder::{Phase, Recording};
+use crate::records::profile::{Ceilings, Evaluated, GpuTime, HostPhase, Profile, StartUp, Throughput};
 
 /// Fewest images of an evaluation.
 const EVALUATED: usize = 64;
-
-/// The figures of a device.
-#[derive(Clone, Debug, Serialize)]
-pub struct Profile {
-    /// Adapter and driver, or threads and precision.
-    pub name: String,
-    /// The same, for programs.
-    pub device: Record,
-    /// Training speed, with nothing else being measured.
-    pub throughput: Throughput,
-    /// Evaluation speed.
-    pub evaluation: Evaluated,
-    /// Peak rates of the device.
-    pub ceilings: Ceilings,
-    /// Kernels of a step, if the device is a GPU with timestamps.
-    pub step: Option<GpuTime>,
-    /// Kernels of an evaluation, likewise.
-    pub evaluated: Option<GpuTime>,
-    /// The host's phases while a GPU trains.
-    pub host: Vec<HostPhase>,
-    /// Name, number and bytes of each buffer on a GPU.
-    pub buffers: Vec<(&'static str, usize, u64)>,
-    /// From the start of the process to the first step's loss.
-    pub start_up: StartUp,
-}
-
-/// The speed of an evaluation.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Evaluated {
-    /// Images evaluated.
-    pub images: usize,
-    /// Seconds it took.
-    pub seconds: f64,
-}
-
-/// A part of the host's time.
-#[derive(Clone, Debug, Serialize)]
-pub struct HostPhase {
-    /// Its name; `other` is the rest: shuffling, book-keeping, reading losses.
-    pub phase: &'static str,
-    /// Seconds.
-    pub seconds: f64,
-    /// Share of the run or the start-up, 0 to 1.
-    pub share: f64,
-}
-
-/// The time from the start of the process to the first step's loss.
-#[derive(Clone, Debug, Serialize)]
-pub struct StartUp {
-    /// Seconds.
-    pub seconds: f64,
-    /// Its parts in the order in which they start. The device is opened at the same time as the images.
-    pub parts: Vec<HostPhase>,
-}
 
 impl StartUp {
     fn new(opening: [f64; 4], engine: f64, weights: f64, first_step: f64) -> Self {
@@ -85,7 +27,8 @@ impl StartUp {
             ("weights", weights),
             ("first step", first_step),
         ];
-        let parts = parts.map(|(phase, part)| HostPhase { phase, seconds: part, share: part / seconds });
+        let parts =
+            parts.map(|(phase, part)| HostPhase { phase: phase.to_owned(), seconds: part, share: part / seconds });
         Self { seconds, parts: parts.into() }
     }
 }
@@ -195,7 +138,8 @@ fn evaluate(
 fn host_phases(recording: &Recording, run: &Run) -> Vec<HostPhase> {
     // Reading the weights afterwards is not part of the run.
     let spans = || recording.spans.iter().filter(|span| span.end <= run.end);
-    let phase = |phase: &'static str, seconds: f64| HostPhase { phase, seconds, share: seconds / run.seconds() };
+    let phase =
+        |phase: &str, seconds: f64| HostPhase { phase: phase.to_owned(), seconds, share: seconds / run.seconds() };
     let mut phases: Vec<_> = Phase::ALL
         .into_iter()
         .map(|of| {
@@ -208,12 +152,12 @@ fn host_phases(recording: &Recording, run: &Run) -> Vec<HostPhase> {
     phases
 }
 
-fn buffers(made: &Recording) -> Vec<(&'static str, usize, u64)> {
-    let mut buffers: Vec<(&'static str, usize, u64)> = Vec::new();
+fn buffers(made: &Recording) -> Vec<(String, usize, u64)> {
+    let mut buffers: Vec<(String, usize, u64)> = Vec::new();
     for &(name, size) in &made.buffers {
         match buffers.iter_mut().find(|(other, ..)| *other == name) {
             Some((_, count, sum)) => (*count, *sum) = (*count + 1, *sum + size),
-            None => buffers.push((name, 1, size)),
+            None => buffers.push((name.to_owned(), 1, size)),
         }
     }
     buffers

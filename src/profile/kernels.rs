@@ -1,48 +1,8 @@
 //! Times of dispatches on the GPU's clock, by kernel.
 
-use serde::Serialize;
-
-use super::ceilings::Ceilings;
-use super::sample::Sample;
 use crate::gpu::recorder::Dispatch;
-
-/// All dispatches of one kernel.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct KernelTime {
-    /// Its name.
-    pub kernel: &'static str,
-    /// Number of dispatches.
-    pub dispatches: usize,
-    /// The median dispatch, in seconds.
-    pub median_seconds: f64,
-    /// All dispatches together, in seconds.
-    pub seconds: f64,
-    /// Share of the time of all kernels, 0 to 1.
-    pub share: f64,
-    /// Operations per second.
-    pub flops_per_second: f64,
-    /// Bytes per second, counting each tensor once a dispatch.
-    pub bytes_per_second: f64,
-    /// Share of the device's peak operations per second.
-    pub of_flops: f64,
-    /// Share of the device's peak bytes per second; above 1 if tensors stay in the GPU's caches.
-    pub of_bytes: f64,
-}
-
-/// A run on the GPU's clock.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct GpuTime {
-    /// Steps, or images of an evaluation.
-    pub steps: u64,
-    /// By kernel, in the order of a step.
-    pub kernels: Vec<KernelTime>,
-    /// Seconds of all dispatches.
-    pub busy_seconds: f64,
-    /// Seconds from the start of the first to the end of the last.
-    pub span_seconds: f64,
-    /// The longest gap between two submissions, in seconds, when the GPU was idle.
-    pub longest_gap_seconds: f64,
-}
+use crate::records::profile::{Ceilings, GpuTime, KernelTime};
+use crate::util::statistics::Sample;
 
 impl GpuTime {
     /// Sums up submissions; `None` if nothing was timed.
@@ -65,7 +25,7 @@ impl GpuTime {
             // A coarse clock may give 0 for a short kernel, whose rate is then unknown.
             let rate = |amount: f64| if sum > 0.0 { amount / sum } else { 0.0 };
             KernelTime {
-                kernel,
+                kernel: kernel.to_owned(),
                 dispatches: times.len(),
                 median_seconds: Sample::new(times).median(),
                 seconds: sum,
@@ -112,7 +72,7 @@ mod tests {
         assert_relative_eq!(time.busy_seconds, 700e-9);
         assert_relative_eq!(time.span_seconds, 1000e-9);
         assert_relative_eq!(time.longest_gap_seconds, 300e-9, max_relative = 1e-12);
-        assert_eq!(time.kernels.iter().map(|kernel| kernel.kernel).collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(time.kernels.iter().map(|kernel| kernel.kernel.as_str()).collect::<Vec<_>>(), ["one", "two"]);
         let one = &time.kernels[0];
         assert_eq!(one.dispatches, 2);
         assert_relative_eq!(one.share, 4.0 / 7.0);

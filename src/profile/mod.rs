@@ -18,45 +18,15 @@ mod workload;
 
 use std::time::Instant;
 
-use serde::Serialize;
-
-pub use ceilings::Ceilings;
-pub use device::{Evaluated, HostPhase, Profile, StartUp};
-pub use kernels::{GpuTime, KernelTime};
+pub use crate::records::profile::{
+    Ceilings, Evaluated, GpuTime, HostPhase, KernelTime, Profile, Report, StartUp, Sweep, Throughput,
+};
 pub use options::Options;
-pub use throughput::Throughput;
 pub use workload::{Run, Workload};
 
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
 use products::Product;
-use sweep::Sweep;
 use trace::Trace;
-
-/// The figures of a profile.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// Version of this program.
-    pub version: &'static str,
-    /// Name of the data set.
-    pub data: String,
-    /// Training images.
-    pub images: usize,
-    /// `D → H → C`.
-    pub model: ModelSpec,
-    /// `B`.
-    pub batch_size: usize,
-    /// `M`.
-    pub models: usize,
-    /// One for each device, in the order of the flags.
-    pub devices: Vec<Profile>,
-    /// How the cost grows with a size.
-    pub sweeps: Vec<Sweep>,
-    /// Peak memory of the process in bytes, if the system says.
-    pub peak_memory: Option<u64>,
-    /// Why the figures may be unreliable, and what to do about it.
-    pub warnings: Vec<String>,
-}
 
 /// Profiles each device. `started` is the start of the process; `note` shows notices to the user.
 pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> Result<(Report, Trace)> {
@@ -86,7 +56,7 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
         sweeps.push(sweep::sweep(axis, &workload, &devices, &costs)?);
     }
     let report = Report {
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         data: workload.dataset.name.clone(),
         images: workload.split.train.len(),
         model: workload.model,

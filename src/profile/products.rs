@@ -3,12 +3,13 @@
 
 use serde::Serialize;
 
-use super::ceilings::Ceilings;
-use super::sample::{self, Sample};
+use super::sample;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::kernels::{Shaders, Use};
 use crate::gpu::plan::Tuning;
+use crate::records::profile::Ceilings;
+use crate::util::statistics::Sample;
 use crate::verify::kernels::{Case, Kind, Shape};
 use crate::verify::launch::Prepared;
 

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::error::Result;
 use crate::gpu::Gpu;
+use crate::util::statistics::Sample;
 
 /// Dispatches are added to a submission until it takes this long, so that its fixed cost, which is subtracted, is small.
 const SUBMISSION: Duration = Duration::from_millis(20);
@@ -13,37 +12,6 @@ const SUBMISSION: Duration = Duration::from_millis(20);
 const DISPATCHES: u32 = 4096;
 /// Submissions timed.
 const SAMPLES: usize = 5;
-
-/// Timings of the same work.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Sample {
-    /// Seconds, in ascending order.
-    seconds: Vec<f64>,
-}
-
-impl Sample {
-    /// A sample of timings.
-    ///
-    /// # Panics
-    ///
-    /// Without any.
-    pub fn new(mut seconds: Vec<f64>) -> Self {
-        assert!(!seconds.is_empty(), "something was timed");
-        seconds.sort_by(f64::total_cmp);
-        Self { seconds }
-    }
-
-    /// The middle one; of an even number, the larger of the middle two.
-    pub fn median(&self) -> f64 {
-        self.seconds[self.seconds.len() / 2]
-    }
-
-    /// Largest minus smallest, as a share of the median.
-    pub fn spread(&self) -> f64 {
-        (self.seconds[self.seconds.len() - 1] - self.seconds[0]) / self.median()
-    }
-}
 
 /// Seconds of a dispatch, by the host's clock: those of a submission of many, minus those of an empty one, divided.
 pub fn dispatch(gpu: &Gpu, dispatch: impl Fn(&mut wgpu::ComputePass<'_>)) -> Result<Sample> {

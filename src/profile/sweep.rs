@@ -1,13 +1,11 @@
 //! How the cost of a step grows with H, B or M.
 
-use clap::ValueEnum;
-use serde::Serialize;
-
 use super::throughput::repeated;
 use super::workload::Workload;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
+pub use crate::records::profile::{Axis, Point, Sweep};
 
 /// Approximate length of a repetition, in seconds.
 const REPETITION: f64 = 0.25;
@@ -15,18 +13,6 @@ const REPETITION: f64 = 0.25;
 const REPEATS: usize = 3;
 /// Points are left out if their step would take longer, in seconds, judging by its operations.
 const STEP: f64 = 0.6;
-
-/// The size that is varied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Axis {
-    /// H, the hidden units
-    Hidden,
-    /// B, the images of a mini-batch
-    Batch,
-    /// M, the models trained at once
-    Models,
-}
 
 impl Axis {
     /// The values tried.
@@ -48,27 +34,6 @@ impl Axis {
         }
         Ok(workload)
     }
-}
-
-/// The cost along one axis.
-#[derive(Clone, Debug, Serialize)]
-pub struct Sweep {
-    /// The size that is varied.
-    pub axis: Axis,
-    /// In ascending order of value.
-    pub points: Vec<Point>,
-}
-
-/// The cost at one value.
-#[derive(Clone, Debug, Serialize)]
-pub struct Point {
-    /// H, B or M.
-    pub value: usize,
-    /// Operations of a step.
-    pub step_flops: f64,
-    /// Seconds of a step on each device, the median of three repetitions; `None` if the shape does not fit the device or
-    /// takes too long.
-    pub seconds: Vec<Option<f64>>,
 }
 
 /// Varies `workload` along `axis` on `devices`, where a step of `workload` itself takes `costs` seconds.

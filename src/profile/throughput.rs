@@ -1,11 +1,10 @@
 //! Training speed, with nothing else being measured.
 
-use serde::Serialize;
-
-use super::sample::Sample;
 use super::workload::{Run, Workload};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::records::profile::Throughput;
+use crate::util::statistics::Sample;
 
 /// Longest repetition in seconds, unless its steps are given.
 const LONGEST: f64 = 2.0;
@@ -17,25 +16,6 @@ const LEAST: f64 = 0.1;
 const SHORT: f64 = 0.005;
 /// Largest spread of the repetitions without a warning.
 const SPREAD: f64 = 0.05;
-
-/// The speed of a training.
-#[derive(Clone, Debug, Serialize)]
-pub struct Throughput {
-    /// Steps of a repetition.
-    pub steps: u64,
-    /// Images of a repetition.
-    pub images: u64,
-    /// Seconds of the repetitions.
-    pub seconds: Sample,
-    /// Largest minus smallest, as a share of the median.
-    pub spread: f64,
-    /// From the median, as is all that follows.
-    pub seconds_a_step: f64,
-    /// An image counts once for all models.
-    pub images_per_second: f64,
-    /// Operations per second of all models together.
-    pub flops_per_second: f64,
-}
 
 impl Throughput {
     /// Times `engine`, which has run a step before. Also returns the untimed run that every timed one equals.

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::cpu::head::{largest, softmax};
 use crate::data::{Dataset, picture};
 use crate::error::{Error, Result};
-use crate::records::run_dir::optional;
+use crate::records::files::optional;
 
 /// The record's name.
 pub const FILE: &str = "answers.json";
@@ -49,7 +49,7 @@ pub struct Mistake {
     pub image: usize,
     /// What it is.
     pub label: usize,
-    /// What it was taken for.
+    /// The predicted label.
     pub answer: usize,
     /// The network's probability for the answer.
     pub probability: f64,

@@ -3,21 +3,29 @@
 use std::fs;
 use std::path::Path;
 
-use safetensors::{Dtype, SafeTensors};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use clap::ValueEnum;
 
+use super::checkpoint;
+use super::summary::{self, Summary};
+use super::weights::{self, STANDARDISATION};
 use crate::data::Standardisation;
 use crate::error::{Error, Result, shown};
-use crate::model::ModelSpec;
-use crate::model::params::{Params, tensors};
-use crate::records::run_dir::weights_file;
-use crate::records::weights;
+use crate::model::params::Params;
 use crate::util::text::grouped;
 
 /// The largest file that is read: far above the weights of [`ModelSpec::MAX_HIDDEN`] hidden units would be no limit at
 /// all, and this one still holds a network of 80,000.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// Which weights of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Weights {
+    /// Those at its end
+    #[default]
+    Last,
+    /// Those with the best validation accuracy, the mean of all networks trained together
+    Best,
+}
 
 /// A network with all that belongs to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,66 +38,65 @@ pub struct Trained {
     pub params: Params,
 }
 
-/// The part of `summary.json` that is needed here.
-#[derive(Deserialize)]
-struct Summary {
-    data: Data,
-    /// One a network.
-    models: Vec<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct Data {
-    classes: Vec<String>,
-}
-
 impl Trained {
-    /// Reads `weights.safetensors`, `standardisation.safetensors` and `summary.json` of a run's folder. Of a run of
-    /// several networks `model` says which, from 0.
+    /// Reads the weights, `standardisation.safetensors` and `summary.json` of a run's folder. Of a run of several networks
+    /// `model` says which, from 0.
     ///
     /// # Errors
     ///
     /// [`Error::Usage`] for a network that the run has not. [`Error::Checkpoint`], naming the file and the tensor, for
     /// anything missing or damaged: values that are not those of the file's digest, a name, a type or a shape that is not
     /// the expected one, or a number that is not finite.
-    pub fn open(run: &Path, model: Option<usize>) -> Result<Self> {
-        let path = run.join("summary.json");
+    pub fn open(run: &Path, model: Option<usize>, weights: Weights) -> Result<Self> {
+        let path = run.join(summary::FILE);
         let summary: Summary = serde_json::from_slice(&read(&path)?)
             .map_err(|error| Error::checkpoint(&path, format!("{error}; expected a summary that names the classes")))?;
-        let classes = summary.data.classes;
-        let weights = weights_of(run, summary.models.len(), model)?;
-
-        let path = run.join("standardisation.safetensors");
-        let bytes = read(&path)?;
-        let file = Tensors::parse(&path, &bytes, &["mean", "scale"])?;
-        let inputs = file.shape("mean")?.first().copied().unwrap_or(0);
-        let [mean, scale] = ["mean", "scale"].map(|name| file.floats(name, &[inputs]));
-        let standardisation = Standardisation { mean: mean?, scale: scale? };
-
-        let params = network(&run.join(weights), inputs, classes.len())?;
+        let classes = summary.about.data.classes;
+        let models = summary.models.len();
+        let model = model_of(run, models, model)?;
+        let standardisation = standardisation(&run.join(STANDARDISATION))?;
+        let inputs = standardisation.mean.len();
+        let params = match weights {
+            Weights::Last => network(&run.join(weights::file_name(model, models)), inputs, classes.len())?,
+            Weights::Best => best(run, inputs, classes.len(), models)?.swap_remove(model),
+        };
         Ok(Self { classes, standardisation, params })
     }
 }
 
-/// The network of so many inputs and classes in a file that a training wrote.
-pub fn network(path: &Path, inputs: usize, classes: usize) -> Result<Params> {
-    let bytes = read(path)?;
-    let file = Tensors::parse(path, &bytes, &["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"])?;
-    let hidden = file.shape("fc1.bias")?.first().copied().unwrap_or(0);
-    let spec = ModelSpec::new(inputs, hidden, classes)
-        .map_err(|error| Error::checkpoint(path, format!("fc1.bias has {hidden} values: {error}")))?;
-    let mut values: [Vec<f32>; 4] = Default::default();
-    for (values, tensor) in values.iter_mut().zip(tensors(&spec)) {
-        *values = weights::from_file(&tensor, &file.floats(tensor.name, &weights::shape(&tensor))?);
-    }
-    Ok(Params { spec, values })
+/// What must be done to a pixel, in a file that a training wrote.
+pub fn standardisation(path: &Path) -> Result<Standardisation> {
+    weights::read_standardisation(&read(path)?).map_err(damaged(path))
 }
 
-/// The file of one of a run's networks.
-fn weights_of(run: &Path, networks: usize, model: Option<usize>) -> Result<String> {
+/// The network of so many inputs and classes in a file that a training wrote.
+pub fn network(path: &Path, inputs: usize, classes: usize) -> Result<Params> {
+    weights::read_network_of(&read(path)?, inputs, classes).map_err(damaged(path))
+}
+
+fn damaged(path: &Path) -> impl Fn(String) -> Error {
+    move |what| {
+        Error::checkpoint(path, format!("{what}; cyclone train --resume makes it again from the last checkpoint"))
+    }
+}
+
+/// The networks of the best checkpoint.
+fn best(run: &Path, inputs: usize, classes: usize, models: usize) -> Result<Vec<Params>> {
+    let path = run.join(checkpoint::FOLDER).join(checkpoint::BEST);
+    if !path.exists() {
+        let what = "not there, and --weights best needs it: a run keeps it that has validation images";
+        return Err(Error::checkpoint(&path, what));
+    }
+    let bytes = read(&path)?;
+    checkpoint::networks(&bytes[..], bytes.len() as u64, inputs, classes, models)
+        .map_err(|fault| Error::checkpoint(&path, format!("{fault}; --weights last needs no checkpoint")))
+}
+
+/// Which of a run's networks is meant.
+fn model_of(run: &Path, networks: usize, model: Option<usize>) -> Result<usize> {
     match (networks, model) {
-        (1, None | Some(0)) => Ok(weights_file(0, 1)),
-        (2.., Some(model)) if model < networks => Ok(weights_file(model, networks)),
+        (1, None | Some(0)) => Ok(0),
+        (2.., Some(model)) if model < networks => Ok(model),
         (_, given) => {
             let run = shown(run);
             let given = given.map_or(String::new(), |model| format!("--model {model}: "));
@@ -113,53 +120,6 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|fault| failed(fault.to_string()))
 }
 
-/// The tensors of a file, which are those expected and no others.
-struct Tensors<'a> {
-    path: &'a Path,
-    file: SafeTensors<'a>,
-}
-
-impl<'a> Tensors<'a> {
-    fn parse(path: &'a Path, bytes: &'a [u8], names: &[&str]) -> Result<Self> {
-        let damaged = |what: String| {
-            Error::checkpoint(path, format!("{what}; cyclone train --resume makes it again from the last checkpoint"))
-        };
-        let file = weights::parse(bytes).map_err(damaged)?;
-        let mut found = file.names();
-        let mut expected = names.to_vec();
-        found.sort_unstable();
-        expected.sort_unstable();
-        if found != expected {
-            return Err(damaged(format!("tensors {}, expected {}", found.join(", "), expected.join(", "))));
-        }
-        Ok(Self { path, file })
-    }
-
-    fn shape(&self, name: &str) -> Result<Vec<usize>> {
-        let tensor = self.file.tensor(name).map_err(|error| Error::checkpoint(self.path, error.to_string()))?;
-        Ok(tensor.shape().to_vec())
-    }
-
-    /// The values of a tensor of f32 of this shape.
-    fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let damaged = |what: String| {
-            Error::checkpoint(
-                self.path,
-                format!("{name}: {what}; cyclone train --resume makes it again from the last checkpoint"),
-            )
-        };
-        let tensor = self.file.tensor(name).map_err(|error| damaged(error.to_string()))?;
-        if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
-            return Err(damaged(format!("{:?} {:?}, expected F32 {shape:?}", tensor.dtype(), tensor.shape())));
-        }
-        let values: Vec<f32> = bytemuck::pod_collect_to_vec(tensor.data());
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(place) => Err(damaged(format!("value {place} is {}, expected a finite number", values[place]))),
-            None => Ok(values),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -167,6 +127,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::model::ModelSpec;
     use crate::model::params::{B1, W2};
 
     fn sample() -> Trained {
@@ -184,7 +145,16 @@ mod tests {
         fs::write(run.join("weights.safetensors"), weights::network(&trained.params).unwrap()).unwrap();
         let standardisation = weights::standardisation(&trained.standardisation).unwrap();
         fs::write(run.join("standardisation.safetensors"), standardisation).unwrap();
-        let summary = serde_json::json!({ "data": { "classes": trained.classes }, "models": [{}] });
+        let score = serde_json::json!({ "loss": 1.0, "cost": 1.0, "accuracy": 0.5 });
+        let summary = serde_json::json!({
+            "version": "0.1.0", "platform": "linux x86_64", "command": ["cyclone", "train"], "started": "now",
+            "device": { "kind": "cpu", "threads": 1 }, "engine": "CPU", "seeds": [0], "parameters": 58,
+            "data": {
+                "name": "insects", "sha256": "", "classes": trained.classes, "train": 1, "validation": 0, "test": 0,
+            },
+            "steps": 1, "epochs": 1.0, "models": [{ "train": score }], "seconds": { "training": 1.0, "evaluation": 1.0 },
+            "images_per_second": 1.0, "microseconds_a_step": 1.0,
+        });
         fs::write(run.join("summary.json"), summary.to_string()).unwrap();
     }
 
@@ -192,7 +162,7 @@ mod tests {
     fn a_network_is_read_back_to_the_bit() {
         let run = TempDir::new().unwrap();
         write(run.path(), &sample());
-        assert_eq!(Trained::open(run.path(), None).unwrap(), sample());
+        assert_eq!(Trained::open(run.path(), None, Weights::Last).unwrap(), sample());
     }
 
     #[track_caller]
@@ -200,7 +170,7 @@ mod tests {
         let run = TempDir::new().unwrap();
         write(run.path(), &sample());
         spoil(run.path());
-        let error = Trained::open(run.path(), None).unwrap_err();
+        let error = Trained::open(run.path(), None, Weights::Last).unwrap_err();
         assert_eq!(error.exit_code(), 8, "{error}");
         for part in parts {
             assert!(error.to_string().contains(part), "{part} in {error}");
@@ -216,7 +186,7 @@ mod tests {
         refused(|run| fs::write(run.join("summary.json"), "{\"data\":{},\"models\":[]}").unwrap(), &["classes"]);
         refused(
             |run| fs::copy(run.join("standardisation.safetensors"), run.join("weights.safetensors")).map(drop).unwrap(),
-            &["tensors mean, scale, expected fc1.bias"],
+            &["no tensor fc1.weight"],
         );
         let with = |change: fn(&mut Trained)| {
             move |run: &Path| {

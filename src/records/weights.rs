@@ -1,22 +1,30 @@
-//! Weights as safetensors, in PyTorch's names and layouts.
+//! Weights and standardisation as files, in PyTorch's names and layouts.
 //!
 //! `load_state_dict` of `fc1 = Linear(D, H)`, `fc2 = Linear(H, C)` takes a [`network`] file strictly. What happens to the
 //! pixels before that is not part of such a module, so it has its own file, [`standardisation`].
 //!
 //! Each file's metadata has the SHA-256 of all that follows the header, so a bit that flips in the values is noticed.
 
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use std::io::Read;
+
 use serde_json::{Value, json};
 
+use super::tensors::{DIGEST, Named, Reader, serialize};
 use crate::data::Standardisation;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::params::{Params, Tensor, tensors};
 use crate::util::digest::sha256;
 
-/// A named tensor: its shape and its values, row-major.
-pub type Named = (String, Vec<usize>, Vec<f32>);
+/// The file of what must be done to a pixel.
+pub const STANDARDISATION: &str = "standardisation.safetensors";
+/// Longest header that is read of a file that other programs may have written, 1 MiB.
+const HEADER: usize = 1 << 20;
+
+/// The file of one of a run's networks.
+pub fn file_name(model: usize, models: usize) -> String {
+    if models == 1 { "weights.safetensors".to_owned() } else { format!("weights-{model}.safetensors") }
+}
 
 /// `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, each f32.
 pub fn network(params: &Params) -> Result<Vec<u8>> {
@@ -24,24 +32,71 @@ pub fn network(params: &Params) -> Result<Vec<u8>> {
 }
 
 /// As [`network`] for several models, the names of model 3 beginning with `3.`, with one entry of metadata.
-pub(crate) fn networks(params: &[Params], metadata: (&str, &str)) -> Result<Vec<u8>> {
+pub(super) fn networks(params: &[Params], metadata: (&str, &str)) -> Result<Vec<u8>> {
     let prefixes: Vec<_> = (0..params.len()).map(|model| prefix(model, params.len())).collect();
     let metadata = |_: &[u8]| json!({ metadata.0: metadata.1 });
     serialize(prefixes.iter().zip(params).flat_map(|(prefix, params)| named(prefix, params)), metadata)
 }
 
+/// What [`networks`] wrote of so many models of this shape.
+pub(super) fn read_networks<R: Read>(file: Reader<R>, spec: &ModelSpec, models: usize) -> Result<Vec<Params>, String> {
+    let table = tensors(spec);
+    let names = |model| table.iter().map(move |tensor| (prefix(model, models) + tensor.name, shape(tensor)));
+    let values = file.values(&(0..models).flat_map(names).collect::<Vec<_>>())?;
+    let params = values.chunks_exact(table.len()).map(|values| {
+        let mut values = values.iter();
+        Params { spec: *spec, values: table.map(|tensor| values.next().map_or(vec![], |all| from_file(&tensor, all))) }
+    });
+    Ok(params.collect())
+}
+
+/// What [`network`] wrote of a network of this shape, bit for bit. An error is a sentence without the file's name.
+pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
+    let file = Reader::new(bytes, bytes.len() as u64, HEADER).map_err(|what| format!("not a network: {what}"))?;
+    let mut params = read_networks(file, spec, 1)?;
+    params.pop().ok_or_else(|| "not a network".into())
+}
+
+/// As [`read_network`], of any number of hidden units.
+pub(super) fn read_network_of(bytes: &[u8], inputs: usize, classes: usize) -> Result<Params, String> {
+    let file = Reader::new(bytes, bytes.len() as u64, HEADER)?;
+    let spec = shape_of(&file, 1, inputs, classes)?;
+    read_networks(file, &spec, 1)?.pop().ok_or_else(|| "not a network".into())
+}
+
+/// The shape of each of a file's `models` networks, which have so many inputs and classes.
+pub(super) fn shape_of<R: Read>(
+    file: &Reader<R>,
+    models: usize,
+    inputs: usize,
+    classes: usize,
+) -> Result<ModelSpec, String> {
+    let name = prefix(0, models) + "fc1.bias";
+    let hidden = file.rows(&name);
+    ModelSpec::new(inputs, hidden, classes).map_err(|error| format!("{name} has {hidden} values: {error}"))
+}
+
+/// What [`standardisation`] wrote.
+pub(super) fn read_standardisation(bytes: &[u8]) -> Result<Standardisation, String> {
+    let file = Reader::new(bytes, bytes.len() as u64, HEADER)?;
+    let inputs = file.rows("mean");
+    let values = file.values(&["mean", "scale"].map(|name| (name.to_owned(), vec![inputs])))?;
+    let [mean, scale] = <[_; 2]>::try_from(values).map_err(|_| "no standardisation")?;
+    Ok(Standardisation { mean, scale })
+}
+
 /// What the names of a model's tensors begin with in [`networks`].
-pub(crate) fn prefix(model: usize, models: usize) -> String {
+fn prefix(model: usize, models: usize) -> String {
     if models == 1 { String::new() } else { format!("{model}.") }
 }
 
 /// A tensor's shape in the file.
-pub(crate) fn shape(tensor: &Tensor) -> Vec<usize> {
+fn shape(tensor: &Tensor) -> Vec<usize> {
     if tensor.is_weight { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] }
 }
 
 /// A tensor's values in this program's layout, from those in the file.
-pub(crate) fn from_file(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
+fn from_file(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
     transposed(&Tensor { rows: tensor.columns, columns: tensor.rows, ..*tensor }, values)
 }
 
@@ -51,41 +106,6 @@ fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = Named>
         .into_iter()
         .zip(&params.values)
         .map(move |(tensor, values)| (format!("{prefix}{}", tensor.name), shape(&tensor), transposed(&tensor, values)))
-}
-
-/// What [`network`] wrote of a network of this shape, bit for bit. An error is a sentence without the file's name.
-///
-/// # Errors
-///
-/// When it is no such file, or of another shape, or has a value that is not finite.
-pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
-    let file = parse(bytes).map_err(|what| format!("not a network: {what}"))?;
-    let mut params = Params { spec: *spec, values: Default::default() };
-    for (tensor, values) in tensors(spec).iter().zip(&mut params.values) {
-        let found = file.tensor(tensor.name).map_err(|error| format!("{}: {error}", tensor.name))?;
-        let expected = shape(tensor);
-        if found.dtype() != Dtype::F32 || found.shape() != expected {
-            let (dtype, found) = (found.dtype(), found.shape());
-            return Err(format!("{}: expected F32 {expected:?}, found {dtype:?} {found:?}", tensor.name));
-        }
-        let flat: Vec<f32> = found.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        *values = from_file(tensor, &flat);
-    }
-    if params.is_finite() { Ok(params) } else { Err("a weight is not a finite number".into()) }
-}
-
-/// The tensors of a file written here, or of one without a digest. An error is a sentence without the file's name.
-///
-/// # Errors
-///
-/// When it is no safetensors file, or its values are not those that its digest was taken of.
-pub fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
-    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
-    let expected = metadata.metadata().as_ref().and_then(|entries| entries.get(DIGEST));
-    if expected.is_some_and(|expected| *expected != sha256(&bytes[LENGTH + header..])) {
-        return Err("damaged: the values do not have the SHA-256 that stands beside them".into());
-    }
-    SafeTensors::deserialize(bytes).map_err(|error| error.to_string())
 }
 
 /// `mean [D]` and `scale [D]`, f32: an input is `(pixel − mean) · scale`, the pixel being 0 to 255.
@@ -110,16 +130,6 @@ fn standardisation_tensors(standardisation: &Standardisation) -> impl Iterator<I
         .map(|(name, values)| (name.to_owned(), vec![values.len()], values.clone()))
 }
 
-/// Numbers as a file has them.
-pub fn little_endian(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-/// Bytes before a file's header: its length, the lowest first.
-const LENGTH: usize = 8;
-/// The key of the digest.
-const DIGEST: &str = "sha256";
-
 /// The metadata of a file of such values. Readers of the field ask for `format`.
 fn digest(values: &[u8]) -> Value {
     json!({ "format": "pt", DIGEST: sha256(values) })
@@ -130,31 +140,10 @@ fn transposed(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
     (0..tensor.columns).flat_map(|column| values[column..].iter().step_by(tensor.columns).copied()).collect()
 }
 
-/// A file of these tensors, and of what `metadata` says of their bytes.
-fn serialize(tensors: impl Iterator<Item = Named>, metadata: impl FnOnce(&[u8]) -> Value) -> Result<Vec<u8>> {
-    let internal = |error| Error::Internal(format!("safetensors: {error}"));
-    let tensors: Vec<_> = tensors.map(|(name, shape, values)| (name, shape, little_endian(&values))).collect();
-    let views = tensors
-        .iter()
-        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(internal)?;
-    let mut file = safetensors::serialize(views, None).map_err(internal)?;
-    drop(tensors);
-    // Put in here, because the library writes several entries in another order every time.
-    let (header, _) = SafeTensors::read_metadata(&file).map_err(internal)?;
-    let (header, values) = file.split_at(LENGTH + header);
-    let text = String::from_utf8_lossy(&header[LENGTH + 1..]);
-    let mut text = format!("{{\"__metadata__\":{},{}", metadata(values), text.trim_end()).into_bytes();
-    // So that the values begin at a multiple of 8.
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let begin = (text.len() as u64).to_le_bytes().into_iter().chain(text);
-    file.splice(..header.len(), begin);
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
+    use safetensors::SafeTensors;
+
     use super::*;
     use crate::model::params::{B2, W1};
 
@@ -191,8 +180,9 @@ mod tests {
         assert_eq!(read_network(&bytes, &params.spec), Ok(params.clone()));
         let other = ModelSpec { hidden: 5, ..params.spec };
         let error = read_network(&bytes, &other).unwrap_err();
-        assert_eq!(error, "fc1.weight: expected F32 [5, 7], found F32 [4, 7]");
-        assert!(read_network(&bytes[..bytes.len() - 1], &params.spec).unwrap_err().starts_with("not a network"));
+        assert_eq!(error, "fc1.weight: F32 [4, 7], expected F32 [5, 7]");
+        assert!(read_network(&bytes[..9], &params.spec).unwrap_err().starts_with("not a network"));
+        assert!(read_network(&bytes[..bytes.len() - 1], &params.spec).unwrap_err().contains(" bytes, expected "));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{bar, percent, scroll, table, tenths};
+use super::parts::{bar, scroll, table};
+use super::text::{percent, tenths};
 use crate::records::answers::{Answers, Mistake};
 use crate::util::text::grouped;
 
@@ -54,7 +55,7 @@ fn matrix(classes: &[String], all: &[Vec<u64>]) -> Markup {
     scroll("Confusion matrix", &rows)
 }
 
-/// Of each class how many were recognised, of what was taken for it how much was it, and what it is confused with most.
+/// Recall and precision of each class, and the class it is confused with most.
 fn by_class(classes: &[String], all: &[Vec<u64>]) -> Markup {
     let column = |answer: usize| all.iter().map(|row| row[answer]).sum::<u64>();
     let rows = html! {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{Charts, percent};
+use super::parts::Charts;
+use super::text::{number, percent};
 use crate::config::schedule::Triangle;
-use crate::records::run_dir::Line;
-use crate::report::chart::{Axis, Chart, Form, Mark, Panel, Point, Series, number};
+use crate::records::metrics::Line;
+use crate::report::chart::{Axis, Chart, Form, Mark, Panel, Point, Series};
 use crate::util::text::grouped;
 
 /// Evaluations drawn at most, of all the runs in a chart together; of a run with more every so manyth.

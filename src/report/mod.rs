@@ -5,9 +5,9 @@
 //!
 //! | what | its records | drawn by |
 //! |---|---|---|
-//! | runs, overlaid | a run's folder, see [`crate::records::run_dir`] | `runs`, `curves`, `answers`, `network` |
+//! | runs, overlaid | a run's folder, see [`crate::records`] | `runs`, `curves`, `answers`, `network` |
 //! | a search | see [`crate::search`] | `search` |
-//! | a reproduction | see [`crate::search::experiments`] | `reproduction`, `beside`, and what its parts need of the others |
+//! | a reproduction | see [`crate::search::experiments`] | `reproduction`, `comparison`, and what its parts need of the others |
 //! | a profile | what `profile --json` prints | `profile` |
 //! | a verification | what `verify --json` prints | `verification` |
 //!
@@ -17,32 +17,36 @@
 //! own, nor anything be loaded.
 
 mod answers;
-mod beside;
 pub mod chart;
+mod comparison;
 mod curves;
 pub mod lr_find;
-mod made;
 mod network;
 mod page;
+mod parts;
 mod profile;
 mod reproduction;
+mod run;
 mod runs;
 mod search;
+mod settings;
+mod text;
 mod verification;
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use maud::{Markup, html};
+use maud::html;
 use serde_json::Value;
 
 use crate::error::{Error, Result, escaped, shown};
-use crate::records::run_dir::{Records, RunDir};
-use crate::report::chart::{Chart, SOFTWARE, number};
-use crate::util::statistics::Spread;
+use crate::records::run::{Records, RunDir};
+use crate::report::chart::{Chart, SOFTWARE};
 use crate::util::text::bytes;
-use runs::{Run, Runs};
+use parts::{Charts, Subject};
+use run::Run;
+use runs::Runs;
 
 /// Files of a folder that are reported on with it.
 const PRINTED: [&str; 2] = ["profile.json", "verify.json"];
@@ -50,21 +54,6 @@ const PRINTED: [&str; 2] = ["profile.json", "verify.json"];
 const MOST: u64 = 1 << 28;
 /// Bytes of a file that this program made in which it says so.
 const HEAD: u64 = 128;
-
-/// Something to report on.
-trait Subject {
-    /// What kind of thing it is, and its name.
-    fn title(&self) -> String;
-
-    /// What is to be known before the figures are believed: what is missing in the records, or was amiss.
-    fn notices(&self) -> Vec<String>;
-
-    /// What a reader looks for first.
-    fn cards(&self) -> Vec<Card>;
-
-    /// All that is drawn of it.
-    fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>>;
-}
 
 /// What the paths have.
 #[derive(Default)]
@@ -87,30 +76,6 @@ pub struct Report {
     pub charts: Vec<Chart>,
     /// What is to be known before the figures are believed; it stands on the page too.
     pub notices: Vec<String>,
-}
-
-/// A part of the page with a heading.
-struct Section {
-    /// What its heading says, and the list of sections.
-    title: String,
-    /// What stands below.
-    body: Markup,
-}
-
-/// A figure that a reader looks for first.
-struct Card {
-    /// What it is of.
-    label: String,
-    /// The figure.
-    value: String,
-    /// What else is to be known.
-    note: String,
-}
-
-impl Card {
-    fn new(label: impl Into<String>, value: impl Into<String>, note: impl Into<String>) -> Self {
-        Self { label: label.into(), value: value.into(), note: note.into() }
-    }
 }
 
 impl Report {
@@ -233,140 +198,4 @@ fn printed(name: String, path: &Path) -> Result<Box<dyn Subject>> {
 fn name(path: &Path) -> String {
     let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     whole.file_name().map_or_else(|| shown(path), |name| escaped(name.display()))
-}
-
-/// The charts of a page.
-#[derive(Default)]
-struct Charts {
-    drawn: Vec<Chart>,
-}
-
-impl Charts {
-    /// The chart in the page, with its values; nothing if there is nothing in it.
-    fn add(&mut self, mut chart: Chart) -> Markup {
-        if chart.is_empty() {
-            return html! {};
-        }
-        chart.name = self.unused(&chart.name);
-        let figure = html! {
-            figure {
-                div.plot { (chart.figure()) }
-                details {
-                    summary { "Values" span.unseen { " of " (chart.title) } }
-                    (scroll(&format!("Values of {}", chart.title), &chart.table()))
-                }
-            }
-        };
-        self.drawn.push(chart);
-        figure
-    }
-
-    /// The nearest name to `wanted` that is good for a file and not taken.
-    fn unused(&self, wanted: &str) -> String {
-        let plain = slug(wanted);
-        let taken = |name: &str| self.drawn.iter().any(|chart| chart.name == name);
-        let mut name = plain.clone();
-        for next in 2.. {
-            if !taken(&name) {
-                break;
-            }
-            name = format!("{plain}-{next}");
-        }
-        name
-    }
-}
-
-/// What may be wider than the page, and scrolls by itself then, by keyboard too.
-fn scroll(of: &str, body: &Markup) -> Markup {
-    html! { div.scroll role="group" aria-label=(of) tabindex="0" { (body) } }
-}
-
-/// A table with its rows, and what it is of.
-fn table(of: &str, class: Option<&str>, rows: &Markup) -> Markup {
-    scroll(of, &html! { table class=[class] { caption.unseen { (of) } (rows) } })
-}
-
-/// A row of column headings; the first column's is of the row's names.
-fn heads(heads: &[&str]) -> Markup {
-    html! { thead { tr { @for head in heads { th scope="col" { (head) } } } } }
-}
-
-/// Letters, digits and single hyphens, 60 at most: of a longer text its beginning and its end.
-fn slug(text: &str) -> String {
-    let plain: String =
-        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let parts: Vec<_> = plain.split('-').filter(|part| !part.is_empty()).collect();
-    let slug = parts.join("-");
-    match slug.len() {
-        0 => "chart".into(),
-        1..=60 => slug,
-        length => format!("{}-{}", slug[..39].trim_end_matches('-'), slug[length - 20..].trim_start_matches('-')),
-    }
-}
-
-/// A share as people read it; the number and its sign stay together.
-fn percent(share: f64) -> String {
-    format!("{:.2}\u{a0}%", share * 100.0)
-}
-
-/// The same where tenths are enough.
-fn tenths(share: f64) -> String {
-    format!("{:.1}\u{a0}%", share * 100.0)
-}
-
-/// A mean of shares with its standard deviation.
-fn mean(spread: &Spread) -> String {
-    format!("{:.2}\u{a0}±\u{a0}{:.2}\u{a0}%", spread.mean * 100.0, spread.deviation * 100.0)
-}
-
-/// A cell with a text and a bar, full at 1.
-fn bar(share: f64, text: &str) -> Markup {
-    html! { td.bar { span { (text) } i style=(format!("--share:{:.3}", share.clamp(0.0, 1.0))) {} } }
-}
-
-/// A time in a record as people read it.
-fn moment(recorded: &str) -> String {
-    let time = recorded.parse::<jiff::Zoned>();
-    time.map_or_else(|_| recorded.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S %:z").to_string())
-}
-
-/// Seconds as people read them.
-fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 1e-3 => format!("{} µs", number(s * 1e6, 3)),
-        s if s < 1.0 => format!("{} ms", number(s * 1e3, 3)),
-        s if s < 100.0 => format!("{} s", number(s, 3)),
-        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
-}
-
-/// Names and values, a line each.
-fn facts(facts: &[(&str, String)]) -> Markup {
-    html! {
-        dl.facts {
-            @for (name, value) in facts {
-                div { dt { (name) } dd { (value) } }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_files_name_keeps_both_ends() {
-        assert_eq!(slug("Run <1> — Cost"), "run-1-cost");
-        assert_eq!(slug("—"), "chart");
-        let long = slug(&format!("{}-accuracy-validation", "run ".repeat(30)));
-        assert!(long.len() <= 60 && long.starts_with("run-run") && long.ends_with("-accuracy-validation"), "{long}");
-    }
-
-    #[test]
-    fn times_have_three_digits_and_the_nearest_unit() {
-        let texts = [2.5e-7, 0.012_34, 12.34, 1234.0, 9000.0].map(duration);
-        assert_eq!(texts, ["0.25 µs", "12.3 ms", "12.3 s", "21 min", "2.5 h"]);
-    }
 }

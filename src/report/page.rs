@@ -5,7 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use super::{Card, Section, slug};
+use super::parts::{Card, Section};
+use super::text::slug;
 use crate::report::chart::{SOFTWARE, theme};
 
 const STYLE: &str = include_str!("style.css");

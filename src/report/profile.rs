@@ -3,121 +3,24 @@
 use std::path::Path;
 
 use maud::{Markup, html};
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::runs::device;
-use super::{Card, Charts, Section, Subject, bar, duration, facts, heads, table, tenths};
+use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, side_by_side, table};
+use super::text::{device, duration, number, tenths};
 use crate::device::Record;
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
-use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
+use crate::records::profile::{GpuTime, Point as Cost, Profile as Measured, Report, Sweep, Throughput};
+use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::util::text::{bytes, grouped};
 
 /// The time in which a GPU runs no kernel, among the names of kernels.
 const GAPS: &str = "no kernel";
 
-/// The part of the document that is shown.
-#[derive(Deserialize)]
-struct Document {
-    version: String,
-    data: String,
-    images: usize,
-    model: ModelSpec,
-    batch_size: usize,
-    models: usize,
-    devices: Vec<Measured>,
-    #[serde(default)]
-    sweeps: Vec<Sweep>,
-    #[serde(default)]
-    peak_memory: Option<u64>,
-    #[serde(default)]
-    warnings: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Measured {
-    name: String,
-    device: Record,
-    throughput: Throughput,
-    evaluation: Evaluation,
-    ceilings: Ceilings,
-    #[serde(default)]
-    step: Option<GpuTime>,
-    #[serde(default)]
-    host: Vec<HostPhase>,
-    start_up: StartUp,
-}
-
-#[derive(Deserialize)]
-struct Throughput {
-    steps: u64,
-    spread: f64,
-    seconds_a_step: f64,
-    images_per_second: f64,
-    flops_per_second: f64,
-}
-
-#[derive(Deserialize)]
-struct Evaluation {
-    images: f64,
-    seconds: f64,
-}
-
-#[derive(Deserialize)]
-struct Ceilings {
-    flops_per_second: f64,
-}
-
-#[derive(Deserialize)]
-struct GpuTime {
-    steps: u64,
-    kernels: Vec<KernelTime>,
-    busy_seconds: f64,
-    span_seconds: f64,
-}
-
-#[derive(Deserialize)]
-struct KernelTime {
-    kernel: String,
-    median_seconds: f64,
-    seconds: f64,
-    share: f64,
-    of_flops: f64,
-    of_bytes: f64,
-}
-
-#[derive(Deserialize)]
-struct HostPhase {
-    phase: String,
-    seconds: f64,
-    share: f64,
-}
-
-/// Seconds until the first step was done.
-#[derive(Deserialize)]
-struct StartUp {
-    seconds: f64,
-    parts: Vec<HostPhase>,
-}
-
-#[derive(Deserialize)]
-struct Sweep {
-    axis: String,
-    points: Vec<At>,
-}
-
-#[derive(Deserialize)]
-struct At {
-    value: f64,
-    seconds: Vec<Option<f64>>,
-}
-
 /// A profile's document.
 pub(super) struct Profile {
     /// What people call it.
     pub name: String,
-    document: Document,
+    document: Report,
 }
 
 impl Profile {
@@ -151,7 +54,7 @@ impl Subject for Profile {
     }
 
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
-        let Document { version, data, images, model, batch_size, models, peak_memory, devices, .. } = &self.document;
+        let Report { version, data, images, model, batch_size, models, peak_memory, devices, .. } = &self.document;
         let mut rows = vec![
             ("network", format!("{}-{}-{}", model.inputs, model.hidden, model.classes)),
             ("step", format!("{batch_size} images, {models} model{}", if *models == 1 { "" } else { "s" })),
@@ -161,7 +64,7 @@ impl Subject for Profile {
         rows.extend(
             peak_memory.map(|peak| ("memory", format!("{} at most, of the process on the host", bytes(peak.into())))),
         );
-        let speed = html! { (facts(&rows)) (self.side_by_side()) };
+        let speed = html! { (facts(&rows)) (self.speeds()) };
         let mut sections = vec![Section { title: format!("Speed: {}", self.name), body: speed }];
         sections
             .push(Section { title: format!("Where a step's time goes: {}", self.name), body: self.picture(charts) });
@@ -179,7 +82,7 @@ impl Subject for Profile {
 }
 
 impl Profile {
-    fn side_by_side(&self) -> Markup {
+    fn speeds(&self) -> Markup {
         let devices = &self.document.devices;
         let fastest = devices.iter().map(|device| device.throughput.images_per_second).fold(0.0, f64::max);
         let cpu = devices
@@ -198,7 +101,7 @@ impl Profile {
                     td { (number(flops_per_second / 1e9, 3)) }
                     td { (tenths(flops_per_second / device.ceilings.flops_per_second)) }
                     td { (cpu.map_or_else(|| "–".to_owned(), |cpu| number(cpu / seconds_a_step, 3))) }
-                    td { (grouped((device.evaluation.images / device.evaluation.seconds) as u64)) }
+                    td { (grouped((device.evaluation.images as f64 / device.evaluation.seconds) as u64)) }
                 }
             } }
         };
@@ -220,7 +123,7 @@ impl Profile {
         ))];
         drawn.extend(devices.iter().filter_map(|device| Some(charts.add(self.parts(device)?))));
         html! {
-            div.figures { @for figure in drawn { (figure) } }
+            (side_by_side(&drawn))
             p.about {
                 "Microseconds of one step, and their share of it. A GPU's kernels are timed by its own clock; what it waits "
                 "between them is " code { (GAPS) } ". The host works while the GPU does: its phases are another "
@@ -232,7 +135,7 @@ impl Profile {
     /// A step's kernels on a GPU, and the host's phases; none of a device that tells neither.
     fn parts(&self, device: &Measured) -> Option<Chart> {
         let mut panels = Vec::new();
-        if let Some(GpuTime { steps, kernels, busy_seconds, span_seconds }) = &device.step {
+        if let Some(GpuTime { steps, kernels, busy_seconds, span_seconds, .. }) = &device.step {
             let each = 1e6 / (*steps).max(1) as f64;
             let mut bars: Vec<_> = kernels.iter().map(|one| (one.kernel.clone(), one.seconds * each)).collect();
             bars.push((GAPS.to_owned(), (span_seconds - busy_seconds).max(0.0) * each));
@@ -260,17 +163,18 @@ impl Profile {
         let devices = &self.document.devices;
         let chart = |sweep: &Sweep| {
             let series = devices.iter().enumerate().map(|(look, device)| {
-                let cost = |point: &At| Some(Point::new(point.value, (*point.seconds.get(look)?)? * 1e6));
+                let cost = |point: &Cost| Some(Point::new(point.value as f64, (*point.seconds.get(look)?)? * 1e6));
                 // The axes are logarithms.
                 let mut points: Vec<_> =
                     sweep.points.iter().filter_map(cost).filter(|point| point.x > 0.0 && point.y > 0.0).collect();
                 points.sort_by(|a, b| a.x.total_cmp(&b.x));
                 Series { label: short(device), look, mark: Mark::Joined, points }
             });
-            let title = format!("Cost of a step over {}", sweep.axis);
+            let axis = sweep.axis.name();
+            let title = format!("Cost of a step over {axis}");
             let description = format!("{title}: {} values on {} devices.", sweep.points.len(), devices.len());
             let panels = vec![Panel::new(Axis::log("µs a step"), series.collect())];
-            Chart::new(format!("{}-{}", self.name, sweep.axis), title, description, Axis::log(&sweep.axis), panels)
+            Chart::new(format!("{}-{axis}", self.name), title, description, Axis::log(axis), panels)
         };
         html! { div.figures { @for sweep in &self.document.sweeps { (charts.add(chart(sweep))) } } }
     }

@@ -3,48 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::curves::{by_step, figures};
-use super::runs::device;
+use super::parts::{Card, Charts, Section, Subject, facts, side_by_side};
 use super::search::{ScoreOf, Searched, lines, scatter};
-use super::{Card, Charts, Section, Subject, answers, beside, duration, facts, mean, moment, network};
-use crate::device::Record as DeviceRecord;
+use super::text::{device, duration, mean, moment, number, percent};
+use super::{answers, comparison, network};
 use crate::error::{Error, Result};
 use crate::records::answers::{self as recorded, Answers};
-use crate::records::run_dir::{json, optional};
-use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
-use crate::search::experiments::comparison::{Counts, Number, Of, POINTS};
+use crate::records::files::{json, optional};
+use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
+use crate::search::experiments::comparison::{Number, Of, POINTS};
 use crate::search::experiments::experiment::{Experiment, Part, Published};
 use crate::search::experiments::published::Row;
 use crate::search::parameter::Parameter;
+use crate::search::summary::ReproductionSummary;
 use crate::util::statistics::Spread;
 
 /// Neighbouring lambdas that are further apart stand in charts of their own: the fine search has two ranges.
 const APART: f64 = 10.0;
-
-/// The part of `summary.json` that is shown.
-#[derive(Deserialize)]
-struct Summary {
-    version: String,
-    platform: String,
-    command: Vec<String>,
-    started: String,
-    device: DeviceRecord,
-    data: String,
-    sha256: String,
-    #[serde(default)]
-    warning: Option<String>,
-    counts: Counts,
-    parts: Vec<Time>,
-    seconds: f64,
-}
-
-/// What a part's trainings took; 0 of a part whose records were there before.
-#[derive(Deserialize)]
-struct Time {
-    training: f64,
-}
 
 /// A part with its records.
 struct Done {
@@ -58,7 +35,7 @@ struct Done {
 pub(super) struct Reproduction {
     /// What people call it.
     pub name: String,
-    summary: Option<Summary>,
+    summary: Option<ReproductionSummary>,
     numbers: Vec<Number>,
     parts: Vec<Done>,
 }
@@ -106,7 +83,8 @@ impl Subject for Reproduction {
 
     fn cards(&self) -> Vec<Card> {
         let mut cards = Vec::new();
-        if let Some(Summary { counts, .. }) = self.summary.as_ref().filter(|summary| summary.counts.of > 0) {
+        if let Some(ReproductionSummary { counts, .. }) = self.summary.as_ref().filter(|summary| summary.counts.of > 0)
+        {
             cards.push(Card::new(
                 "Inside their bands",
                 format!("{} of {}", counts.inside, counts.of),
@@ -116,9 +94,8 @@ impl Subject for Reproduction {
         // The best classifier, else what there is.
         let shown = ["best", "figure-3", "figure-2", "figure-1"].iter().find_map(|part| self.of(part, Of::Test));
         if let Some((number, ours)) = shown.and_then(|number| Some((number, number.ours?))) {
-            let value = number
-                .deviation
-                .map_or_else(|| super::percent(ours), |deviation| mean(&Spread { mean: ours, deviation }));
+            let value =
+                number.deviation.map_or_else(|| percent(ours), |deviation| mean(&Spread { mean: ours, deviation }));
             cards.push(Card::new(
                 format!("Test accuracy, {}", number.part),
                 value,
@@ -156,11 +133,11 @@ impl Subject for Reproduction {
         }
         if let Some(summary) = &self.summary {
             let body = facts(&[
-                ("command", summary.command.join(" ")),
-                ("started", moment(&summary.started)),
+                ("command", summary.origin.command.join(" ")),
+                ("started", moment(&summary.origin.started)),
                 ("device", device(&summary.device)),
-                ("platform", summary.platform.clone()),
-                ("version", format!("cyclone {}", summary.version)),
+                ("platform", summary.origin.platform.clone()),
+                ("version", format!("cyclone {}", summary.origin.version)),
                 ("images", summary.data.clone()),
                 ("SHA-256", summary.sha256.clone()),
             ]);
@@ -190,7 +167,7 @@ impl Reproduction {
         }
         let (faithful, fresh): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row[0].faithful);
         html! {
-            @if !faithful.is_empty() { (beside::overview(&faithful)) }
+            @if !faithful.is_empty() { (comparison::overview(&faithful)) }
             p.about {
                 "Each dot is one number: ours less the published one, in points (hundredths of all images). The band is "
                 "how far two runs of one experiment may differ: " (number(POINTS, 2)) " points for training and test "
@@ -202,7 +179,7 @@ impl Reproduction {
                     "The report trained one network on and on through the sorted lambdas, never initialised again. "
                     "These are what each lambda does alone: that they differ is the finding."
                 }
-                (beside::overview(&fresh))
+                (comparison::overview(&fresh))
             }
         }
     }
@@ -215,7 +192,7 @@ impl Reproduction {
             Published::One(_) => {
                 let lines = searched.records.first().map(|record| lines(record, 0)).unwrap_or_default();
                 let body = html! {
-                    (searched.settings()) (beside::table(&numbers))
+                    (searched.settings()) (comparison::table(&numbers))
                     (figures(part.name, &lines, &searched.search.config.lr(), charts))
                 };
                 Some(Section { title: title(&spoken(part.name)), body })
@@ -224,7 +201,7 @@ impl Reproduction {
                 let models: Vec<_> =
                     searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
                 let body = html! {
-                    (searched.settings()) (beside::table(&numbers))
+                    (searched.settings()) (comparison::table(&numbers))
                     (figures(part.name, &by_step(&models), &searched.search.config.lr(), charts))
                     p.about {
                         "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from the "
@@ -242,11 +219,11 @@ impl Reproduction {
                     (searched.settings())
                     (over_lambda(name, rows, done, fresh, charts))
                     h3 { "As in the report: one network through the sorted lambdas" }
-                    (beside::table(&numbers))
+                    (comparison::table(&numbers))
                     @if let Some(fresh) = fresh {
                         details.more {
                             summary { "A fresh network for each lambda, beside the same numbers" }
-                            (beside::table(&self.numbers_of(fresh.part.name)))
+                            (comparison::table(&self.numbers_of(fresh.part.name)))
                         }
                     }
                 };
@@ -317,5 +294,5 @@ fn over_lambda(name: &str, rows: &[Row], warm: &Done, fresh: Option<&Done>, char
             drawn.push(charts.add(chart));
         }
     }
-    html! { div.figures { @for figure in drawn { (figure) } } }
+    side_by_side(&drawn)
 }

@@ -1,15 +1,16 @@
 //! Runs, overlaid: what came out, their curves, what their networks answer.
 
-use std::path::PathBuf;
-
 use maud::{Markup, html};
 
 use super::curves::{KINDS, Kind, figures, over_steps, series, thinned};
-use super::{Card, Charts, Section, Subject, answers, duration, heads, made, mean, network, percent, table};
-use crate::device::Record;
+use super::parts::{Card, Charts, Section, Subject, heads, side_by_side, table};
+use super::run::Run;
+use super::text::{accuracy, device, duration, mean, number, percent};
+use super::{answers, network, settings};
 use crate::error::{Result, shown};
-use crate::records::run_dir::{Final, Records, Summary, weights_file};
-use crate::report::chart::number;
+use crate::records::run::Records;
+use crate::records::summary::{Final, Summary};
+use crate::records::weights;
 use crate::train::Score;
 use crate::util::statistics::Spread;
 use crate::util::text::grouped;
@@ -17,16 +18,6 @@ use crate::util::text::grouped;
 /// Runs that have a card, and a section for their answers and one for their weights, which take some 300 kB together: of
 /// more runs, the first ones do.
 const SHOWN: usize = 6;
-
-/// A run.
-pub(super) struct Run {
-    /// What people call it.
-    pub name: String,
-    /// Its folder.
-    pub path: PathBuf,
-    /// What it has.
-    pub records: Records,
-}
 
 /// Some runs, one at least.
 pub(super) struct Runs(Vec<Run>);
@@ -190,14 +181,6 @@ pub(super) fn spread(shares: &[f64]) -> String {
     }
 }
 
-/// The device in a few words.
-pub(super) fn device(record: &Record) -> String {
-    match record {
-        Record::Cpu { threads } => format!("CPU, {threads} threads"),
-        Record::Gpu { adapter, .. } => adapter.clone(),
-    }
-}
-
 fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>> {
     let mut sections = vec![Section { title: "Curves".into(), body: curves(runs, charts) }];
     if runs.len() > 1 || runs.iter().any(|run| run.records.config.repeats > 1) {
@@ -212,7 +195,7 @@ fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>> {
             sections.push(Section { title: within("First-layer weights"), body });
         }
     }
-    sections.push(Section { title: "Configuration and environment".into(), body: made::body(runs)? });
+    sections.push(Section { title: "Configuration and environment".into(), body: settings::body(runs)? });
     Ok(sections)
 }
 
@@ -253,12 +236,11 @@ fn overlaid(runs: &[Run], charts: &mut Charts) -> Markup {
             drawn.push(charts.add(over_steps(&format!("runs-{title}"), &title, axis(), all.collect(), lr.as_ref())));
         }
     }
-    html! { div.figures { @for figure in drawn { (figure) } } }
+    side_by_side(&drawn)
 }
 
 /// A row a network.
 fn finals(runs: &[Run]) -> Markup {
-    let cell = |score: Option<Score>| score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy));
     let rows = html! {
         (heads(&["run", "seed", "training", "validation", "test", "test loss"]))
         @for run in runs {
@@ -268,7 +250,7 @@ fn finals(runs: &[Run]) -> Markup {
                         tr {
                             th scope="row" { (run.name) }
                             td { (seed) }
-                            td { (cell(Some(model.train))) } td { (cell(model.validation)) } td { (cell(model.test)) }
+                            td { (accuracy(Some(model.train))) } td { (accuracy(model.validation)) } td { (accuracy(model.test)) }
                             td { (model.test.map_or_else(|| "–".to_owned(), |score| number(score.loss, 5))) }
                         }
                     }
@@ -293,5 +275,5 @@ fn finals(runs: &[Run]) -> Markup {
 /// The first layer of a run's network, or of the first of several.
 fn network_of(run: &Run) -> Result<Option<Markup>> {
     let Some(summary) = &run.records.summary else { return Ok(None) };
-    network::body(&run.path.join(weights_file(0, summary.models.len())), &summary.about.data.classes)
+    network::body(&run.path.join(weights::file_name(0, summary.models.len())), &summary.about.data.classes)
 }

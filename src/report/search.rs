@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::curves::figures;
-use super::made::{settings, toml};
-use super::runs::device;
-use super::{Card, Charts, Section, Subject, duration, facts, moment, percent, table};
+use super::parts::{Card, Charts, Section, Subject, facts, heads, side_by_side, table};
+use super::settings::{settings, toml};
+use super::text::{accuracy, device, duration, moment, number, percent};
 use crate::config::preset::Preset;
-use crate::device::Record as Device;
 use crate::error::Result;
-use crate::records::run_dir::{Line, json};
-use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series, number};
+use crate::records::files::json;
+use crate::records::metrics::Line;
+use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::search::Search;
 use crate::search::folder::{self, Plan};
 use crate::search::parameter::Parameter;
+use crate::search::summary::SearchSummary;
 use crate::search::trial::{Record, Scored, rank};
 use crate::train::Score;
 use crate::util::text::grouped;
@@ -27,28 +27,13 @@ const RANKED: usize = 60;
 /// A kind of score, where a trial has it.
 pub(super) type ScoreOf = fn(&Scored) -> Option<Score>;
 
-/// The part of `summary.json` that is shown.
-#[derive(Deserialize)]
-struct Summary {
-    version: String,
-    platform: String,
-    command: Vec<String>,
-    started: String,
-    /// None where shards were brought together.
-    #[serde(default)]
-    device: Option<Device>,
-    /// How many had records at the end.
-    trials: usize,
-    seconds: f64,
-}
-
 /// A search's records.
 pub(super) struct Searched {
     /// What people call it.
     pub name: String,
     folder: String,
     plan: Plan,
-    summary: Option<Summary>,
+    summary: Option<SearchSummary>,
     /// What was searched.
     pub search: Search,
     /// Of the trials that ended.
@@ -126,10 +111,10 @@ impl Subject for Searched {
         let mut made = vec![("folder", self.folder.clone())];
         if let Some(summary) = &self.summary {
             made.extend([
-                ("command", summary.command.join(" ")),
-                ("started", moment(&summary.started)),
-                ("platform", summary.platform.clone()),
-                ("version", format!("cyclone {}", summary.version)),
+                ("command", summary.origin.command.join(" ")),
+                ("started", moment(&summary.origin.started)),
+                ("platform", summary.origin.platform.clone()),
+                ("version", format!("cyclone {}", summary.origin.version)),
             ]);
         }
         let counts = [data.train, data.validation, data.test].map(|count| grouped(count as u64));
@@ -166,7 +151,7 @@ impl Searched {
             }
         }
         html! {
-            div.figures { @for figure in drawn { (figure) } }
+            (side_by_side(&drawn))
             p.about {
                 "Each mark is a trial. They are ranked on the validation images; to choose by the test images would be "
                 "to train on them."
@@ -181,14 +166,12 @@ impl Searched {
     fn ranking(&self) -> Markup {
         let parameters = self.parameters();
         let ranked = rank(&self.records);
-        let cell = |score: Option<Score>| score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy));
+        let mut heading = vec!["rank", "trial"];
+        heading.extend(parameters.iter().map(|parameter| parameter.name()));
+        heading.extend(["training", "validation"]);
+        heading.extend(self.search.with_test.then_some("test"));
         let rows = html! {
-            thead { tr {
-                th scope="col" { "rank" } th scope="col" { "trial" }
-                @for parameter in &parameters { th scope="col" { (parameter.name()) } }
-                th scope="col" { "training" } th scope="col" { "validation" }
-                @if self.search.with_test { th scope="col" { "test" } }
-            } }
+            (heads(&heading))
             tbody {
                 @for (place, record) in ranked.iter().take(RANKED).enumerate() {
                     tr {
@@ -197,8 +180,8 @@ impl Searched {
                         @for parameter in &parameters { td { (shown(*parameter, record)) } }
                         @match &record.result {
                             Some(scored) => {
-                                td { (cell(Some(scored.train))) } td { (cell(scored.validation)) }
-                                @if self.search.with_test { td { (cell(scored.test)) } }
+                                td { (accuracy(Some(scored.train))) } td { (accuracy(scored.validation)) }
+                                @if self.search.with_test { td { (accuracy(scored.test)) } }
                             },
                             None => td.word colspan=(if self.search.with_test { 3 } else { 2 }) {
                                 "diverged at step " (record.diverged.as_ref().map_or(0, |diverged| diverged.step))

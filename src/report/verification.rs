@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::runs::device;
-use super::{Card, Charts, Section, Subject, bar, duration, facts, percent, table, tenths};
+use super::parts::{Card, Charts, Section, Subject, bar, facts, table};
+use super::text::{device, duration, percent, tenths};
 use crate::device::Record;
 use crate::error::{Error, Result};
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};

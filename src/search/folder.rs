@@ -14,7 +14,8 @@ use crate::data::split::Split;
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
-use crate::records::run_dir::{DataRecord, write};
+use crate::records::files::write;
+use crate::records::summary::DataRecord;
 use crate::records::weights;
 use crate::util::files::failed;
 use crate::util::files::is_temporary;
@@ -231,7 +232,8 @@ fn parse(path: &Path, text: &[u8]) -> Result<Vec<Record>> {
         .map(|(number, line)| {
             serde_json::from_slice(line).map_err(|error| {
                 let line = number + 1;
-                let what = format!("line {line}: not a trial's record: {error}. Remove the line to go on without it");
+                let what =
+                    format!("line {line}: not a trial's record: {error}. Remove the line to continue without it");
                 Error::checkpoint(path, what)
             })
         })

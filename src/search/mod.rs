@@ -41,6 +41,7 @@ pub mod folder;
 pub mod parameter;
 pub mod shard;
 pub mod space;
+pub mod summary;
 pub mod trainer;
 pub mod trial;
 pub mod wave;

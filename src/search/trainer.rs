@@ -165,7 +165,7 @@ impl Observer for Scores<'_> {
         Ok(())
     }
 
-    /// The others go on.
+    /// The other models continue.
     fn diverged(&mut self, divergence: Divergence) -> Result<()> {
         let Divergence { model, step, what, .. } = divergence;
         self.diverged[model] = Some(Diverged { step, message: what });

@@ -23,7 +23,7 @@ pub enum Event<'a> {
     Begun(u64),
     /// Its engine has been handed all steps before this one.
     Stepped(u64),
-    /// A wave has failed on this rank, for this reason. The others go on.
+    /// A wave has failed on this rank, for this reason. The other ranks continue.
     Failed(usize, &'a str),
     /// A wave has ended, on whatever rank, and is about to be recorded.
     Ended(&'a Wave),

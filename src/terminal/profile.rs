@@ -115,15 +115,16 @@ fn shares([title, size, share]: [&str; 3], parts: impl Iterator<Item = (String, 
 }
 
 /// Buffers of at least 1 % of the whole by name, the others together.
-fn memory(buffers: &[(&'static str, usize, u64)]) -> String {
+fn memory(buffers: &[(String, usize, u64)]) -> String {
     let total = buffers.iter().map(|buffer| buffer.2).sum::<u64>();
     let mut large = buffers.to_vec();
     large.sort_by_key(|buffer| Reverse(buffer.2));
     let small = large.split_off(large.partition_point(|buffer| buffer.2 * 100 >= total));
-    let others = ("others", small.iter().map(|buffer| buffer.1).sum(), small.iter().map(|buffer| buffer.2).sum());
+    let others =
+        ("others".to_owned(), small.iter().map(|buffer| buffer.1).sum(), small.iter().map(|buffer| buffer.2).sum());
     let buffers = large.into_iter().chain([others]).filter(|buffer| buffer.1 > 0);
     let rows = buffers.map(|(name, count, size)| {
-        let name = if count == 1 { name.to_owned() } else { format!("{name} ({count})") };
+        let name = if count == 1 { name.clone() } else { format!("{name} ({count})") };
         (name, bytes(size.into()), size as f64 / total.max(1) as f64)
     });
     shares(["GPU memory", &bytes(total.into()), ""], rows)

@@ -1,5 +1,7 @@
 //! Published numbers beside ours, as a table.
 
+use std::fmt::Write as _;
+
 use super::columns::{self, Column, Row};
 use crate::search::experiments::comparison::{Number, Of, Verdict};
 
@@ -18,7 +20,7 @@ pub fn table(name: &str, title: &str, numbers: &[Number]) -> String {
             Of::Gradient5 => "5 decimals".into(),
             Of::Gradient6 => "6 decimals".into(),
         };
-        kinds += &format!("  {title:<27}");
+        let _ = write!(kinds, "  {title:<27}");
         columns.extend(["report", "ours", "diff"].map(|title| Column::number(title, 0).wide(6, 2)));
         columns.push(Column::text("", 0).wide(4, 1));
     }

@@ -148,7 +148,7 @@ impl Found {
 /// Runs the test with a fresh network of `seed` on an engine for one model.
 ///
 /// `train` are the rows trained on, in batches of the engine's size; `scored` those that accuracies are measured on.
-/// `watch` is told of every step done.
+/// `watch` is called with the number of steps done.
 ///
 /// # Errors
 ///

@@ -11,7 +11,7 @@ pub trait Observer {
     /// All models have been scored.
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()>;
 
-    /// A model's losses or weights are no longer finite; called once a model. After `Ok` the other models go on, and this
+    /// A model's losses or weights are no longer finite; called once a model. After `Ok` the other models continue, and this
     /// one's figures mean nothing; when all have diverged, the training ends.
     fn diverged(&mut self, divergence: Divergence) -> Result<()> {
         Err(Error::Diverged(divergence.message))

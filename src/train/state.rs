@@ -1,4 +1,4 @@
-//! What a training needs to go on.
+//! What a training resumes from.
 
 use serde::{Deserialize, Serialize};
 

@@ -114,7 +114,7 @@ impl Training {
     /// # Errors
     ///
     /// [`Error::Diverged`] at the first loss or weight that is not finite, unless [`Observer::diverged`] lets the others
-    /// go on, and what the engine and the observer have.
+    /// continue, and the errors of engine and observer.
     pub fn run_from(
         &self,
         state: State,

@@ -33,6 +33,37 @@ impl fmt::Display for Spread {
     }
 }
 
+/// Timings of the same work.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Sample {
+    /// Seconds, in ascending order.
+    seconds: Vec<f64>,
+}
+
+impl Sample {
+    /// A sample of timings.
+    ///
+    /// # Panics
+    ///
+    /// Without any.
+    pub fn new(mut seconds: Vec<f64>) -> Self {
+        assert!(!seconds.is_empty(), "something was timed");
+        seconds.sort_by(f64::total_cmp);
+        Self { seconds }
+    }
+
+    /// The middle one; of an even number, the larger of the middle two.
+    pub fn median(&self) -> f64 {
+        self.seconds[self.seconds.len() / 2]
+    }
+
+    /// Largest minus smallest, as a share of the median.
+    pub fn spread(&self) -> f64 {
+        (self.seconds[self.seconds.len() - 1] - self.seconds[0]) / self.median()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

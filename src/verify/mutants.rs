@@ -149,7 +149,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(Kernel::Head, "sum instead of mean", "/ f32(step.rows);", "/ 1.0;"),
     mutant(Kernel::Head, "last of equal logits", "if (logits[c] > largest)", "if (logits[c] >= largest)"),
-    mutant(Kernel::Head, "logits of the next class", "= logits[c];", "= logits[(c + 1u) % C];"),
+    mutant(Kernel::Head, "logits of the next class", "C + c] = logits[c];", "C + c] = logits[(c + 1u) % C];"),
     mutant(
         Kernel::Head,
         "every model's logits in the first's place",

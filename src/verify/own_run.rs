@@ -16,7 +16,7 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Tally};
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
-use crate::records::run_dir::CONFIG;
+use crate::records::run::CONFIG;
 use crate::train::Training;
 
 /// The configuration of the run in the folder `run`.

@@ -201,7 +201,7 @@ fn a_terminal_that_closes_saves_the_state_and_nohup_goes_on() {
         if code == 129 {
             says(
                 &message,
-                &["error: stopped by SIGHUP after step", "is kept; go on with: cyclone train --resume default"],
+                &["error: stopped by SIGHUP after step", "is kept; resume with: cyclone train --resume default"],
             );
             exits(&finish(&mut cyclone(folder.path(), &["train", "--resume", how])), 0);
         }

@@ -22,7 +22,7 @@ fn a_full_disk_ends_the_run_with_4_and_the_checkpoint_before_is_whole() {
     assert!(!message.contains(".part"), "{message}");
 
     let message = exits(&finish(&mut cyclone(folder.path(), &["train", "--resume", "kept"])), 0);
-    says(&message, &["going on after step"]);
+    says(&message, &["resuming after step"]);
     same_bits(&folder.path().join("kept"), &whole.path().join("run"));
 }
 

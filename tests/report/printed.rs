@@ -64,18 +64,20 @@ fn a_file_of_the_users_own_beside_a_run_is_left_out_with_a_notice() {
 pub fn profile_of_a_gpu() -> Value {
     let part = |name: &str, of: &str, seconds: f64, share: f64| {
         serde_json::json!({
-            name: of, "seconds": seconds, "share": share, "median_seconds": seconds / 100.0, "of_flops": 0.25, "of_bytes": 0.5
+            name: of, "seconds": seconds, "share": share, "median_seconds": seconds / 100.0, "of_flops": 0.25, "of_bytes": 0.5, "dispatches": 100,
+            "flops_per_second": 1e12, "bytes_per_second": 1e11
         })
     };
     let device = |record: Value, seconds_a_step: f64| {
         serde_json::json!({
             "name": "a device", "device": record,
             "throughput": {
-                "steps": 100, "spread": 0.01, "seconds_a_step": seconds_a_step, "images_per_second": 100.0 / seconds_a_step,
+                "steps": 100, "images": 10_000, "seconds": [100.0 * seconds_a_step], "spread": 0.01, "seconds_a_step": seconds_a_step, "images_per_second": 100.0 / seconds_a_step,
                 "flops_per_second": 1e12
             },
             "evaluation": { "images": 10_000, "seconds": 0.01 },
-            "ceilings": { "flops_per_second": 4e12 },
+            "ceilings": { "flops_per_second": 4e12, "bytes_per_second": 2e11, "dispatch_seconds": null },
+            "step": null, "evaluated": null, "host": [], "buffers": [],
             "start_up": {
                 "seconds": 0.313, "parts": [{ "phase": "process", "seconds": 0.013, "share": 0.04 }, { "phase": "device, meanwhile", "seconds": 0.3, "share": 0.96 }]
             },
@@ -86,7 +88,7 @@ pub fn profile_of_a_gpu() -> Value {
         42e-6,
     );
     gpu["step"] = serde_json::json!({
-        "steps": 100, "busy_seconds": 0.003, "span_seconds": 0.004,
+        "steps": 100, "busy_seconds": 0.003, "span_seconds": 0.004, "longest_gap_seconds": 0.0,
         "kernels": [part("kernel", "forward", 0.001, 1.0 / 3.0), part("kernel", "update <b>", 0.002, 2.0 / 3.0)]
     });
     gpu["host"] = serde_json::json!([part("phase", "encode", 0.0005, 0.125), part("phase", "other", 0.0035, 0.875)]);
@@ -95,9 +97,11 @@ pub fn profile_of_a_gpu() -> Value {
         "model": { "inputs": 3072, "hidden": 50, "classes": 10 },
         "devices": [gpu, device(serde_json::json!({ "kind": "cpu", "threads": 2 }), 900e-6)],
         "sweeps": [{ "axis": "batch", "points": [
-            { "value": 100.0, "seconds": [4e-5, 1e-3] }, { "value": 10.0, "seconds": [2e-5, null] }, { "value": 0.0, "seconds": [0.0, 1.0] }
+            { "value": 100, "step_flops": 1.0, "seconds": [4e-5, 1e-3] },
+            { "value": 10, "step_flops": 1.0, "seconds": [2e-5, null] },
+            { "value": 0, "step_flops": 1.0, "seconds": [0.0, 1.0] }
         ] }],
-        "warnings": ["a <warning>"]
+        "peak_memory": null, "warnings": ["a <warning>"]
     })
 }
 

@@ -74,12 +74,12 @@ fn a_signal_saves_the_state_and_the_resumed_run_has_the_same_bits() {
         says(
             &message,
             &[
-                &format!("note: the checkpoint of step {step} is kept; go on with: cyclone train --resume run"),
+                &format!("note: the checkpoint of step {step} is kept; resume with: cyclone train --resume run"),
                 &format!("error: stopped by SIG{name} after step {step}"),
             ],
         );
         let message = exits(&finish(&mut resume(folder.path())), 0);
-        says(&message, &[&format!("going on after step {step} of 1200")]);
+        says(&message, &[&format!("resuming after step {step} of 1200")]);
         same_bits(&folder.path().join("run"), &whole.path().join("run"));
         let summary = fs::read(folder.path().join("run/summary.json")).unwrap();
         let summary: Value = serde_json::from_slice(&summary).unwrap();
@@ -97,11 +97,11 @@ fn a_terminal_that_closes_beside_another_signal_changes_nothing() {
     let folder = workplace();
     let child = spawn(&mut run(folder.path(), &[]));
     until(|| folder.path().join("run/checkpoints/step-37.safetensors").exists());
-    // Both are there when it goes on.
+    // Both are there when it resumes.
     for name in ["STOP", "HUP", "TERM", "CONT"] {
         signal(&child, name);
     }
-    says(&exits(&wait(child), 143), &["error: stopped by SIGTERM after step", "is kept; go on with"]);
+    says(&exits(&wait(child), 143), &["error: stopped by SIGTERM after step", "is kept; resume with"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Records of a run that is gone on with: what is complete, lost or damaged among them.
+//! Records of a resumed run: what is complete, lost or damaged among them.
 
 use std::fs;
 use std::path::Path;
@@ -77,7 +77,7 @@ fn tables_of_damaged_metrics_are_not_begun() {
     let metrics = whole.path().join("run/metrics.jsonl");
     let lines = fs::read_to_string(&metrics).unwrap();
     fs::write(&metrics, lines.replacen("step", "leap", 1)).unwrap();
-    // Twice: nothing that the first left is taken for a table.
+    // Twice: nothing that the first left counts as a table.
     for flag in ["--csv", "--tensorboard", "--csv", "--tensorboard"] {
         let message = exits(&finish(resume(whole.path()).arg(flag)), 8);
         says(&message, &["run/metrics.jsonl: line 1: not a record"]);

@@ -1,4 +1,4 @@
-//! States on the way: when they are saved, and that a training goes on from any of them.
+//! States on the way: when they are saved, and that a training resumes from any of them.
 
 use cyclone::config::spec::TrainSpec;
 use cyclone::data::split::Split;
@@ -25,7 +25,9 @@ fn a_training_out_of_patience_ends_with_its_state_saved_and_so_does_a_resumed_on
     };
     let saved = end(patient().fresh(&SHAPE));
     assert_eq!(saved.iter().map(|state| state.step).collect::<Vec<_>>(), [2, 4, 6]);
-    saved.into_iter().for_each(|state| drop(end(state)));
+    for state in saved {
+        end(state);
+    }
     let blind = Training::new(vec![spec()], Split { validation: vec![], ..patient().split().clone() }, None).unwrap();
     assert!(blind.patient(2).is_err_and(|error| error.exit_code() == 2 && error.to_string().contains("--val-images")));
 }

@@ -12,6 +12,7 @@ use crate::data::spec::Source;
 use crate::error::Result;
 use crate::export::Format;
 use crate::profile::Options;
+use crate::records::trained::Weights;
 
 /// Flags of `predict`.
 #[derive(Args, Debug)]
@@ -21,6 +22,9 @@ pub struct PredictArgs {
     /// Which network of a run with several, counted from 0
     #[arg(long, value_name = "M")]
     pub model: Option<usize>,
+    /// The weights at the run's end (last), or those with the best validation accuracy (best)
+    #[arg(long, value_enum, default_value = "last", hide_possible_values = true, value_name = "WHICH")]
+    pub weights: Weights,
     /// PNG or JPEG images of up to 16,384 pixels a side, or folders of them
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
@@ -43,6 +47,9 @@ pub struct ExportArgs {
     /// Which network of a run with several, counted from 0
     #[arg(long, value_name = "M")]
     pub model: Option<usize>,
+    /// The weights at the run's end (last), or those with the best validation accuracy (best)
+    #[arg(long, value_enum, default_value = "last", hide_possible_values = true, value_name = "WHICH")]
+    pub weights: Weights,
     /// The file format
     #[arg(long)]
     pub format: Format,

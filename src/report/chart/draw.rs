@@ -2,148 +2,11 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::marks::{self, drawn, shape};
-use super::scale::Scale;
-use super::text::{shortened, width};
-use super::{Chart, Mark, Panel, SOFTWARE, Series};
-
-/// Width of every chart, in its own pixels: on a page they stand side by side where there is room, and on a phone one
-/// alone is about as wide as the screen, so that its text can be read there.
-const WIDTH: f64 = 420.0;
-/// Left of the plots at least, for the ticks of the vertical axes: charts side by side begin at the same place.
-const LEFT: f64 = 46.0;
-/// Right of the plots at least.
-const RIGHT: f64 = 14.0;
-/// From one line of text to the next.
-const LINE: f64 = 15.0;
-/// Size of names, as `chart.css` has it.
-const NAME: f64 = 12.0;
-/// Of ticks, and of what axes measure.
-const TICK: f64 = 11.5;
-/// Of the title, as if its bold letters were larger ones.
-const TITLE: f64 = 14.5;
-/// Widest name that still stands at its line's end; if one is wider, all stand below the chart.
-const BESIDE: f64 = 84.0;
-/// Names below a chart at most: looks come again from the eighth on.
-const BELOW: usize = 20;
-/// Widest name of a bar.
-const BAR: f64 = 170.0;
-/// Numbers are written to a tenth of a pixel.
-pub(super) type Tenth = f64;
-
-/// Where a panel is.
-pub(super) struct Place<'a> {
-    panel: &'a Panel,
-    top: f64,
-    pub(super) bottom: f64,
-    pub(super) y: Scale,
-    ticks: Vec<(f64, String)>,
-}
-
-/// The horizontal places and the panels of a chart.
-pub(super) struct Layout<'a> {
-    x: Scale,
-    ticks: Vec<(f64, String)>,
-    left: f64,
-    right: f64,
-    names_below: bool,
-    places: Vec<Place<'a>>,
-    height: f64,
-}
-
-impl<'a> Layout<'a> {
-    pub(super) fn new(chart: &'a Chart) -> Self {
-        let mut top = 8.0 + LINE;
-        let places: Vec<_> = chart.panels.iter().map(|panel| Place::new(panel, &mut top)).collect();
-        let ticks = places.iter().flat_map(|place| &place.ticks);
-        let left = ticks.map(|tick| width(&tick.1, TICK) + 8.0).fold(LEFT, f64::max).ceil();
-
-        let longest = |texts: &mut dyn Iterator<Item = f64>| texts.fold(0.0, f64::max);
-        let named = longest(&mut chart.named().map(|series| width(&series.label, NAME)));
-        let is_full = |panel: &Panel| panel.named().count() as f64 * LINE > panel.height;
-        let names_below = named > BESIDE || chart.panels.iter().any(is_full);
-        let valued = longest(&mut marks::values(chart).map(|text| width(&text, TICK)));
-        let beside = if names_below { valued } else { named.max(valued) };
-        let margin = if beside > 0.0 { beside + RIGHT } else { RIGHT };
-
-        let all = || chart.series().flat_map(|series| &series.points);
-        // Marks stand inside the plot, lines begin at its edge.
-        let room = if chart.series().any(Series::is_marks) { 0.04 } else { 0.0 };
-        let x = Scale::new(&chart.x, all().map(|point| point.x).chain(chart.marks.iter().copied()), room);
-        let most = if chart.x.form == super::Form::Count { 5 } else { 6 };
-        let ticks = x.fitting(most, TICK, WIDTH - left - margin);
-        // The last text stands under the plot's end, half of it beyond.
-        let half = ticks.last().map_or(0.0, |tick| width(&tick.1, TICK) / 2.0 + 2.0);
-        let right = (WIDTH - margin.max(half)).floor();
-
-        let below = if names_below { chart.named().count().min(BELOW + 1) as f64 * LINE + 8.0 } else { 0.0 };
-        let height = top + 2.0 * LINE + 10.0 + below;
-        Self { x: x.over([left, right]), ticks, left, right, names_below, places, height }
-    }
-
-    /// Where a value of `x` is.
-    pub(super) fn x(&self, value: f64) -> Tenth {
-        tenth(self.x.at(value))
-    }
-
-    /// Where a value of a panel is.
-    pub(super) fn y(&self, panel: usize, value: f64) -> Tenth {
-        tenth(self.places[panel].y.at(value))
-    }
-}
-
-impl<'a> Place<'a> {
-    /// Below `top`, which becomes where the next panel may be.
-    fn new(panel: &'a Panel, top: &mut f64) -> Self {
-        let upper = *top + LINE + 6.0;
-        let bottom = upper + panel.height;
-        *top = bottom + 4.0;
-        let points = panel.series.iter().flat_map(|series| &series.points);
-        let y = Scale::new(&panel.y, points.flat_map(|point| [point.y, point.low, point.high]), 0.04);
-        let y = y.over([bottom, upper]);
-        let mut ticks = y.ticks(if panel.height > 100.0 { 6 } else { 2 });
-        if panel.has_names() {
-            for (_, name) in &mut ticks {
-                *name = shortened(name, TICK, BAR);
-            }
-        }
-        Self { panel, top: upper, bottom, y, ticks }
-    }
-}
-
-impl Chart {
-    fn series(&self) -> impl Iterator<Item = &Series> {
-        self.panels.iter().flat_map(|panel| &panel.series)
-    }
-
-    fn named(&self) -> impl Iterator<Item = &Series> {
-        self.panels.iter().flat_map(Panel::named)
-    }
-}
-
-impl Panel {
-    /// Its series that have a name in the drawing.
-    fn named(&self) -> impl Iterator<Item = &Series> {
-        self.series
-            .iter()
-            .filter(|series| matches!(series.mark, Mark::Line | Mark::Joined) && !series.points.is_empty())
-    }
-}
-
-impl Series {
-    fn is_marks(&self) -> bool {
-        matches!(self.mark, Mark::Dots | Mark::Joined)
-    }
-
-    /// What gives it its colour and dashes.
-    pub(super) fn class(&self) -> String {
-        format!("s{}", self.look % super::theme::LOOKS)
-    }
-}
-
-pub(super) fn tenth(value: f64) -> Tenth {
-    (value * 10.0).round() / 10.0
-}
+use super::data::{Chart, Mark, Series};
+use super::layout::{BELOW, LEFT, LINE, Layout, NAME, Place, TICK, TITLE, WIDTH, tenth};
+use super::marks::{drawn, shape};
+use super::png::SOFTWARE;
+use super::width::shortened;
 
 /// The drawing; with a `style`, as a file of its own.
 pub(super) fn svg(chart: &Chart, style: Option<&str>) -> Markup {
@@ -261,7 +124,7 @@ fn part(places: &mut [f64], bottom: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::chart::{Axis, Point};
+    use crate::report::chart::{Axis, Panel, Point};
 
     #[test]
     fn names_keep_their_places_or_stand_a_line_apart() {

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::draw::{Layout, Place, Tenth, tenth};
-use super::{Chart, Mark, Point, Series, number};
-use crate::util::text::grouped;
+use super::data::{Mark, Point, Series};
+use super::layout::{Layout, Place, Tenth, tenth, value};
+use super::theme::LOOKS;
 
 pub(super) fn drawn(series: &Series, place: &Place<'_>, layout: &Layout<'_>) -> Markup {
     let at = |point: &Point| [layout.x(point.x), tenth(place.y.at(point.y))];
@@ -67,7 +67,7 @@ fn path(places: impl Iterator<Item = [Tenth; 2]>) -> String {
 /// The mark of a look.
 pub(super) fn shape(look: usize, x: f64, y: f64) -> Markup {
     let (x, y) = (tenth(x), tenth(y));
-    match look % super::theme::LOOKS {
+    match look % LOOKS {
         0 => html! { circle class="dot" cx=(x) cy=(y) r="3.2" {} },
         1 => html! { rect class="dot" x=(tenth(x - 2.9)) y=(tenth(y - 2.9)) width="5.8" height="5.8" {} },
         2 => html! { path class="dot" d={ "M" (x) " " (tenth(y - 3.8)) "l3.8 6.6h-7.6z" } {} },
@@ -76,23 +76,4 @@ pub(super) fn shape(look: usize, x: f64, y: f64) -> Markup {
         5 => html! { circle class="ring" cx=(x) cy=(y) r="3" {} },
         _ => html! { rect class="ring" x=(tenth(x - 2.7)) y=(tenth(y - 2.7)) width="5.4" height="5.4" {} },
     }
-}
-
-/// What stands beside a bar.
-fn value(of: f64, whole: Option<f64>) -> String {
-    let text = if of >= 1e3 { grouped(of.round() as u64) } else { number(of, 3) };
-    whole.map_or_else(|| text.clone(), |whole| format!("{text} ({})", share(of, whole)))
-}
-
-/// A part of a whole, in percent.
-pub(super) fn share(of: f64, whole: f64) -> String {
-    format!("{:.1}\u{a0}%", of / whole.max(f64::MIN_POSITIVE) * 100.0)
-}
-
-/// What stands beside all the bars of a chart.
-pub(super) fn values(chart: &Chart) -> impl Iterator<Item = String> {
-    chart.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| {
-        let bars = if let Mark::Bars { whole } = series.mark { Some((&series.points, whole)) } else { None };
-        bars.into_iter().flat_map(|(points, whole)| points.iter().map(move |point| value(point.x, whole)))
-    })
 }

@@ -1,6 +1,8 @@
 //! From values to pixels, and the values at which an axis has its ticks.
 
-use super::{Axis, Form, Kind, text};
+use super::data::{Axis, Form, Kind};
+use super::width::width;
+use crate::report::text::{number, scientific};
 use crate::util::text::grouped;
 
 /// From here on a tick is written as 1e5: more digits than these would take the plot's room.
@@ -93,7 +95,7 @@ impl Scale {
         /// Between two texts.
         const GAP: f64 = 8.0;
         let fits = |ticks: &Vec<(f64, String)>| {
-            ticks.iter().map(|tick| text::width(&tick.1, size) + GAP).sum::<f64>() <= width
+            ticks.iter().map(|tick| self::width(&tick.1, size) + GAP).sum::<f64>() <= width
         };
         (2..=most).rev().map(|about| self.ticks(about)).find(fits).unwrap_or_else(|| self.ticks(1))
     }
@@ -138,33 +140,6 @@ fn step(least: f64) -> f64 {
 fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
     let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
     (first..=last).map(|count| count as f64 * step).collect()
-}
-
-/// A number of so many digits that count, as people of the field write it: 0.00895, 1e-5, 12.5, 2500.
-pub fn number(value: f64, digits: usize) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return if value == 0.0 { "0".into() } else { value.to_string() };
-    }
-    let power = value.abs().log10().floor();
-    if !(-4.0..6.0).contains(&power) {
-        return scientific(value, digits);
-    }
-    trimmed(&format!("{value:.*}", (digits as f64 - 1.0 - power).max(0.0) as usize)).to_owned()
-}
-
-/// The same with its power of ten: 2.5e6; 0 has none.
-fn scientific(value: f64, digits: usize) -> String {
-    if value == 0.0 {
-        return "0".into();
-    }
-    let text = format!("{value:.*e}", digits.saturating_sub(1));
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    format!("{}e{exponent}", trimmed(mantissa))
-}
-
-/// Without zeros at the end of a fraction.
-fn trimmed(text: &str) -> &str {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 #[cfg(test)]
@@ -235,11 +210,5 @@ mod tests {
         let scale = Scale::new(&Axis::new(""), std::iter::once(3.0), 0.0).over([0.0, 100.0]);
         approx::assert_abs_diff_eq!(scale.at(3.0), 50.0);
         assert!(Scale::new(&Axis::log(""), std::iter::empty(), 0.0).at(1.0).is_finite());
-    }
-
-    #[test]
-    fn numbers_are_written_short() {
-        let written = [0.00895, 1e-5, 2.324_357e-5, 12.5, 2500.0, -0.5, 0.0, 1e9, 0.1].map(|value| number(value, 3));
-        assert_eq!(written, ["0.00895", "1e-5", "2.32e-5", "12.5", "2500", "-0.5", "0", "1e9", "0.1"]);
     }
 }

@@ -11,6 +11,11 @@ use crate::util::files::{self, Disk};
 /// Checkpoints of single steps that are kept: the last, and the one before it in case the last is damaged.
 const KEPT: usize = 2;
 
+/// A run's folder of checkpoints.
+pub const FOLDER: &str = "checkpoints";
+/// The checkpoint of the best validation accuracy.
+pub const BEST: &str = "best.safetensors";
+
 /// `checkpoints/`: `step-N.safetensors` of the last steps that were saved, `best.safetensors` of the best.
 pub struct Store<D> {
     folder: PathBuf,
@@ -20,7 +25,7 @@ pub struct Store<D> {
 impl<D: Disk> Store<D> {
     /// The checkpoints in the folder of a run.
     pub fn new(run: &Path, disk: D) -> Self {
-        Self { folder: run.join("checkpoints"), disk }
+        Self { folder: run.join(FOLDER), disk }
     }
 
     /// Makes the folder, and removes what a killed process left in it.
@@ -52,7 +57,7 @@ impl<D: Disk> Store<D> {
     }
 
     fn best(&self) -> PathBuf {
-        self.folder.join("best.safetensors")
+        self.folder.join(BEST)
     }
 
     fn write(&self, path: &Path, checkpoint: &Checkpoint) -> Result<()> {
@@ -64,9 +69,8 @@ impl<D: Disk> Store<D> {
         Ok(self.steps()?.first().map(|(step, _)| *step))
     }
 
-    /// The last checkpoint of `run`; the one before if that is damaged, and the best one if no other is whole, which
-    /// `notice` is told; none if nothing was saved yet. All of them are whole states, so a training goes on from each to
-    /// the same bits.
+    /// The last checkpoint of `run`; if that is damaged the one before, and if no other is whole the best one, reported
+    /// through `notice`; none if nothing was saved yet. A training resumed from any of them ends with the same bits.
     ///
     /// # Errors
     ///

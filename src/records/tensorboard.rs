@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use prost::Message;
 
-use super::{Line, metrics, read, write};
+use super::files::write;
+use super::metrics::{self, Line};
 use crate::error::{Error, Result};
 use crate::train::{Evaluation, Observer};
 use crate::util::files::failed;
@@ -36,7 +37,7 @@ impl TensorBoard {
     }
 
     /// Begins an event file in the run's folder, so that `tensorboard --logdir runs` finds it there. The first one there
-    /// begins with what `metrics.jsonl` has already. Of a run that goes on after step `resumed`, an earlier file may have
+    /// begins with what `metrics.jsonl` has already. When a run resumes after step `resumed`, an earlier file may have
     /// that step and later ones already: TensorBoard is told to forget those, as `purge_step` of other writers does.
     pub fn create(run: &Path, resumed: Option<u64>) -> Result<Self> {
         let now = Timestamp::now();
@@ -49,11 +50,11 @@ impl TensorBoard {
         let event = |step: u64, what| Event { wall_time: seconds(now), step: step.cast_signed(), what: Some(what) };
         let mut events = vec![event(0, What::FileVersion("brain.Event:2".into()))];
         if earlier.is_none() {
-            events.extend(summaries(&read::metrics(run)?.0, now)?);
+            events.extend(summaries(&metrics::read(run)?.0, now)?);
         } else if let Some(step) = resumed {
             events.push(event(step, What::Session(Session { status: START })));
         }
-        // Whole or not at all: a file that is there is taken for one that has these.
+        // Whole or not at all: a file that exists is trusted to have these.
         write(run, &name, &records(&events))?;
         let file = OpenOptions::new().append(true).open(&path).map_err(failed(&path))?;
         Ok(Self { path, file })
@@ -75,7 +76,7 @@ impl Observer for TensorBoard {
     }
 
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
-        self.write(&summaries(&metrics(evaluation).collect::<Vec<_>>(), Timestamp::now())?)
+        self.write(&summaries(&metrics::lines(evaluation).collect::<Vec<_>>(), Timestamp::now())?)
     }
 }
 

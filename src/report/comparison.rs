@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::report::chart::number;
+use super::parts;
+use super::text::number;
 use crate::search::experiments::comparison::{Number, Of, Verdict};
 
 /// What a number is of.
@@ -65,7 +66,7 @@ pub(super) fn overview(rows: &[Vec<&Number>]) -> Markup {
             }
         }
     };
-    super::table("Differences from the published numbers", Some("overview"), &rows)
+    parts::table("Differences from the published numbers", Some("overview"), &rows)
 }
 
 /// Dots between −`reach` and `reach` points.
@@ -136,7 +137,7 @@ pub(super) fn table(numbers: &[&Number]) -> Markup {
             }
         }
     };
-    super::table(&format!("{}: published and ours", numbers[0].part), None, &rows)
+    parts::table(&format!("{}: published and ours", numbers[0].part), None, &rows)
 }
 
 fn cells(number: &Number) -> Markup {

@@ -4,7 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Line, metrics, read, write};
+use super::files::write;
+use super::metrics::{self, Line};
 use crate::error::{Error, Result};
 use crate::train::{Evaluation, Observer};
 use crate::util::files::failed;
@@ -44,7 +45,7 @@ impl Csv {
     /// resumed run does.
     pub fn create(run: &Path) -> Result<Self> {
         let mut table = COLUMNS.join(",") + "\n";
-        for line in read::metrics(run)?.0 {
+        for line in metrics::read(run)?.0 {
             table += &row(&line)?;
         }
         write(run, FILE, table.as_bytes())?;
@@ -68,7 +69,7 @@ impl Observer for Csv {
 
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
         let mut rows = String::new();
-        for line in metrics(evaluation) {
+        for line in metrics::lines(evaluation) {
             rows += &row(&line)?;
         }
         // One unbuffered write, so that a reader never sees half a row.

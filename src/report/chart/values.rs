@@ -5,9 +5,8 @@
 
 use maud::{Markup, html};
 
-use super::draw::Layout;
-use super::marks::share;
-use super::{Axis, Chart, Mark, Panel, Point};
+use super::data::{Axis, Chart, Mark, Panel, Point};
+use super::layout::{Layout, share};
 
 /// Cells of a table at most, about: of many series over many places some places are left out.
 const CELLS: usize = 20_000;

@@ -1,16 +1,18 @@
 //! How runs were made: their settings, where they differ, and where they ran.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use maud::{Markup, html};
 use toml::Value;
 
-use super::runs::Run;
-use super::{duration, facts, moment, scroll, table};
+use super::parts::{facts, heads, scroll, table};
+use super::run::Run;
+use super::text::{duration, moment};
 use crate::config::Config;
 use crate::config::spec::Length;
 use crate::error::{Error, Result};
-use crate::records::run_dir::Start;
+use crate::records::processes::Start;
 use crate::search::parameter::Parameter;
 use crate::util::text::grouped;
 
@@ -35,8 +37,9 @@ fn differences(runs: &[Run]) -> Result<Markup> {
     if differ.is_empty() {
         return Ok(html! { p { "All have the same settings." } });
     }
+    let heading: Vec<_> = iter::once("run").chain(differ.iter().map(|key| key.as_str())).collect();
     let rows = html! {
-        thead { tr { th scope="col" { "run" } @for key in &differ { th scope="col" { (key) } } } }
+        (heads(&heading))
         tbody { @for (run, settings) in runs.iter().zip(&all) {
             tr {
                 th scope="row" { (run.name) }

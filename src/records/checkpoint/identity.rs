@@ -1,12 +1,24 @@
-//! Whether two runs are the same one.
+//! Which run a checkpoint is of, and whether that is the one asked for.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Run;
 use crate::config::Settings;
+
+/// What a checkpoint is of. Two runs of the same settings on the same images train to the same weights, on one device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// All that the run's `config.toml` says.
+    pub settings: Settings,
+    /// SHA-256 of the images.
+    pub data: String,
+    /// What ran it, in the engine's words.
+    pub device: String,
+}
 
 /// Demands that the run of a record be the run `now`, but for where its images are, its device, how they reach that, and
 /// how often it saves. Else a table of the differences.

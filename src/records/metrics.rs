@@ -1,0 +1,112 @@
+//! `metrics.jsonl`: a line a model at every evaluation.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::files::optional;
+use crate::error::{Error, Result};
+use crate::train::Evaluation;
+
+/// The file's name.
+pub const FILE: &str = "metrics.jsonl";
+
+/// A line of `metrics.jsonl`: one model at one evaluation. Losses are in nats, accuracies shares of 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Steps done.
+    pub step: u64,
+    /// The same in passes over the training images.
+    pub epoch: f64,
+    /// Which model.
+    pub model: usize,
+    /// Learning rate of the step to come.
+    pub lr: f64,
+    /// Mean of the batches' losses since the line before.
+    #[serde(rename = "batch/loss", default, skip_serializing_if = "Option::is_none")]
+    pub batch_loss: Option<f64>,
+    /// On all training images, as the next two.
+    #[serde(rename = "train/loss")]
+    pub train_loss: f64,
+    /// Loss plus penalty.
+    #[serde(rename = "train/cost")]
+    pub train_cost: f64,
+    /// Share of images classified rightly.
+    #[serde(rename = "train/accuracy")]
+    pub train_accuracy: f64,
+    /// On the validation images, if there are any, as the next two.
+    #[serde(rename = "val/loss", default, skip_serializing_if = "Option::is_none")]
+    pub val_loss: Option<f64>,
+    /// Loss plus penalty.
+    #[serde(rename = "val/cost", default, skip_serializing_if = "Option::is_none")]
+    pub val_cost: Option<f64>,
+    /// Share of images classified rightly.
+    #[serde(rename = "val/accuracy", default, skip_serializing_if = "Option::is_none")]
+    pub val_accuracy: Option<f64>,
+    /// Of training so far.
+    #[serde(rename = "seconds/training")]
+    pub training_seconds: f64,
+    /// Of evaluations so far.
+    #[serde(rename = "seconds/evaluation")]
+    pub evaluation_seconds: f64,
+}
+
+/// The lines of an evaluation.
+pub fn lines(evaluation: &Evaluation) -> impl Iterator<Item = Line> {
+    evaluation.models.iter().enumerate().map(|(model, scores)| Line {
+        step: evaluation.step,
+        epoch: evaluation.epoch,
+        model,
+        lr: scores.rate,
+        batch_loss: scores.batch_loss,
+        train_loss: scores.train.loss,
+        train_cost: scores.train.cost,
+        train_accuracy: scores.train.accuracy,
+        val_loss: scores.validation.map(|score| score.loss),
+        val_cost: scores.validation.map(|score| score.cost),
+        val_accuracy: scores.validation.map(|score| score.accuracy),
+        training_seconds: evaluation.timing.training.as_secs_f64(),
+        evaluation_seconds: evaluation.timing.evaluation.as_secs_f64(),
+    })
+}
+
+/// The whole lines of a run's file, none if it is not there, and whether half a line follows them.
+pub fn read(run: &Path) -> Result<(Vec<Line>, bool)> {
+    let path = run.join(FILE);
+    let bytes = optional(&path)?.unwrap_or_default();
+    let mut lines: Vec<Line> = Vec::new();
+    for one in parse(&path, &bytes) {
+        let (line, _) = one?;
+        if lines.last().is_some_and(|before| line.step < before.step) {
+            return Err(damaged(&path, lines.len(), &format!("step {} comes after a later one", line.step)));
+        }
+        lines.push(line);
+    }
+    Ok((lines, bytes.last().is_some_and(|&last| last != b'\n')))
+}
+
+/// Bytes of the whole lines that come before `step` and all later ones.
+pub fn before(path: &Path, bytes: &[u8], step: u64) -> Result<usize> {
+    let mut kept = 0;
+    for one in parse(path, bytes) {
+        let (line, length) = one?;
+        if line.step >= step {
+            break;
+        }
+        kept += length;
+    }
+    Ok(kept)
+}
+
+/// The whole lines, each with its length.
+fn parse(path: &Path, bytes: &[u8]) -> impl Iterator<Item = Result<(Line, usize)>> {
+    let whole = bytes.split_inclusive(|&byte| byte == b'\n').take_while(|line| line.ends_with(b"\n"));
+    whole.enumerate().map(|(place, text)| match serde_json::from_slice(text) {
+        Ok(line) => Ok((line, text.len())),
+        Err(error) => Err(damaged(path, place, &format!("not a record: {error}"))),
+    })
+}
+
+fn damaged(path: &Path, place: usize, what: &str) -> Error {
+    Error::checkpoint(path, format!("line {}: {what}. Remove the line to continue without it", place + 1))
+}
