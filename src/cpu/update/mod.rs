@@ -1,5 +1,5 @@
-//! A step of SGD on every tensor. The shader's twin: `shaders/update.wgsl`. Here is W1's; [`small_values`] has the
-//! rest.
+//! A step of SGD on every tensor. The shader's twin: `shaders/update.wgsl`. Here is
+//! W1's; [`small_values`] has the rest.
 //!
 //! ```text
 //! W1 ← W1 − rate·(Xᵀ·dhidden + decay·W1)

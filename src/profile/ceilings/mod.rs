@@ -1,9 +1,8 @@
 //! Peak rates of a device, measured in the same run as its training.
 
-use rayon::prelude::*;
+mod cpu;
 
 use super::sample;
-use crate::cpu::product::{Matrix, product};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::interface::{Constants, Interface};
@@ -23,8 +22,6 @@ const FMA_SOFTWARE: u32 = 1 << 12;
 const ROUNDS: u32 = 256;
 /// Operations of an invocation in a round: 32 multiplications, 32 additions.
 const ROUND_FLOPS: u32 = 64;
-/// Side of the matrices on the CPU: three of them in f32 are 3 MiB, and gemm's overhead is small.
-const SIDE: usize = 512;
 /// Invocations of a workgroup of `ceiling_copy` and `ceiling_fma`.
 const WORKGROUP: u32 = 256;
 
@@ -36,29 +33,6 @@ impl Ceilings {
             flops_per_second: arithmetic(gpu)?,
             dispatch_seconds: Some(empty(gpu)?),
         })
-    }
-
-    /// Those of the CPU, on all its threads.
-    pub fn of_cpu() -> Self {
-        let threads = rayon::current_num_threads();
-        let part = COPY_SOFTWARE as usize / 4 / threads;
-        let from = vec![1f32; part * threads];
-        let mut to = vec![0f32; part * threads];
-        let copy = sample::host(|| {
-            let parts = to.par_chunks_exact_mut(part).zip(from.par_chunks_exact(part));
-            parts.for_each(|(to, from)| to.copy_from_slice(from));
-        });
-        let matrix = vec![1f32; SIDE * SIDE];
-        let mut products = vec![vec![0f32; SIDE * SIDE]; threads];
-        let multiply = sample::host(|| {
-            let matrix = || Matrix::new(&matrix, SIDE);
-            products.par_iter_mut().for_each(|out| product(matrix(), matrix(), out));
-        });
-        Self {
-            bytes_per_second: (2 * 4 * part * threads) as f64 / copy.median(),
-            flops_per_second: (2 * SIDE.pow(3) * threads) as f64 / multiply.median(),
-            dispatch_seconds: None,
-        }
     }
 }
 
