@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
-use cyclone::data::spec::{DataSpec, Pick, Source, Validation};
+use cyclone::config::Settings;
+use cyclone::data::spec::{DataSpec, Pick, Source};
 use cyclone::data::{Dataset, FILES, Standardisation, split::Split};
 use cyclone::error::Error;
 use tempfile::TempDir;
@@ -158,18 +159,15 @@ fn rows_are_gathered_in_the_requested_order() {
 }
 
 #[test]
-fn a_data_spec_reads_back_from_its_record() {
-    for (source, validation) in [
-        ("auto", Validation::Images { count: 5, pick: Pick::Random }),
-        ("synthetic", Validation::Batches(vec![2, 4])),
-        ("some/where", Validation::Images { count: 1_000, pick: Pick::Last }),
-    ] {
-        let spec = DataSpec { source: source.parse().unwrap(), train_batches: vec![1], validation };
-        let record = toml::to_string(&spec).unwrap();
-        assert!(record.contains(&format!("source = \"{source}\"")), "{record}");
-        assert_eq!(toml::from_str::<DataSpec>(&record).unwrap(), spec);
+fn settings_of_the_data_read_back_from_their_record() {
+    for (source, val_pick) in [("auto", Some(Pick::Random)), ("synthetic", Some(Pick::Last)), ("some/where", None)] {
+        let data = Some(source.parse().unwrap());
+        let settings = Settings { data, train_batches: Some(vec![1]), val_pick, ..Settings::default() };
+        let record = toml::to_string(&settings).unwrap();
+        assert!(record.contains(&format!("data = \"{source}\"")), "{record}");
+        assert_eq!(toml::from_str::<Settings>(&record).unwrap(), settings);
     }
-    let error = toml::from_str::<DataSpec>("source = \"auto\"\ntrain_batch = [1]").unwrap_err();
-    assert!(error.to_string().contains("train_batch"), "{error}");
+    let error = toml::from_str::<Settings>("data = \"auto\"\ntrain-batch = [1]").unwrap_err();
+    assert!(error.to_string().contains("train-batch"), "{error}");
     assert_eq!("".parse::<Source>().unwrap_err().exit_code(), 2);
 }

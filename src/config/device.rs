@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::util::text::as_text;
 
 /// What `--device` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,19 +52,7 @@ impl fmt::Display for Choice {
     }
 }
 
-impl TryFrom<String> for Choice {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Choice> for String {
-    fn from(choice: Choice) -> Self {
-        choice.to_string()
-    }
-}
+as_text!(Choice);
 
 /// Which adapter to open.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -59,10 +59,6 @@ impl<T: Real> Batch<T> {
 }
 
 /// Standardises images: `x [B, D]` from `pixels [B, D]`, `mean [D]` and `scale [D]`.
-///
-/// # Panics
-///
-/// When there is not an input for each pixel.
 fn standardise<T: Real>(pixels: &[u8], mean: &[f32], scale: &[f32], x: &mut [T]) {
     assert_eq!(pixels.len(), x.len(), "an input for each pixel");
     // Only for the widest registers: the compiler makes use of them by itself.

@@ -61,6 +61,7 @@ use crate::engine::{Chunk, Engine, Job, Tally};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
 use crate::model::reference::{Matrix, Network};
+use crate::util::text::plural;
 
 /// Trains and evaluates on the processor, in precision `T`.
 pub struct CpuEngine<T> {
@@ -162,8 +163,7 @@ impl<T: Real> CpuEngine<T> {
 
 impl<T: Real> Engine for CpuEngine<T> {
     fn describe(&self) -> String {
-        let threads = self.threads.current_num_threads();
-        format!("CPU, {threads} thread{}, {}", if threads == 1 { "" } else { "s" }, T::NAME)
+        format!("CPU, {}, {}", plural(self.threads.current_num_threads(), "thread"), T::NAME)
     }
 
     fn job(&self) -> &Job {

@@ -13,7 +13,7 @@ use crate::model::ModelSpec;
 use crate::model::params::{B1, B2, Params, W1, W2};
 
 /// What a batch of `B` images leaves in a model. Refilled batch after batch without allocation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Activations<T> {
     /// `(X·W1)ᵀ [H, B]`.
     z: Vec<T>,
@@ -27,13 +27,6 @@ pub(super) struct Activations<T> {
     dhidden: Vec<T>,
     /// Each image's loss, and whether its answer is right, `[B]`.
     pub(super) scores: Vec<(T, bool)>,
-}
-
-impl<T> Default for Activations<T> {
-    fn default() -> Self {
-        let [z, hidden, logits, dlogits, dhidden] = [(); 5].map(|()| Vec::new());
-        Self { z, hidden, logits, dlogits, dhidden, scores: Vec::new() }
-    }
 }
 
 /// A model in training.
@@ -98,7 +91,10 @@ impl<T: Real> Model<T> {
         let dhidden = std::mem::take(&mut self.activations.dhidden);
         // Without a next step nothing is written to z, but its parts must not be empty.
         self.by_units(next.map_or(1, Rows::rows), |first, w1, z| {
-            update::update(x, &dhidden, rates, next, first, w1, z);
+            update::update(x, &dhidden, rates, first, w1);
+            if let Some(next) = next {
+                forward(next, w1, z);
+            }
         });
         self.activations.dhidden = dhidden;
     }

@@ -148,12 +148,8 @@ mod tests {
     }
 
     #[test]
-    fn a_product_equals_the_triple_loop_on_integers_f32() {
+    fn a_product_equals_the_triple_loop_on_integers() {
         equals_the_triple_loop::<f32>();
-    }
-
-    #[test]
-    fn a_product_equals_the_triple_loop_on_integers_f64() {
         equals_the_triple_loop::<f64>();
     }
 

@@ -36,10 +36,6 @@ impl<T: Real> Rows<T> {
     }
 
     /// `[rows, columns]` of values without anything between the rows.
-    ///
-    /// # Panics
-    ///
-    /// When `values` does not end with a whole row.
     pub fn new(values: &[T], columns: usize) -> Self {
         let rows = whole_rows(values, columns);
         let mut matrix = Self::zeros(rows, columns);
@@ -51,10 +47,6 @@ impl<T: Real> Rows<T> {
     }
 
     /// `[columns, rows]` of values in rows of `columns`, without anything between the rows.
-    ///
-    /// # Panics
-    ///
-    /// When `values` does not end with a whole row.
     pub fn transposed(values: &[T], columns: usize) -> Self {
         let rows = whole_rows(values, columns);
         let mut matrix = Self::zeros(columns, rows);
@@ -110,11 +102,7 @@ impl<T: Real> Rows<T> {
     }
 }
 
-/// How many rows of `columns` the values are.
-///
-/// # Panics
-///
-/// When they do not end with a whole row.
+/// How many rows of `columns` the values are; they must end with a whole one.
 pub(super) fn whole_rows<T>(values: &[T], columns: usize) -> usize {
     assert!(columns > 0 && values.len().is_multiple_of(columns), "{} values in rows of {columns}", values.len());
     values.len() / columns

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::util::text::as_text;
 
 /// Source of the images: `auto`, `synthetic`, or a path (a path called `auto` is written `./auto`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,23 +45,10 @@ impl fmt::Display for Source {
     }
 }
 
-impl TryFrom<String> for Source {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Source> for String {
-    fn from(source: Source) -> Self {
-        source.to_string()
-    }
-}
+as_text!(Source);
 
 /// The data and its split. [`crate::data::split::Split::new`] checks it against a data set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSpec {
     /// Source of the images.
     pub source: Source,
@@ -87,8 +75,7 @@ impl Default for DataSpec {
 }
 
 /// The validation images.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Validation {
     /// Images held out from the training batches.
     Images {
@@ -112,27 +99,4 @@ pub enum Pick {
     First,
     /// Random ones, the same for every seed.
     Random,
-}
-
-impl FromStr for Pick {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "last" => Ok(Self::Last),
-            "first" => Ok(Self::First),
-            "random" => Ok(Self::Random),
-            _ => Err(Error::Usage(format!("--val-pick {text}: expected last, first or random"))),
-        }
-    }
-}
-
-impl fmt::Display for Pick {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Last => "last",
-            Self::First => "first",
-            Self::Random => "random",
-        })
-    }
 }

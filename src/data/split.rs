@@ -125,12 +125,6 @@ mod tests {
         Validation::Images { count, pick }
     }
 
-    #[track_caller]
-    fn refuses(dataset: &Dataset, train_batches: &[usize], validation: Validation, expected: &str) {
-        let error = Split::new(dataset, &spec(train_batches, validation)).unwrap_err();
-        assert_eq!((error.exit_code(), error.to_string().as_str()), (2, expected));
-    }
-
     #[test]
     fn the_last_the_first_or_random_images_are_held_out() {
         let split = |pick| Split::new(&in_batches(), &spec(&[4, 2], images(3, pick))).unwrap();
@@ -167,37 +161,29 @@ mod tests {
     }
 
     #[test]
-    fn parts_without_images_are_refused() {
-        let expected = |count| {
-            format!("--val-images {count}: expected 1 to 7, so that some of the 8 images are left for training")
-        };
-        for count in [0, 8, 9, usize::MAX] {
-            refuses(&in_batches(), &[1, 2], images(count, Pick::Last), &expected(count));
-        }
-        refuses(&in_batches(), &[], images(1, Pick::Last), "--train-batches : expected at least one batch");
-        refuses(&in_batches(), &[1], Validation::Batches(vec![]), "--val-batches : expected at least one batch");
-    }
-
-    #[test]
-    fn missing_and_repeated_batches_are_refused() {
+    fn a_split_that_cannot_be_made_is_refused() {
         let one = || images(1, Pick::Last);
-        refuses(&in_batches(), &[1, 0], one(), "--train-batches 1,0: batch 0: expected 1 to 5");
-        refuses(&in_batches(), &[6], one(), "--train-batches 6: batch 6: expected 1 to 5");
-        refuses(&in_batches(), &[3, 1, 3], one(), "--train-batches 3,1,3: batch 3 is repeated");
-        refuses(&in_batches(), &[1], Validation::Batches(vec![9]), "--val-batches 9: batch 9: expected 1 to 5");
-    }
-
-    #[test]
-    fn a_batch_for_both_training_and_validation_is_refused() {
-        let expected = "--train-batches 1,2 --val-batches 3,2: batch 2 is in both";
-        refuses(&in_batches(), &[1, 2], Validation::Batches(vec![3, 2]), expected);
-    }
-
-    #[test]
-    fn a_data_set_without_batches_refuses_a_list_of_batches() {
-        let tail = "tiny does not come in batches; omit the flag and use --val-images";
-        refuses(&plain(), &[1, 2], images(1, Pick::Last), &format!("--train-batches 1,2: {tail}"));
-        let validation = Validation::Batches(vec![5]);
-        refuses(&plain(), &DataSpec::ALL_BATCHES, validation, &format!("--val-batches 5: {tail}"));
+        let whole = |batches: &[usize]| Validation::Batches(batches.to_vec());
+        let [no_training, no_validation] = ["--train-batches 1,2", "--val-batches 5"]
+            .map(|flag| format!("{flag}: tiny does not come in batches; omit the flag and use --val-images"));
+        for (dataset, train, validation, expected) in [
+            (in_batches(), &[][..], one(), "--train-batches : expected at least one batch"),
+            (in_batches(), &[1], whole(&[]), "--val-batches : expected at least one batch"),
+            (in_batches(), &[1, 0], one(), "--train-batches 1,0: batch 0: expected 1 to 5"),
+            (in_batches(), &[6], one(), "--train-batches 6: batch 6: expected 1 to 5"),
+            (in_batches(), &[3, 1, 3], one(), "--train-batches 3,1,3: batch 3 is repeated"),
+            (in_batches(), &[1], whole(&[9]), "--val-batches 9: batch 9: expected 1 to 5"),
+            (in_batches(), &[1, 2], whole(&[3, 2]), "--train-batches 1,2 --val-batches 3,2: batch 2 is in both"),
+            (plain(), &[1, 2], one(), &no_training),
+            (plain(), &DataSpec::ALL_BATCHES, whole(&[5]), &no_validation),
+        ] {
+            let error = Split::new(&dataset, &spec(train, validation)).unwrap_err();
+            assert_eq!((error.exit_code(), error.to_string().as_str()), (2, expected));
+        }
+        for count in [0, 8, 9, usize::MAX] {
+            let error = Split::new(&in_batches(), &spec(&[1, 2], images(count, Pick::Last))).unwrap_err();
+            let range = "expected 1 to 7, so that some of the 8 images are left for training";
+            assert_eq!((error.exit_code(), error.to_string()), (2, format!("--val-images {count}: {range}")));
+        }
     }
 }

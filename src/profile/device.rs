@@ -15,8 +15,8 @@ use crate::records::profile::{Ceilings, Evaluated, GpuTime, HostPhase, Profile, 
 const EVALUATED: usize = 64;
 
 impl StartUp {
-    fn new(opening: &Opening, engine: f64, weights: f64, first_step: f64) -> Self {
-        let Opening { before, images, statistics, device } = *opening;
+    fn new(opening: [f64; 4], engine: f64, weights: f64, first_step: f64) -> Self {
+        let [before, images, statistics, device] = opening;
         let seconds = before + device.max(images + statistics) + engine + weights + first_step;
         let parts = [
             ("process", before),
@@ -33,25 +33,13 @@ impl StartUp {
     }
 }
 
-/// Seconds of the start-up before there is an engine.
-#[derive(Clone, Copy, Debug)]
-pub struct Opening {
-    /// Until the profile started.
-    pub before: f64,
-    /// Opening the images.
-    pub images: f64,
-    /// Their statistics.
-    pub statistics: f64,
-    /// Opening the device.
-    pub device: f64,
-}
-
-/// Profiles `workload` on `device`, which were opened as `opening` says.
+/// Profiles `workload` on `device`. `opening` has the seconds until the profile started, of opening the images, of their
+/// statistics, and of opening the device.
 pub fn profile(
     device: &Device,
     workload: &Workload,
     options: &Options,
-    opening: &Opening,
+    opening: [f64; 4],
     trace: &mut Trace,
     warnings: &mut Vec<String>,
 ) -> Result<Profile> {

@@ -25,7 +25,6 @@ pub use options::Options;
 pub use workload::{Run, Workload};
 
 use crate::error::{Error, Result};
-use device::Opening;
 use products::Product;
 use trace::Trace;
 
@@ -38,7 +37,7 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
         || options.open(),
         || Workload::open(&options.source, options.hidden, options.batch_size, options.models),
     );
-    let (opened, (workload, data)) = (devices?, workload?);
+    let (opened_devices, (workload, [opened, known])) = (devices?, workload?);
     workload.dataset.notice.iter().for_each(|notice| note(notice));
     let mut trace = Trace::new(started);
     let mut warnings = Vec::new();
@@ -46,9 +45,9 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
         warnings.push("this is a debug build, many times slower on the host: cargo run --release".to_owned());
     }
     let (mut devices, mut profiles) = (Vec::new(), Vec::new());
-    for (device, open) in opened {
-        let opening = Opening { before, images: data[0], statistics: data[1], device: open };
-        profiles.push(device::profile(&device, &workload, options, &opening, &mut trace, &mut warnings)?);
+    for (device, open) in opened_devices {
+        let opening = [before, opened, known, open];
+        profiles.push(device::profile(&device, &workload, options, opening, &mut trace, &mut warnings)?);
         devices.push(device);
     }
     let mut sweeps = Vec::new();

@@ -11,7 +11,7 @@ use crate::gpu::plan::Tuning;
 use crate::records::profile::Ceilings;
 use crate::util::statistics::Sample;
 use crate::verify::kernels::{Case, Kind, Shape};
-use crate::verify::launch::{Launch, Prepared};
+use crate::verify::launch::Prepared;
 
 /// Sides `n` of the square products, sizes that libraries publish figures for.
 const SIDES: [usize; 3] = [1024, 2048, 4096];
@@ -81,7 +81,8 @@ fn product(gpu: &Gpu, of: Use, tuning: Tuning, shape: Shape, ceilings: &Ceilings
         return Err(Error::CheckFailed(format!("{case}: {what}: {}", outcome.describe())));
     }
     let error = launched.outcomes.iter().map(|(_, outcome)| outcome.share()).fold(0.0, f64::max);
-    let seconds = time(gpu, &launch)?;
+    let Prepared { pipeline, bindings, .. } = launch.prepare(gpu, &Shaders::default())?;
+    let seconds = sample::dispatch(gpu, |pass| pipeline.dispatch(pass, &bindings, &launch.step, launch.grid))?;
     let Shape { d, h, m, b, .. } = shape;
     let flops_per_second = launch.work.flops as f64 / seconds.median();
     Ok(Product {
@@ -96,9 +97,4 @@ fn product(gpu: &Gpu, of: Use, tuning: Tuning, shape: Shape, ceilings: &Ceilings
         of_flops: flops_per_second / ceilings.flops_per_second,
         seconds,
     })
-}
-
-fn time(gpu: &Gpu, launch: &Launch) -> Result<Sample> {
-    let Prepared { pipeline, bindings, .. } = launch.prepare(gpu, &Shaders::default())?;
-    sample::dispatch(gpu, |pass| pipeline.dispatch(pass, &bindings, &launch.step, launch.grid))
 }

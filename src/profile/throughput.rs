@@ -18,19 +18,6 @@ const SHORT: f64 = 0.005;
 const SPREAD: f64 = 0.05;
 
 impl Throughput {
-    fn new(workload: &Workload, steps: u64, seconds: Sample) -> Self {
-        let (images, median) = (workload.images(steps), seconds.median());
-        Self {
-            steps,
-            images,
-            spread: seconds.spread(),
-            seconds_a_step: median / steps as f64,
-            images_per_second: images as f64 / median,
-            flops_per_second: workload.step_flops() * steps as f64 / median,
-            seconds,
-        }
-    }
-
     /// Times `engine`, which has run a step before. Also returns the untimed run that every timed one equals.
     pub fn measure(
         engine: &mut dyn Engine,
@@ -40,21 +27,30 @@ impl Throughput {
         warn: &mut dyn FnMut(String),
     ) -> Result<(Self, Run)> {
         let (steps, reference) = warm_up(engine, workload, steps, software, warn)?;
-        let throughput = Self::new(workload, steps, repeated(engine, workload, steps, repeats, &reference)?);
-        if throughput.seconds.median() < SHORT {
+        let seconds = repeated(engine, workload, steps, repeats, &reference)?;
+        let (images, median, spread) = (workload.images(steps), seconds.median(), seconds.spread());
+        if median < SHORT {
             warn(format!(
                 "a repetition takes only {:.2} ms, mostly start and end: give more --steps than {steps}",
-                throughput.seconds.median() * 1e3
+                median * 1e3
             ));
         }
-        if throughput.spread > SPREAD {
+        if spread > SPREAD {
             warn(format!(
                 "the repetitions differ by {:.0} %: other programs are using the machine, or its clock is changing; \
-                 stop them, or give more --repeats than {}",
-                throughput.spread * 100.0,
-                repeats
+                 stop them, or give more --repeats than {repeats}",
+                spread * 100.0
             ));
         }
+        let throughput = Self {
+            steps,
+            images,
+            seconds,
+            spread,
+            seconds_a_step: median / steps as f64,
+            images_per_second: images as f64 / median,
+            flops_per_second: workload.step_flops() * steps as f64 / median,
+        };
         Ok((throughput, reference))
     }
 }

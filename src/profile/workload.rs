@@ -68,12 +68,9 @@ impl Workload {
 
     /// An engine for it.
     pub fn engine(&self, device: &Device) -> Result<Box<dyn Engine>> {
-        device.trainer(self.job(), &self.split, self.dataset.clone(), self.standardisation.clone())
-    }
-
-    /// What an engine must be built for.
-    fn job(&self) -> Job {
-        Job { model: self.model, decay: vec![DECAY; self.models], batch_size: self.batch_size, shuffles: 1 }
+        let decay = vec![DECAY; self.models];
+        let job = Job { model: self.model, decay, batch_size: self.batch_size, shuffles: 1 };
+        device.trainer(job, &self.split, self.dataset.clone(), self.standardisation.clone())
     }
 
     /// Operations of a step: each layer's product forward and its weights' gradient, and the hidden units' gradient.

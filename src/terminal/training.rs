@@ -31,7 +31,7 @@ pub fn header(
         Penalty::Half => "half: cost = loss + lambda/2 ΣW²",
         Penalty::Full => "full: cost = loss + lambda ΣW²",
     };
-    let whole = plan.whole_steps();
+    let whole = plan.whole;
     let cycles = amount(plan.cycles(whole), "cycle");
     let epochs = amount(plan.epoch(whole), "epoch");
     let [first, second] = match config.length() {

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::params::Params;
 use crate::util::signals::Signals;
 
-/// Keeps a training's states, and may end it between two chunks.
+/// Keeps a training's states, and may end it between two chunks. The default does neither.
 pub trait Keeper {
     /// Steps between two calls of [`Self::save`], beside those at the end of every cycle and of the training.
     fn every(&self) -> Option<u64> {
@@ -18,7 +18,9 @@ pub trait Keeper {
     }
 
     /// Saves a state. All its weights are finite.
-    fn save(&mut self, state: &State) -> Result<()>;
+    fn save(&mut self, _state: &State) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether it wants the states of the best evaluations.
     fn holds_best(&self) -> bool {
@@ -30,20 +32,12 @@ pub trait Keeper {
 }
 
 /// Keeps nothing.
-impl Keeper for () {
-    fn save(&mut self, _state: &State) -> Result<()> {
-        Ok(())
-    }
-}
+impl Keeper for () {}
 
 /// Keeps nothing, and ends the training at a signal.
 impl Keeper for Signals {
     fn stop(&self, step: u64) -> Option<Error> {
         self.caught(format_args!("step {step}"))
-    }
-
-    fn save(&mut self, _state: &State) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -166,12 +166,13 @@ pub fn run(
     engine.load(&[Params::init(&shape, seed)])?;
     let (batches, rates) = (Batches::new(train.to_vec(), batch_size, vec![seed]), *sweep);
     let mut chunks = Chunks::new(batches, 1, move |step, _| rates.at(step) as f32);
-    let mut smooth = Smooth::default();
+    let mut smooth = Smooth::EMPTY;
     let (mut points, mut diverged): (Vec<Point>, bool) = (Vec::new(), false);
     let between = (sweep.steps / ACCURACIES).max(1);
     let mut step = 0;
     while step < sweep.steps && !diverged {
-        let accuracy = if scored.is_empty() { None } else { accuracy(engine, scored)? };
+        let tallies = if scored.is_empty() { Vec::new() } else { engine.evaluate(scored)? };
+        let accuracy = tallies.first().map(|tally| tally.correct as f64 / tally.images.max(1) as f64);
         let end = sweep.steps.min(step + between);
         engine.train(&chunks.steps(step..end))?;
         for (place, loss) in engine.losses()?.into_iter().map(f64::from).enumerate() {
@@ -195,26 +196,16 @@ pub fn run(
     Ok(Found { points, diverged, suggestion })
 }
 
-fn accuracy(engine: &mut dyn Engine, rows: &[u32]) -> Result<Option<f64>> {
-    let tallies = engine.evaluate(rows)?;
-    Ok(tallies.first().map(|tally| tally.correct as f64 / tally.images.max(1) as f64))
-}
-
 /// An exponential mean, without the pull to 0 that it has at its start.
-#[derive(Debug)]
 struct Smooth {
     sum: f64,
     weight: f64,
     least: f64,
 }
 
-impl Default for Smooth {
-    fn default() -> Self {
-        Self { sum: 0.0, weight: 0.0, least: f64::INFINITY }
-    }
-}
-
 impl Smooth {
+    const EMPTY: Self = Self { sum: 0.0, weight: 0.0, least: f64::INFINITY };
+
     fn add(&mut self, value: f64) -> f64 {
         let keep = 1.0 - 1.0 / HORIZON;
         self.sum = keep * self.sum + (1.0 - keep) * value;
@@ -343,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_smoothed_constant_is_that_constant_from_the_first_step() {
-        let mut smooth = Smooth::default();
+        let mut smooth = Smooth::EMPTY;
         for _ in 0..100 {
             approx::assert_relative_eq!(smooth.add(3.0), 3.0, max_relative = 1e-12);
         }

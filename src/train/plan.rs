@@ -5,11 +5,12 @@ use crate::config::spec::TrainSpec;
 /// A run's steps, and the evaluations between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Steps of the whole length.
-    whole: u64,
+    /// Steps of the whole length, however early the run is cut.
+    pub whole: u64,
     /// Where `--steps` ends it.
-    cut: Option<u64>,
-    batch_size: usize,
+    pub cut: Option<u64>,
+    /// `B`.
+    pub batch_size: usize,
     steps_per_epoch: u64,
     cycle: u64,
     evals_per_cycle: u64,
@@ -53,21 +54,6 @@ impl Plan {
     /// Steps that will be trained.
     pub fn steps(&self) -> u64 {
         self.cut.map_or(self.whole, |cut| cut.min(self.whole))
-    }
-
-    /// Steps of the whole length, however early the run is cut.
-    pub fn whole_steps(&self) -> u64 {
-        self.whole
-    }
-
-    /// Where the run is cut, if it is.
-    pub fn cut(&self) -> Option<u64> {
-        self.cut
-    }
-
-    /// `B`.
-    pub fn batch_size(&self) -> usize {
-        self.batch_size
     }
 
     /// Passes over the training images after `step` steps.
@@ -144,10 +130,7 @@ mod tests {
         assert_eq!(evaluations(&plan(5, Length::Cycles(2), 2, None)), [0, 5, 10, 15, 20]);
         assert_eq!(evaluations(&plan(5, Length::Cycles(1), 3, None)), [0, 3, 6, 10]);
         assert_eq!(evaluations(&plan(7, Length::Cycles(2), 1, None)), [0, 14, 28]);
-    }
-
-    #[test]
-    fn more_evaluations_than_steps_are_one_a_step() {
+        // More evaluations than steps are one a step.
         assert_eq!(evaluations(&plan(2, Length::Cycles(1), 1000, None)), [0, 1, 2, 3, 4]);
     }
 

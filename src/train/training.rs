@@ -40,11 +40,11 @@ impl Training {
     /// Reduces it to the first mini-batch's images and no penalty; nothing is validated or tested. A network, a
     /// gradient and an update that are right bring its loss below [`OVERFIT_LOSS`].
     pub fn on_one_batch(mut self) -> Result<Self> {
-        self.split.train.truncate(self.plan.batch_size());
+        self.split.train.truncate(self.plan.batch_size);
         self.split.validation.clear();
         self.split.test.clear();
         self.models.iter_mut().for_each(|model| model.lambda = 0.0);
-        let cut = self.plan.cut();
+        let cut = self.plan.cut;
         Self::new(self.models, self.split, cut)
     }
 
@@ -82,7 +82,7 @@ impl Training {
         Job {
             model: shape,
             decay: self.models.iter().map(|model| model.penalty.gradient(model.lambda) as f32).collect(),
-            batch_size: self.plan.batch_size().min(self.split.train.len()),
+            batch_size: self.plan.batch_size.min(self.split.train.len()),
             shuffles: self.shuffle_seeds().len(),
         }
     }
@@ -98,7 +98,7 @@ impl Training {
 
     /// Its steps.
     pub fn chunks(&self) -> Chunks {
-        let batches = Batches::new(self.split.train.clone(), self.plan.batch_size(), self.shuffle_seeds());
+        let batches = Batches::new(self.split.train.clone(), self.plan.batch_size, self.shuffle_seeds());
         let schedules: Vec<_> = self.models.iter().map(|model| model.lr).collect();
         Chunks::new(batches, schedules.len(), move |step, model| schedules[model].at(step) as f32)
     }

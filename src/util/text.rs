@@ -1,4 +1,4 @@
-//! Counts, sizes and shares as people read them.
+//! Counts, sizes and shares as people read them, and values that records keep as text.
 
 use indicatif::{HumanBytes, HumanCount};
 
@@ -26,3 +26,24 @@ pub fn tenths(share: f64) -> String {
 pub fn plural(count: usize, unit: &str) -> String {
     format!("{} {unit}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
 }
+
+/// Implements what `#[serde(try_from = "String", into = "String")]` asks for, by `FromStr` and `Display`.
+macro_rules! as_text {
+    ($type:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = $crate::error::Error;
+
+            fn try_from(text: String) -> $crate::error::Result<Self> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
+    };
+}
+
+pub(crate) use as_text;

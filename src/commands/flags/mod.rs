@@ -7,13 +7,13 @@ use crate::config::Config;
 use crate::config::preset::Preset;
 use crate::config::settings::Taker;
 
-pub use profile::ProfileArgs;
 pub use search::{ReproduceArgs, SearchAction, SearchArgs};
-pub use tools::{DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs, ReportArgs};
+pub use tools::{
+    DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs, ProfileArgs, ReportArgs,
+};
 pub use train::TrainArgs;
 pub use verify::VerifyArgs;
 
-mod profile;
 mod search;
 mod settings;
 mod tools;
@@ -102,9 +102,14 @@ mod tests {
 
     use super::*;
 
+    /// The command that `cyclone NAME arguments…` is.
+    pub fn parsed(name: &str, arguments: &[&str]) -> Result<Command, clap::Error> {
+        let matches = command().try_get_matches_from([&["cyclone", name], arguments].concat())?;
+        Ok(Cli::from_arg_matches(&matches)?.command)
+    }
+
     fn config(arguments: &[&str]) -> Config {
-        let matches = command().try_get_matches_from([&["cyclone", "train"], arguments].concat()).unwrap();
-        let Command::Train(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!("not train") };
+        let Command::Train(args) = parsed("train", arguments).unwrap() else { panic!("not train") };
         args.config().unwrap()
     }
 
@@ -140,8 +145,7 @@ mod tests {
     #[test]
     fn a_setting_that_is_not_for_a_command_is_neither_shown_nor_taken() {
         for flag in ["--repeats=1", "--checkpoint-every=5", "--overfit-one-batch"] {
-            let matches = command().try_get_matches_from(["cyclone", "search", flag]).unwrap();
-            let Command::Search(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!("not search") };
+            let Command::Search(args) = parsed("search", &[flag]).unwrap() else { panic!("not search") };
             let error = args.search().unwrap_err();
             let flag = flag.split('=').next().unwrap();
             assert!(error.to_string().contains(&format!("{flag}: not for search")), "{error}");

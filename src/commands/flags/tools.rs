@@ -1,6 +1,8 @@
-//! Flags of the commands around a training: data sets, pictures, formats, learning rates, reports.
+//! Flags of the commands around a training: data sets, pictures, formats, learning rates, reports, profiles.
 
 use std::path::PathBuf;
+
+use clap::{Args, Subcommand, value_parser};
 
 use super::settings::resolve;
 use crate::config::device::Choice;
@@ -9,8 +11,8 @@ use crate::config::{Config, Settings};
 use crate::data::spec::Source;
 use crate::error::Result;
 use crate::export::Format;
+use crate::profile::Options;
 use crate::records::trained::Weights;
-use clap::{Args, Subcommand, value_parser};
 
 /// Flags of `predict`.
 #[derive(Args, Debug)]
@@ -69,6 +71,23 @@ pub struct ReportArgs {
     /// Print only errors
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// Flags of `profile`.
+#[derive(Args, Debug)]
+pub struct ProfileArgs {
+    /// What to profile.
+    #[command(flatten)]
+    pub options: Options,
+    /// Instead, check and time matrix products on each GPU: square ones, and the first layer's own
+    #[arg(long, conflicts_with_all = ["sweeps", "trace", "hidden", "batch_size", "models", "steps", "repeats"])]
+    pub matmul: bool,
+    /// Write the timeline of a run to this file, for ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do with data sets.

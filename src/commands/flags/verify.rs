@@ -107,14 +107,11 @@ impl VerifyArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::FromArgMatches;
-
     use super::*;
-    use crate::commands::flags::{Cli, Command, command};
+    use crate::commands::flags::{Command, tests};
 
     fn parsed(arguments: &[&str]) -> Result<VerifyArgs, clap::Error> {
-        let matches = command().try_get_matches_from([&["cyclone", "verify"], arguments].concat())?;
-        let Command::Verify(args) = Cli::from_arg_matches(&matches)?.command else { panic!("not verify") };
+        let Command::Verify(args) = tests::parsed("verify", arguments)? else { panic!("not verify") };
         Ok(args)
     }
 

@@ -50,10 +50,9 @@ fn refusal_of(bytes: &[u8]) -> String {
     message
 }
 
-#[test]
-fn rows_are_the_files_in_order() {
-    let folder = folder();
-    let dataset = open_with(folder.path(), RECORDS).unwrap();
+/// Demands that the rows be the records of the six files in order.
+#[track_caller]
+pub(in crate::data) fn check_rows(dataset: &Dataset) {
     for place in 0..FILES.len() {
         for (record, bytes) in records(place).chunks_exact(RECORD).enumerate() {
             let row = place * RECORDS + record;
@@ -62,6 +61,11 @@ fn rows_are_the_files_in_order() {
     }
     assert_eq!((dataset.train, dataset.inputs, dataset.classes.len()), (15, 3072, 10));
     assert_eq!(dataset.batches, [0..3, 3..6, 6..9, 9..12, 12..15]);
+}
+
+#[test]
+fn rows_are_the_files_in_order() {
+    check_rows(&dataset());
 }
 
 #[test]

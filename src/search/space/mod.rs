@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::parameter::Parameter;
 use crate::error::{Error, Result};
 use crate::util::random::{Purpose, stream};
+use crate::util::text::as_text;
 
 /// How values are chosen within the ranges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -93,19 +94,7 @@ impl fmt::Display for Axis {
     }
 }
 
-impl TryFrom<String> for Axis {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Axis> for String {
-    fn from(axis: Axis) -> Self {
-        axis.to_string()
-    }
-}
+as_text!(Axis);
 
 /// One range for each parameter.
 type Region = Vec<[f64; 2]>;
