@@ -132,7 +132,7 @@ fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {
     header(args, referee, &[("mutants", MUTANTS.len().to_string())])?;
     let progress = terminal::spinner(MUTANTS.len() as u64);
     let mut hunted = Vec::new();
-    for mutant in MUTANTS {
+    for mutant in &*MUTANTS {
         progress.set_position(hunted.len() as u64);
         progress.set_message(mutant.name);
         hunted.push((mutant, mutant.hunt(&referee.gpu)?));

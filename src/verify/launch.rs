@@ -77,6 +77,11 @@ pub struct Expected {
 }
 
 impl Expected {
+    /// All of a tensor.
+    pub fn new(tensor: &'static str, name: &'static str, values: Vec<f64>, rule: Rule) -> Self {
+        Self { tensor, name, of: (0, 1), values, rule }
+    }
+
     /// The words of the tensor that are compared.
     fn part(&self, words: &[u32]) -> impl Iterator<Item = u32> {
         let (offset, stride) = self.of;

@@ -5,6 +5,7 @@ use std::fmt;
 use super::inputs::{Draw, Kind};
 use crate::gpu::kernels::{Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
+use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// Limit of a sum of `terms` products, in multiples of `u · Σ|terms|`.
@@ -108,6 +109,11 @@ impl Bench {
         let next = next_rows(self.case.shape.b);
         let first = BEFORE.0 + self.batches() * self.case.shape.b + m % self.batches() * next;
         first..first + next
+    }
+
+    /// Equality for integers, else `limit` multiples of `u · gauge`.
+    pub(super) fn rule(&self, limit: f64, gauge: impl FnOnce() -> Vec<f64>) -> Rule {
+        if self.draw.exact() { Rule::Exact } else { Rule::Gauge { gauge: gauge(), limit } }
     }
 
     pub(super) fn launch(&self, tensors: Vec<Tensor>, expected: Vec<Expected>) -> Launch {

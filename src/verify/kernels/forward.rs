@@ -7,7 +7,6 @@ use super::inputs::{absolute, matrix, side_by_side};
 use crate::data::Standardisation;
 use crate::gpu::plan::SLICE;
 use crate::model::reference::{self, Matrix, standardise};
-use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// Images and what standardises them, as bytes and as f64.
@@ -72,15 +71,10 @@ pub fn forward(mut bench: Bench) -> Launch {
     let inputs = (SLICE * bench.plan.slices_of_a_partial(bench.case.of.trains())) as usize;
     let wide: Vec<_> = w1.iter().map(|w1| matrix(w1, h)).collect();
     let values = products(&images.x, &wide, padded, inputs);
-    let rule = if bench.draw.exact() {
-        Rule::Exact
-    } else {
-        // Two roundings make x. Worst seen 6.2 of 18 (M = 30).
-        let gauge = gauge(&images.x, &wide, padded, inputs);
-        Rule::Gauge { gauge, limit: sum_limit(inputs.min(d) as u64, 2) }
-    };
+    // Two roundings make x. Worst seen 6.2 of 18 (M = 30).
+    let rule = bench.rule(sum_limit(inputs.min(d) as u64, 2), || gauge(&images.x, &wide, padded, inputs));
     let partials = Tensor::unwritten("partials", values.len());
-    let expected = vec![Expected { tensor: "partials", name: "partial sums", of: (0, 1), values, rule }];
+    let expected = vec![Expected::new("partials", "partial sums", values, rule)];
     let w1 = Tensor::floats("w1", &side_by_side(&w1, h, padded));
     bench.launch(vec![images.pixels, images.standardisation, w1, partials], expected)
 }

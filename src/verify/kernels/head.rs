@@ -83,11 +83,6 @@ impl Head {
     }
 }
 
-/// Model after model within a row: `[rows, M·width]` from `[M][rows, width]`.
-fn interleaved(models: &[Vec<f64>], width: usize) -> Vec<f64> {
-    side_by_side(models, width, width)
-}
-
 /// `hidden`, `loss`, `dlogit`, `dhidden` from the partial sums.
 pub fn head(mut bench: Bench) -> Launch {
     let (h, padded, models, b) = bench.sizes();
@@ -103,67 +98,39 @@ pub fn head(mut bench: Bench) -> Launch {
             Head::new(&matrix(&partials[m], h), &labels, &Network::from(&params[m]))
         })
         .collect();
-    let collect = |width: usize, of: &dyn Fn(&Head) -> Vec<f64>| {
-        interleaved(&references.iter().map(of).collect::<Vec<_>>(), width)
+    // Model after model within a row, each row of `width` values padded to `stride`.
+    let rows = |width: usize, stride: usize, of: &dyn Fn(&Head) -> Vec<f64>| {
+        side_by_side(&references.iter().map(of).collect::<Vec<_>>(), width, stride)
     };
-    let padded_rows =
-        |of: &dyn Fn(&Head) -> Vec<f64>| side_by_side(&references.iter().map(of).collect::<Vec<_>>(), h, padded);
+    let score = |of: &dyn Fn(&Head) -> Vec<f64>| rows(1, 1, of);
+    let unit = |of: &dyn Fn(&Head) -> Vec<f64>| rows(h, padded, of);
 
-    let hidden_rule = if bench.draw.exact() {
-        Rule::Exact
-    } else {
-        Rule::Gauge { gauge: padded_rows(&|head| head.hidden_gauge.clone()), limit: sum_limit(slices as u64 + 1, 0) }
-    };
+    let right = |head: &Head| head.reference.right.iter().map(|right| f64::from(u8::from(*right))).collect();
+    let losses = score(&|head| head.reference.loss.clone());
+    let loss_rule = Rule::Gauge { gauge: score(&|head| head.score_gauge.clone()), limit: LOSS };
     let mut expected = vec![
-        Expected {
-            tensor: "scores",
-            name: "losses",
-            of: (0, 2),
-            values: collect(1, &|head| head.reference.loss.clone()),
-            rule: Rule::Gauge { gauge: collect(1, &|head| head.score_gauge.clone()), limit: LOSS },
-        },
-        Expected {
-            tensor: "scores",
-            name: "right answers",
-            of: (1, 2),
-            values: collect(1, &|head| head.reference.right.iter().map(|right| f64::from(u8::from(*right))).collect()),
-            rule: Rule::Exact,
-        },
+        Expected { of: (0, 2), ..Expected::new("scores", "losses", losses, loss_rule) },
+        Expected { of: (1, 2), ..Expected::new("scores", "right answers", score(&right), Rule::Exact) },
     ];
+    let hidden_limit = sum_limit(slices as u64 + 1, 0);
     if bench.case.of.trains() {
+        let gradient = |gauge| Rule::Gauge { gauge, limit: GRADIENT };
+        let hidden_rule = bench.rule(hidden_limit, || unit(&|head| head.hidden_gauge.clone()));
+        let dlogits = rows(c + 1, c + 1, &Head::dlogits_and_losses);
+        let dlogit_rule = gradient(rows(c + 1, c + 1, &|head| head.dlogit_and_loss_gauge(c)));
+        let dhidden = unit(&|head| head.reference.dhidden.values.clone());
+        let dhidden_rule = gradient(unit(&|head| head.dhidden_gauge.clone()));
         expected.extend([
-            Expected {
-                tensor: "hidden",
-                name: "hidden",
-                of: (0, 1),
-                values: padded_rows(&|head| head.reference.hidden.values.clone()),
-                rule: hidden_rule,
-            },
-            Expected {
-                tensor: "dlogits",
-                name: "dlogits, losses",
-                of: (0, 1),
-                values: collect(c + 1, &|head| head.dlogits_and_losses()),
-                rule: Rule::Gauge { gauge: collect(c + 1, &|head| head.dlogit_and_loss_gauge(c)), limit: GRADIENT },
-            },
-            Expected {
-                tensor: "dhidden",
-                name: "dhidden",
-                of: (0, 1),
-                values: padded_rows(&|head| head.reference.dhidden.values.clone()),
-                rule: Rule::Gauge { gauge: padded_rows(&|head| head.dhidden_gauge.clone()), limit: GRADIENT },
-            },
+            Expected::new("hidden", "hidden", unit(&|head| head.reference.hidden.values.clone()), hidden_rule),
+            Expected::new("dlogits", "dlogits, losses", dlogits, dlogit_rule),
+            Expected::new("dhidden", "dhidden", dhidden, dhidden_rule),
         ]);
     } else {
         // The hidden units' errors, and those of a sum of H products and b2.
-        let limit = sum_limit(slices as u64 + 1, 0) + sum_limit(h as u64 + 1, 1);
-        expected.push(Expected {
-            tensor: "dlogits",
-            name: "logits",
-            of: (0, 1),
-            values: collect(c, &|head| head.reference.logit.values.clone()),
-            rule: Rule::Gauge { gauge: collect(c, &|head| head.logit_gauge.clone()), limit },
-        });
+        let limit = hidden_limit + sum_limit(h as u64 + 1, 1);
+        let rule = Rule::Gauge { gauge: rows(c, c, &|head| head.logit_gauge.clone()), limit };
+        let logits = rows(c, c, &|head| head.reference.logit.values.clone());
+        expected.push(Expected::new("dlogits", "logits", logits, rule));
     }
     let partials = (0..slices).flat_map(|s| {
         let slice: Vec<_> = partials.iter().map(|sums| sums[s * b * h..(s + 1) * b * h].to_vec()).collect();
