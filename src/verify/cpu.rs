@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use super::compare::{Rule, compare};
 use super::finding::{Finding, TENSORS};
-use super::images::{images, params};
+use super::images::{images, params, uneven};
 use super::kernels::Shape;
 use crate::cpu::CpuEngine;
 use crate::cpu::real::Real;
-use crate::data::Standardisation;
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::model::ModelSpec;
@@ -52,10 +51,7 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
     // A short batch after a full one, but for a batch of one.
     let (lengths, shuffles) = ([b, b - b / 3], if own { m } else { 1 });
     let (dataset, _) = images(d, c, (lengths[0] + lengths[1]) * shuffles);
-    let standardisation = Arc::new(Standardisation {
-        mean: (0..d).map(|i| 110.0 + (i % 31) as f32).collect(),
-        scale: (0..d).map(|i| 1.0 / (40.0 + (i % 37) as f32)).collect(),
-    });
+    let standardisation = Arc::new(uneven(d));
     let rows: Vec<u32> = (0..dataset.labels.len() as u32).rev().collect();
     let model = |m: usize| {
         let batches = [0, 1].map(|step| {

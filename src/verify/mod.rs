@@ -76,14 +76,7 @@ impl Check {
     /// failed finding.
     pub fn run(&self, referee: &Referee, failures: &Path) -> Result<Report> {
         let start = Instant::now();
-        let mut report = Report {
-            name: self.name.clone(),
-            group: self.group,
-            skipped: None,
-            findings: Vec::new(),
-            saved: None,
-            seconds: 0.0,
-        };
+        let mut report = Report { name: self.name.clone(), group: self.group, ..Report::default() };
         match &self.work {
             Work::Function(work) => report.findings = work(referee)?,
             Work::Cpu(shape, work) => report.findings = work(*shape)?,

@@ -148,10 +148,9 @@ impl OwnRun {
             report: Report {
                 name: "own run".into(),
                 group: "own run",
-                skipped: None,
                 findings,
-                saved: None,
                 seconds: start.elapsed().as_secs_f64(),
+                ..Report::default()
             },
         })
     }

@@ -61,11 +61,7 @@ impl fmt::Display for Shape {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pass = if matches!(self.of, Use::EvalForward | Use::EvalHead) { "evaluate" } else { "train" };
-        let kind = match self.kind {
-            Kind::Random => "random",
-            Kind::Integers => "integers",
-            Kind::Extreme => "extreme",
-        };
+        let kind = format!("{:?}", self.kind).to_lowercase();
         write!(f, "{}/{}/{}/{pass}/{kind}", self.of.kernel().name(), self.shape, self.tuning)
     }
 }

@@ -7,6 +7,7 @@ use super::inputs::{absolute, matrix, side_by_side};
 use crate::data::Standardisation;
 use crate::gpu::plan::SLICE;
 use crate::model::reference::{self, Matrix, standardise};
+use crate::verify::images::uneven;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// Images and what standardises them, as bytes and as f64.
@@ -25,12 +26,8 @@ pub(super) fn images(bench: &mut Bench) -> Images {
     // Some rows before the step's, and some after the next one's, that must not count.
     let rows = BEFORE.0 + bench.batches() * (b + next_rows(b)) + 2;
     let pixels = bench.draw.pixels(rows * row_bytes);
-    let standardisation = if bench.draw.exact() {
-        Standardisation { mean: vec![3.0; d], scale: vec![1.0; d] }
-    } else {
-        let means = (0..d).map(|i| 110.0 + (i % 31) as f32).collect();
-        Standardisation { mean: means, scale: (0..d).map(|i| 1.0 / (40.0 + (i % 37) as f32)).collect() }
-    };
+    let standardisation =
+        if bench.draw.exact() { Standardisation { mean: vec![3.0; d], scale: vec![1.0; d] } } else { uneven(d) };
     let standardised = |rows: Range<usize>| {
         let images = pixels[rows.start * row_bytes..rows.end * row_bytes].chunks_exact(row_bytes);
         let bytes: Vec<u8> = images.flat_map(|image| &image[..d]).copied().collect();
