@@ -1,6 +1,6 @@
 //! A user's own training on both engines: the same configuration, images, batches and weights for some steps.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,9 +21,8 @@ use crate::train::Training;
 
 /// The configuration of the run in the folder `run`.
 pub fn config(run: &Path) -> Result<Config> {
-    let path: PathBuf = run.join(CONFIG);
     let within = |error: Error| Error::Usage(format!("--run {}: {error}", shown(run)));
-    let config = Config::default().with(Settings::read(&path).map_err(within)?);
+    let config = Config::default().with(Settings::read(&run.join(CONFIG)).map_err(within)?);
     config.check()?;
     Ok(config)
 }
