@@ -60,18 +60,18 @@ impl AdapterInfo {
 
 /// The adapters that this program can use, in an order that stays the same.
 pub fn list() -> Vec<AdapterInfo> {
-    adapters().1
+    adapters().0
 }
 
-/// The adapters, and what is printed about each.
-pub(super) fn adapters() -> (Vec<wgpu::Adapter>, Vec<AdapterInfo>) {
+/// What is printed about each adapter, and the adapters.
+pub(super) fn adapters() -> (Vec<AdapterInfo>, Vec<wgpu::Adapter>) {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: Backends::VULKAN | Backends::METAL | Backends::DX12,
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
     let adapters = pollster::block_on(instance.enumerate_adapters(Backends::all())).into_iter();
     let usable = adapters.filter(|adapter| adapter.features().contains(Features::IMMEDIATES)).enumerate();
-    usable.map(|(index, adapter)| (adapter.clone(), AdapterInfo::new(index, &adapter))).unzip()
+    usable.map(|(index, adapter)| (AdapterInfo::new(index, &adapter), adapter)).unzip()
 }
 
 /// The place of the adapter that `choice` means.

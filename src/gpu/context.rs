@@ -37,7 +37,7 @@ pub struct Gpu {
 impl Gpu {
     /// Opens the chosen adapter. Errors say which adapters there are.
     pub fn open(choice: &Adapter) -> Result<Arc<Self>> {
-        let (adapters, infos) = adapters();
+        let (infos, adapters) = adapters();
         let index = choose(choice, &infos)?;
         Self::on(&adapters[index], infos[index].clone())
     }
@@ -46,7 +46,7 @@ impl Gpu {
     /// if there is none. Asks the drivers once: the first question loads them all, which takes llvmpipe 37 ms, and 325 the
     /// first time on a machine.
     pub fn open_real(process: usize) -> Result<Option<Arc<Self>>> {
-        let (adapters, infos) = adapters();
+        let (infos, adapters) = adapters();
         match choose(&Adapter::Next(process), &infos) {
             Ok(index) if !infos[index].is_software() => Self::on(&adapters[index], infos[index].clone()).map(Some),
             _ => Ok(None),

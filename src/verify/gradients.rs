@@ -125,11 +125,8 @@ pub fn decimals_that_agree() -> [f64; 2] {
     agreement(&got, &expected)
 }
 
-fn name(penalty: Penalty) -> &'static str {
-    match penalty {
-        Penalty::Half => "half",
-        Penalty::Full => "full",
-    }
+fn name(penalty: Penalty) -> String {
+    format!("{penalty:?}").to_lowercase()
 }
 
 const PENALTIES: [Penalty; 2] = [Penalty::Half, Penalty::Full];
