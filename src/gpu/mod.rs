@@ -123,7 +123,7 @@ impl GpuEngine {
             ("scores", &gpu.buffer("scores", sizes.scores)?),
         ];
         let bound = |of, pipeline: Pipeline, own: &[(&str, &wgpu::Buffer)]| -> Result<Bound> {
-            let bindings = feed.slots().iter().map(|slot| {
+            let bindings = feed.slots.iter().map(|slot| {
                 let of_slot =
                     [("pixels", &slot.pixels), ("rows", &slot.rows), ("labels", &slot.labels), ("rates", &slot.rates)];
                 pipeline.bind(&gpu, &[&shared[..], &of_slot, own].concat())
@@ -139,7 +139,7 @@ impl GpuEngine {
             };
             kernels.push(bound(of, pipeline, &own)?);
         }
-        for part in feed.parts() {
+        for part in &feed.parts {
             let constants = [("FIRST", part.first.into()), ("COUNT", part.count.into())];
             let pipeline = compile(Use::Gather, &[plan.constants(Use::Gather), constants.to_vec()].concat())?;
             kernels.push(bound(Use::Gather, pipeline, &[("images", &part.images)])?);
@@ -176,7 +176,7 @@ impl GpuEngine {
             self.dispatch(pass, Use::Gather, slot, &Step { rows: rows.len() as u32, ..Step::default() });
             commands(self, pass, slot);
         })?;
-        self.feed.used_by(slot, submission);
+        self.feed.slots[slot].submission = Some(submission);
         Ok(())
     }
 
@@ -193,7 +193,7 @@ impl GpuEngine {
 
 impl Engine for GpuEngine {
     fn describe(&self) -> String {
-        let images = if self.feed.parts().is_empty() { "streamed" } else { "resident" };
+        let images = if self.feed.parts.is_empty() { "streamed" } else { "resident" };
         format!("{}, images {images}, {}", self.gpu.describe(), self.plan.tuning)
     }
 
