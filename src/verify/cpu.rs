@@ -62,8 +62,8 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
             (standardise(&pixels, &standardisation.mean, &standardisation.scale), labels)
         });
         let (decay, rate) = (0.1 / (1 + m) as f32, 0.05 / (1 + m) as f32);
-        // Weights with which no ReLU is at its kink.
         let mut model = Model { params: params(&spec, m as u64), decay, rate, batches };
+        // Weights with which no ReLU is at its kink.
         for seed in (m..).step_by(101) {
             model.params = params(&spec, seed as u64);
             let z = model.head(&Network::from(&model.params), 0).z.values;

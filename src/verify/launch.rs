@@ -127,15 +127,15 @@ impl Launch {
         let pipeline = Pipeline::new(gpu, shaders, self.kernel, &self.constants)?;
         let mut buffers = Vec::new();
         for tensor in &self.tensors {
-            let binding = pipeline.interface().bindings().find(|binding| binding.name == tensor.name);
-            let read_only = binding
-                .map(|binding| binding.read_only)
-                .ok_or_else(|| Error::Internal(format!("kernel {}: it has no `{}`", pipeline.name(), tensor.name)))?;
-            let guard = if read_only { NAN } else { SENTINEL };
+            let mut bindings = pipeline.interface().bindings();
+            let Some(binding) = bindings.find(|binding| binding.name == tensor.name) else {
+                return Err(Error::Internal(format!("kernel {}: it has no `{}`", pipeline.name(), tensor.name)));
+            };
+            let guard = if binding.read_only { NAN } else { SENTINEL };
             let words = [tensor.words.as_slice(), &[guard; GUARD]].concat();
             let made = gpu.buffer(tensor.name, words.len() as u64 * 4)?;
             gpu.queue.write_buffer(&made, 0, bytemuck::cast_slice(&words));
-            buffers.push((made, read_only));
+            buffers.push((made, binding.read_only));
         }
         let named: Vec<_> =
             self.tensors.iter().zip(&buffers).map(|(tensor, (buffer, _))| (tensor.name, buffer)).collect();

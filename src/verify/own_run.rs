@@ -53,7 +53,8 @@ pub struct Comparison {
 /// A training to be taken through both engines.
 pub struct OwnRun {
     run: PairedRun,
-    steps: u64,
+    /// How many steps it will train.
+    pub steps: u64,
     part: &'static str,
     rows: Vec<u32>,
 }
@@ -79,11 +80,6 @@ impl OwnRun {
             rows: rows.clone(),
             run: PairedRun::new(job, (seed, lr), split.train.clone(), dataset, standardisation),
         })
-    }
-
-    /// How many steps it will train.
-    pub fn steps(&self) -> u64 {
-        self.steps
     }
 
     /// Its network.
