@@ -67,7 +67,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     )?;
     let (mut numbers, mut seconds) = (Vec::new(), Vec::new());
     if args.experiment.has_gradient() {
-        let found = comparison::gradient(gradients::decimals_that_agree()?);
+        let found = comparison::gradient(gradients::decimals_that_agree());
         let table = table("gradient", "entries that agree with differences, at least as many", &found);
         say(&display, &mut whole, &format!("\n{table}"))?;
         numbers.extend(found);

@@ -132,7 +132,7 @@ fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {
     header(args, referee, &[("mutants", MUTANTS.len().to_string())])?;
     let progress = terminal::spinner(MUTANTS.len() as u64);
     let mut hunted = Vec::new();
-    for mutant in MUTANTS {
+    for mutant in &*MUTANTS {
         progress.set_position(hunted.len() as u64);
         progress.set_message(mutant.name);
         hunted.push((mutant, mutant.hunt(&referee.gpu)?));
@@ -162,7 +162,7 @@ fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> 
     let dataset = Arc::new(Dataset::open(&config.data)?);
     dataset.notice.iter().for_each(|notice| terminal::note(notice));
     let own = OwnRun::new(config, dataset.clone(), args.steps)?;
-    let (shape, steps) = (own.shape(), own.steps());
+    let (shape, steps) = (own.shape(), own.steps);
     let name = args.run.as_ref().map_or_else(
         || args.preset.map_or(String::new(), |preset| format!("preset {}", preset.name())),
         |run| run.display().to_string(),

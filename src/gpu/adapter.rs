@@ -60,22 +60,18 @@ impl AdapterInfo {
 
 /// The adapters that this program can use, in an order that stays the same.
 pub fn list() -> Vec<AdapterInfo> {
-    infos(&adapters())
+    adapters().0
 }
 
-pub(super) fn infos(adapters: &[wgpu::Adapter]) -> Vec<AdapterInfo> {
-    adapters.iter().enumerate().map(|(index, adapter)| AdapterInfo::new(index, adapter)).collect()
-}
-
-pub(super) fn adapters() -> Vec<wgpu::Adapter> {
+/// What is printed about each adapter, and the adapters.
+pub(super) fn adapters() -> (Vec<AdapterInfo>, Vec<wgpu::Adapter>) {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: Backends::VULKAN | Backends::METAL | Backends::DX12,
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
-    pollster::block_on(instance.enumerate_adapters(Backends::all()))
-        .into_iter()
-        .filter(|adapter| adapter.features().contains(Features::IMMEDIATES))
-        .collect()
+    let adapters = pollster::block_on(instance.enumerate_adapters(Backends::all())).into_iter();
+    let usable = adapters.filter(|adapter| adapter.features().contains(Features::IMMEDIATES)).enumerate();
+    usable.map(|(index, adapter)| (AdapterInfo::new(index, &adapter), adapter)).unzip()
 }
 
 /// The place of the adapter that `choice` means.

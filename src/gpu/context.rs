@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wgpu::{BufferUsages, Features, Limits};
 
-use super::adapter::{AdapterInfo, adapters, choose, infos};
+use super::adapter::{AdapterInfo, adapters, choose};
 use super::recorder::Recorder;
 use crate::config::device::Adapter;
 use crate::error::{Error, Result};
@@ -37,8 +37,7 @@ pub struct Gpu {
 impl Gpu {
     /// Opens the chosen adapter. Errors say which adapters there are.
     pub fn open(choice: &Adapter) -> Result<Arc<Self>> {
-        let adapters = adapters();
-        let infos = infos(&adapters);
+        let (infos, adapters) = adapters();
         let index = choose(choice, &infos)?;
         Self::on(&adapters[index], infos[index].clone())
     }
@@ -47,8 +46,7 @@ impl Gpu {
     /// if there is none. Asks the drivers once: the first question loads them all, which takes llvmpipe 37 ms, and 325 the
     /// first time on a machine.
     pub fn open_real(process: usize) -> Result<Option<Arc<Self>>> {
-        let adapters = adapters();
-        let infos = infos(&adapters);
+        let (infos, adapters) = adapters();
         match choose(&Adapter::Next(process), &infos) {
             Ok(index) if !infos[index].is_software() => Self::on(&adapters[index], infos[index].clone()).map(Some),
             _ => Ok(None),

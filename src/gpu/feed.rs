@@ -30,7 +30,8 @@ pub struct Slot {
     pub labels: wgpu::Buffer,
     /// Learning rates and decays `[steps of the chunk, M, 2]`.
     pub rates: wgpu::Buffer,
-    submission: Option<wgpu::SubmissionIndex>,
+    /// What the GPU must finish before the slot can be filled again.
+    pub submission: Option<wgpu::SubmissionIndex>,
 }
 
 /// Some of the images on the GPU: as many as a binding holds.
@@ -47,9 +48,10 @@ pub struct Part {
 /// The data set, two slots, and perhaps all its images on the GPU.
 pub struct Feed {
     dataset: Arc<Dataset>,
-    slots: [Slot; 2],
-    /// Empty if images are streamed.
-    parts: Vec<Part>,
+    /// Filled by turns.
+    pub slots: [Slot; 2],
+    /// The images on the GPU; empty if they are streamed.
+    pub parts: Vec<Part>,
     bytes: Vec<u8>,
     next: usize,
 }
@@ -80,16 +82,6 @@ impl Feed {
         Ok(Self { dataset, slots: [slot()?, slot()?], parts, bytes: Vec::new(), next: 0 })
     }
 
-    /// Both slots, to bind them.
-    pub fn slots(&self) -> &[Slot; 2] {
-        &self.slots
-    }
-
-    /// The images on the GPU, to bind them; none if they are streamed.
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
-    }
-
     /// Uploads a chunk's rows (if streamed, their pixels), labels, and `rates` (rate and decay by turns); returns the
     /// slot's place. Waits only for the slot's last user, the chunk before the one that runs.
     pub fn fill(&mut self, gpu: &Gpu, rows: &[u32], rates: &[f32]) -> Result<usize> {
@@ -118,11 +110,6 @@ impl Feed {
         });
         gpu.check()?;
         Ok(place)
-    }
-
-    /// Remembers what the GPU must finish before slot `slot` can be filled again.
-    pub fn used_by(&mut self, slot: usize, submission: wgpu::SubmissionIndex) {
-        self.slots[slot].submission = Some(submission);
     }
 }
 

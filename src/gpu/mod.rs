@@ -123,7 +123,7 @@ impl GpuEngine {
             ("scores", &gpu.buffer("scores", sizes.scores)?),
         ];
         let bound = |of, pipeline: Pipeline, own: &[(&str, &wgpu::Buffer)]| -> Result<Bound> {
-            let bindings = feed.slots().iter().map(|slot| {
+            let bindings = feed.slots.iter().map(|slot| {
                 let of_slot =
                     [("pixels", &slot.pixels), ("rows", &slot.rows), ("labels", &slot.labels), ("rates", &slot.rates)];
                 pipeline.bind(&gpu, &[&shared[..], &of_slot, own].concat())
@@ -139,7 +139,7 @@ impl GpuEngine {
             };
             kernels.push(bound(of, pipeline, &own)?);
         }
-        for part in feed.parts() {
+        for part in &feed.parts {
             let constants = [("FIRST", part.first.into()), ("COUNT", part.count.into())];
             let pipeline = compile(Use::Gather, &[plan.constants(Use::Gather), constants.to_vec()].concat())?;
             kernels.push(bound(Use::Gather, pipeline, &[("images", &part.images)])?);
@@ -164,6 +164,22 @@ impl GpuEngine {
         }
     }
 
+    /// Fills a slot with a chunk's rows and rates and submits `commands` on it, the images gathered before.
+    fn submit(
+        &mut self,
+        rows: &[u32],
+        rates: &[f32],
+        commands: impl FnOnce(&Self, &mut Pass<'_>, usize),
+    ) -> Result<()> {
+        let slot = self.feed.fill(&self.gpu, rows, rates)?;
+        let submission = self.gpu.encode(|pass| {
+            self.dispatch(pass, Use::Gather, slot, &Step { rows: rows.len() as u32, ..Step::default() });
+            commands(self, pass, slot);
+        })?;
+        self.feed.slots[slot].submission = Some(submission);
+        Ok(())
+    }
+
     /// Brings the losses that are still on the GPU to the host.
     fn read_losses(&mut self) -> Result<()> {
         if self.pending > 0 {
@@ -177,7 +193,7 @@ impl GpuEngine {
 
 impl Engine for GpuEngine {
     fn describe(&self) -> String {
-        let images = if self.feed.parts().is_empty() { "streamed" } else { "resident" };
+        let images = if self.feed.parts.is_empty() { "streamed" } else { "resident" };
         format!("{}, images {images}, {}", self.gpu.describe(), self.plan.tuning)
     }
 
@@ -238,27 +254,24 @@ impl Engine for GpuEngine {
             }
             let decayed = rates_now.chunks_exact(models).flat_map(|rates| rates.iter().zip(&self.plan.job.decay));
             let rates_now: Vec<f32> = decayed.flat_map(|(rate, decay)| [*rate, *decay]).collect();
-            let slot = self.feed.fill(&self.gpu, now, &rates_now)?;
-            let submission = self.gpu.encode(|pass| {
-                self.dispatch(pass, Use::Gather, slot, &Step { rows: images as u32, ..Step::default() });
+            self.submit(now, &rates_now, |engine, pass, slot| {
                 let mut row = 0;
                 for (i, &length) in lengths.iter().enumerate() {
                     let next_row = row + length * shuffles as u32;
                     let next_rows = lengths.get(i + 1).copied().unwrap_or(0);
-                    let loss = self.pending as u32 + i as u32;
+                    let loss = engine.pending as u32 + i as u32;
                     let step = Step { row, rows: length, rate: i as u32, loss, next_row, next_rows };
-                    let fuse = self.plan.tuning.fused;
+                    let fuse = engine.plan.tuning.fused;
                     if i == 0 || !fuse {
-                        self.dispatch(pass, Use::Forward, slot, &step);
+                        engine.dispatch(pass, Use::Forward, slot, &step);
                     }
-                    self.dispatch(pass, Use::Head, slot, &step);
+                    engine.dispatch(pass, Use::Head, slot, &step);
                     // The next chunk's images are not there yet: its first step begins with `forward` again.
                     let last = next_rows == 0;
-                    self.dispatch(pass, if fuse && !last { Use::FusedUpdate } else { Use::Update }, slot, &step);
+                    engine.dispatch(pass, if fuse && !last { Use::FusedUpdate } else { Use::Update }, slot, &step);
                     row = next_row;
                 }
             })?;
-            self.feed.used_by(slot, submission);
             self.pending += lengths.len() as u64;
         }
         Ok(())
@@ -278,21 +291,18 @@ impl Engine for GpuEngine {
         for part in rows.chunks((TALLIES * TALLY) as usize) {
             let mut group = 0;
             for rows in part.chunks(chunk) {
-                let slot = self.feed.fill(&self.gpu, rows, &[])?;
-                let submission = self.gpu.encode(|pass| {
-                    self.dispatch(pass, Use::Gather, slot, &Step { rows: rows.len() as u32, ..Step::default() });
+                self.submit(rows, &[], |engine, pass, slot| {
                     let mut row = 0;
                     for rows in rows.chunks(batch) {
                         let length = rows.len() as u32;
                         let step = Step { row, rows: length, loss: group, ..Step::default() };
                         for of in [Use::EvalForward, Use::EvalHead, Use::Tally] {
-                            self.dispatch(pass, of, slot, &step);
+                            engine.dispatch(pass, of, slot, &step);
                         }
                         row += length;
                         group += length.div_ceil(TALLY as u32);
                     }
                 })?;
-                self.feed.used_by(slot, submission);
             }
             let sums: Vec<f32> = self.gpu.read(&self.tallies, u64::from(group) * models as u64 * 8)?;
             for (i, sum) in sums.chunks_exact(2).enumerate() {
@@ -307,12 +317,11 @@ impl Engine for GpuEngine {
         let (models, classes) = (self.plan.job.models(), self.plan.job.model.classes);
         let mut logits = vec![Vec::with_capacity(rows.len() * classes); models];
         for rows in rows.chunks(self.plan.evaluation_rows as usize) {
-            let slot = self.feed.fill(&self.gpu, rows, &[])?;
             let step = Step { rows: rows.len() as u32, ..Step::default() };
-            let uses = [Use::Gather, Use::EvalForward, Use::EvalHead];
-            let submission =
-                self.gpu.encode(|pass| uses.iter().for_each(|of| self.dispatch(pass, *of, slot, &step)))?;
-            self.feed.used_by(slot, submission);
+            self.submit(rows, &[], |engine, pass, slot| {
+                engine.dispatch(pass, Use::EvalForward, slot, &step);
+                engine.dispatch(pass, Use::EvalHead, slot, &step);
+            })?;
             let read: Vec<f32> = self.gpu.read(&self.dlogits, (rows.len() * models * classes * 4) as u64)?;
             for (i, image) in read.chunks_exact(classes).enumerate() {
                 logits[i % models].extend_from_slice(image);

@@ -28,15 +28,15 @@ impl Gpu {
     /// Starts to write down what happens; with `dispatches`, how long each takes as well, if it can be told.
     pub fn record(&self, dispatches: bool) {
         let stamps = dispatches && self.has_timestamps();
-        *self.recorder.state() = Some(State { stamps, buffers: vec![], spans: vec![], submissions: vec![] });
+        *self.recorder.state() = Some(State { stamps, ..State::default() });
     }
 
     /// Stops, waits for the GPU and returns what was written down since [`Gpu::record`].
     pub fn recorded(&self) -> Result<Recording> {
         let state = self.recorder.state().take();
         let state = state.ok_or_else(|| Error::Internal("nothing was being recorded".into()))?;
-        let submissions = state.submissions.iter().map(|timed| self.dispatches(timed)).collect::<Result<_>>()?;
-        Ok(Recording { buffers: state.buffers, spans: state.spans, submissions })
+        let submissions = state.timed.iter().map(|timed| self.dispatches(timed)).collect::<Result<_>>()?;
+        Ok(Recording { submissions, ..state.recording })
     }
 
     fn dispatches(&self, timed: &Timed) -> Result<Vec<Dispatch>> {
@@ -91,7 +91,7 @@ impl Gpu {
         })?;
         let submission = self.recorder.phase(Phase::Submit, || self.queue.submit([buffer]));
         if let (Some(state), Some(timed)) = (&mut *self.recorder.state(), timed) {
-            state.submissions.push(timed);
+            state.timed.push(timed);
         }
         self.check()?;
         Ok(submission)

@@ -90,12 +90,12 @@ pub struct Clock {
 #[derive(Debug, Default)]
 pub(crate) struct Recorder(Mutex<Option<State>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct State {
     pub stamps: bool,
-    pub buffers: Vec<(&'static str, u64)>,
-    pub spans: Vec<Span>,
-    pub submissions: Vec<Timed>,
+    /// But for the submissions, whose stamps are still on the GPU.
+    pub recording: Recording,
+    pub timed: Vec<Timed>,
 }
 
 /// Stamps of a submission, in GPU memory.
@@ -122,7 +122,7 @@ impl Recorder {
         let done = work();
         let span = Span { phase, start, end: Instant::now() };
         if let Some(state) = &mut *self.state() {
-            state.spans.push(span);
+            state.recording.spans.push(span);
         }
         done
     }
@@ -130,7 +130,7 @@ impl Recorder {
     /// Notes a buffer.
     pub fn made(&self, label: &'static str, size: u64) {
         if let Some(state) = &mut *self.state() {
-            state.buffers.push((label, size));
+            state.recording.buffers.push((label, size));
         }
     }
 

@@ -71,9 +71,9 @@ impl Gpu {
         let mapped = receive
             .recv_timeout(HANG)
             .map_err(|_| self.failed("the driver did not map a buffer that it had finished"))?;
-        mapped.map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;
-        let view =
-            staging.get_mapped_range(..).map_err(|error| self.failed(&format!("cannot read results back: {error}")))?;
+        let unread = |error: &dyn std::fmt::Display| self.failed(&format!("cannot read results back: {error}"));
+        mapped.map_err(|error| unread(&error))?;
+        let view = staging.get_mapped_range(..).map_err(|error| unread(&error))?;
         // The bytes may lie anywhere.
         Ok(bytemuck::pod_collect_to_vec(&view))
     }

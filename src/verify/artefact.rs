@@ -13,19 +13,18 @@ use crate::error::{Error, Result};
 /// `expected/NAME` (f64); all flat, in the layouts of the shader. The kernel's constants, step and grid are metadata.
 pub fn save(folder: &Path, case: &str, launch: &Launch, launched: &Launched) -> Result<PathBuf> {
     let mut tensors: Vec<(String, Dtype, usize, Vec<u8>)> = Vec::new();
+    let bytes = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
     for tensor in &launch.tensors {
-        let bytes: Vec<u8> = tensor.words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let (dtype, len) = match tensor.scalar {
-            Scalar::F32 => (Dtype::F32, tensor.words.len()),
-            Scalar::U32 => (Dtype::U32, tensor.words.len()),
-            Scalar::U8 => (Dtype::U8, bytes.len()),
+        let (dtype, per_word) = match tensor.scalar {
+            Scalar::F32 => (Dtype::F32, 1),
+            Scalar::U32 => (Dtype::U32, 1),
+            Scalar::U8 => (Dtype::U8, 4),
         };
-        tensors.push((format!("in/{}", tensor.name), dtype, len, bytes));
+        tensors.push((format!("in/{}", tensor.name), dtype, tensor.words.len() * per_word, bytes(&tensor.words)));
     }
     for (expected, got) in launch.expected.iter().zip(&launched.got) {
-        let got: Vec<u8> = got.iter().flat_map(|word| word.to_le_bytes()).collect();
-        tensors.push((format!("got/{}", expected.name), Dtype::F32, got.len() / 4, got));
-        let values: Vec<u8> = expected.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        tensors.push((format!("got/{}", expected.name), Dtype::F32, got.len(), bytes(got)));
+        let values = expected.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         tensors.push((format!("expected/{}", expected.name), Dtype::F64, expected.values.len(), values));
     }
     let metadata = HashMap::from([

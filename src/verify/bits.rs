@@ -60,11 +60,7 @@ struct Training {
 }
 
 impl Training {
-    fn new(h: usize) -> Self {
-        Self::sized(101, h)
-    }
-
-    fn sized(d: usize, h: usize) -> Self {
+    fn new(d: usize, h: usize) -> Self {
         let (c, images) = (7, 150);
         let mut draw = stream(0, Purpose::Check, 1);
         let pixels = (0..d * images).map(|_| draw.next_u32() as u8).collect();
@@ -86,7 +82,7 @@ impl Training {
         };
         let inputs = self.spec.inputs;
         let standardisation = Standardisation { mean: vec![127.0; inputs], scale: vec![1.0 / 70.0; inputs] };
-        let engine = |job| referee.gpu_engine(job, &self.dataset, &standardisation, cut.feed, cut.tuning);
+        let engine = |job| referee.gpu_engine(job, &self.dataset, &standardisation, (cut.feed, cut.tuning));
         let mut engine: Box<dyn Engine> = match cut.waves {
             1 => Box::new(engine(&job)?),
             waves => {
@@ -117,6 +113,12 @@ impl Training {
     }
 }
 
+/// [`same`] for each model of two trainings.
+fn each(what: &'static str, place: &str, got: &Left, expected: &Left) -> Vec<Finding> {
+    let finding = |m| Finding::new(what, same(&got.of(m), &expected.of(m))).at(format!("{place}, model {m}"));
+    (0..got.params.len()).map(finding).collect()
+}
+
 fn same(got: &[f64], expected: &[f64]) -> Outcome {
     // `==` on finite numbers but for the sign of zero, which no sum of ours can differ in.
     compare(got, expected, &Rule::Exact)
@@ -124,7 +126,7 @@ fn same(got: &[f64], expected: &[f64]) -> Outcome {
 
 /// The same training twice.
 pub(super) fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::new(50);
+    let training = Training::new(101, 50);
     let [first, second] =
         [training.run(referee, &[1], false, Cut::WHOLE)?, training.run(referee, &[1], false, Cut::WHOLE)?];
     Ok(vec![Finding::new("a rerun", same(&second.of(0), &first.of(0)))])
@@ -132,22 +134,19 @@ pub(super) fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
 
 /// One submission of 12 steps against submissions of 1, 5 and 7.
 pub(super) fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::new(9);
+    let training = Training::new(101, 9);
     let whole = training.run(referee, &[1, 2], true, Cut::WHOLE)?;
     let mut findings = Vec::new();
     for chunk in [1, 5, 7] {
         let cut = training.run(referee, &[1, 2], true, Cut { chunk, ..Cut::WHOLE })?;
-        for m in 0..2 {
-            let outcome = same(&cut.of(m), &whole.of(m));
-            findings.push(Finding::new("any chunk length", outcome).at(format!("{chunk} steps, model {m}")));
-        }
+        findings.extend(each("any chunk length", &format!("{chunk} steps"), &cut, &whole));
     }
     Ok(findings)
 }
 
 /// Every tuning against the first, with a shared batch and with one each. A shape of several groups and a short last slice.
 pub fn tunings(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::sized(1001, 70);
+    let training = Training::new(1001, 70);
     let cut = |tuning| Cut { tuning: Some(tuning), ..Cut::WHOLE };
     let mut findings = Vec::new();
     for own in [false, true] {
@@ -155,10 +154,7 @@ pub fn tunings(referee: &Referee) -> Result<Vec<Finding>> {
         let expected = training.run(referee, &[1, 2], own, cut(first))?;
         for tuning in others {
             let got = training.run(referee, &[1, 2], own, cut(tuning))?;
-            for m in 0..2 {
-                let at = format!("{first} against {tuning}, model {m}");
-                findings.push(Finding::new("any tuning", same(&got.of(m), &expected.of(m))).at(at));
-            }
+            findings.extend(each("any tuning", &format!("{first} against {tuning}"), &got, &expected));
         }
     }
     Ok(findings)
@@ -166,7 +162,7 @@ pub fn tunings(referee: &Referee) -> Result<Vec<Finding>> {
 
 /// Streamed images against resident ones.
 pub fn feeds(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::new(33);
+    let training = Training::new(101, 33);
     let mut findings = Vec::new();
     for own in [false, true] {
         let [streamed, resident] = [Feed::Stream, Feed::Resident]
@@ -181,7 +177,7 @@ pub fn feeds(referee: &Referee) -> Result<Vec<Finding>> {
 pub(super) fn together(referee: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for h in [1, 50, 65] {
-        let training = Training::new(h);
+        let training = Training::new(101, h);
         for own in [false, true] {
             let seeds = [1, 2, 3, 4, 5];
             let together = training.run(referee, &seeds, own, Cut::WHOLE)?;
@@ -198,17 +194,14 @@ pub(super) fn together(referee: &Referee) -> Result<Vec<Finding>> {
 
 /// Models in two and three waves against all at once, with a shared batch and with one each.
 pub(super) fn waves(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::new(33);
+    let training = Training::new(101, 33);
     let seeds = [1, 2, 3, 4, 5];
     let mut findings = Vec::new();
     for own in [false, true] {
         let whole = training.run(referee, &seeds, own, Cut::WHOLE)?;
         for waves in [2, 3] {
             let cut = training.run(referee, &seeds, own, Cut { waves, ..Cut::WHOLE })?;
-            for m in 0..seeds.len() {
-                let outcome = same(&cut.of(m), &whole.of(m));
-                findings.push(Finding::new("any waves", outcome).at(format!("{waves} waves, model {m}")));
-            }
+            findings.extend(each("any waves", &format!("{waves} waves"), &cut, &whole));
         }
     }
     Ok(findings)

@@ -32,22 +32,14 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// What the rule allows, in its unit.
-    fn tolerance(&self) -> f64 {
+    /// What the rule allows, and the unit of that.
+    fn tolerance(&self) -> (Unit, f64) {
         match self {
-            Self::Exact => 0.0,
-            Self::Gauge { limit, .. } => *limit,
-            Self::Absolute(tolerance) | Self::Relative(tolerance) | Self::Normwise(tolerance) => *tolerance,
-        }
-    }
-
-    fn unit(&self) -> Unit {
-        match self {
-            Self::Exact => Unit::Equal,
-            Self::Gauge { .. } => Unit::Gauge,
-            Self::Absolute(_) => Unit::Absolute,
-            Self::Relative(_) => Unit::Relative,
-            Self::Normwise(_) => Unit::Normwise,
+            Self::Exact => (Unit::Equal, 0.0),
+            Self::Gauge { limit, .. } => (Unit::Gauge, *limit),
+            Self::Absolute(tolerance) => (Unit::Absolute, *tolerance),
+            Self::Relative(tolerance) => (Unit::Relative, *tolerance),
+            Self::Normwise(tolerance) => (Unit::Normwise, *tolerance),
         }
     }
 }
@@ -180,7 +172,7 @@ impl Outcome {
 
 /// Compares `got` with `expected` by `rule`.
 pub fn compare(got: &[f64], expected: &[f64], rule: &Rule) -> Outcome {
-    let (unit, tolerance) = (rule.unit(), rule.tolerance());
+    let (unit, tolerance) = rule.tolerance();
     let failed = |fault, worst| Outcome { unit, error: f64::INFINITY, tolerance, worst, fault: Some(fault) };
     let at = |index: usize| Worst { index, got: got[index], expected: expected[index] };
     if got.len() != expected.len() {

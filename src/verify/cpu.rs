@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use super::compare::{Rule, compare};
 use super::finding::{Finding, TENSORS};
-use super::images::{images, params};
+use super::images::{images, params, uneven};
 use super::kernels::Shape;
 use crate::cpu::CpuEngine;
 use crate::cpu::real::Real;
-use crate::data::Standardisation;
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::model::ModelSpec;
@@ -54,10 +53,7 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
     // A short batch after a full one, but for a batch of one.
     let (lengths, shuffles) = ([b, b - b / 3], if own { m } else { 1 });
     let (dataset, _) = images(d, c, (lengths[0] + lengths[1]) * shuffles);
-    let standardisation = Arc::new(Standardisation {
-        mean: (0..d).map(|i| 110.0 + (i % 31) as f32).collect(),
-        scale: (0..d).map(|i| 1.0 / (40.0 + (i % 37) as f32)).collect(),
-    });
+    let standardisation = Arc::new(uneven(d));
     let rows: Vec<u32> = (0..dataset.labels.len() as u32).rev().collect();
     let model = |m: usize| {
         let batches = [0, 1].map(|step| {
@@ -68,8 +64,8 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
             (standardise(&pixels, &standardisation.mean, &standardisation.scale), labels)
         });
         let (decay, rate) = (0.1 / (1 + m) as f32, 0.05 / (1 + m) as f32);
-        // Weights with which no ReLU is at its kink.
         let mut model = Model { params: params(&spec, m as u64), decay, rate, batches };
+        // Weights with which no ReLU is at its kink.
         for seed in (m..).step_by(101) {
             model.params = params(&spec, seed as u64);
             let z = model.head(&Network::from(&model.params), 0).z.values;

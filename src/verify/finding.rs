@@ -39,7 +39,7 @@ impl Finding {
 }
 
 /// What a check came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// The check's name.
     pub name: String,

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::compare::{Rule, compare};
 use super::images::{images, params};
 use super::{Finding, Referee, TENSORS};
-use crate::config::spec::Penalty;
+use crate::config::spec::{Feed, Penalty};
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
@@ -41,7 +41,14 @@ struct Problem {
     standardisation: Arc<Standardisation>,
 }
 
+/// The report's network.
+const REPORT: ModelSpec = ModelSpec { inputs: 3072, hidden: 50, classes: 10 };
+
 impl Problem {
+    fn of_the_report(penalty: Penalty) -> Self {
+        Self::new(REPORT, 20, penalty)
+    }
+
     fn new(spec: ModelSpec, batch: usize, penalty: Penalty) -> Self {
         let (dataset, standardisation) = images(spec.inputs, spec.classes, batch);
         let params = params(&spec, 7);
@@ -104,6 +111,7 @@ fn agreement(got: &[f64], expected: &[f64]) -> [f64; 2] {
     })
 }
 
+/// Those shares in words.
 fn decimals(got: &[f64], expected: &[f64]) -> String {
     let [five, six] = agreement(got, expected).map(|share| share * 100.0);
     format!("{five:.2} % agree to 5 decimals, {six:.2} % to 6")
@@ -111,35 +119,26 @@ fn decimals(got: &[f64], expected: &[f64]) -> String {
 
 /// The report's section 2: shares, 0 to 1, of the gradient's entries that agree with centred differences to 5 and to 6
 /// decimals; 400 entries of its network, penalty `half`, in f64.
-pub fn decimals_that_agree() -> Result<[f64; 2]> {
-    let problem = Problem::new(ModelSpec::new(3072, 50, 10)?, 20, Penalty::Half);
+pub fn decimals_that_agree() -> [f64; 2] {
+    let problem = Problem::of_the_report(Penalty::Half);
     let (got, expected, _) = compared(&problem, &some_of_the_reports(&problem));
-    Ok(agreement(&got, &expected))
+    agreement(&got, &expected)
 }
 
-fn name(penalty: Penalty) -> &'static str {
-    match penalty {
-        Penalty::Half => "half",
-        Penalty::Full => "full",
-    }
-}
-
-fn shape(spec: &ModelSpec, penalty: Penalty) -> String {
-    format!("{}-{}-{} {}", spec.inputs, spec.hidden, spec.classes, name(penalty))
+fn name(penalty: Penalty) -> String {
+    format!("{penalty:?}").to_lowercase()
 }
 
 const PENALTIES: [Penalty; 2] = [Penalty::Half, Penalty::Full];
 
 /// Every parameter of a small network.
 pub(super) fn small(_: &Referee) -> Result<Vec<Finding>> {
-    PENALTIES
-        .iter()
-        .map(|&penalty| {
-            let problem = Problem::new(ModelSpec::new(23, 11, 5)?, 7, penalty);
-            let every: Vec<usize> = (0..problem.params.spec.parameters()).collect();
-            Ok(entries(&problem, &every))
-        })
-        .collect()
+    let findings = PENALTIES.map(|penalty| {
+        let problem = Problem::new(ModelSpec { inputs: 23, hidden: 11, classes: 5 }, 7, penalty);
+        let every: Vec<usize> = (0..problem.params.spec.parameters()).collect();
+        entries(&problem, &every)
+    });
+    Ok(findings.into())
 }
 
 /// Three of four from W1, the rest from the end, where the small tensors are.
@@ -152,18 +151,13 @@ fn some_of_the_reports(problem: &Problem) -> Vec<usize> {
 
 /// Some parameters of the report's network.
 pub(super) fn report(_: &Referee) -> Result<Vec<Finding>> {
-    let findings = PENALTIES
-        .iter()
-        .map(|&penalty| {
-            let problem = Problem::new(ModelSpec::new(3072, 50, 10)?, 20, penalty);
-            Ok(entries(&problem, &some_of_the_reports(&problem)))
-        })
-        .collect::<Result<Vec<_>>>();
-    let published = |mut finding: Finding| {
+    let findings = PENALTIES.map(|penalty| {
+        let problem = Problem::of_the_report(penalty);
+        let mut finding = entries(&problem, &some_of_the_reports(&problem));
         finding.note = finding.note.map(|note| format!("{note} (the report, section 2: 100 %, 98.40 %)"));
         finding
-    };
-    Ok(findings?.into_iter().map(published).collect())
+    });
+    Ok(findings.into())
 }
 
 /// The analytic gradient's entries `which`, and the differences that they should equal, but for entries at a kink, of
@@ -194,7 +188,7 @@ fn entries(problem: &Problem, which: &[usize]) -> Finding {
 pub(super) fn directions(_: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for penalty in PENALTIES {
-        let problem = Problem::new(ModelSpec::new(3072, 50, 10)?, 20, penalty);
+        let problem = Problem::of_the_report(penalty);
         let gradient = problem.analytic().tensors().concat();
         let (mut got, mut expected, mut kinks) = (Vec::new(), Vec::new(), 0);
         for direction in 0..24 {
@@ -215,11 +209,9 @@ pub(super) fn directions(_: &Referee) -> Result<Vec<Finding>> {
             }
         }
         let outcome = compare(&got, &expected, &Rule::Relative(DIRECTIONS));
-        findings.push(
-            Finding::new("f64 along directions", outcome)
-                .at(name(penalty))
-                .note(format!("{}: {kinks} of 24 at a kink, skipped", name(penalty))),
-        );
+        let penalty = name(penalty);
+        let note = format!("{penalty}: {kinks} of 24 at a kink, skipped");
+        findings.push(Finding::new("f64 along directions", outcome).at(penalty).note(note));
     }
     Ok(findings)
 }
@@ -231,12 +223,15 @@ const DIRECTIONS: f64 = 1e-6;
 /// The GPU's gradient of every tensor, from one step at a rate of 1,024.
 pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for (spec, batch) in [(ModelSpec::new(3072, 50, 10)?, 100), (ModelSpec::new(131, 67, 13)?, 29)] {
+    for (spec, batch) in [(REPORT, 100), (ModelSpec { inputs: 131, hidden: 67, classes: 13 }, 29)] {
         for penalty in PENALTIES {
+            let ModelSpec { inputs, hidden, classes } = spec;
+            let place = format!("{inputs}-{hidden}-{classes} {}", name(penalty));
             let problem = Problem::new(spec, batch, penalty);
             let decay = penalty.gradient(LAMBDA) as f32;
             let job = Job { model: spec, decay: vec![decay], batch_size: batch, shuffles: 1 };
-            let mut engine = referee.gpu_engine_on(&job, &problem.dataset, &problem.standardisation)?;
+            let mut engine =
+                referee.gpu_engine(&job, &problem.dataset, &problem.standardisation, (Feed::Stream, None))?;
             engine.load(std::slice::from_ref(&problem.params))?;
             let rows: Vec<u32> = (0..batch as u32).collect();
             engine.train(&Chunk { rows: &rows, lengths: &[batch as u32], rates: &[RATE] })?;
@@ -247,15 +242,13 @@ pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
                 let (before, after) = (&problem.params.values[tensor], &after.values[tensor]);
                 let got: Vec<f64> =
                     before.iter().zip(after).map(|(b, a)| (f64::from(*b) - f64::from(*a)) / f64::from(RATE)).collect();
-                findings.push(
-                    Finding::new("GPU against f64", compare(&got, expected, &Rule::Normwise(GPU)))
-                        .at(format!("{}, {name}", shape(&spec, penalty))),
-                );
+                let outcome = compare(&got, expected, &Rule::Normwise(GPU));
+                findings.push(Finding::new("GPU against f64", outcome).at(format!("{place}, {name}")));
                 all_got.extend(got);
                 all_expected.extend_from_slice(expected);
             }
             if let Some(last) = findings.last_mut() {
-                last.note = Some(format!("{}: {}", shape(&spec, penalty), decimals(&all_got, &all_expected)));
+                last.note = Some(format!("{place}: {}", decimals(&all_got, &all_expected)));
             }
         }
     }

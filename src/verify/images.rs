@@ -27,6 +27,14 @@ pub fn images(inputs: usize, classes: usize, count: usize) -> (Arc<Dataset>, Arc
     (dataset.into(), standardisation.into())
 }
 
+/// Another mean and scale for every one of `inputs` pixels, so that one in a wrong place shows.
+pub fn uneven(inputs: usize) -> Standardisation {
+    Standardisation {
+        mean: (0..inputs).map(|i| 110.0 + (i % 31) as f32).collect(),
+        scale: (0..inputs).map(|i| 1.0 / (40.0 + (i % 37) as f32)).collect(),
+    }
+}
+
 /// Fresh weights, and biases of training's size instead of zeros, so that a wrong sign or place shows.
 pub fn params(spec: &ModelSpec, seed: u64) -> Params {
     let mut params = Params::init(spec, seed);

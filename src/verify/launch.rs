@@ -77,10 +77,9 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// The words of the tensor that are compared.
-    fn part(&self, words: &[u32]) -> impl Iterator<Item = u32> {
-        let (offset, stride) = self.of;
-        words.iter().skip(offset).step_by(stride).copied()
+    /// All of a tensor.
+    pub fn new(tensor: &'static str, name: &'static str, values: Vec<f64>, rule: Rule) -> Self {
+        Self { tensor, name, of: (0, 1), values, rule }
     }
 }
 
@@ -128,15 +127,15 @@ impl Launch {
         let pipeline = Pipeline::new(gpu, shaders, self.kernel, &self.constants)?;
         let mut buffers = Vec::new();
         for tensor in &self.tensors {
-            let binding = pipeline.interface().bindings().find(|binding| binding.name == tensor.name);
-            let read_only = binding
-                .map(|binding| binding.read_only)
-                .ok_or_else(|| Error::Internal(format!("kernel {}: it has no `{}`", pipeline.name(), tensor.name)))?;
-            let guard = if read_only { NAN } else { SENTINEL };
+            let mut bindings = pipeline.interface().bindings();
+            let Some(binding) = bindings.find(|binding| binding.name == tensor.name) else {
+                return Err(Error::Internal(format!("kernel {}: it has no `{}`", pipeline.name(), tensor.name)));
+            };
+            let guard = if binding.read_only { NAN } else { SENTINEL };
             let words = [tensor.words.as_slice(), &[guard; GUARD]].concat();
             let made = gpu.buffer(tensor.name, words.len() as u64 * 4)?;
             gpu.queue.write_buffer(&made, 0, bytemuck::cast_slice(&words));
-            buffers.push((made, read_only));
+            buffers.push((made, binding.read_only));
         }
         let named: Vec<_> =
             self.tensors.iter().zip(&buffers).map(|(tensor, (buffer, _))| (tensor.name, buffer)).collect();
@@ -168,9 +167,10 @@ impl Launch {
         }
         let (mut outcomes, mut got) = (Vec::new(), Vec::new());
         for expected in &self.expected {
+            let (offset, stride) = expected.of;
             // A tensor that a wrong kernel only reads is not there: nothing was got.
-            let words: Vec<u32> =
-                after.get(expected.tensor).into_iter().flat_map(|words| expected.part(words)).collect();
+            let words = after.get(expected.tensor).into_iter().flatten();
+            let words: Vec<u32> = words.skip(offset).step_by(stride).copied().collect();
             let values: Vec<f64> = words.iter().map(|word| f32::from_bits(*word).into()).collect();
             let mut outcome = compare(&values, &expected.values, &expected.rule);
             if let Some((tensor, index, word)) = overrun

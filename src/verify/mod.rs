@@ -46,8 +46,7 @@ pub enum Level {
 
 enum Work {
     Kernel(kernels::Case),
-    Cpu(kernels::Shape, fn(kernels::Shape) -> Result<Vec<Finding>>),
-    Function(fn(&Referee) -> Result<Vec<Finding>>),
+    Function(Box<dyn Fn(&Referee) -> Result<Vec<Finding>>>),
 }
 
 /// One named check.
@@ -60,12 +59,12 @@ pub struct Check {
 }
 
 impl Check {
-    fn function(group: &'static str, name: &str, work: fn(&Referee) -> Result<Vec<Finding>>) -> Self {
-        Self { name: name.to_owned(), group, work: Work::Function(work) }
+    fn function(group: &'static str, name: &str, work: impl Fn(&Referee) -> Result<Vec<Finding>> + 'static) -> Self {
+        Self { name: name.to_owned(), group, work: Work::Function(Box::new(work)) }
     }
 
     fn cpu<T: Real>(shape: kernels::Shape) -> Self {
-        Self { name: format!("cpu/{shape}/{}", T::NAME), group: "cpu", work: Work::Cpu(shape, cpu::check::<T>) }
+        Self::function("cpu", &format!("cpu/{shape}/{}", T::NAME), move |_| cpu::check::<T>(shape))
     }
 
     /// Runs it. What a wrong kernel was given and gave is saved in the folder `failures`, which is made only then.
@@ -76,17 +75,9 @@ impl Check {
     /// failed finding.
     pub fn run(&self, referee: &Referee, failures: &Path) -> Result<Report> {
         let start = Instant::now();
-        let mut report = Report {
-            name: self.name.clone(),
-            group: self.group,
-            skipped: None,
-            findings: Vec::new(),
-            saved: None,
-            seconds: 0.0,
-        };
+        let mut report = Report { name: self.name.clone(), group: self.group, ..Report::default() };
         match &self.work {
             Work::Function(work) => report.findings = work(referee)?,
-            Work::Cpu(shape, work) => report.findings = work(*shape)?,
             Work::Kernel(case) => match case.launch(&referee.gpu.limits) {
                 Err(Error::Usage(why)) => report.skipped = Some(why),
                 Err(error) => return Err(error),

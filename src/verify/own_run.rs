@@ -1,6 +1,6 @@
 //! A user's own training on both engines: the same configuration, images, batches and weights for some steps.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,9 +21,8 @@ use crate::train::Training;
 
 /// The configuration of the run in the folder `run`.
 pub fn config(run: &Path) -> Result<Config> {
-    let path: PathBuf = run.join(CONFIG);
     let within = |error: Error| Error::Usage(format!("--run {}: {error}", shown(run)));
-    let config = Config::default().with(Settings::read(&path).map_err(within)?);
+    let config = Config::default().with(Settings::read(&run.join(CONFIG)).map_err(within)?);
     config.check()?;
     Ok(config)
 }
@@ -54,7 +53,8 @@ pub struct Comparison {
 /// A training to be taken through both engines.
 pub struct OwnRun {
     run: PairedRun,
-    steps: u64,
+    /// How many steps it will train.
+    pub steps: u64,
     part: &'static str,
     rows: Vec<u32>,
 }
@@ -80,11 +80,6 @@ impl OwnRun {
             rows: rows.clone(),
             run: PairedRun::new(job, (seed, lr), split.train.clone(), dataset, standardisation),
         })
-    }
-
-    /// How many steps it will train.
-    pub fn steps(&self) -> u64 {
-        self.steps
     }
 
     /// Its network.
@@ -148,10 +143,9 @@ impl OwnRun {
             report: Report {
                 name: "own run".into(),
                 group: "own run",
-                skipped: None,
                 findings,
-                saved: None,
                 seconds: start.elapsed().as_secs_f64(),
+                ..Report::default()
             },
         })
     }

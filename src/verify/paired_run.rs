@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::compare::{Outcome, Rule, compare};
 use super::{Finding, Referee, TENSORS};
 use crate::config::schedule::Triangle;
+use crate::config::spec::Feed;
 use crate::cpu::CpuEngine;
 use crate::cpu::forward::forward;
 use crate::cpu::rows::Rows;
@@ -109,7 +110,7 @@ impl PairedRun {
 
     /// The engine that is checked.
     pub(super) fn gpu(&self, referee: &Referee) -> Result<GpuEngine> {
-        referee.gpu_engine_on(&self.job, &self.dataset, &self.standardisation)
+        referee.gpu_engine(&self.job, &self.dataset, &self.standardisation, (Feed::Stream, None))
     }
 
     /// Trains `engine` from step `first` up to step `last`.

@@ -19,22 +19,13 @@ pub struct Referee {
 }
 
 impl Referee {
-    pub(super) fn gpu_engine_on(
-        &self,
-        job: &Job,
-        dataset: &Arc<Dataset>,
-        standardisation: &Standardisation,
-    ) -> Result<GpuEngine> {
-        self.gpu_engine(job, dataset, standardisation, Feed::Stream, None)
-    }
-
+    /// The engine that is checked: streamed images and the plan's own tuning are `(Feed::Stream, None)`.
     pub(super) fn gpu_engine(
         &self,
         job: &Job,
         dataset: &Arc<Dataset>,
         standardisation: &Standardisation,
-        feed: Feed,
-        tuning: Option<Tuning>,
+        (feed, tuning): (Feed, Option<Tuning>),
     ) -> Result<GpuEngine> {
         let options = Options { feed, tuning, shaders: self.shaders.clone() };
         GpuEngine::new(self.gpu.clone(), job, dataset.clone(), standardisation, &options)

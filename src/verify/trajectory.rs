@@ -86,19 +86,19 @@ pub(super) fn accuracy(referee: &Referee) -> Result<Vec<Finding>> {
     let mut run = PairedRun::new(job()?, (0, LR), train.clone(), dataset, standardisation);
     let (mut cpu, mut gpu) = (run.cpu()?, run.gpu(referee)?);
     let start = run.start();
-    let mut accuracies = [Vec::new(), Vec::new()];
-    for (engine, accuracies) in [&mut cpu as &mut dyn Engine, &mut gpu].into_iter().zip(&mut accuracies) {
+    for engine in [&mut cpu as &mut dyn Engine, &mut gpu] {
         engine.load(&start)?;
         run.train(engine, 0, LR.cycle())?;
-        for rows in [&train, &test] {
-            let tally = only(engine.evaluate(rows)?.into_iter())?;
-            accuracies.push(tally.correct as f64 / tally.images as f64);
-        }
     }
-    let [expected, got] = accuracies;
-    let part = |at: usize, name: &str| {
-        let outcome = compare(&got[at..=at], &expected[at..=at], &Rule::Absolute(ACCURACY));
-        Finding::new("accuracy after a run", outcome).at(name)
+    let accuracy = |engine: &mut dyn Engine, rows: &[u32]| -> Result<f64> {
+        let tally = only(engine.evaluate(rows)?.into_iter())?;
+        Ok(tally.correct as f64 / tally.images as f64)
     };
-    Ok(vec![part(0, "training"), part(1, "test")])
+    let mut findings = Vec::new();
+    for (name, rows) in [("training", &train), ("test", &test)] {
+        let (got, expected) = (accuracy(&mut gpu, rows)?, accuracy(&mut cpu, rows)?);
+        let outcome = compare(&[got], &[expected], &Rule::Absolute(ACCURACY));
+        findings.push(Finding::new("accuracy after a run", outcome).at(name));
+    }
+    Ok(findings)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::inputs::{Draw, Kind};
 use crate::gpu::kernels::{Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
+use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// Limit of a sum of `terms` products, in multiples of `u · Σ|terms|`.
@@ -60,11 +61,7 @@ impl fmt::Display for Shape {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pass = if matches!(self.of, Use::EvalForward | Use::EvalHead) { "evaluate" } else { "train" };
-        let kind = match self.kind {
-            Kind::Random => "random",
-            Kind::Integers => "integers",
-            Kind::Extreme => "extreme",
-        };
+        let kind = format!("{:?}", self.kind).to_lowercase();
         write!(f, "{}/{}/{}/{pass}/{kind}", self.of.kernel().name(), self.shape, self.tuning)
     }
 }
@@ -108,6 +105,11 @@ impl Bench {
         let next = next_rows(self.case.shape.b);
         let first = BEFORE.0 + self.batches() * self.case.shape.b + m % self.batches() * next;
         first..first + next
+    }
+
+    /// Equality for integers, else `limit` multiples of `u · gauge`.
+    pub(super) fn rule(&self, limit: f64, gauge: impl FnOnce() -> Vec<f64>) -> Rule {
+        if self.draw.exact() { Rule::Exact } else { Rule::Gauge { gauge: gauge(), limit } }
     }
 
     pub(super) fn launch(&self, tensors: Vec<Tensor>, expected: Vec<Expected>) -> Launch {

@@ -7,7 +7,7 @@ use super::inputs::{absolute, matrix, side_by_side};
 use crate::data::Standardisation;
 use crate::gpu::plan::SLICE;
 use crate::model::reference::{self, Matrix, standardise};
-use crate::verify::compare::Rule;
+use crate::verify::images::uneven;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// Images and what standardises them, as bytes and as f64.
@@ -26,12 +26,8 @@ pub(super) fn images(bench: &mut Bench) -> Images {
     // Some rows before the step's, and some after the next one's, that must not count.
     let rows = BEFORE.0 + bench.batches() * (b + next_rows(b)) + 2;
     let pixels = bench.draw.pixels(rows * row_bytes);
-    let standardisation = if bench.draw.exact() {
-        Standardisation { mean: vec![3.0; d], scale: vec![1.0; d] }
-    } else {
-        let means = (0..d).map(|i| 110.0 + (i % 31) as f32).collect();
-        Standardisation { mean: means, scale: (0..d).map(|i| 1.0 / (40.0 + (i % 37) as f32)).collect() }
-    };
+    let standardisation =
+        if bench.draw.exact() { Standardisation { mean: vec![3.0; d], scale: vec![1.0; d] } } else { uneven(d) };
     let standardised = |rows: Range<usize>| {
         let images = pixels[rows.start * row_bytes..rows.end * row_bytes].chunks_exact(row_bytes);
         let bytes: Vec<u8> = images.flat_map(|image| &image[..d]).copied().collect();
@@ -72,15 +68,10 @@ pub fn forward(mut bench: Bench) -> Launch {
     let inputs = (SLICE * bench.plan.slices_of_a_partial(bench.case.of.trains())) as usize;
     let wide: Vec<_> = w1.iter().map(|w1| matrix(w1, h)).collect();
     let values = products(&images.x, &wide, padded, inputs);
-    let rule = if bench.draw.exact() {
-        Rule::Exact
-    } else {
-        // Two roundings make x. Worst seen 6.2 of 18 (M = 30).
-        let gauge = gauge(&images.x, &wide, padded, inputs);
-        Rule::Gauge { gauge, limit: sum_limit(inputs.min(d) as u64, 2) }
-    };
+    // Two roundings make x. Worst seen 6.2 of 18 (M = 30).
+    let rule = bench.rule(sum_limit(inputs.min(d) as u64, 2), || gauge(&images.x, &wide, padded, inputs));
     let partials = Tensor::unwritten("partials", values.len());
-    let expected = vec![Expected { tensor: "partials", name: "partial sums", of: (0, 1), values, rule }];
+    let expected = vec![Expected::new("partials", "partial sums", values, rule)];
     let w1 = Tensor::floats("w1", &side_by_side(&w1, h, padded));
     bench.launch(vec![images.pixels, images.standardisation, w1, partials], expected)
 }

@@ -4,7 +4,7 @@ use super::case::{BEFORE, Bench, sum_limit};
 use super::inputs::{self, Kind, matrix, side_by_side};
 use crate::model::ModelSpec;
 use crate::model::params::{B1, B2, Params, W2, tensors};
-use crate::model::reference::{self, Matrix, Network};
+use crate::model::reference::{self, Head, Matrix, Network};
 use crate::verify::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -38,54 +38,28 @@ pub(super) fn absolute(network: &Network) -> Network {
     network
 }
 
-/// The reference of one model, and the gauges of its errors.
-struct Head {
-    reference: reference::Head,
-    hidden_gauge: Vec<f64>,
-    logit_gauge: Vec<f64>,
-    score_gauge: Vec<f64>,
-    dlogit_gauge: Vec<f64>,
-    dhidden_gauge: Vec<f64>,
+/// The reference of one model from `partials [S·B, H]`, and the gauges of its errors, in the same places.
+fn judged(partials: &Matrix, labels: &[u8], network: &Network) -> (Head, Head) {
+    let (b, h, c) = (labels.len(), network.b1.len(), network.b2.len());
+    let sums = |partials: &Matrix| {
+        Matrix::of(b, h, |image, unit| (image..partials.rows()).step_by(b).map(|row| partials[row][unit]).sum())
+    };
+    let reference = reference::head(&sums(partials), labels, network);
+
+    // The same sums over absolute values: |partials|, |b1|, then |hidden|, |W2|, |b2|.
+    let absolutes = absolute(network);
+    let gauge = reference::head(&sums(&inputs::absolute(partials)), labels, &absolutes);
+    // A logit's error moves every probability of its image.
+    let loss: Vec<f64> =
+        (0..b).map(|b| 1.0 + gauge.logit[b].iter().fold(0.0, |most: f64, sum| most.max(*sum))).collect();
+    let dlogit = Matrix::of(b, c, |image, _| loss[image] / b as f64);
+    let dhidden = Matrix::of(b, h, |image, unit| loss[image] / b as f64 * absolutes.W2[unit].iter().sum::<f64>());
+    (reference, Head { loss, dlogit, dhidden, ..gauge })
 }
 
-impl Head {
-    /// From `partials [S·B, H]`.
-    fn new(partials: &Matrix, labels: &[u8], network: &Network) -> Self {
-        let (b, h, c) = (labels.len(), network.b1.len(), network.b2.len());
-        let sums = |partials: &Matrix| {
-            Matrix::of(b, h, |image, unit| (image..partials.rows()).step_by(b).map(|row| partials[row][unit]).sum())
-        };
-        let reference = reference::head(&sums(partials), labels, network);
-
-        // The same sums over absolute values: |partials|, |b1|, then |hidden|, |W2|, |b2|.
-        let absolutes = absolute(network);
-        let gauges = reference::head(&sums(&inputs::absolute(partials)), labels, &absolutes);
-        // A logit's error moves every probability of its image.
-        let image: Vec<f64> =
-            (0..b).map(|b| 1.0 + gauges.logit[b].iter().fold(0.0, |most: f64, sum| most.max(*sum))).collect();
-        let dlogit_gauge = (0..b * c).map(|i| image[i / c] / b as f64).collect();
-        let dhidden_gauge =
-            (0..b * h).map(|i| image[i / h] / b as f64 * absolutes.W2[i % h].iter().sum::<f64>()).collect();
-        let (hidden_gauge, logit_gauge) = (gauges.hidden.values, gauges.logit.values);
-        Self { reference, hidden_gauge, logit_gauge, score_gauge: image, dlogit_gauge, dhidden_gauge }
-    }
-
-    /// `[B, C + 1]`: an image's gradients of its logits, then its loss.
-    fn dlogits_and_losses(&self) -> Vec<f64> {
-        let reference::Head { dlogit, loss, .. } = &self.reference;
-        (0..loss.len()).flat_map(|b| [&dlogit[b], &[loss[b]]].concat()).collect()
-    }
-
-    /// The same of their gauges, a loss's enlarged so that [`GRADIENT`] times it is [`LOSS`] times its own.
-    fn dlogit_and_loss_gauge(&self, c: usize) -> Vec<f64> {
-        let rows = self.dlogit_gauge.chunks_exact(c).zip(&self.score_gauge);
-        rows.flat_map(|(row, loss)| [row, &[loss * LOSS / GRADIENT]].concat()).collect()
-    }
-}
-
-/// Model after model within a row: `[rows, M·width]` from `[M][rows, width]`.
-fn interleaved(models: &[Vec<f64>], width: usize) -> Vec<f64> {
-    side_by_side(models, width, width)
+/// `[B, C + 1]`: an image's gradients of its logits, then `scale` times its loss.
+fn dlogits_and_losses(head: &Head, scale: f64) -> Vec<f64> {
+    (0..head.loss.len()).flat_map(|b| [&head.dlogit[b], &[head.loss[b] * scale]].concat()).collect()
 }
 
 /// `hidden`, `loss`, `dlogit`, `dhidden` from the partial sums.
@@ -97,73 +71,43 @@ pub fn head(mut bench: Bench) -> Launch {
     let params = networks(&mut bench, spread);
     let partials: Vec<_> = (0..models).map(|_| bench.draw.numbers(slices * b * h, 1.0)).collect();
     let labels = bench.draw.labels(BEFORE.0 + bench.batches() * b + 2, c);
-    let references: Vec<_> = (0..models)
-        .map(|m| {
-            let labels: Vec<u8> = labels[bench.batch_of(m)].iter().map(|label| *label as u8).collect();
-            Head::new(&matrix(&partials[m], h), &labels, &Network::from(&params[m]))
-        })
-        .collect();
-    let collect = |width: usize, of: &dyn Fn(&Head) -> Vec<f64>| {
-        interleaved(&references.iter().map(of).collect::<Vec<_>>(), width)
+    let judged = (0..models).map(|m| {
+        let labels: Vec<u8> = labels[bench.batch_of(m)].iter().map(|label| *label as u8).collect();
+        judged(&matrix(&partials[m], h), &labels, &Network::from(&params[m]))
+    });
+    let (references, gauges): (Vec<Head>, Vec<Head>) = judged.unzip();
+    // Model after model within a row, each row of `width` values padded to `stride`.
+    let rows = |heads: &[Head], width: usize, stride: usize, of: &dyn Fn(&Head) -> Vec<f64>| {
+        side_by_side(&heads.iter().map(of).collect::<Vec<_>>(), width, stride)
     };
-    let padded_rows =
-        |of: &dyn Fn(&Head) -> Vec<f64>| side_by_side(&references.iter().map(of).collect::<Vec<_>>(), h, padded);
-
-    let hidden_rule = if bench.draw.exact() {
-        Rule::Exact
-    } else {
-        Rule::Gauge { gauge: padded_rows(&|head| head.hidden_gauge.clone()), limit: sum_limit(slices as u64 + 1, 0) }
-    };
+    let losses = |heads: &[Head]| rows(heads, 1, 1, &|head| head.loss.clone());
+    let loss_rule = Rule::Gauge { gauge: losses(&gauges), limit: LOSS };
+    let right = |head: &Head| head.right.iter().map(|right| f64::from(u8::from(*right))).collect();
+    let right = rows(&references, 1, 1, &right);
     let mut expected = vec![
-        Expected {
-            tensor: "scores",
-            name: "losses",
-            of: (0, 2),
-            values: collect(1, &|head| head.reference.loss.clone()),
-            rule: Rule::Gauge { gauge: collect(1, &|head| head.score_gauge.clone()), limit: LOSS },
-        },
-        Expected {
-            tensor: "scores",
-            name: "right answers",
-            of: (1, 2),
-            values: collect(1, &|head| head.reference.right.iter().map(|right| f64::from(u8::from(*right))).collect()),
-            rule: Rule::Exact,
-        },
+        Expected { of: (0, 2), ..Expected::new("scores", "losses", losses(&references), loss_rule) },
+        Expected { of: (1, 2), ..Expected::new("scores", "right answers", right, Rule::Exact) },
     ];
+    let hidden_limit = sum_limit(slices as u64 + 1, 0);
     if bench.case.of.trains() {
+        let gradient = |gauge| Rule::Gauge { gauge, limit: GRADIENT };
+        let hidden = |heads: &[Head]| rows(heads, h, padded, &|head| head.hidden.values.clone());
+        let dhidden = |heads: &[Head]| rows(heads, h, padded, &|head| head.dhidden.values.clone());
+        let dlogits = |heads: &[Head], scale| rows(heads, c + 1, c + 1, &|head| dlogits_and_losses(head, scale));
+        let hidden_rule = bench.rule(hidden_limit, || hidden(&gauges));
+        // A loss's gauge is enlarged so that GRADIENT times it is LOSS times its own.
+        let dlogits_rule = gradient(dlogits(&gauges, LOSS / GRADIENT));
         expected.extend([
-            Expected {
-                tensor: "hidden",
-                name: "hidden",
-                of: (0, 1),
-                values: padded_rows(&|head| head.reference.hidden.values.clone()),
-                rule: hidden_rule,
-            },
-            Expected {
-                tensor: "dlogits",
-                name: "dlogits, losses",
-                of: (0, 1),
-                values: collect(c + 1, &|head| head.dlogits_and_losses()),
-                rule: Rule::Gauge { gauge: collect(c + 1, &|head| head.dlogit_and_loss_gauge(c)), limit: GRADIENT },
-            },
-            Expected {
-                tensor: "dhidden",
-                name: "dhidden",
-                of: (0, 1),
-                values: padded_rows(&|head| head.reference.dhidden.values.clone()),
-                rule: Rule::Gauge { gauge: padded_rows(&|head| head.dhidden_gauge.clone()), limit: GRADIENT },
-            },
+            Expected::new("hidden", "hidden", hidden(&references), hidden_rule),
+            Expected::new("dlogits", "dlogits, losses", dlogits(&references, 1.0), dlogits_rule),
+            Expected::new("dhidden", "dhidden", dhidden(&references), gradient(dhidden(&gauges))),
         ]);
     } else {
         // The hidden units' errors, and those of a sum of H products and b2.
-        let limit = sum_limit(slices as u64 + 1, 0) + sum_limit(h as u64 + 1, 1);
-        expected.push(Expected {
-            tensor: "dlogits",
-            name: "logits",
-            of: (0, 1),
-            values: collect(c, &|head| head.reference.logit.values.clone()),
-            rule: Rule::Gauge { gauge: collect(c, &|head| head.logit_gauge.clone()), limit },
-        });
+        let limit = hidden_limit + sum_limit(h as u64 + 1, 1);
+        let logits = |heads: &[Head]| rows(heads, c, c, &|head| head.logit.values.clone());
+        let rule = Rule::Gauge { gauge: logits(&gauges), limit };
+        expected.push(Expected::new("dlogits", "logits", logits(&references), rule));
     }
     let partials = (0..slices).flat_map(|s| {
         let slice: Vec<_> = partials.iter().map(|sums| sums[s * b * h..(s + 1) * b * h].to_vec()).collect();

@@ -94,41 +94,31 @@ pub fn shapes(full: bool) -> impl Iterator<Item = Shape> {
 
 /// The table of cases; `full` adds the real shapes.
 pub fn cases(full: bool) -> Vec<Case> {
+    use Kind::{Extreme, Integers, Random};
     let mut cases = Vec::new();
     for kernel in Kernel::ALL {
         for (i, shape) in shapes(full).enumerate() {
             // Every tuning gets its turn, and both numbers of stages all shapes.
             let tunings = [Tuning::ALL[0], Tuning::ALL[1 + i % (Tuning::ALL.len() - 1)]];
             for tuning in tunings {
-                let mut add = |kind, of| cases.push(Case { of, shape, kind, tuning });
-                match kernel {
-                    Kernel::Forward => {
-                        add(Kind::Random, Use::Forward);
-                        add(Kind::Integers, Use::Forward);
-                        if shape.own {
-                            add(Kind::Random, Use::EvalForward);
-                        }
+                let inputs: &[(Kind, Use)] = match kernel {
+                    Kernel::Forward if shape.own => {
+                        &[(Random, Use::Forward), (Integers, Use::Forward), (Random, Use::EvalForward)]
                     }
+                    Kernel::Forward => &[(Random, Use::Forward), (Integers, Use::Forward)],
                     Kernel::Head if tuning.fused => {
-                        add(Kind::Random, Use::Head);
-                        add(Kind::Integers, Use::Head);
-                        add(Kind::Random, Use::EvalHead);
+                        &[(Random, Use::Head), (Integers, Use::Head), (Random, Use::EvalHead)]
                     }
-                    Kernel::Head => add(Kind::Extreme, Use::Head),
-                    Kernel::Update => {
-                        let of = if tuning.fused { Use::FusedUpdate } else { Use::Update };
-                        add(Kind::Random, of);
-                        add(Kind::Integers, of);
-                    }
-                    // These do not depend on the tuning.
-                    Kernel::Gather if tuning.fused => add(Kind::Integers, Use::Gather),
-                    Kernel::Tally | Kernel::Squares if tuning.fused => {
-                        let of = if kernel == Kernel::Tally { Use::Tally } else { Use::SquaresW1 };
-                        add(Kind::Random, of);
-                        add(Kind::Integers, of);
-                    }
-                    Kernel::Gather | Kernel::Tally | Kernel::Squares => {}
-                }
+                    Kernel::Head => &[(Extreme, Use::Head)],
+                    Kernel::Update if tuning.fused => &[(Random, Use::FusedUpdate), (Integers, Use::FusedUpdate)],
+                    Kernel::Update => &[(Random, Use::Update), (Integers, Use::Update)],
+                    // The others do not depend on the tuning.
+                    _ if !tuning.fused => &[],
+                    Kernel::Gather => &[(Integers, Use::Gather)],
+                    Kernel::Tally => &[(Random, Use::Tally), (Integers, Use::Tally)],
+                    Kernel::Squares => &[(Random, Use::SquaresW1), (Integers, Use::SquaresW1)],
+                };
+                cases.extend(inputs.iter().map(|&(kind, of)| Case { of, shape, kind, tuning }));
             }
         }
     }

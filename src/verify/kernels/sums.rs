@@ -27,20 +27,10 @@ pub fn tally(mut bench: Bench) -> Launch {
         }
         after
     };
-    let loss_rule = if bench.draw.exact() {
-        Rule::Exact
-    } else {
-        Rule::Gauge { gauge: sums(0, &f64::abs).iter().map(|sum| sum.abs()).collect(), limit: sum_limit(TALLY, 0) }
-    };
+    let rule = bench.rule(sum_limit(TALLY, 0), || sums(0, &f64::abs).iter().map(|sum| sum.abs()).collect());
     let expected = vec![
-        Expected { tensor: "tallies", name: "losses", of: (0, 2), values: sums(0, &|loss| loss), rule: loss_rule },
-        Expected {
-            tensor: "tallies",
-            name: "right answers",
-            of: (1, 2),
-            values: sums(1, &|right| right),
-            rule: Rule::Exact,
-        },
+        Expected { of: (0, 2), ..Expected::new("tallies", "losses", sums(0, &|loss| loss), rule) },
+        Expected { of: (1, 2), ..Expected::new("tallies", "right answers", sums(1, &|right| right), Rule::Exact) },
     ];
     bench.launch(vec![Tensor::floats("scores", &scores), Tensor::floats("tallies", &before)], expected)
 }
@@ -52,11 +42,7 @@ pub fn squares(mut bench: Bench) -> Launch {
     let w1: Vec<_> = (0..models).map(|_| bench.draw.numbers(d * h, 0.05)).collect();
     let parts = w1.iter().flat_map(|w1| w1.chunks(PART as usize));
     let values: Vec<f64> = parts.map(|part| part.iter().map(|w| f64::from(*w).powi(2)).sum()).collect();
-    let rule = if bench.draw.exact() {
-        Rule::Exact
-    } else {
-        Rule::Gauge { gauge: values.clone(), limit: sum_limit(PART.min((d * h) as u64), 0) }
-    };
+    let rule = bench.rule(sum_limit(PART.min((d * h) as u64), 0), || values.clone());
     // What pads a model is zero in training; here it is not, to see that it does not count.
     let mut matrix = side_by_side(&w1, h, padded);
     for (i, value) in matrix.iter_mut().enumerate() {
@@ -65,7 +51,7 @@ pub fn squares(mut bench: Bench) -> Launch {
         }
     }
     let tensors = vec![Tensor::floats("matrix", &matrix), Tensor::unwritten("squares", values.len())];
-    let expected = vec![Expected { tensor: "squares", name: "squares", of: (0, 1), values, rule }];
+    let expected = vec![Expected::new("squares", "squares", values, rule)];
     bench.launch(tensors, expected)
 }
 
@@ -86,7 +72,7 @@ pub fn gather(mut bench: Bench) -> Launch {
     }
     // Words as numbers: exact even where they are tiny, so any other word differs.
     let values = expected.iter().map(|word| f32::from_bits(*word).into()).collect();
-    let expected = vec![Expected { tensor: "pixels", name: "pixels", of: (0, 1), values, rule: Rule::Exact }];
+    let expected = vec![Expected::new("pixels", "pixels", values, Rule::Exact)];
     let mut launch = bench.launch(vec![images, Tensor::integers("rows", rows), pixels], expected);
     launch.constants.extend([("FIRST", first as f64), ("COUNT", count as f64)]);
     launch

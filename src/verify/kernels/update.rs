@@ -88,22 +88,13 @@ impl Inputs {
 
     /// `[steps, M]` afterwards, likewise.
     fn losses_after(&self, b: usize, absolutes: bool) -> Vec<f64> {
-        let mut after = widened(&self.losses);
-        if absolutes {
-            for loss in &mut after {
-                *loss = loss.abs();
-            }
-        }
+        let term = |loss: &f32| f64::from(if absolutes { loss.abs() } else { *loss });
+        let mut after: Vec<f64> = self.losses.iter().map(term).collect();
         for (m, losses) in self.image_losses.iter().enumerate() {
-            let terms = losses.iter().map(|loss| f64::from(if absolutes { loss.abs() } else { *loss }));
-            after[BEFORE.2 * self.w1.len() + m] = terms.sum::<f64>() / b as f64;
+            after[BEFORE.2 * self.w1.len() + m] = losses.iter().map(term).sum::<f64>() / b as f64;
         }
         after
     }
-}
-
-fn widened(values: &[f32]) -> Vec<f64> {
-    values.iter().copied().map(f64::from).collect()
 }
 
 /// `[M][H·C + C + H]`: W2, b2, b1.
@@ -123,53 +114,30 @@ pub fn update(mut bench: Bench) -> Launch {
     let w1_limit = sum_limit(b as u64, 6);
 
     let fused = bench.plan.tuning.fused;
-    let (partials, values, partials_rule) = if fused {
+    let (partials, values, rule) = if fused {
         let values = products(&inputs.images.next, &w1, padded, SLICE as usize);
         let gauge = forward::gauge(&inputs.images.next, &w1_gauge, padded, SLICE as usize);
         // The new weights' own errors come on top. Worst seen 5.5 of 44 (M = 30).
         let limit = sum_limit(SLICE.min(d as u64), 2) + w1_limit;
-        (Tensor::unwritten("partials", values.len()), values, Rule::Gauge { gauge, limit })
+        (Tensor::unwritten("partials", values.len()), values, bench.rule(limit, || gauge))
     } else {
         // Must stay as they are.
         let before = bench.draw.numbers(100, 1.0);
-        (Tensor::floats("partials", &before), widened(&before), Rule::Exact)
+        (Tensor::floats("partials", &before), matrix(&before, 1).values, Rule::Exact)
     };
     let in_rows = |models: &[Matrix]| {
         let values: Vec<_> = models.iter().map(|w1| w1.values.clone()).collect();
         side_by_side(&values, h, padded)
     };
-    let exact = bench.draw.exact();
-    let rule = |gauge: Vec<f64>, limit: f64| if exact { Rule::Exact } else { Rule::Gauge { gauge, limit } };
+    let w1_rule = bench.rule(w1_limit, || in_rows(&w1_gauge));
+    let small_rule = bench.rule(sum_limit(b as u64, 4), || small_after(&gauge));
+    // A division, which Vulkan allows 2.5 ULP. Worst seen 1.0 of 18.
+    let loss_rule = Rule::Gauge { gauge: inputs.losses_after(b, true), limit: sum_limit(b as u64, 5) };
     let expected = vec![
-        Expected {
-            tensor: "w1",
-            name: "W1",
-            of: (0, 1),
-            values: in_rows(&w1),
-            rule: rule(in_rows(&w1_gauge), w1_limit),
-        },
-        Expected {
-            tensor: "small",
-            name: "W2, b2, b1",
-            of: (0, 1),
-            values: small_after(&after),
-            rule: rule(small_after(&gauge), sum_limit(b as u64, 4)),
-        },
-        Expected {
-            tensor: "losses",
-            name: "the step's loss",
-            of: (0, 1),
-            values: inputs.losses_after(b, false),
-            // A division, which Vulkan allows 2.5 ULP. Worst seen 1.0 of 18.
-            rule: Rule::Gauge { gauge: inputs.losses_after(b, true), limit: sum_limit(b as u64, 5) },
-        },
-        Expected {
-            tensor: "partials",
-            name: "next partial sums",
-            of: (0, 1),
-            values,
-            rule: if exact { Rule::Exact } else { partials_rule },
-        },
+        Expected::new("w1", "W1", in_rows(&w1), w1_rule),
+        Expected::new("small", "W2, b2, b1", small_after(&after), small_rule),
+        Expected::new("losses", "the step's loss", inputs.losses_after(b, false), loss_rule),
+        Expected::new("partials", "next partial sums", values, rule),
     ];
     let with_losses = inputs.dlogits.iter().zip(&inputs.image_losses).map(|(dlogits, losses)| {
         let rows = dlogits.chunks_exact(c).zip(losses);
