@@ -132,13 +132,12 @@ fn name(penalty: Penalty) -> String {
 const PENALTIES: [Penalty; 2] = [Penalty::Half, Penalty::Full];
 
 /// Every parameter of a small network.
-pub(super) fn small(_: &Referee) -> Result<Vec<Finding>> {
-    let findings = PENALTIES.map(|penalty| {
+pub(super) fn small() -> [Finding; 2] {
+    PENALTIES.map(|penalty| {
         let problem = Problem::new(ModelSpec { inputs: 23, hidden: 11, classes: 5 }, 7, penalty);
         let every: Vec<usize> = (0..problem.params.spec.parameters()).collect();
         entries(&problem, &every)
-    });
-    Ok(findings.into())
+    })
 }
 
 /// Three of four from W1, the rest from the end, where the small tensors are.
@@ -150,14 +149,13 @@ fn some_of_the_reports(problem: &Problem) -> Vec<usize> {
 }
 
 /// Some parameters of the report's network.
-pub(super) fn report(_: &Referee) -> Result<Vec<Finding>> {
-    let findings = PENALTIES.map(|penalty| {
+pub(super) fn report() -> [Finding; 2] {
+    PENALTIES.map(|penalty| {
         let problem = Problem::of_the_report(penalty);
         let mut finding = entries(&problem, &some_of_the_reports(&problem));
         finding.note = finding.note.map(|note| format!("{note} (the report, section 2: 100 %, 98.40 %)"));
         finding
-    });
-    Ok(findings.into())
+    })
 }
 
 /// The analytic gradient's entries `which`, and the differences that they should equal, but for entries at a kink, of
@@ -185,7 +183,7 @@ fn entries(problem: &Problem, which: &[usize]) -> Finding {
 }
 
 /// Random directions through all parameters of the report's network at once.
-pub(super) fn directions(_: &Referee) -> Result<Vec<Finding>> {
+pub(super) fn directions() -> Vec<Finding> {
     let mut findings = Vec::new();
     for penalty in PENALTIES {
         let problem = Problem::of_the_report(penalty);
@@ -213,7 +211,7 @@ pub(super) fn directions(_: &Referee) -> Result<Vec<Finding>> {
         let note = format!("{penalty}: {kinks} of 24 at a kink, skipped");
         findings.push(Finding::new("f64 along directions", outcome).at(penalty).note(note));
     }
-    Ok(findings)
+    findings
 }
 
 /// Along a direction the difference of two costs near 3 is divided by 2e-7: rounding leaves 1e-9 of a slope near 1.
