@@ -182,8 +182,8 @@ mod tests {
         }
         for count in [0, 8, 9, usize::MAX] {
             let error = Split::new(&in_batches(), &spec(&[1, 2], images(count, Pick::Last))).unwrap_err();
-            let range = "expected 1 to 7, so that some of the 8 images are left for training";
-            assert_eq!((error.exit_code(), error.to_string()), (2, format!("--val-images {count}: {range}")));
+            let range = ": expected 1 to 7, so that some of the 8 images are left for training";
+            assert_eq!((error.exit_code(), error.to_string()), (2, format!("--val-images {count}{range}")));
         }
     }
 }
