@@ -75,7 +75,7 @@ settings! {
         /// Evaluations per cycle, on the whole training and validation sets
         #[arg(value_name = "N", value_parser = integer::<u64>())]
         evals_per_cycle: u64 = 10, in 1.. => "1 or more", only Train | Search;
-        /// Stop once the validation accuracy has not improved for N evaluations; 0 is never, the default
+        /// Stop once the validation accuracy has not improved for N evaluations, of which a cycle has --evals-per-cycle; 0 is never, the default
         #[arg(value_name = "N", value_parser = integer::<u64>())]
         patience: u64 | None, only Train;
     }

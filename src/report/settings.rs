@@ -14,6 +14,7 @@ use crate::config::spec::Length;
 use crate::error::{Error, Result};
 use crate::records::processes::Start;
 use crate::search::parameter::Parameter;
+use crate::train::Stopped;
 use crate::util::text::grouped;
 
 /// Of a run; of several, what differs between them, and each one's folded.
@@ -93,6 +94,11 @@ fn one(run: &Run) -> Result<Markup> {
                 ),
             ),
         ]);
+        rows.extend(summary.stopped.map(|Stopped { patience, best }| {
+            let [after, best] = [summary.steps, best.step].map(grouped);
+            let why = format!("no better validation accuracy in {patience} evaluations, the best is of step {best}");
+            ("stopped early", format!("after {after} steps: {why}"))
+        }));
         rows.extend(about.resumed.iter().map(|start| {
             let command = start.command.join(" ");
             ("resumed", format!("{}: {command}", since(start)))
