@@ -13,7 +13,7 @@ use crate::error::{Error, Result, shown};
 use crate::model::params::Params;
 use crate::util::text::grouped;
 
-/// The largest file that is read: far above the weights of [`ModelSpec::MAX_HIDDEN`] hidden units would be no limit at
+/// The largest file that is read: far above the weights of [`crate::model::ModelSpec::MAX_HIDDEN`] hidden units would be no limit at
 /// all, and this one still holds a network of 80,000.
 const MAX_BYTES: u64 = 1 << 30;
 

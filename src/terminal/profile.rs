@@ -93,10 +93,8 @@ fn device(profile: &Profile) -> String {
     }
     if !profile.host.is_empty() {
         let steps = profile.throughput.steps as f64;
-        let rows = profile
-            .host
-            .iter()
-            .map(|phase| (phase.phase.to_string(), number(phase.seconds / steps * 1e6), phase.share));
+        let rows =
+            profile.host.iter().map(|phase| (phase.phase.clone(), number(phase.seconds / steps * 1e6), phase.share));
         text += &shares(["host", "µs/step", "share"], rows);
     }
     if !profile.buffers.is_empty() {
@@ -104,7 +102,7 @@ fn device(profile: &Profile) -> String {
     }
     let total = milliseconds(profile.start_up.seconds);
     let parts = profile.start_up.parts.iter();
-    let parts = parts.map(|part| (part.phase.to_string(), milliseconds(part.seconds), part.share));
+    let parts = parts.map(|part| (part.phase.clone(), milliseconds(part.seconds), part.share));
     text + &shares(["start-up to the first step", &total, ""], parts)
 }
 

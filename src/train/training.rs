@@ -38,7 +38,7 @@ impl Training {
     }
 
     /// Reduces it to the first mini-batch's images and no penalty; nothing is validated or tested. A network, a
-    /// gradient and an update that are right bring its loss below [`OVERFIT_LOSS`].
+    /// gradient and an update that are right bring its loss below [`super::OVERFIT_LOSS`].
     pub fn on_one_batch(mut self) -> Result<Self> {
         self.split.train.truncate(self.plan.batch_size);
         self.split.validation.clear();

@@ -44,9 +44,12 @@ pub enum Level {
     Full,
 }
 
+/// What a check of no single kernel does.
+type Function = dyn Fn(&Referee) -> Result<Vec<Finding>>;
+
 enum Work {
     Kernel(kernels::Case),
-    Function(Box<dyn Fn(&Referee) -> Result<Vec<Finding>>>),
+    Function(Box<Function>),
 }
 
 /// One named check.

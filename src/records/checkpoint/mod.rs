@@ -171,7 +171,7 @@ fn read_meta(file: &Reader<impl Read>) -> Result<Meta, Fault> {
     serde_json::from_str(text).map_err(damaged)
 }
 
-/// SHA-256 of the values as this program has them, model after model, each tensor in the order of [`tensors`].
+/// SHA-256 of the values as this program has them, model after model, each tensor in the order of [`crate::model::params::tensors`].
 fn digest_of(params: &[Params]) -> String {
     let mut hash = Sha256::new();
     for values in params.iter().flat_map(|params| &params.values) {

@@ -1,4 +1,4 @@
-//! Deals waves to the ranks of a job, for [`super::run`].
+//! Deals waves to the ranks of a job, for [`super::run()`].
 //!
 //! The first rank deals: each rank trains a wave, answers with its records, and gets the next one. It trains too, on a
 //! thread beside the one that deals. Records come in any order and have the same bits from any rank, so a job of any size
