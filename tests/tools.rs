@@ -207,7 +207,7 @@ fn exports_are_deterministic_and_never_overwrite() {
         refused(folder.path(), &again.each_ref().map(String::as_str), 2, "already exists");
     }
     refused(folder.path(), &["export", "run", "--format", "npz", "--out", "no/such/x.npz"], 4, "no/such/x.npz");
-    refused(folder.path(), &["export", "run", "--format", "npz", "--out", "run"], 2, "--out run: a folder");
+    refused(folder.path(), &["export", "run", "--format", "npz", "--out", "run"], 2, "--out run: is a folder");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn an_imported_folder_equals_its_source() {
         folder.path(),
         &["data", "import", "nothing", "imported"],
         2,
-        "imported: the folder is there and not empty",
+        "imported: the folder exists and is not empty",
     );
 }
 
@@ -248,7 +248,7 @@ fn info_counts_classes_and_draws_a_contact_sheet() {
     assert_eq!((sheet.width(), sheet.height()), (17 * 34 + 2 + 16, 4 * 34 + 2));
     refused(folder.path(), &arguments, 2, "--contact-sheet sheet.png");
     let other = ["data", "info", "images", "--contact-sheet", "sheet.jpg"];
-    refused(folder.path(), &other, 2, "--contact-sheet sheet.jpg: expected a name that ends with .png");
+    refused(folder.path(), &other, 2, "--contact-sheet sheet.jpg: expected a name that ends in .png");
 }
 
 fn lr_find(folder: &Path, more: &[&str]) -> Output {
@@ -294,7 +294,7 @@ fn lr_find_refuses_flags_without_a_meaning() {
     refused(&["--from", "1", "--to", "0.1"], "--from 1 --to 0.1");
     refused(&["--from", "0"], "--from 0");
     refused(&["--steps", "3"], "--steps 3");
-    refused(&["--chart", "chart.jpg"], "--chart chart.jpg: expected a name that ends with .svg or .png");
+    refused(&["--chart", "chart.jpg"], "--chart chart.jpg: expected a name that ends in .svg or .png");
     refused(&["--chart", "chart"], "--chart chart: expected a name");
     fs::write(folder.path().join("mine.svg"), "mine").unwrap();
     refused(&["--chart", "mine.svg"], "--chart mine.svg: already exists; choose another name");
@@ -386,8 +386,6 @@ fn a_run_out_of_patience_says_why_it_ends_and_leaves_its_best_weights() {
         8,
         "best.safetensors",
     );
-    let blind = ["train", "--data", "synthetic", "--device", "cpu", "--val-images", "0", "--patience", "1"];
-    refused(folder.path(), &blind, 2, "--patience 1: expected validation images");
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn training(config: &Config, split: Split) -> Result<Training> {
     let training = Training::new(config.models(), split, config.steps)?;
     match config.patience.filter(|&patience| patience > 0) {
         _ if config.overfit_one_batch => training.on_one_batch(),
-        Some(patience) => training.patient(patience),
+        Some(patience) => Ok(training.patient(patience)),
         None => Ok(training),
     }
 }

@@ -91,10 +91,7 @@ impl<T: Real> Model<T> {
         let dhidden = std::mem::take(&mut self.activations.dhidden);
         // Without a next step nothing is written to z, but its parts must not be empty.
         self.by_units(next.map_or(1, Rows::rows), |first, w1, z| {
-            update::update(x, &dhidden, rates, first, w1);
-            if let Some(next) = next {
-                forward(next, w1, z);
-            }
+            update::update(x, &dhidden, rates, next, first, w1, z);
         });
         self.activations.dhidden = dhidden;
     }

@@ -84,7 +84,7 @@ fn damaged(path: &Path) -> impl Fn(String) -> Error {
 fn best(run: &Path, inputs: usize, classes: usize, models: usize) -> Result<Vec<Params>> {
     let path = run.join(checkpoint::FOLDER).join(checkpoint::BEST);
     if !path.exists() {
-        let what = "not there, and --weights best needs it: a run keeps it that has validation images";
+        let what = "not there, and --weights best needs it";
         return Err(Error::checkpoint(&path, what));
     }
     let bytes = read(&path)?;

@@ -132,8 +132,9 @@ fn half_a_line_is_cut_with_a_notice_and_a_line_that_is_no_record_is_an_error() {
     let path = folder.path().join("run/metrics.jsonl");
     let records = fs::read_to_string(&path).unwrap();
     // A later record that was written before a kill, then half of one.
-    let later = "{\"step\":100000,\"epoch\":1.0}\n";
-    fs::write(&path, format!("{records}{later}{{\"step\":100001,\"ep")).unwrap();
+    let mut later: Value = serde_json::from_str(records.lines().last().unwrap()).unwrap();
+    later["step"] = 100_000.into();
+    fs::write(&path, format!("{records}{later}\n{{\"step\":100001,\"ep")).unwrap();
     let message = exits(&finish(&mut resume(folder.path())), 0);
     says(&message, &["note: run/metrics.jsonl: half a line at its end was cut off"]);
     same_bits(&folder.path().join("run"), &whole.path().join("run"));

@@ -1,5 +1,5 @@
-//! A step of SGD on every tensor. The shader's twin: `shaders/update.wgsl`. Here is
-//! W1's; [`small_values`] has the rest.
+//! A step of SGD on every tensor. The shader's twin: `shaders/update.wgsl`. Here is W1's, and the first layer's product of
+//! the next step; [`small_values`] has the rest.
 //!
 //! ```text
 //! W1 ← W1 − rate·(Xᵀ·dhidden + decay·W1)
@@ -13,15 +13,30 @@ pub(super) mod small_values;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::forward::UNITS;
+use super::forward::{UNITS, forward};
 use super::real::Real;
 use super::rows::Rows;
 
 /// `w1 ← w1 − rate·(Xᵀ·dhidden + decay·w1)` of some units, the `first` of the `H` and those after it, from `x [B, D]`,
 /// `dhidden [B, H]` and `rates`, the learning rate and the decay; `w1` is their rows of W1ᵀ `[H, D]`, which lie as those of a
-/// [`Rows`].
-pub(super) fn update<T: Real>(x: &Rows<T>, dhidden: &[T], rates: (T, T), first: usize, w1: &mut [T]) {
+/// [`Rows`]. Then, if there is a `next` step, their `z` of its images.
+///
+/// # Panics
+///
+/// When the shapes do not fit each other.
+pub(super) fn update<T: Real>(
+    x: &Rows<T>,
+    dhidden: &[T],
+    rates: (T, T),
+    next: Option<&Rows<T>>,
+    first: usize,
+    w1: &mut [T],
+    z: &mut [T],
+) {
     step(Arch::new(), x, dhidden, rates, first, w1);
+    if let Some(next) = next {
+        forward(next, w1, z);
+    }
 }
 
 fn step<T: Real>(arch: Arch, x: &Rows<T>, dhidden: &[T], rates: (T, T), first: usize, w1: &mut [T]) {
@@ -132,14 +147,18 @@ mod tests {
     }
 
     #[test]
-    fn the_step_is_that_of_the_librarys_product_on_every_level_of_instructions() {
+    fn the_step_is_that_of_the_librarys_product_on_every_level_of_instructions_f32() {
         equals_the_librarys::<f32>();
+    }
+
+    #[test]
+    fn the_step_is_that_of_the_librarys_product_on_every_level_of_instructions_f64() {
         equals_the_librarys::<f64>();
     }
 
     #[test]
     #[should_panic(expected = "weights of units with gradients")]
     fn units_without_gradients_are_refused() {
-        update(&Rows::<f32>::zeros(2, 16), &[0.0; 6], (0.0, 0.0), 1, &mut [0.0; 48]);
+        update(&Rows::<f32>::zeros(2, 16), &[0.0; 6], (0.0, 0.0), None, 1, &mut [0.0; 48], &mut []);
     }
 }
