@@ -379,6 +379,8 @@ fn a_run_out_of_patience_says_why_it_ends_and_leaves_its_best_weights() {
     done(folder.path(), &["export", "run", "--format", "npz"]);
     assert_eq!(fs::read(run.join("model.npz")).unwrap(), fs::read(folder.path().join("last.npz")).unwrap());
 
+    let blind = SHORT.split_whitespace().chain("--overfit-one-batch --patience 3 --out x".split_whitespace());
+    refused(folder.path(), &["train"].into_iter().chain(blind).collect::<Vec<_>>(), 2, "--patience 3");
     fs::remove_dir_all(run.join("checkpoints")).unwrap();
     refused(
         folder.path(),

@@ -215,7 +215,10 @@ fn broadcast(ranks: &Ranks, state: &mut State) -> Result<()> {
 fn training(config: &Config, split: Split) -> Result<Training> {
     let training = Training::new(config.models(), split, config.steps)?;
     match config.patience.filter(|&patience| patience > 0) {
-        _ if config.overfit_one_batch => training.on_one_batch(),
+        Some(patience) if config.overfit_one_batch => Err(Error::Usage(format!(
+            "--patience {patience}: --overfit-one-batch validates nothing; omit one of the two"
+        ))),
+        None if config.overfit_one_batch => training.on_one_batch(),
         Some(patience) => Ok(training.patient(patience)),
         None => Ok(training),
     }
