@@ -7,16 +7,17 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use crate::config::device::{Adapter, Choice};
-use crate::config::spec::Feed;
+use crate::config::spec::{Check, Feed};
 use crate::cpu::{self, CpuEngine};
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
-use crate::engine::{Engine, Job};
+use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::gpu::tune::tuning;
 use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
 use crate::model::params::Params;
+use crate::proof::{Checked, Pace};
 use crate::util::memory;
 use crate::util::text::grouped;
 
@@ -41,6 +42,8 @@ pub struct Device {
     pub notice: Option<String>,
     /// How images reach a GPU.
     pub feed: Feed,
+    /// How often its engines are checked.
+    pub check: Check,
 }
 
 enum Kind {
@@ -92,14 +95,14 @@ impl Device {
 
     fn cpu(place: Place, notice: Option<String>) -> Self {
         let threads = (thread::available_parallelism().map_or(1, usize::from) / place.count).max(1);
-        Self { kind: Kind::Cpu { threads }, notice, feed: Feed::Auto }
+        Self { kind: Kind::Cpu { threads }, notice, feed: Feed::Auto, check: Check::Always }
     }
 
     fn of_gpu(gpu: Arc<Gpu>) -> Self {
         let notice = gpu.is_software().then(|| {
             format!("{} is a software adapter: good for checks, too slow for training; see --device cpu", gpu.info.name)
         });
-        Self { kind: Kind::Gpu(gpu), notice, feed: Feed::Auto }
+        Self { kind: Kind::Gpu(gpu), notice, feed: Feed::Auto, check: Check::Always }
     }
 
     /// An engine for a training. On a CPU it fails unless the machine has the memory for the whole training; on a GPU the
@@ -122,7 +125,8 @@ impl Device {
             // At a thread's first allocation glibc reserves 64 MiB of address space, which counts against a limit.
             pool.broadcast(|_| drop(black_box(Box::new(0))));
             memory::expect(cpu::memory(&job, split, threads), &of)?;
-            return Ok(Box::new(CpuEngine::<f32>::on(pool, job, dataset, standardisation)?));
+            let engine = CpuEngine::<f32>::on(pool, job, dataset.clone(), standardisation.clone())?;
+            return Ok(self.checked(Box::new(engine), dataset, standardisation));
         }
         self.engine(job, dataset, standardisation)
     }
@@ -134,18 +138,31 @@ impl Device {
         dataset: Arc<Dataset>,
         standardisation: Arc<Standardisation>,
     ) -> Result<Box<dyn Engine>> {
-        Ok(match &self.kind {
-            Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, dataset, standardisation, *threads)?),
+        let (images, statistics) = (dataset.clone(), standardisation.clone());
+        let engine: Box<dyn Engine> = match &self.kind {
+            Kind::Cpu { threads } => Box::new(CpuEngine::<f32>::new(job, images, statistics, *threads)?),
             Kind::Gpu(gpu) => {
                 let engine = |job: &Job| {
                     let options = Options { feed: self.feed, tuning: tuning(gpu, job)?, ..Options::default() };
-                    GpuEngine::new(gpu.clone(), job, dataset.clone(), &standardisation, &options)
+                    GpuEngine::new(gpu.clone(), job, images.clone(), &statistics, &options)
                 };
                 let jobs = waves::fitting(&job, &gpu.limits, gpu.is_software())?;
                 let mut engines = jobs.iter().map(engine).collect::<Result<Vec<_>>>()?;
                 if engines.len() > 1 { Box::new(Waves::new(job, engines)) } else { Box::new(engines.remove(0)) }
             }
-        })
+        };
+        Ok(self.checked(engine, dataset, standardisation))
+    }
+
+    fn checked(
+        &self,
+        engine: Box<dyn Engine>,
+        dataset: Arc<Dataset>,
+        standardisation: Arc<Standardisation>,
+    ) -> Box<dyn Engine> {
+        // A CPU engine needs the processor itself: the checks take a fiftieth of its time at most.
+        let pace = Pace { check: self.check, rest: if self.gpu().is_some() { 0 } else { 50 } };
+        Box::new(Checked::new(engine, dataset, standardisation, pace))
     }
 
     /// An engine with the weights of trained networks of one shape, at least one, to score and classify with.
@@ -156,8 +173,10 @@ impl Device {
         standardisation: Arc<Standardisation>,
     ) -> Result<Box<dyn Engine>> {
         let job = Job { model: networks[0].spec, decay: vec![0.0; networks.len()], batch_size: 1, shuffles: 1 };
+        let images = dataset.labels.len().min(100) as u32;
         let mut engine = self.engine(job, dataset, standardisation)?;
         engine.load(networks)?;
+        engine.prove(&Chunk { rows: &(0..images).collect::<Vec<_>>(), lengths: &[], rates: &[] })?;
         Ok(engine)
     }
 

@@ -74,6 +74,17 @@ pub enum Error {
     /// Exit code 10: not enough memory or threads.
     #[error("{0}")]
     Resources(String),
+    /// Exit code 11: a device computed something wrong while it trained, so nothing it gave is a result.
+    #[error(
+        "{device}: wrong {what}. Nothing that it computed can be trusted. See which kernel fails: cyclone verify; \
+         use another --device, or update its driver"
+    )]
+    Wrong {
+        /// Adapter, driver and how the engine is set up.
+        device: String,
+        /// When, what (and by which kernels), and how far off.
+        what: String,
+    },
     /// Exit code 128 + number, as in shells: a signal ended the command, and the work so far is kept.
     #[error("stopped by {name} after {after}")]
     Interrupted {
@@ -111,6 +122,7 @@ impl Error {
             Self::Checkpoint { .. } => 8,
             Self::Busy { .. } => 9,
             Self::Resources(_) => 10,
+            Self::Wrong { .. } => 11,
             Self::Interrupted { number, .. } => 128 + number,
             Self::Job { code, .. } => *code,
             Self::Internal(_) => 70,

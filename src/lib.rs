@@ -53,6 +53,7 @@
 //! | [`model`] | networks: shape, tensors, initial values, and the [reference](model::reference) in f64 |
 //! | [`config`] | settings: presets, files and flags as layers over the same keys; learning-rate schedules |
 //! | [`engine`] | what an engine can do |
+//! | [`proof`] | the proof that goes with a run: an engine's results computed again by the reference while it trains |
 //! | [`cpu`] | the CPU engine |
 //! | [`gpu`] | the GPU engine; the two never import each other |
 //! | [`device`] | opens either |
@@ -86,6 +87,7 @@ pub mod export;
 pub mod gpu;
 pub mod model;
 pub mod profile;
+pub mod proof;
 pub mod ranks;
 pub mod records;
 pub mod report;

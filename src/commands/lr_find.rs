@@ -33,6 +33,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     let mut display = Display::new(args.json);
     let (mut device, dataset) = device_and_images(&config.device, Place::ALONE, &config.data, &display)?;
     device.feed = config.feed;
+    device.check = config.check;
     let mut split = Split::new(&dataset, &config.data_spec())?;
     // Without validation images, the training images will do: the test sees each of them only once or twice.
     let mut scored =

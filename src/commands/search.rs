@@ -116,6 +116,7 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
     let Config { device, data, .. } = &search.config;
     let (mut device, dataset) = device_and_images(device, ranks.place(), data, display)?;
     device.feed = search.config.feed;
+    device.check = search.config.check;
     let mut split = Split::new(&dataset, &search.config.data_spec())?;
     if !search.with_test {
         split.test.clear();
@@ -131,19 +132,20 @@ fn place(path: &Path, shard: Shard) -> PathBuf {
     if shard == Shard::WHOLE { path.to_owned() } else { path.join(shard.folder()) }
 }
 
-/// The search that was begun, with `--device` and `--feed` from the flags, which can change nothing else.
+/// The search that was begun, with `--device`, `--feed` and `--check` from the flags, which can change nothing else.
 fn resumed(args: &SearchArgs, plan: &Plan) -> Result<Search> {
-    let (device, feed) = (args.settings.device.clone(), args.settings.feed);
-    if args.settings != (Settings { device: device.clone(), feed, ..Settings::default() }) {
+    let Settings { device, feed, check, .. } = args.settings.clone();
+    if args.settings != (Settings { device: device.clone(), feed, check, ..Settings::default() }) {
         return Err(Error::Usage(
-            "--resume: the folder's search.toml has all settings; only --device, --feed, --shard and --quiet can be \
-             given with it"
+            "--resume: the folder's search.toml has all settings; only --device, --feed, --check, --shard and --quiet \
+             can be given with it"
                 .into(),
         ));
     }
     let mut search = plan.search(SearchArgs::defaults(Preset::Table1));
     search.config.device = device.unwrap_or_default();
     search.config.feed = feed.unwrap_or_default();
+    search.config.check = check.unwrap_or_default();
     search.check()?;
     Ok(search)
 }

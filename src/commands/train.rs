@@ -116,6 +116,7 @@ fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display:
     }
     let (mut device, dataset) = device_and_images(&config.device, ranks.place(), &config.data, display)?;
     device.feed = config.feed;
+    device.check = config.check;
     let split = Split::new(&dataset, &config.data_spec())?;
     let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
     match standardisation.constant() {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::declare::{default, settings, unless_decides, whole};
 use super::device::Choice;
 use super::schedule::Triangle;
-use super::spec::{Feed, Length, Penalty, TrainSpec};
+use super::spec::{Check, Feed, Length, Penalty, TrainSpec};
 use crate::data::spec::{DataSpec, Pick, Source, Validation};
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
@@ -92,6 +92,9 @@ settings! {
         checkpoint_every: u64 | None, in 1.. => "1 or more", only Train, decides nothing;
     }
     "Checks" {
+        /// Compute results again on the CPU and compare: off, start (two steps before the first), or always (also a step after evaluations; it takes 2 % of a CPU's time at most)
+        #[arg(value_name = "WHEN", value_parser = word::<Check>)]
+        check: Check = Check::Always, decides nothing;
         /// Stop after N steps
         #[arg(value_name = "N", value_parser = integer::<u64>())]
         steps: u64 | None, in 1.. => "1 or more";

@@ -69,6 +69,19 @@ pub struct TrainSpec {
     pub evals_per_cycle: u64,
 }
 
+/// How often an engine's results are computed again by the reference. No result depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// Never.
+    Off,
+    /// Two steps before the first one.
+    Start,
+    /// Those, and a step and some scored images after every evaluation.
+    #[default]
+    Always,
+}
+
 /// How images reach a GPU. No result depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -57,7 +57,7 @@ use self::model::{Activations, Model};
 use self::real::Real;
 use self::tally::tally;
 use crate::data::{Dataset, Standardisation};
-use crate::engine::{Chunk, Engine, Job, Tally};
+use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
 use crate::model::reference::{Matrix, Network};
@@ -186,8 +186,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn params(&mut self) -> Result<Vec<Params>> {
-        let rounded = |tensor: Vec<T>| tensor.into_iter().map(Real::to_f32).collect();
-        Ok(self.models.iter().map(|model| Params { spec: model.spec, values: model.tensors().map(rounded) }).collect())
+        Ok(self.models.iter().map(Model::params).collect())
     }
 
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
@@ -247,6 +246,17 @@ impl<T: Real> Engine for CpuEngine<T> {
 
     fn squares(&mut self) -> Result<Vec<f64>> {
         Ok(self.threads.install(|| self.models.par_iter().map(Model::squares).collect()))
+    }
+
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
+        let before = self.models[model].params();
+        let logits = Engine::logits(self, images)?.swap_remove(model);
+        let tally = self.evaluate(images)?[model];
+        self.train(step)?;
+        let models = self.models.len();
+        let loss = (!step.lengths.is_empty()).then(|| self.losses[self.losses.len() - models + model]);
+        let step = loss.map(|loss| (loss, self.models[model].params()));
+        Ok(Box::new(move || Ok(Witness { before, logits, tally, step })))
     }
 }
 

@@ -63,6 +63,12 @@ impl<T: Real> Model<T> {
         self.small = Small { w2: widened(W2), b2: widened(B2), b1: widened(B1) };
     }
 
+    /// The weights, rounded to f32.
+    pub(super) fn params(&self) -> Params {
+        let rounded = |tensor: Vec<T>| tensor.into_iter().map(T::to_f32).collect();
+        Params { spec: self.spec, values: self.tensors().map(rounded) }
+    }
+
     /// The weights, in the order of [`crate::model::params::tensors`].
     pub(super) fn tensors(&self) -> [Vec<T>; 4] {
         let Small { w2, b2, b1 } = &self.small;

@@ -15,6 +15,24 @@ pub struct Chunk<'a> {
     pub rates: &'a [f32],
 }
 
+impl<'a> Chunk<'a> {
+    /// Its first `steps` steps, or all if it has fewer, and the rest; `shuffles` is `G`.
+    pub fn split(&self, steps: usize, shuffles: usize) -> (Self, Self) {
+        let steps = steps.min(self.lengths.len());
+        let models = self.rates.len() / self.lengths.len().max(1);
+        let (lengths, later) = self.lengths.split_at(steps);
+        let (rows, later_rows) = self.rows.split_at(lengths.iter().sum::<u32>() as usize * shuffles);
+        let (rates, later_rates) = self.rates.split_at(steps * models);
+        (Self { rows, lengths, rates }, Self { rows: later_rows, lengths: later, rates: later_rates })
+    }
+
+    /// The rows of the first step that `model` sees; all rows where there is no step.
+    pub fn batch(&self, model: usize, shuffles: usize) -> &'a [u32] {
+        let length = self.lengths.first().map_or(self.rows.len(), |&length| length as usize);
+        &self.rows[model % shuffles * length..][..length]
+    }
+}
+
 /// Makes the chunks of a training, whatever steps are asked for.
 pub struct Chunks {
     batches: Batches,

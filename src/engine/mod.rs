@@ -5,6 +5,8 @@
 
 pub use chunks::{Chunk, Chunks};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::params::Params;
@@ -42,6 +44,39 @@ pub struct Tally {
     pub images: u64,
 }
 
+/// What is still on its way from a device: calling it waits.
+pub type Later<T> = Box<dyn FnOnce() -> Result<T> + Send>;
+
+/// What one model gave of some images and made of one step, for somebody who computes both again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Witness {
+    /// Its weights before the step.
+    pub before: Params,
+    /// With these, the images' `[images, C]`.
+    pub logits: Vec<f32>,
+    /// The same images' sums.
+    pub tally: Tally,
+    /// The step's mean cross-entropy and the weights after it, if there was a step.
+    pub step: Option<(f32, Params)>,
+}
+
+/// How often an engine's results were computed again, and how close they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Checks {
+    /// Checks that ended.
+    pub times: u64,
+    /// The largest error found, as a share of its tolerance: 1 would be the limit.
+    pub worst: f64,
+}
+
+impl Checks {
+    /// These and `others`.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self { times: self.times + others.times, worst: self.worst.max(others.worst) }
+    }
+}
+
 /// Trains and evaluates `M` models of one shape.
 pub trait Engine: Send {
     /// What runs it, for people: adapter and driver, or processor threads and precision.
@@ -73,4 +108,19 @@ pub trait Engine: Send {
 
     /// `ΣW1² + ΣW2²` of each model.
     fn squares(&mut self) -> Result<Vec<f64>>;
+
+    /// Scores the data set's `images`, or the first ones that it can score at once, and then runs the chunk, of one step or
+    /// none, as [`Self::train`] does. What `model` gave comes later; nothing is waited for.
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>>;
+
+    /// Proves, if it can, that it computes the first steps of `first` right, from the weights that were loaded, and leaves
+    /// these. To be called between [`Self::load`] and anything else.
+    fn prove(&mut self, _first: &Chunk<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The checks that ended so far, or, at the end, all; none by an engine that is not checked.
+    fn checks(&mut self, _end: bool) -> Result<Option<Checks>> {
+        Ok(None)
+    }
 }

@@ -9,7 +9,7 @@
 //! and used late, loops have constant length, workgroups with little to do go first. What did not help, and the counts behind
 //! it, is in `docs/rejected.md`.
 //!
-//! On the GPU the models' hidden units stand side by side, each model padded to a multiple of four: `W1 [D, M·HP]`.
+//! On the GPU the models' hidden units stand side by side: [`weights`].
 
 mod adapter;
 mod context;
@@ -23,6 +23,7 @@ pub mod recorder;
 pub mod tune;
 mod wait;
 pub mod waves;
+mod weights;
 
 use std::sync::Arc;
 
@@ -33,14 +34,15 @@ pub use context::Gpu;
 pub use wait::is_polling;
 
 use crate::data::{Dataset, Standardisation};
-use crate::engine::{Chunk, Engine, Job, Tally};
+use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use crate::error::Result;
-use crate::model::params::{B1, B2, Params, W1, W2};
+use crate::model::params::Params;
 use feed::Feed;
 use kernels::{Shaders, Step, Use};
 use pass::Pass;
 use pipeline::Pipeline;
 use plan::{LOSSES, Plan, TALLIES, TALLY, Tuning};
+use weights::Weights;
 
 /// A compiled kernel with its bindings for each slot of the feed.
 struct Bound {
@@ -63,10 +65,9 @@ pub struct Options {
 /// Trains `M` models of one shape on a GPU.
 pub struct GpuEngine {
     gpu: Arc<Gpu>,
-    plan: Plan,
+    plan: Arc<Plan>,
     feed: Feed,
-    w1: wgpu::Buffer,
-    small: wgpu::Buffer,
+    weights: Weights,
     losses: wgpu::Buffer,
     tallies: wgpu::Buffer,
     /// After an evaluated batch, its logits.
@@ -100,9 +101,8 @@ impl GpuEngine {
             || Use::ALL.into_par_iter().filter(|of| *of != Use::Gather).map(compiled).collect::<Result<Vec<_>>>(),
         );
         let feed = feed?;
-        let [w1, small, losses, tallies, dlogits] = [
-            gpu.buffer("W1", sizes.w1)?,
-            gpu.buffer("W2, b2, b1", sizes.small)?,
+        let weights = Weights::new(&gpu, &plan)?;
+        let [losses, tallies, dlogits] = [
             gpu.buffer("losses", sizes.losses)?,
             gpu.buffer("tallies", sizes.tallies)?,
             gpu.buffer("dlogits", sizes.dlogits)?,
@@ -112,8 +112,8 @@ impl GpuEngine {
         gpu.queue.write_buffer(&standardised, 0, bytemuck::cast_slice(&standardisation.padded()));
         let shared = [
             ("standardisation", &standardised),
-            ("w1", &w1),
-            ("small", &small),
+            ("w1", &weights.w1),
+            ("small", &weights.small),
             ("losses", &losses),
             ("tallies", &tallies),
             ("dlogits", &dlogits),
@@ -133,8 +133,8 @@ impl GpuEngine {
         let mut kernels = Vec::new();
         for (of, pipeline) in pipelines? {
             let own = match of {
-                Use::SquaresW1 => vec![("matrix", &w1), ("squares", &squares[0])],
-                Use::SquaresW2 => vec![("matrix", &small), ("squares", &squares[1])],
+                Use::SquaresW1 => vec![("matrix", &weights.w1), ("squares", &squares[0])],
+                Use::SquaresW2 => vec![("matrix", &weights.small), ("squares", &squares[1])],
                 _ => vec![],
             };
             kernels.push(bound(of, pipeline, &own)?);
@@ -147,7 +147,7 @@ impl GpuEngine {
 
         gpu.check()?;
         let (read, pending) = (vec![], 0);
-        Ok(Self { gpu, plan, feed, w1, small, losses, tallies, dlogits, squares, kernels, read, pending })
+        Ok(Self { gpu, plan: Arc::new(plan), feed, weights, losses, tallies, dlogits, squares, kernels, read, pending })
     }
 
     /// How the job runs here.
@@ -206,36 +206,12 @@ impl Engine for GpuEngine {
     }
 
     fn load(&mut self, params: &[Params]) -> Result<()> {
-        let (h, padded, n) = (self.plan.job.model.hidden, self.plan.padded as usize, self.plan.columns as usize);
-        let mut w1 = vec![0f32; self.plan.job.model.inputs * n];
-        let mut small = Vec::with_capacity(self.plan.sizes.small as usize / 4);
-        for (m, params) in params.iter().enumerate() {
-            for (row, values) in w1.chunks_exact_mut(n).zip(params.values[W1].chunks_exact(h)) {
-                row[m * padded..][..h].copy_from_slice(values);
-            }
-            for place in [W2, B2, B1] {
-                small.extend_from_slice(&params.values[place]);
-            }
-        }
-        self.gpu.queue.write_buffer(&self.w1, 0, bytemuck::cast_slice(&w1));
-        self.gpu.queue.write_buffer(&self.small, 0, bytemuck::cast_slice(&small));
+        self.weights.write(&self.gpu, &self.plan, params);
         self.gpu.check()
     }
 
     fn params(&mut self) -> Result<Vec<Params>> {
-        let spec = self.plan.job.model;
-        let (h, c, padded, n) = (spec.hidden, spec.classes, self.plan.padded as usize, self.plan.columns as usize);
-        let w1: Vec<f32> = self.gpu.read(&self.w1, self.plan.sizes.w1)?;
-        let small: Vec<f32> = self.gpu.read(&self.small, self.plan.sizes.small)?;
-        let models = small.chunks_exact(h * c + c + h).enumerate().map(|(m, small)| {
-            let mut values: [Vec<f32>; 4] = Default::default();
-            values[W1] = w1.chunks_exact(n).flat_map(|row| &row[m * padded..][..h]).copied().collect();
-            values[W2] = small[..h * c].to_vec();
-            values[B2] = small[h * c..][..c].to_vec();
-            values[B1] = small[h * c + c..].to_vec();
-            Params { spec, values }
-        });
-        Ok(models.collect())
+        self.weights.copy(&self.gpu, &self.plan)?.take(&self.gpu, &self.plan, 0..self.plan.job.models())
     }
 
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
@@ -343,5 +319,41 @@ impl Engine for GpuEngine {
             }
         }
         Ok(squares)
+    }
+
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
+        let (models, classes) = (self.plan.job.models(), self.plan.job.model.classes);
+        let images = &images[..images.len().min(self.plan.evaluation_rows as usize)];
+        let rows = images.len();
+        self.submit(images, &[], |engine, pass, slot| {
+            let step = Step { rows: rows as u32, ..Step::default() };
+            for of in [Use::EvalForward, Use::EvalHead, Use::Tally] {
+                engine.dispatch(pass, of, slot, &step);
+            }
+        })?;
+        let logits = self.gpu.copy(&self.dlogits, 0, (rows * models * classes * 4) as u64)?;
+        let tallies = self.gpu.copy(&self.tallies, 0, (rows.div_ceil(TALLY as usize) * models * 8) as u64)?;
+        let before = self.weights.copy(&self.gpu, &self.plan)?;
+        self.train(step)?;
+        let mut after = None;
+        if !step.lengths.is_empty() {
+            let loss = ((self.pending as usize - 1) * models + model) * 4;
+            after = Some((self.gpu.copy(&self.losses, loss as u64, 4)?, self.weights.copy(&self.gpu, &self.plan)?));
+        }
+        let (gpu, plan) = (self.gpu.clone(), self.plan.clone());
+        Ok(Box::new(move || {
+            let logits = logits.take::<f32>(&gpu)?;
+            let of_model = logits.chunks_exact(classes).skip(model).step_by(models).flatten();
+            let mut tally = Tally { images: rows as u64, ..Tally::default() };
+            for sum in tallies.take::<f32>(&gpu)?.chunks_exact(2).skip(model).step_by(models) {
+                tally.loss += f64::from(sum[0]);
+                tally.correct += sum[1] as u64;
+            }
+            let weights = |copy: weights::Copied| Ok(copy.take(&gpu, &plan, model..=model)?.remove(0));
+            let logits = of_model.copied().collect();
+            let before = weights(before)?;
+            let step = after.map(|(loss, after)| Ok((loss.take(&gpu)?[0], weights(after)?))).transpose()?;
+            Ok(Witness { before, logits, tally, step })
+        }))
     }
 }

@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use wgpu::{BufferUsages, CommandBuffer, PollError, PollType, SubmissionIndex};
+use wgpu::{BufferAsyncError, BufferUsages, CommandBuffer, PollError, PollType, SubmissionIndex};
 
 use super::context::Gpu;
 use super::recorder::Phase;
@@ -57,23 +58,43 @@ impl Gpu {
 
     /// Copies the first `size` bytes of `buffer` to the host, after everything submitted so far.
     pub(crate) fn read<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, size: u64) -> Result<Vec<T>> {
+        self.copy(buffer, 0, size)?.take(self)
+    }
+
+    /// Queues a copy of `size` bytes of `buffer` from `offset` on, after everything submitted so far.
+    pub(super) fn copy(&self, buffer: &wgpu::Buffer, offset: u64, size: u64) -> Result<Copy> {
         let staging = self.create("reading back", size, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
+        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, size);
         let submission = self.recorder.phase(Phase::Submit, || self.queue.submit([encoder.finish()]));
-        let (send, receive) = std::sync::mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |mapped| {
+        let (send, mapped) = std::sync::mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
             // Nobody is left to be told if the receiver is gone.
-            let _ = send.send(mapped);
+            let _ = send.send(result);
         });
-        self.wait(&submission)?;
+        Ok(Copy { staging, submission, mapped })
+    }
+}
+
+/// Bytes on their way to the host.
+pub(super) struct Copy {
+    staging: wgpu::Buffer,
+    submission: SubmissionIndex,
+    mapped: Receiver<std::result::Result<(), BufferAsyncError>>,
+}
+
+impl Copy {
+    /// Waits for them; any thread may.
+    pub(super) fn take<T: bytemuck::Pod>(self, gpu: &Gpu) -> Result<Vec<T>> {
+        gpu.wait(&self.submission)?;
         // Another thread that waits for the same device may be the one that runs the callback.
-        let mapped = receive
+        let mapped = self
+            .mapped
             .recv_timeout(HANG)
-            .map_err(|_| self.failed("the driver did not map a buffer that it had finished"))?;
-        let unread = |error: &dyn std::fmt::Display| self.failed(&format!("cannot read results back: {error}"));
+            .map_err(|_| gpu.failed("the driver did not map a buffer that it had finished"))?;
+        let unread = |error: &dyn std::fmt::Display| gpu.failed(&format!("cannot read results back: {error}"));
         mapped.map_err(|error| unread(&error))?;
-        let view = staging.get_mapped_range(..).map_err(|error| unread(&error))?;
+        let view = self.staging.get_mapped_range(..).map_err(|error| unread(&error))?;
         // The bytes may lie anywhere.
         Ok(bytemuck::pod_collect_to_vec(&view))
     }

@@ -9,8 +9,8 @@ use wgpu::Limits;
 
 use super::GpuEngine;
 use super::plan::Plan;
-use crate::engine::{Chunk, Engine, Job, Tally};
-use crate::error::Result;
+use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
+use crate::error::{Error, Result};
 use crate::model::params::Params;
 
 /// `job` in as few jobs as the adapter's limits allow, each with about as many models.
@@ -55,6 +55,21 @@ impl Waves {
         })
     }
 
+    /// Hands each engine its part of a chunk.
+    fn each(
+        &mut self,
+        chunk: &Chunk<'_>,
+        mut hand: impl FnMut(Range<usize>, &mut GpuEngine, &Chunk<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let (all, shared) = (self.job.models(), self.job.shuffles == 1);
+        self.parts().try_for_each(|(models, engine)| {
+            let rows = if shared { Cow::from(chunk.rows) } else { own_rows(chunk, all, &models).into() };
+            let rates = chunk.rates.chunks_exact(all).flat_map(|rates| &rates[models.clone()]).copied();
+            let rates: Vec<f32> = rates.collect();
+            hand(models, engine, &Chunk { rows: &rows, lengths: chunk.lengths, rates: &rates })
+        })
+    }
+
     /// What each engine says of its models, in the models' order.
     fn all<T>(&mut self, ask: impl FnMut(&mut GpuEngine) -> Result<Vec<T>>) -> Result<Vec<T>> {
         let answers = self.engines.iter_mut().map(ask).collect::<Result<Vec<_>>>()?;
@@ -85,12 +100,19 @@ impl Engine for Waves {
     }
 
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
-        let (all, shared) = (self.job.models(), self.job.shuffles == 1);
-        self.parts().try_for_each(|(models, engine)| {
-            let rows = if shared { Cow::from(chunk.rows) } else { own_rows(chunk, all, &models).into() };
-            let rates = chunk.rates.chunks_exact(all).flat_map(|rates| &rates[models.clone()]).copied();
-            engine.train(&Chunk { rows: &rows, lengths: chunk.lengths, rates: &rates.collect::<Vec<_>>() })
-        })
+        self.each(chunk, |_, engine, chunk| engine.train(chunk))
+    }
+
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
+        let mut witness = None;
+        self.each(step, |models, engine, step| {
+            if models.contains(&model) {
+                witness = Some(engine.witness(step, model - models.start, images)?);
+                return Ok(());
+            }
+            engine.train(step)
+        })?;
+        witness.ok_or_else(|| Error::Internal(format!("no wave has model {model}")))
     }
 
     fn losses(&mut self) -> Result<Vec<f32>> {

@@ -3,7 +3,7 @@
 
 #![expect(non_snake_case, reason = "B, D, H and C are the letters of the crate's page")]
 
-use std::ops::{Index, Range};
+use std::ops::{Index, IndexMut, Range};
 
 use super::params::Params;
 
@@ -22,6 +22,11 @@ impl Matrix {
         Self { values: (0..rows * columns).map(|i| number(i / columns, i % columns)).collect(), columns }
     }
 
+    /// These columns alone.
+    pub fn some_columns(&self, columns: &[usize]) -> Self {
+        Self::of(self.rows(), columns.len(), |row, column| self[row][columns[column]])
+    }
+
     /// How many rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.columns
@@ -33,6 +38,12 @@ impl Index<usize> for Matrix {
 
     fn index(&self, row: usize) -> &[f64] {
         &self.values[row * self.columns..][..self.columns]
+    }
+}
+
+impl IndexMut<usize> for Matrix {
+    fn index_mut(&mut self, row: usize) -> &mut [f64] {
+        &mut self.values[row * self.columns..][..self.columns]
     }
 }
 
@@ -53,6 +64,17 @@ impl Network {
     /// `W1`, `b1`, `W2`, `b2`, each as one row of numbers.
     pub fn tensors(&self) -> [&[f64]; 4] {
         [&self.W1.values, &self.b1, &self.W2.values, &self.b2]
+    }
+
+    /// The part with these hidden units alone: `W1 [D, units]`, `b1 [units]`, `W2 [units, C]`, `b2 [C]`.
+    pub fn units(&self, units: &[usize]) -> Self {
+        let Self { W1, b1, W2, b2 } = self;
+        Self {
+            W1: W1.some_columns(units),
+            b1: units.iter().map(|&h| b1[h]).collect(),
+            W2: Matrix::of(units.len(), W2.columns, |h, c| W2[units[h]][c]),
+            b2: b2.clone(),
+        }
     }
 
     /// The same, to be changed.
@@ -98,6 +120,13 @@ fn each(n: usize, number: impl Fn(usize) -> f64) -> Vec<f64> {
     (0..n).map(number).collect()
 }
 
+/// `sums[i] += factor · terms[i]`.
+fn add(sums: &mut [f64], factor: f64, terms: &[f64]) {
+    for (sum, term) in sums.iter_mut().zip(terms) {
+        *sum += factor * term;
+    }
+}
+
 /// `x [B, D]` of images `pixels [B, D]`, standardised by `mean [D]` and `scale [D]`.
 pub fn standardise(pixels: &[u8], mean: &[f32], scale: &[f32]) -> Matrix {
     let D = mean.len();
@@ -106,18 +135,30 @@ pub fn standardise(pixels: &[u8], mean: &[f32], scale: &[f32]) -> Matrix {
 
 /// `x·W1 [B, H]`, over some of the inputs.
 pub fn forward(x: &Matrix, W1: &Matrix, inputs: Range<usize>) -> Matrix {
-    Matrix::of(x.rows(), W1.columns, |b, h| inputs.clone().map(|d| x[b][d] * W1[d][h]).sum())
+    let mut xW1 = Matrix::of(x.rows(), W1.columns, |_, _| 0.0);
+    for b in 0..x.rows() {
+        inputs.clone().for_each(|d| add(&mut xW1[b], x[b][d], &W1[d]));
+    }
+    xW1
 }
 
 /// From `xW1 [B, H]`, the product over all inputs, to the loss and its gradients.
 pub fn head(xW1: &Matrix, labels: &[u8], network: &Network) -> Head {
     let Network { b1, W2, b2, .. } = network;
     let (B, H, C) = (labels.len(), b1.len(), b2.len());
+    let hidden = Matrix::of(B, H, |b, h| f64::max(0.0, xW1[b][h] + b1[h]));
+    let logit = Matrix::of(B, C, |b, c| sum(H, |h| hidden[b][h] * W2[h][c]) + b2[c]);
+    head_of_logits(xW1, logit, labels, network)
+}
+
+/// The same with these `logit [B, C]`: then `network` may be some units of the one that they are of.
+pub fn head_of_logits(xW1: &Matrix, logit: Matrix, labels: &[u8], network: &Network) -> Head {
+    let Network { b1, W2, .. } = network;
+    let (B, H, C) = (labels.len(), b1.len(), logit.columns);
     let y = |b: usize| usize::from(labels[b]);
 
     let z = Matrix::of(B, H, |b, h| xW1[b][h] + b1[h]);
     let hidden = Matrix::of(B, H, |b, h| f64::max(0.0, z[b][h]));
-    let logit = Matrix::of(B, C, |b, c| sum(H, |h| hidden[b][h] * W2[h][c]) + b2[c]);
     let m = each(B, |b| (0..C).map(|c| logit[b][c]).fold(f64::NEG_INFINITY, f64::max));
     let total = each(B, |b| sum(C, |c| f64::exp(logit[b][c] - m[b])));
     let p = Matrix::of(B, C, |b, c| f64::exp(logit[b][c] - m[b]) / total[b]);
@@ -134,8 +175,12 @@ pub fn gradient(x: &Matrix, head: &Head, network: &Network, decay: f64) -> Netwo
     let Head { hidden, dlogit, dhidden, .. } = head;
     let Network { W1, W2, .. } = network;
     let (B, D, H, C) = (x.rows(), x.columns, W1.columns, W2.columns);
+    let mut xdhidden = Matrix::of(D, H, |_, _| 0.0);
+    for b in 0..B {
+        (0..D).for_each(|d| add(&mut xdhidden[d], x[b][d], &dhidden[b]));
+    }
     Network {
-        W1: Matrix::of(D, H, |d, h| sum(B, |b| x[b][d] * dhidden[b][h]) + decay * W1[d][h]),
+        W1: Matrix::of(D, H, |d, h| xdhidden[d][h] + decay * W1[d][h]),
         W2: Matrix::of(H, C, |h, c| sum(B, |b| hidden[b][h] * dlogit[b][c]) + decay * W2[h][c]),
         b2: each(C, |c| sum(B, |b| dlogit[b][c])),
         b1: each(H, |h| sum(B, |b| dhidden[b][h])),

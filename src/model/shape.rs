@@ -21,6 +21,12 @@ impl ModelSpec {
     /// itself are checked in [`crate::gpu`].
     pub const MAX_HIDDEN: usize = 1 << 24;
 
+    /// Operations of a training step for one image: each layer's product forward and its weights' gradient, and the hidden
+    /// units' gradient.
+    pub fn step_flops(&self) -> usize {
+        2 * self.hidden * (2 * self.inputs + 3 * self.classes)
+    }
+
     /// A checked shape: every size at least 1, `H` at most [`Self::MAX_HIDDEN`].
     pub fn new(inputs: usize, hidden: usize, classes: usize) -> Result<Self> {
         let most = grouped(Self::MAX_HIDDEN as u64);

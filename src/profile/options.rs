@@ -7,7 +7,7 @@ use clap::Args;
 use super::sweep::Axis;
 use crate::config::device::Choice;
 use crate::config::settings::word;
-use crate::config::spec::Feed;
+use crate::config::spec::{Check, Feed};
 use crate::data::spec::Source;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -69,6 +69,8 @@ impl Options {
             let start = Instant::now();
             let mut device = Device::open(choice)?;
             device.feed = self.feed;
+            // A check of the steps that are timed would be timed with them.
+            device.check = Check::Start;
             Ok((device, start.elapsed().as_secs_f64()))
         };
         if !self.devices.is_empty() {

@@ -73,10 +73,9 @@ impl Workload {
         device.trainer(job, &self.split, self.dataset.clone(), self.standardisation.clone())
     }
 
-    /// Operations of a step: each layer's product forward and its weights' gradient, and the hidden units' gradient.
+    /// Operations of a step of all models.
     pub fn step_flops(&self) -> f64 {
-        let ModelSpec { inputs, hidden, classes } = self.model;
-        (2 * hidden * (2 * inputs + 3 * classes)) as f64 * (self.batch_size * self.models) as f64
+        self.model.step_flops() as f64 * (self.batch_size * self.models) as f64
     }
 
     /// Steps of a pass over the training images.
@@ -105,10 +104,11 @@ impl Workload {
 
     /// The same; calls `begin` when the weights are there and before the first step.
     pub fn run_from(&self, engine: &mut dyn Engine, steps: u64, begin: impl FnOnce()) -> Result<Run> {
-        self.load(engine)?;
-        begin();
         let batches = Batches::new(self.split.train.clone(), self.batch_size, vec![0]);
         let (mut source, mut chunks) = (Chunks::new(batches, self.models, |_, _| RATE), Vec::new());
+        self.load(engine)?;
+        engine.prove(&source.steps(0..steps.min(2)))?;
+        begin();
         let (start, mut step) = (Instant::now(), 0);
         while step < steps {
             let from = Instant::now();

@@ -43,6 +43,12 @@ pub struct Line {
     /// Share of images classified rightly.
     #[serde(rename = "val/accuracy", default, skip_serializing_if = "Option::is_none")]
     pub val_accuracy: Option<f64>,
+    /// Checks of the engine that ended so far, if it is checked.
+    #[serde(rename = "check/times", default, skip_serializing_if = "Option::is_none")]
+    pub check_times: Option<u64>,
+    /// The largest error that they found, as a share of its tolerance.
+    #[serde(rename = "check/worst", default, skip_serializing_if = "Option::is_none")]
+    pub check_worst: Option<f64>,
     /// Of training so far.
     #[serde(rename = "seconds/training")]
     pub training_seconds: f64,
@@ -65,6 +71,8 @@ pub fn lines(evaluation: &Evaluation) -> impl Iterator<Item = Line> {
         val_loss: scores.validation.map(|score| score.loss),
         val_cost: scores.validation.map(|score| score.cost),
         val_accuracy: scores.validation.map(|score| score.accuracy),
+        check_times: evaluation.checks.map(|checks| checks.times),
+        check_worst: evaluation.checks.map(|checks| checks.worst),
         training_seconds: evaluation.timing.training.as_secs_f64(),
         evaluation_seconds: evaluation.timing.evaluation.as_secs_f64(),
     })

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::files::json;
 use super::processes::Start;
 use crate::device;
+use crate::engine::Checks;
 use crate::error::Result;
 use crate::train::{Outcome, Score, Stopped};
 use crate::util::statistics::Spread;
@@ -107,6 +108,9 @@ pub struct Summary {
     /// Of the models' accuracies, where there are several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub accuracy: BTreeMap<String, Spread>,
+    /// How often the engine's results were computed again, and how close they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Checks>,
     /// Where the time went.
     pub seconds: Seconds,
     /// Images trained on in a second of training.
@@ -158,6 +162,7 @@ impl Summary {
                 .filter(|(_, values)| values.len() > 1)
                 .filter_map(|(name, values)| Some((name.to_owned(), Spread::of(&values)?)))
                 .collect(),
+            checks: outcome.evaluation.checks,
             seconds: Seconds { training: timing.training.as_secs_f64(), evaluation: timing.evaluation.as_secs_f64() },
             images_per_second: timing.images_per_second(),
             microseconds_a_step: timing.microseconds_a_step(),

@@ -167,6 +167,8 @@ mod tests {
             val_loss: None,
             val_cost: None,
             val_accuracy: None,
+            check_times: None,
+            check_worst: None,
             training_seconds: 0.0,
             evaluation_seconds: 0.0,
         }

@@ -256,6 +256,8 @@ pub(super) fn lines(record: &Record, model: usize) -> Vec<Line> {
         val_loss: point.validation.map(|score| score.loss),
         val_cost: point.validation.map(|score| score.cost),
         val_accuracy: point.validation.map(|score| score.accuracy),
+        check_times: None,
+        check_worst: None,
         training_seconds: 0.0,
         evaluation_seconds: 0.0,
     };

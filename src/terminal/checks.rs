@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::columns::{Column, Row, table, wrapped};
 use crate::error::shown;
+use crate::proof::Finding;
+use crate::proof::compare::Unit;
 use crate::util::text::{plural, tenths};
-use crate::verify::compare::Unit;
-use crate::verify::{Finding, Report};
+use crate::verify::Report;
 
 const COLUMNS: [Column<'_>; 7] = [
     Column::text("check", 0),

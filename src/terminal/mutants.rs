@@ -2,7 +2,7 @@
 
 use super::checks::shape;
 use super::columns::{Column, Row, table};
-use crate::verify::compare::{Fault, Outcome};
+use crate::proof::compare::{Fault, Outcome};
 use crate::verify::mutants::{Caught, Mutant};
 
 const COLUMNS: [Column<'_>; 4] =

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::checks;
 use super::columns::{Column, Row, table, wrapped};
+use crate::model::params::TENSORS;
 use crate::util::text::percent;
-use crate::verify::TENSORS;
 use crate::verify::own_run::Comparison;
 use crate::verify::paired_run::Step;
 

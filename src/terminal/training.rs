@@ -6,7 +6,8 @@ use std::path::Path;
 use indicatif::{HumanCount, HumanFloatCount};
 
 use crate::config::Config;
-use crate::config::spec::{Length, Penalty};
+use crate::config::spec::{Check, Length, Penalty};
+use crate::engine::Checks;
 use crate::error::{escaped, shown};
 use crate::model::ModelSpec;
 use crate::train::{Outcome, Score, Scores, Stopped, Training};
@@ -54,6 +55,14 @@ pub fn header(
         ("length", format!("{first} = {second} = {} steps", HumanCount(whole))),
         ("evaluation", format!("{} a cycle", HumanCount(spec.evals_per_cycle))),
         ("seed", seeds),
+        (
+            "check",
+            match config.check {
+                Check::Off => "off".into(),
+                Check::Start => "two steps before the first".to_owned(),
+                Check::Always => "two steps before the first, then one after each evaluation".to_owned(),
+            },
+        ),
         ("records", records.display().to_string()),
     ];
     if config.overfit_one_batch {
@@ -97,6 +106,11 @@ pub fn results(outcome: &Outcome, records: &Path) -> String {
             percent(best.accuracy),
             HumanCount(best.step),
         );
+    }
+    if let Some(Checks { times, worst }) = outcome.evaluation.checks {
+        let again = amount(times as f64, "time");
+        let _ =
+            writeln!(text, "\nchecked against the reference {again}, worst error {} of its tolerance", percent(worst));
     }
     let timing = &outcome.timing;
     let _ = writeln!(

@@ -166,6 +166,7 @@ pub fn run(
     engine.load(&[Params::init(&shape, seed)])?;
     let (batches, rates) = (Batches::new(train.to_vec(), batch_size, vec![seed]), *sweep);
     let mut chunks = Chunks::new(batches, 1, move |step, _| rates.at(step) as f32);
+    engine.prove(&chunks.steps(0..2))?;
     let mut smooth = Smooth::EMPTY;
     let (mut points, mut diverged): (Vec<Point>, bool) = (Vec::new(), false);
     let between = (sweep.steps / ACCURACIES).max(1);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Tally;
+use crate::engine::{Checks, Tally};
 
 /// Scores of one model on one set of images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub struct Evaluation {
     pub epoch: f64,
     /// One a model.
     pub models: Vec<Scores>,
+    /// The checks so far that have ended, of an engine that is checked.
+    pub checks: Option<Checks>,
     /// Time so far.
     pub timing: Timing,
 }

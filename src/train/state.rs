@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::scores::Timing;
+use crate::engine::Checks;
 use crate::model::params::Params;
 
 /// A training before the evaluation that may fall on `step`. Training on from it gives the same bits as never having
@@ -17,6 +18,8 @@ pub struct State {
     pub losses: BatchLosses,
     /// The best evaluation so far.
     pub best: Option<Best>,
+    /// The checks so far, of an engine that is checked.
+    pub checks: Option<Checks>,
     /// Time so far.
     pub timing: Timing,
 }
@@ -34,7 +37,7 @@ impl State {
     /// The start, from fresh weights.
     pub fn fresh(params: Vec<Params>) -> Self {
         let losses = BatchLosses::new(params.len());
-        Self { step: 0, params, losses, best: None, timing: Timing::default() }
+        Self { step: 0, params, losses, best: None, checks: None, timing: Timing::default() }
     }
 }
 

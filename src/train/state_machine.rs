@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::scores::{Evaluation, Score, Scores, Timing};
 use super::state::{BatchLosses, Best, State};
 use crate::config::spec::TrainSpec;
-use crate::engine::{Chunk, Tally};
+use crate::engine::{Checks, Chunk, Tally};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
 
@@ -68,6 +68,8 @@ pub struct Loop {
     /// Of this step, if there was one.
     evaluation: Option<Evaluation>,
     best: Option<Best>,
+    /// Of the processes before, and of all.
+    checks: [Option<Checks>; 2],
     /// Why it ends before its time.
     stopped: Option<Error>,
     timing: Timing,
@@ -106,6 +108,7 @@ impl Loop {
             diverged: vec![false; models.len()],
             evaluation: None,
             best: state.best,
+            checks: [state.checks; 2],
             stopped: None,
             timing: state.timing,
         })
@@ -214,8 +217,8 @@ impl Loop {
             train: train[model].unwrap_or_default(),
             validation: validation[model],
         });
-        let (models, timing) = (models.collect(), self.timing);
-        let evaluation = Evaluation { step: self.step, epoch: self.plan.epoch(self.step), models, timing };
+        let (models, checks, timing) = (models.collect(), self.checks[1], self.timing);
+        let evaluation = Evaluation { step: self.step, epoch: self.plan.epoch(self.step), models, checks, timing };
 
         self.phase = Phase::Save;
         if !self.driver.averages || self.is_due(None) {
@@ -237,6 +240,12 @@ impl Loop {
         Ok(divergences)
     }
 
+    /// This process's checks of its engine so far, or, before [`Self::finish`], all.
+    pub fn checked(&mut self, checks: Option<Checks>) {
+        let [before, all] = &mut self.checks;
+        *all = before.map_or(checks, |before| Some(checks.map_or(before, |checks| before.and(checks))));
+    }
+
     /// Scores from sums; none where there are no images.
     fn scores(&self, tallies: &[Tally], squares: &[f64]) -> Result<Vec<Option<Score>>> {
         same_length("evaluation", tallies.len(), self.models.len())?;
@@ -254,7 +263,14 @@ impl Loop {
 
     /// The state with these weights, the engine's.
     pub fn state(&self, params: Vec<Params>) -> State {
-        State { step: self.step, params, losses: self.losses.clone(), best: self.best, timing: self.timing }
+        State {
+            step: self.step,
+            params,
+            losses: self.losses.clone(),
+            best: self.best,
+            checks: self.checks[1],
+            timing: self.timing,
+        }
     }
 
     /// The state is held or saved.
@@ -306,7 +322,8 @@ impl Loop {
         let test = self.scores(test, squares)?;
         self.timing.evaluation += took;
         let stopped = self.out_of_patience();
-        let evaluation = self.evaluation.ok_or_else(|| Error::Internal("the end before its evaluation".into()))?;
+        let mut evaluation = self.evaluation.ok_or_else(|| Error::Internal("the end before its evaluation".into()))?;
+        evaluation.checks = self.checks[1];
         Ok(Outcome { evaluation, test, timing: self.timing, params, stopped })
     }
 

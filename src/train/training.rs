@@ -131,6 +131,7 @@ impl Training {
         engine.load(&state.params)?;
         drop(state);
         let mut chunks = self.chunks();
+        engine.prove(&chunks.steps(next.step()..next.step() + 2))?;
         let mut handed = None;
         loop {
             let action = next.next(keeper.stop(next.step()))?;
@@ -152,6 +153,7 @@ impl Training {
                     let train = self.tally(engine, &self.split.train)?;
                     let validation = self.tally(engine, &self.split.validation)?;
                     let squares = engine.squares()?;
+                    next.checked(engine.checks(false)?);
                     tell(observer, next.scored(&train, &validation, &squares, start.elapsed())?)?;
                     next.evaluation().map_or(Ok(()), |evaluation| observer.evaluated(evaluation))?;
                 }
@@ -177,6 +179,7 @@ impl Training {
                 Action::Test => {
                     let test = self.tally(engine, &self.split.test)?;
                     let squares = engine.squares()?;
+                    next.checked(engine.checks(true)?);
                     let took = start.elapsed();
                     let params = engine.params()?;
                     tell(observer, next.check_weights(&params))?;

@@ -2,8 +2,7 @@
 
 use rand::Rng;
 
-use super::compare::{Outcome, Rule, compare};
-use super::{Finding, Referee};
+use super::Referee;
 use crate::config::spec::Feed;
 use crate::data::batches::Batches;
 use crate::data::{Dataset, Standardisation};
@@ -13,6 +12,8 @@ use crate::gpu::plan::Tuning;
 use crate::gpu::waves::{Waves, split};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
+use crate::proof::Finding;
+use crate::proof::compare::{Outcome, Rule, compare};
 use crate::util::random::{Purpose, stream};
 
 /// Everything that a short training leaves behind.

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use super::compare::{Rule, compare};
-use super::finding::{Finding, TENSORS};
 use super::images::{images, params, uneven};
 use super::kernels::Shape;
 use crate::cpu::CpuEngine;
@@ -12,7 +10,10 @@ use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::params::Params;
+use crate::model::params::TENSORS;
 use crate::model::reference::{self, Head, Matrix, Network, standardise};
+use crate::proof::Finding;
+use crate::proof::compare::{Rule, compare};
 
 /// In f32, every value is this close to the reference's, as a share of it or of the root mean square of its tensor. Worst seen
 /// 1.2e-6, of the gradient of b2 (C = 130).

@@ -4,39 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::compare::Outcome;
-
-/// The names of a network's tensors, in the order of [`crate::model::params::tensors`].
-pub(crate) const TENSORS: [&str; 4] = ["W1", "b1", "W2", "b2"];
-
-/// What one comparison of a check found.
-#[derive(Clone, Debug, Serialize)]
-pub struct Finding {
-    /// What was compared; findings of the same name and unit are summed up in one line.
-    pub what: &'static str,
-    /// Where in the check: a step, a tensor, a model. Empty where there is but one place.
-    pub at: String,
-    /// How it came out.
-    #[serde(flatten)]
-    pub outcome: Outcome,
-    /// Anything else worth saying.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
-impl Finding {
-    pub(super) fn new(what: &'static str, outcome: Outcome) -> Self {
-        Self { what, at: String::new(), outcome, note: None }
-    }
-
-    pub(super) fn at(self, at: impl Into<String>) -> Self {
-        Self { at: at.into(), ..self }
-    }
-
-    pub(super) fn note(self, note: String) -> Self {
-        Self { note: Some(note), ..self }
-    }
-}
+use crate::proof::Finding;
 
 /// What a check came to.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -6,16 +6,18 @@ use rand::Rng;
 use rand::seq::index::sample;
 use rayon::prelude::*;
 
-use super::compare::{Rule, compare};
+use super::Referee;
 use super::images::{images, params};
-use super::{Finding, Referee, TENSORS};
 use crate::config::spec::{Feed, Penalty};
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::params::Params;
+use crate::model::params::TENSORS;
 use crate::model::reference::{self, Head, Matrix, Network, standardise};
+use crate::proof::Finding;
+use crate::proof::compare::{Rule, compare};
 use crate::util::random::{Purpose, stream};
 
 /// Centred differences agree with a right gradient to this share of it; below the gradient's root mean square, to this

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::compare::{Fault, Outcome, Rule, Worst, compare};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::kernels::{Kernel, Shaders, Step};
 use crate::gpu::pipeline::Pipeline;
 use crate::gpu::plan::Work;
+use crate::proof::compare::{Fault, Outcome, Rule, Worst, compare};
 
 /// A NaN: what stands in every output before the dispatch, so that what is left unwritten cannot pass; and behind every
 /// tensor that is only read, so that a value from there cannot pass, not even multiplied by zero.

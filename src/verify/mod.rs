@@ -9,7 +9,6 @@
 
 mod artefact;
 pub mod bits;
-pub mod compare;
 mod cpu;
 mod finding;
 pub mod gradients;
@@ -28,11 +27,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-pub(crate) use self::finding::TENSORS;
-pub use self::finding::{Finding, Report};
+pub use self::finding::Report;
 pub use self::referee::Referee;
 use crate::cpu::real::Real;
 use crate::error::{Error, Result};
+use crate::proof::Finding;
 
 /// How much to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

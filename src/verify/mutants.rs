@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::compare::Outcome;
 use super::kernels::cases;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::kernels::{Kernel, Shaders};
+use crate::proof::compare::Outcome;
 
 /// A wrong edit: `from`, which stands once in the kernel's files, becomes `to`.
 #[derive(Clone, Copy, Debug)]

@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::compare::{Rule, compare};
 use super::paired_run::{PairedRun, Step, findings, only};
-use super::{Finding, Referee, Report};
+use super::{Referee, Report};
 use crate::config::{Config, Settings};
 use crate::cpu::head::largest;
 use crate::data::split::Split;
@@ -16,6 +15,8 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Tally};
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
+use crate::proof::Finding;
+use crate::proof::compare::{Rule, compare};
 use crate::records::run::CONFIG;
 use crate::train::Training;
 

@@ -7,8 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::compare::{Outcome, Rule, compare};
-use super::{Finding, Referee, TENSORS};
+use super::Referee;
 use crate::config::schedule::Triangle;
 use crate::config::spec::Feed;
 use crate::cpu::CpuEngine;
@@ -20,7 +19,10 @@ use crate::engine::{Chunks, Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::GpuEngine;
 use crate::model::params::Params;
+use crate::model::params::TENSORS;
 use crate::model::reference::{Matrix, Network, standardise};
+use crate::proof::Finding;
+use crate::proof::compare::{Outcome, Rule, compare};
 
 /// After t steps without meeting, each tensor as a whole differs by at most this times √t; so does the batch's loss, as a
 /// share of itself or, below 1 nat, in nats: a loss near 0 is a difference of logits, and its relative error says nothing.

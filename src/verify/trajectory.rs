@@ -5,16 +5,18 @@
 
 use std::sync::Arc;
 
-use super::compare::{Rule, compare};
+use super::Referee;
 use super::images::images;
 use super::paired_run::{PairedRun, findings, normwise, only};
-use super::{Finding, Referee, TENSORS};
 use crate::config::schedule::Triangle;
 use crate::config::spec::Penalty;
 use crate::data::{Standardisation, stand_in};
 use crate::engine::{Engine, Job};
 use crate::error::Result;
 use crate::model::ModelSpec;
+use crate::model::params::TENSORS;
+use crate::proof::Finding;
+use crate::proof::compare::{Rule, compare};
 
 /// The report's figure 1, whose highest learning rate is that of step 500.
 const LR: Triangle = Triangle { min: 1e-5, max: 1e-1, half_cycle: 500 };

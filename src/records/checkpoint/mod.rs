@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::tensors::{Reader, little_endian};
 use super::weights;
+use crate::engine::Checks;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
@@ -76,6 +77,8 @@ struct Meta {
     best: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     best_step: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checks: Option<Checks>,
     losses: BatchLosses,
     timing: Timing,
     run: Run,
@@ -93,13 +96,14 @@ struct Format {
 impl Checkpoint {
     /// The file's bytes: the same ones for the same checkpoint.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let State { step, params, losses, best, timing } = &self.state;
+        let State { step, params, losses, best, checks, timing } = &self.state;
         let meta = Meta {
             version: VERSION,
             program: format!("cyclone {}", env!("CARGO_PKG_VERSION")),
             step: *step,
             best: best.map(|best| best.accuracy),
             best_step: best.map(|best| best.step),
+            checks: *checks,
             losses: losses.clone(),
             timing: *timing,
             run: self.run.clone(),
@@ -117,10 +121,10 @@ impl Checkpoint {
             return Err(Fault::Damaged("the sums of losses fit neither the models nor the step".into()));
         }
         let params = read_params(file, &meta, shapes)?;
-        let Meta { step, best, best_step, losses, timing, run, .. } = meta;
+        let Meta { step, best, best_step, checks, losses, timing, run, .. } = meta;
         // A checkpoint of version 0.1 does not say when: patience counts from here.
         let best = best.map(|accuracy| Best { accuracy, step: best_step.unwrap_or(step) });
-        Ok(Self { run, state: State { step, params, losses, best, timing } })
+        Ok(Self { run, state: State { step, params, losses, best, checks, timing } })
     }
 }
 

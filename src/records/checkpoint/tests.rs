@@ -25,6 +25,7 @@ fn state(step: u64, models: usize) -> State {
         params,
         losses: BatchLosses { steps: step.min(4), sums },
         best: Some(Best { accuracy: 0.1 + 0.2, step: step.min(3) }),
+        checks: Some(Checks { times: step, worst: 0.3 }),
         timing,
     }
 }

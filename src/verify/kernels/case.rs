@@ -5,7 +5,7 @@ use std::fmt;
 use super::inputs::{Draw, Kind};
 use crate::gpu::kernels::{Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
-use crate::verify::compare::Rule;
+use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// Limit of a sum of `terms` products, in multiples of `u · Σ|terms|`.

@@ -5,7 +5,7 @@ use super::inputs::{self, Kind, matrix, side_by_side};
 use crate::model::ModelSpec;
 use crate::model::params::{B1, B2, Params, W2, tensors};
 use crate::model::reference::{self, Head, Matrix, Network};
-use crate::verify::compare::Rule;
+use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// Limits in multiples of u · (1 + Σ|terms| of the image's largest logit), for probabilities (and, over B, the gradients

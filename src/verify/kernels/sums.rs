@@ -3,7 +3,7 @@
 use super::case::{BEFORE, Bench, sum_limit};
 use super::inputs::side_by_side;
 use crate::gpu::plan::{PART, TALLY};
-use crate::verify::compare::Rule;
+use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// Sums of losses and of right answers over groups of 64 images.

@@ -7,7 +7,7 @@ use super::inputs::{absolute, matrix, side_by_side};
 use crate::gpu::plan::SLICE;
 use crate::model::params::Params;
 use crate::model::reference::{self, Head, Matrix, Network};
-use crate::verify::compare::Rule;
+use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// What the kernel reads and writes, model by model.

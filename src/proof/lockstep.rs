@@ -1,0 +1,155 @@
+//! What an engine gave of some images and made of one step, computed again by the reference from the engine's own weights.
+//!
+//! The reference takes some tens of milliseconds for all of the report's network, and far too long for a wide one. So of
+//! many hidden units and images it takes a slice, by turns: the logits of some images say that the layers' products are
+//! right, and with the engine's own logits, so judged, a step can be judged in some hidden units alone.
+
+use super::compare::{Rule, U, compare};
+use super::finding::Finding;
+use crate::data::{Dataset, Standardisation};
+use crate::engine::Witness;
+use crate::model::params::TENSORS;
+use crate::model::reference::{Matrix, Network, forward, gradient, head, head_of_logits, standardise, step};
+
+/// Multiplications of one product of a check: half of the report's first layer, 5 ms on one core of a Xeon.
+const PRODUCT: usize = 1 << 23;
+/// Most numbers of a batch that is computed again: in f64 they take 64 MiB.
+const INPUTS: usize = 1 << 23;
+/// A logit is this close, as a share of itself or of all logits' root mean square.
+const LOGITS: f64 = 1e-5;
+/// The mean cross-entropy of some images is this close to that of their logits, in nats, and above 1 nat as a share of itself.
+const LOSS: f64 = 1e-6;
+/// A gradient's part of a tensor's error after a step, as a share of the gradient as a whole.
+const GRADIENT: f64 = 1e-5;
+/// Rounding's part, as a share of the tensor as a whole: the new value is rounded once, by u at most.
+const ROUNDING: f64 = 2.0 * U;
+/// A hidden unit is left out of a step's comparison if what enters its `ReLU` for any image is this close to 0, as a share of
+/// the root mean square of all that enters: the engine in f32 may have it on the other side.
+const NEAR: f64 = 1e-4;
+/// Numbers from here on are those of a training that diverges, which is no fault of an engine.
+const RUNAWAY: f64 = 1e30;
+
+/// What is computed again.
+pub struct Lockstep<'a> {
+    /// Where the rows are.
+    pub dataset: &'a Dataset,
+    /// What standardises them.
+    pub standardisation: &'a Standardisation,
+    /// The scored images' rows, those of the step first.
+    pub images: &'a [u32],
+    /// Images of the step.
+    pub batch: usize,
+    /// The factor of `W` in the gradient.
+    pub decay: f32,
+    /// The step's learning rate.
+    pub rate: f32,
+    /// Which of the slices.
+    pub turn: usize,
+}
+
+impl Lockstep<'_> {
+    /// Compares what the engine gave. Empty if the training has diverged.
+    pub fn judge(&self, witness: &Witness) -> Vec<Finding> {
+        let network = Network::from(&witness.before);
+        let logit = Matrix { values: widened(&witness.logits), columns: witness.before.spec.classes };
+        let images = &self.images[..logit.rows().min(self.images.len())];
+
+        let some = slice(self.turn, images.len(), PRODUCT / network.W1.values.len());
+        let rows: Vec<u32> = some.iter().map(|&image| images[image]).collect();
+        let (x, labels) = self.read(&rows);
+        let expected = head(&forward(&x, &network.W1, 0..x.columns), &labels, &network).logit.values;
+        if !network.tensors().into_iter().chain([&expected[..]]).all(tame) {
+            return Vec::new();
+        }
+        let got: Vec<f64> = some.iter().flat_map(|&image| &logit[image]).copied().collect();
+        let rule = Rule::Relative(LOGITS);
+        let mut findings = vec![Finding::new("logits (forward, head)", compare(&got, &expected, &rule))];
+
+        let labels = self.labels(images);
+        let scores =
+            head_of_logits(&Matrix::of(images.len(), 0, |_, _| 0.0), logit.clone(), &labels, &network.units(&[]));
+        let right = scores.right.iter().filter(|right| **right).count();
+        let mean = witness.tally.loss / images.len() as f64;
+        findings.push(Finding::new(
+            "right answers (head, tally)",
+            compare(&[witness.tally.correct as f64], &[right as f64], &Rule::Exact),
+        ));
+        findings.push(same_loss("loss of some images (head, tally)", mean, &scores.loss));
+
+        if let Some((loss, after)) = &witness.step
+            && self.batch <= images.len()
+            && self.batch * x.columns <= INPUTS
+        {
+            findings.push(same_loss("loss of a step (head, update)", f64::from(*loss), &scores.loss[..self.batch]));
+            let logit = Matrix { values: logit.values[..self.batch * logit.columns].to_vec(), columns: logit.columns };
+            findings.extend(self.step(&network, logit, &Network::from(after)));
+        }
+        findings
+    }
+
+    /// Compares the tensors after a step, in some hidden units: their columns of `W1` and `b1`, their rows of `W2`, and `b2`.
+    fn step(&self, before: &Network, logit: Matrix, after: &Network) -> Vec<Finding> {
+        let (x, labels) = self.read(&self.images[..self.batch]);
+        let some = slice(self.turn, before.b1.len(), PRODUCT / x.values.len());
+        let all = before.units(&some);
+        let product = forward(&x, &all.W1, 0..x.columns);
+        let z = head_of_logits(&product, logit.clone(), &labels, &all).z;
+        let rms = norm(&z.values) / (z.values.len() as f64).sqrt();
+        // In place of those with an image at the kink of the `ReLU`, which the engine may have on its other side.
+        let clear = |unit: &usize| (0..self.batch).all(|b| z[b][*unit].abs() > NEAR * rms);
+        let clear: Vec<usize> = (0..some.len()).filter(clear).collect();
+        let (product, before) = (product.some_columns(&clear), all.units(&clear));
+        let after = after.units(&clear.iter().map(|&unit| some[unit]).collect::<Vec<_>>());
+
+        let slopes = gradient(&x, &head_of_logits(&product, logit, &labels, &before), &before, self.decay.into());
+        let mut expected = before.clone();
+        step(&mut expected, &slopes, self.rate.into());
+        if !expected.tensors().into_iter().all(tame) {
+            return Vec::new();
+        }
+        let tensors = after.tensors().into_iter().zip(expected.tensors()).zip(slopes.tensors()).zip(TENSORS);
+        let compared = tensors.filter(|(((got, _), _), _)| !got.is_empty()).map(|(((got, expected), slopes), name)| {
+            let size = norm(expected);
+            let allowed = ROUNDING * size + GRADIENT * f64::from(self.rate) * norm(slopes);
+            let rule = Rule::Normwise(allowed / size.max(f64::MIN_POSITIVE));
+            Finding::new("weights after a step (update)", compare(got, expected, &rule)).at(name)
+        });
+        compared.collect()
+    }
+
+    /// The inputs and labels of `rows`.
+    fn read(&self, rows: &[u32]) -> (Matrix, Vec<u8>) {
+        let mut pixels = vec![0; rows.len() * self.dataset.inputs];
+        self.dataset.gather(rows, &mut pixels);
+        (standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale), self.labels(rows))
+    }
+
+    fn labels(&self, rows: &[u32]) -> Vec<u8> {
+        rows.iter().map(|&row| self.dataset.labels[row as usize]).collect()
+    }
+}
+
+/// At most `most` of `count` things, but one at least: the slice whose turn it is.
+fn slice(turn: usize, count: usize, most: usize) -> Vec<usize> {
+    let length = most.clamp(1, count.max(1)).min(count);
+    (0..length).map(|i| (turn * length + i) % count).collect()
+}
+
+fn same_loss(what: &'static str, got: f64, losses: &[f64]) -> Finding {
+    let expected = losses.iter().sum::<f64>() / losses.len() as f64;
+    Finding::new(what, compare(&[got], &[expected], &Rule::Absolute(LOSS * expected.abs().max(1.0))))
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
+}
+
+/// Whether no number is one of a training that diverges.
+fn tame(values: &[f64]) -> bool {
+    values.iter().all(|value| value.abs() < RUNAWAY)
+}
+
+/// As f64.
+pub fn widened(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
+}

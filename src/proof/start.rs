@@ -1,0 +1,98 @@
+//! The check before the first step.
+
+use super::checked::Checked;
+use super::compare::{Rule, compare};
+use super::finding::Finding;
+use super::lockstep::{Lockstep, widened};
+use crate::engine::Chunk;
+use crate::error::Result;
+use crate::model::params::Params;
+use crate::model::reference::{Network, squares};
+
+/// The second step's rate: what is left of the weights is then almost nothing but the gradient.
+const RATE: f32 = 1024.0;
+/// Images that are scored at most.
+const IMAGES: usize = 1000;
+/// `ΣW²` is this close, as a share.
+const SQUARES: f64 = 1e-5;
+
+/// A step, cut to so many images that the reference can follow; or no step, but images.
+struct Step {
+    rows: Vec<u32>,
+    lengths: Vec<u32>,
+    rates: Vec<f32>,
+}
+
+impl Step {
+    /// The first two steps of `chunk`; its images if it has none.
+    fn of(chunk: &Chunk<'_>, models: usize, shuffles: usize) -> Vec<Self> {
+        let cut = |step: Chunk<'_>| {
+            let length = step.batch(0, shuffles).len().min(IMAGES);
+            let rows = (0..shuffles).flat_map(|shuffle| &step.batch(shuffle, shuffles)[..length]).copied().collect();
+            (rows, length)
+        };
+        if chunk.lengths.is_empty() {
+            return vec![Self { rows: cut(*chunk).0, lengths: vec![], rates: vec![] }];
+        }
+        let (one, later) = chunk.split(1, shuffles);
+        let (two, _) = later.split(1, shuffles);
+        let steps = [(one, one.rates.to_vec()), (two, vec![RATE; models])];
+        let steps = steps.into_iter().take(chunk.lengths.len()).map(|(step, rates)| {
+            let (rows, length) = cut(step);
+            Self { rows, lengths: vec![length as u32], rates }
+        });
+        steps.collect()
+    }
+
+    fn chunk(&self) -> Chunk<'_> {
+        Chunk { rows: &self.rows, lengths: &self.lengths, rates: &self.rates }
+    }
+}
+
+/// Two steps from the weights `start`, each judged by the reference, the first for the first model, the second for the last;
+/// then both in one chunk, as they are usually trained: the same bits of all models. The engine is left with `start`.
+pub fn findings(checked: &mut Checked, start: &[Params], first: &Chunk<'_>) -> Result<Vec<Finding>> {
+    let Checked { engine, dataset, standardisation, .. } = checked;
+    let job = engine.job().clone();
+    let (dataset, standardisation) = (&**dataset, &**standardisation);
+    let mut findings = vec![same("weights as loaded", &values(&engine.params()?), &values(start))];
+
+    let expected: Vec<f64> = start.iter().map(|params| squares(&Network::from(params))).collect();
+    findings.push(Finding::new("squares", compare(&engine.squares()?, &expected, &Rule::Relative(SQUARES))));
+
+    let steps = Step::of(first, job.models(), job.shuffles);
+    for (turn, step) in steps.iter().enumerate() {
+        let step = step.chunk();
+        let model = if turn == 0 { 0 } else { job.models() - 1 };
+        let images = step.batch(model, job.shuffles);
+        let witness = engine.witness(&step, model, images)?()?;
+        let (decay, rate) = (job.decay[model], step.rates.get(model).copied().unwrap_or_default());
+        let again = Lockstep { dataset, standardisation, images, batch: images.len(), decay, rate, turn };
+        for finding in again.judge(&witness) {
+            let at = format!("step {}, model {model} {}", turn + 1, finding.at);
+            findings.push(finding.at(at.trim_end()));
+        }
+    }
+    let apart = [engine.losses()?, values(&engine.params()?)];
+    engine.load(start)?;
+    // Steps that diverge are no fault of the engine.
+    if let [one, two] = &steps[..]
+        && apart.iter().flatten().all(|value| value.is_finite())
+    {
+        let [rows, lengths] = [[&one.rows[..], &two.rows].concat(), [&one.lengths[..], &two.lengths].concat()];
+        engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &[&one.rates[..], &two.rates].concat() })?;
+        findings.push(same("losses of two steps in one chunk (head, update)", &engine.losses()?, &apart[0]));
+        findings.push(same("weights after two steps in one chunk (update)", &values(&engine.params()?), &apart[1]));
+        engine.load(start)?;
+    }
+    Ok(findings)
+}
+
+fn values(params: &[Params]) -> Vec<f32> {
+    params.iter().flat_map(|params| params.values.iter().flatten()).copied().collect()
+}
+
+/// Equal bits.
+fn same(what: &'static str, got: &[f32], expected: &[f32]) -> Finding {
+    Finding::new(what, compare(&widened(got), &widened(expected), &Rule::Exact))
+}
