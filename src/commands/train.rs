@@ -161,12 +161,18 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     }
     let split = training.split();
     let trained = training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints, peers);
+    let last = checkpoints.last_step();
     // Still the device's work, and its faults: the last checkpoint is there.
     let (outcome, logits) = match trained.and_then(|outcome| Ok((outcome, engine.logits(&split.test)?))) {
         Ok(trained) => trained,
         Err(error) => {
             drop(display);
-            advise(&error, checkpoints.last_step(), records.path(), ranks);
+            if let Error::Wrong { .. } = error
+                && let Some(place) = records.set_aside()?
+            {
+                terminal::note(&format!("what was recorded is now in {}: no figure there is a result", shown(&place)));
+            }
+            advise(&error, last, records.path(), ranks);
             return Err(error);
         }
     };
@@ -272,7 +278,7 @@ fn advise(error: &Error, last: Option<u64>, records: &Path, ranks: &Ranks) {
     let again = format!("{launcher}cyclone train --resume {}", terminal::quoted(records));
     match (error, last) {
         // It would end the same way again.
-        (Error::Diverged(_) | Error::Internal(_), _) => {}
+        (Error::Diverged(_) | Error::Internal(_) | Error::Wrong { .. }, _) => {}
         // The folder has gone, or is going, and the run with it.
         _ if !RunDir::is_run(records) => {}
         (_, Some(step)) => terminal::note(&format!("the checkpoint of step {step} is kept; resume with: {again}")),

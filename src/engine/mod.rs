@@ -5,11 +5,14 @@
 
 pub use chunks::{Chunk, Chunks};
 
+use std::fmt::{self, Display, Formatter};
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::params::Params;
+use crate::util::text::{percent, plural};
 
 mod chunks;
 
@@ -74,6 +77,13 @@ impl Checks {
     #[must_use]
     pub fn and(self, others: Self) -> Self {
         Self { times: self.times + others.times, worst: self.worst.max(others.worst) }
+    }
+}
+
+impl Display for Checks {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let times = plural(self.times as usize, "time");
+        write!(f, "{times}, worst error {} of its tolerance", percent(self.worst))
     }
 }
 

@@ -29,6 +29,9 @@ use crate::util::lock;
 /// The file of the settings: where it is, there is a run.
 pub const CONFIG: &str = "config.toml";
 
+/// The folder of what a device that computes wrong left.
+const UNPROVEN: &str = "unproven";
+
 /// A run's folder, made by this process.
 pub struct RunDir {
     path: PathBuf,
@@ -171,6 +174,27 @@ impl RunDir {
     /// Writes `summary.json`. It comes last: where it is, the run is complete.
     pub fn summarise(&self, outcome: &Outcome, about: &About) -> Result<()> {
         write_json(&self.path, summary::FILE, &Summary::new(outcome, about))
+    }
+
+    /// Moves all that a device computed here, which was wrong, into a folder of its own: then nothing here is a result, and
+    /// a resumed run starts over. Returns that folder, none if there was nothing.
+    pub fn set_aside(&self) -> Result<Option<PathBuf>> {
+        let entries =
+            fs::read_dir(&self.path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed(&self.path))?;
+        let is_result =
+            |name: &str| ![CONFIG, processes::FILE, lock::NAME].contains(&name) && !name.starts_with(UNPROVEN);
+        let mut results = entries.iter().filter(|entry| is_result(&entry.file_name().to_string_lossy())).peekable();
+        if results.peek().is_none() {
+            return Ok(None);
+        }
+        let places =
+            (1..).map(|n| self.path.join(if n == 1 { UNPROVEN.to_owned() } else { format!("{UNPROVEN}-{n}") }));
+        let place = places.into_iter().find(|place| !place.exists()).unwrap_or_default();
+        fs::create_dir(&place).map_err(failed(&place))?;
+        for entry in results {
+            fs::rename(entry.path(), place.join(entry.file_name())).map_err(failed(&entry.path()))?;
+        }
+        Ok(Some(place))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {

@@ -94,6 +94,7 @@ fn one(run: &Run) -> Result<Markup> {
                 ),
             ),
         ]);
+        rows.extend(summary.checks.map(|checks| ("checked", format!("against the reference {checks}"))));
         rows.extend(summary.stopped.map(|Stopped { patience, best }| {
             let [after, best] = [summary.steps, best.step].map(grouped);
             let why = format!("no better validation accuracy in {patience} evaluations, the best is of step {best}");

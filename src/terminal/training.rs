@@ -7,7 +7,6 @@ use indicatif::{HumanCount, HumanFloatCount};
 
 use crate::config::Config;
 use crate::config::spec::{Check, Length, Penalty};
-use crate::engine::Checks;
 use crate::error::{escaped, shown};
 use crate::model::ModelSpec;
 use crate::train::{Outcome, Score, Scores, Stopped, Training};
@@ -107,10 +106,8 @@ pub fn results(outcome: &Outcome, records: &Path) -> String {
             HumanCount(best.step),
         );
     }
-    if let Some(Checks { times, worst }) = outcome.evaluation.checks {
-        let again = amount(times as f64, "time");
-        let _ =
-            writeln!(text, "\nchecked against the reference {again}, worst error {} of its tolerance", percent(worst));
+    if let Some(checks) = outcome.evaluation.checks {
+        let _ = writeln!(text, "\nchecked against the reference {checks}");
     }
     let timing = &outcome.timing;
     let _ = writeln!(

@@ -33,6 +33,7 @@ Exit codes:
    8  a checkpoint or weights that are damaged, or of another training
    9  another process trains in the folder, or downloads into it
   10  too little memory, or too few threads, on this machine
+  11  the device computed something wrong
   70  a bug in cyclone
  129  stopped by SIGHUP (the terminal was closed), the state saved
  130  stopped by Ctrl-C, the state saved

@@ -7,7 +7,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![cfg(target_os = "linux")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod wrong;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,8 +24,8 @@ const OUT_OF_DEVICE_MEMORY: i32 = -2;
 /// Of a submission that is then never worked on.
 const SUCCESS: i32 = 0;
 
-/// A run of two steps, saved after each.
-const RUN: &str = "--device gpu --data pictures --val-images 4 --hidden 7 --batch-size 5 --half-cycle 1 --cycles 1 \
+/// A run of two steps, saved after each. What its proof would add are more uses of the same calls.
+const RUN: &str = "--check off --device gpu --data pictures --val-images 4 --hidden 7 --batch-size 5 --half-cycle 1 --cycles 1 \
                    --evals-per-cycle 1 --checkpoint-every 1 --out run";
 
 /// The driver that fails, and the one that it forwards to.
@@ -89,17 +91,21 @@ impl Driver {
     fn train(&self, fault: Fault, more: &[&str]) -> (TempDir, Output, bool) {
         let folder = workplace();
         let mark = folder.path().join("mark");
-        let output = finish(
-            cyclone(folder.path(), &arguments(more))
-                .env("VK_DRIVER_FILES", self.folder.path().join("faulty.json"))
-                .env("FAULTY_DRIVER", &self.real)
-                .env("FAULTY_CALL", fault.call)
-                .env("FAULTY_AT", fault.at.to_string())
-                .env("FAULTY_RESULT", fault.result.to_string())
-                .env("FAULTY_STAYS", if fault.stays { "1" } else { "0" })
-                .env("FAULTY_MARK", &mark),
-        );
+        let mut command = self.command(folder.path(), &arguments(more), fault.call);
+        command.env("FAULTY_AT", fault.at.to_string()).env("FAULTY_RESULT", fault.result.to_string());
+        let output = finish(command.env("FAULTY_STAYS", if fault.stays { "1" } else { "0" }));
         (folder, output, mark.exists())
+    }
+
+    /// The program on the failing driver, which makes the file `mark` in `folder` when it fails.
+    fn command(&self, folder: &Path, arguments: &[&str], call: &str) -> Command {
+        let mut command = cyclone(folder, arguments);
+        command
+            .env("VK_DRIVER_FILES", self.folder.path().join("faulty.json"))
+            .env("FAULTY_DRIVER", &self.real)
+            .env("FAULTY_CALL", call)
+            .env("FAULTY_MARK", folder.join("mark"));
+        command
     }
 }
 

@@ -1,0 +1,93 @@
+//! Drivers that report no fault and compute wrong: each ends the run with exit code 11, and no figure in the records.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::common::{cyclone, exits, finish, says, workplace};
+use super::{Driver, driver, real_manifest};
+
+/// A training of 40 evaluations, five steps apart.
+const RUN: &str = "train --device gpu --data pictures --val-images 4 --hidden 7 --batch-size 5 --half-cycle 100 --cycles 1 \
+                   --evals-per-cycle 40 --out run";
+/// Bytes of its W1: 3,072 inputs, and 7 hidden units padded to 8.
+const W1: usize = 3072 * 8 * 4;
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// The program on a driver that leaves out every so manyth dispatch.
+fn dropping(driver: &Driver, folder: &Path, arguments: &str, every: usize) -> Command {
+    let mut command = driver.command(folder, &words(arguments), "vkCmdDispatch");
+    command.env("FAULTY_EVERY", every.to_string());
+    command
+}
+
+/// Demands that the folder of a run have its settings and no figure.
+#[track_caller]
+fn has_no_figure(run: &Path) {
+    let names: Vec<_> = fs::read_dir(run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let expected = |name: &std::ffi::OsString| {
+        [".lock", "config.toml", "starts.json", "unproven"].iter().any(|known| name == known)
+    };
+    assert!(names.iter().all(expected), "{names:?}");
+}
+
+#[test]
+fn a_driver_that_computes_nothing_ends_every_command_with_11() {
+    let Some(driver) = driver() else { return };
+    let folder = workplace();
+    let train = finish(&mut dropping(driver, folder.path(), RUN, 1));
+    says(
+        &exits(&train, 11),
+        &["error: llvmpipe", "wrong", "before the first step", "(forward, head)", "cyclone verify"],
+    );
+    has_no_figure(&folder.path().join("run"));
+    let resume = finish(&mut dropping(driver, folder.path(), "train --resume run", 1));
+    says(&exits(&resume, 11), &["wrong", "before the first step"]);
+
+    // A network to classify with, trained on a driver that is right.
+    let good = RUN.replace("--out run", "--out good --steps 5");
+    let manifest = real_manifest(driver, folder.path());
+    exits(&finish(cyclone(folder.path(), &words(&good)).env("VK_DRIVER_FILES", manifest)), 0);
+    let picture = fs::read_dir(folder.path().join("pictures/test/class-0")).unwrap().next().unwrap().unwrap().path();
+    for command in [
+        "search --device gpu --data pictures --val-images 4 --trials 2 --hidden 7 --batch-size 5 --steps 5 --out search",
+        "lr-find --device gpu --data pictures --val-images 4 --hidden 7 --batch-size 5 --steps 20",
+        "profile --device gpu --data pictures --hidden 7 --batch-size 5 --steps 2 --repeats 1",
+        &format!("predict good {} --device gpu", picture.display()),
+    ] {
+        let output = finish(&mut dropping(driver, folder.path(), command, 1));
+        says(&exits(&output, 11), &["error: llvmpipe", "wrong"]);
+    }
+}
+
+#[test]
+fn a_driver_that_drops_every_hundredth_dispatch_ends_the_run_with_11() {
+    let Some(driver) = driver() else { return };
+    let folder = workplace();
+    let output = finish(&mut dropping(driver, folder.path(), RUN, 100));
+    says(&exits(&output, 11), &["error: llvmpipe", "wrong", "no figure there is a result"]);
+    has_no_figure(&folder.path().join("run"));
+}
+
+#[test]
+fn a_bit_that_flips_once_in_the_weights_ends_the_run_with_11() {
+    let Some(driver) = driver() else { return };
+    // In the exponent: the weight becomes 2^64 times larger or smaller.
+    let flipped = |at: usize| {
+        let folder = workplace();
+        let mut command = driver.command(folder.path(), &words(RUN), "flip");
+        command.env("FAULTY_AT", at.to_string()).env("FAULTY_STAYS", "0");
+        command.env("FAULTY_SIZE", W1.to_string()).env("FAULTY_BIT", "29");
+        let output = finish(&mut command);
+        assert!(folder.path().join("mark").exists(), "no bit was flipped at submission {at}");
+        (output, folder)
+    };
+    for at in [4, 8, 12] {
+        let (output, folder) = flipped(at);
+        says(&exits(&output, 11), &["error: llvmpipe", "wrong", "before the first step"]);
+        has_no_figure(&folder.path().join("run"));
+    }
+}

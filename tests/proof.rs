@@ -1,0 +1,271 @@
+//! The proof that goes with a run: an engine that computes one thing wrong is found out, and a right one passes.
+
+#![expect(clippy::unwrap_used, reason = "clippy.toml allows it in functions marked as tests, not in their helpers")]
+
+use std::sync::Arc;
+
+use cyclone::config::spec::Check;
+use cyclone::cpu::CpuEngine;
+use cyclone::data::{Dataset, Standardisation};
+use cyclone::engine::{Checks, Chunk, Engine, Job, Later, Tally, Witness};
+use cyclone::error::{Error, Result};
+use cyclone::model::ModelSpec;
+use cyclone::model::params::{B1, B2, Params, W1, W2};
+use cyclone::proof::{Checked, Pace};
+use cyclone::util::random::{Purpose, stream};
+use rand::{Rng, RngExt};
+
+const SPEC: ModelSpec = ModelSpec { inputs: 48, hidden: 7, classes: 3 };
+const BATCH: usize = 8;
+const IMAGES: usize = 64;
+
+/// What an engine does wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    Nothing,
+    /// All results are 0.
+    Everything,
+    /// One weight is not the one that was loaded.
+    Load,
+    Squares,
+    Logit,
+    Right,
+    EvaluationLoss,
+    StepLoss,
+    /// A step leaves the weights as they were.
+    Update,
+    /// A step leaves one tensor as it was.
+    Tensor(usize),
+    /// A step's penalty is twice too strong.
+    Decay,
+    /// Steps in one chunk have other bits than alone.
+    Chunk,
+}
+
+/// The CPU engine, which from some step on does one thing wrong.
+struct Faulty {
+    engine: CpuEngine<f32>,
+    fault: Fault,
+    from: u64,
+    step: u64,
+}
+
+impl Faulty {
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault && self.step >= self.from
+    }
+}
+
+impl Engine for Faulty {
+    fn describe(&self) -> String {
+        "an engine with a fault".into()
+    }
+    fn job(&self) -> &Job {
+        self.engine.job()
+    }
+    fn chunk_steps(&self) -> usize {
+        self.engine.chunk_steps()
+    }
+    fn load(&mut self, params: &[Params]) -> Result<()> {
+        let mut params = params.to_vec();
+        if self.is(Fault::Load) {
+            params[0].values[W2][5] += 0.5;
+        }
+        self.engine.load(&params)
+    }
+    fn params(&mut self) -> Result<Vec<Params>> {
+        let mut params = self.engine.params()?;
+        if self.is(Fault::Everything) {
+            params.iter_mut().flat_map(|params| params.values.iter_mut().flatten()).for_each(|value| *value = 0.0);
+        }
+        Ok(params)
+    }
+    fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
+        let before = self.engine.params()?;
+        self.engine.train(chunk)?;
+        let mut after = self.engine.params()?;
+        for (before, after) in before.iter().zip(&mut after) {
+            match self.fault {
+                _ if !self.is(self.fault) => {}
+                Fault::Update => *after = before.clone(),
+                Fault::Tensor(place) => after.values[place].clone_from(&before.values[place]),
+                Fault::Decay => {
+                    let factor = chunk.rates[0] * self.engine.job().decay[0];
+                    after.values[W1].iter_mut().zip(&before.values[W1]).for_each(|(after, w)| *after -= factor * w);
+                }
+                Fault::Chunk if chunk.lengths.len() > 1 => after.values[W1][3] = after.values[W1][3].next_up(),
+                _ => {}
+            }
+        }
+        self.step += chunk.lengths.len() as u64;
+        self.engine.load(&after)
+    }
+    fn losses(&mut self) -> Result<Vec<f32>> {
+        let mut losses = self.engine.losses()?;
+        if self.is(Fault::Everything) {
+            losses.fill(0.0);
+        }
+        Ok(losses)
+    }
+    fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>> {
+        let mut tallies = self.engine.evaluate(rows)?;
+        for tally in &mut tallies {
+            match self.fault {
+                _ if !self.is(self.fault) => {}
+                Fault::Everything => (tally.loss, tally.correct) = (0.0, 0),
+                Fault::Right => tally.correct -= 1,
+                Fault::EvaluationLoss => tally.loss *= 1.000_01,
+                _ => {}
+            }
+        }
+        Ok(tallies)
+    }
+    fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let mut logits = Engine::logits(&mut self.engine, rows)?;
+        if self.is(Fault::Logit) {
+            logits[0][1] *= 1.001;
+        }
+        if self.is(Fault::Everything) {
+            logits.iter_mut().for_each(|logits| logits.fill(0.0));
+        }
+        Ok(logits)
+    }
+    fn squares(&mut self) -> Result<Vec<f64>> {
+        let squares = self.engine.squares()?;
+        Ok(squares.iter().map(|square| if self.is(Fault::Squares) { square * 1.001 } else { *square }).collect())
+    }
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
+        let before = self.params()?.swap_remove(model);
+        let logits = self.logits(images)?.swap_remove(model);
+        let tally = self.evaluate(images)?[model];
+        let wrong = self.is(Fault::StepLoss);
+        self.train(step)?;
+        let after = self.params()?.swap_remove(model);
+        let models = self.job().models();
+        let losses = self.engine.losses()?;
+        let loss = losses[losses.len() - models + model] * if wrong { 1.000_1 } else { 1.0 };
+        Ok(Box::new(move || Ok(Witness { before, logits, tally, step: Some((loss, after)) })))
+    }
+}
+
+struct Bench {
+    engine: Checked,
+    rows: Vec<u32>,
+    rates: Vec<f32>,
+    shuffles: usize,
+}
+
+impl Bench {
+    fn new(fault: Fault, from: u64, (models, shuffles): (usize, usize), check: Check) -> Self {
+        let mut random = stream(0, Purpose::Check, 0);
+        let mut pixels = vec![0; IMAGES * SPEC.inputs];
+        random.fill_bytes(&mut pixels);
+        let labels = (0..IMAGES).map(|_| random.random_range(0..SPEC.classes as u8)).collect();
+        let classes = (0..SPEC.classes).map(|class| class.to_string()).collect();
+        let data = Arc::new(Dataset::in_memory("random bytes", classes, SPEC.inputs, pixels, labels, IMAGES));
+        let statistics = Standardisation { mean: vec![120.0; SPEC.inputs], scale: vec![1.0 / 70.0; SPEC.inputs] };
+        let statistics = Arc::new(statistics);
+        let job = Job { model: SPEC, decay: vec![0.01; models], batch_size: BATCH, shuffles };
+        let engine = CpuEngine::new(job, data.clone(), statistics.clone(), 1).unwrap();
+        let engine = Box::new(Faulty { engine, fault, from, step: 0 });
+        let mut engine = Checked::new(engine, data, statistics, Pace { check, rest: 0 });
+        engine.load(&(0..models as u64).map(|seed| Params::init(&SPEC, seed)).collect::<Vec<_>>()).unwrap();
+        let rows = (0..3 * BATCH * shuffles).map(|row| (row % IMAGES) as u32).collect();
+        Self { engine, rows, rates: vec![0.1; 3 * models], shuffles }
+    }
+
+    /// Proves the first steps.
+    fn prove(&mut self) -> Result<()> {
+        let lengths = [BATCH as u32; 3];
+        self.engine.prove(&Chunk { rows: &self.rows, lengths: &lengths, rates: &self.rates })
+    }
+
+    /// Three steps and an evaluation, so often.
+    fn train(&mut self, times: usize) -> Result<Option<Checks>> {
+        self.prove()?;
+        for _ in 0..times {
+            self.engine.evaluate(&(0..IMAGES as u32).collect::<Vec<_>>())?;
+            let lengths = [BATCH as u32; 3];
+            self.engine.train(&Chunk { rows: &self.rows, lengths: &lengths, rates: &self.rates })?;
+            self.engine.losses()?;
+            // Else a check might still run when the next is due.
+            self.engine.checks(true)?;
+        }
+        assert_eq!(self.rows.len(), 3 * BATCH * self.shuffles);
+        self.engine.checks(true)
+    }
+}
+
+#[track_caller]
+fn found<T: std::fmt::Debug>(result: Result<T>, what: &str) {
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Wrong { .. }) && error.exit_code() == 11, "{error}");
+    assert!(error.to_string().contains(what), "{error}, expected {what}");
+}
+
+/// Every fault, and the words that name it.
+const FAULTS: [(Fault, &str); 14] = [
+    (Fault::Everything, "logits (forward, head)"),
+    (Fault::Load, "weights as loaded"),
+    (Fault::Squares, "squares"),
+    (Fault::Logit, "logits (forward, head)"),
+    (Fault::Right, "right answers (head, tally)"),
+    (Fault::EvaluationLoss, "loss of some images (head, tally)"),
+    (Fault::StepLoss, "loss of a step (head, update)"),
+    (Fault::Update, "weights after a step (update), step 1"),
+    (Fault::Tensor(W1), "weights after a step (update), step 1, model 0 W1"),
+    (Fault::Tensor(B1), "model 0 b1"),
+    (Fault::Tensor(W2), "model 0 W2"),
+    (Fault::Tensor(B2), "model 0 b2"),
+    (Fault::Decay, "weights after a step (update)"),
+    (Fault::Chunk, "weights after two steps in one chunk (update)"),
+];
+
+#[test]
+fn every_fault_is_found_before_the_first_step() {
+    for (fault, what) in FAULTS {
+        let what = if fault == Fault::Everything { "weights as loaded" } else { what };
+        found(Bench::new(fault, 0, (1, 1), Check::Start).prove(), what);
+    }
+}
+
+#[test]
+fn one_that_appears_later_is_found_at_an_evaluation() {
+    // These show in a witness; the others are the start's alone, or are so wrong that no witness is needed.
+    let shows = |fault| !matches!(fault, Fault::Load | Fault::Squares | Fault::Chunk | Fault::Everything);
+    for (fault, what) in FAULTS.into_iter().filter(|(fault, _)| shows(*fault)) {
+        let what = what.replace(", step 1, model 0", ",").replace("model 0 ", "");
+        found(Bench::new(fault, 12, (1, 1), Check::Always).train(6), &what);
+        Bench::new(fault, 12, (1, 1), Check::Start).train(6).unwrap();
+    }
+    found(Bench::new(Fault::Everything, 12, (1, 1), Check::Off).train(6), "loss of exactly 0 with 0 of 64");
+}
+
+#[test]
+fn a_right_engine_passes_and_its_checks_are_counted() {
+    for models in [(1, 1), (4, 1), (4, 4)] {
+        let checks = Bench::new(Fault::Nothing, 0, models, Check::Always).train(6).unwrap().unwrap();
+        assert_eq!(checks.times, 7, "the start and six evaluations");
+        assert!(checks.worst > 0.0 && checks.worst < 0.5, "{checks:?}");
+        assert_eq!(Bench::new(Fault::Nothing, 0, models, Check::Start).train(6).unwrap().unwrap().times, 1);
+        assert_eq!(Bench::new(Fault::Update, 0, models, Check::Off).train(6).unwrap(), None);
+    }
+}
+
+#[test]
+fn checks_change_no_bits() {
+    let weights = |check| {
+        let mut bench = Bench::new(Fault::Nothing, 0, (2, 2), check);
+        bench.train(3).unwrap();
+        bench.engine.params().unwrap()
+    };
+    assert!(weights(Check::Always) == weights(Check::Off));
+}
+
+#[test]
+fn a_training_that_diverges_is_no_fault_of_the_engine() {
+    let mut bench = Bench::new(Fault::Nothing, 0, (1, 1), Check::Always);
+    bench.rates.fill(1e30);
+    bench.train(6).unwrap();
+    assert!(!bench.engine.params().unwrap()[0].is_finite());
+}
