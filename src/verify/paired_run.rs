@@ -2,6 +2,7 @@
 //! batches and learning rates.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use crate::cpu::forward::forward;
 use crate::cpu::rows::Rows;
 use crate::data::batches::Batches;
 use crate::data::{Dataset, Standardisation};
-use crate::engine::{Chunks, Engine, Job};
+use crate::engine::{Chunk, Chunks, Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::GpuEngine;
 use crate::model::params::Params;
@@ -117,7 +118,12 @@ impl PairedRun {
 
     /// Trains `engine` from step `first` up to step `last`.
     pub(super) fn train(&mut self, engine: &mut dyn Engine, first: u64, last: u64) -> Result<()> {
-        engine.train(&self.chunks.steps(first..last))
+        engine.train(&self.chunk(first..last))
+    }
+
+    /// These steps.
+    pub(super) fn chunk(&mut self, steps: Range<u64>) -> Chunk<'_> {
+        self.chunks.steps(steps)
     }
 
     /// Both engines through `steps` steps from the same start, compared after each; `done` hears how many are done. The
@@ -190,7 +196,7 @@ fn inputs_of_relu(x: &Matrix, network: &Network) -> Vec<f64> {
 }
 
 /// Each tensor as a whole against the CPU engine's.
-pub(super) fn normwise(got: &Params, expected: &Network, tolerance: f64) -> [Outcome; 4] {
+fn normwise(got: &Params, expected: &Network, tolerance: f64) -> [Outcome; 4] {
     let expected = expected.tensors();
     std::array::from_fn(|tensor| {
         let got: Vec<f64> = got.values[tensor].iter().copied().map(f64::from).collect();
