@@ -27,9 +27,9 @@ pub struct Pace {
 
 /// An engine, and what watches it.
 pub struct Checked {
-    pub(super) engine: Box<dyn Engine>,
-    pub(super) dataset: Arc<Dataset>,
-    pub(super) standardisation: Arc<Standardisation>,
+    engine: Box<dyn Engine>,
+    dataset: Arc<Dataset>,
+    standardisation: Arc<Standardisation>,
     pace: Pace,
     /// The weights that were loaded first, until they have been used for a proof.
     start: Option<Vec<Params>>,
@@ -208,7 +208,8 @@ impl Engine for Checked {
             return Ok(());
         }
         let start = self.start.take().unwrap_or_default();
-        let findings = start::findings(self, &start, first)?;
+        let images = (&*self.dataset, &*self.standardisation);
+        let findings = start::findings(self.engine.as_mut(), images, &start, first)?;
         self.count("before the first step", &findings)
     }
 

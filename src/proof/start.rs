@@ -1,10 +1,10 @@
 //! The check before the first step.
 
-use super::checked::Checked;
 use super::compare::{Rule, compare};
 use super::finding::Finding;
 use super::lockstep::{Lockstep, widened};
-use crate::engine::Chunk;
+use crate::data::{Dataset, Standardisation};
+use crate::engine::{Chunk, Engine};
 use crate::error::Result;
 use crate::model::params::Params;
 use crate::model::reference::{Network, squares};
@@ -51,10 +51,13 @@ impl Step {
 
 /// Two steps from the weights `start`, each judged by the reference, the first for the first model, the second for the last;
 /// then both in one chunk, as they are usually trained: the same bits of all models. The engine is left with `start`.
-pub fn findings(checked: &mut Checked, start: &[Params], first: &Chunk<'_>) -> Result<Vec<Finding>> {
-    let Checked { engine, dataset, standardisation, .. } = checked;
+pub fn findings(
+    engine: &mut dyn Engine,
+    (dataset, standardisation): (&Dataset, &Standardisation),
+    start: &[Params],
+    first: &Chunk<'_>,
+) -> Result<Vec<Finding>> {
     let job = engine.job().clone();
-    let (dataset, standardisation) = (&**dataset, &**standardisation);
     let mut findings = vec![same("weights as loaded", &values(&engine.params()?), &values(start))];
 
     let expected: Vec<f64> = start.iter().map(|params| squares(&Network::from(params))).collect();
