@@ -43,6 +43,8 @@ pub struct Checked {
     /// Before then there is no other.
     rests: Instant,
     checks: Checks,
+    /// Steps trained by this process.
+    steps: u64,
     /// Since when steps of so many images run.
     training: Option<(Instant, u64)>,
 }
@@ -73,6 +75,7 @@ impl Checked {
             running: None,
             rests: Instant::now(),
             checks: Checks::default(),
+            steps: 0,
             training: None,
         }
     }
@@ -118,11 +121,12 @@ impl Checked {
         let witness = self.engine.witness(step, model, &images)?;
         let (dataset, standardisation) = (self.dataset.clone(), self.standardisation.clone());
         let (batch, decay, rate) = (batch.len(), job.decay[model], step.rates[model]);
+        let steps = self.steps;
         let judge = move || {
             let witness = witness()?;
             let (dataset, standardisation) = (&*dataset, &*standardisation);
             let again = Lockstep { dataset, standardisation, images: &images, batch, decay, rate, turn };
-            let place = format!("check {turn}, model {model}");
+            let place = format!("model {model}, step {steps} of this process");
             Ok(Verdict { place, findings: again.judge(&witness), took: begun.elapsed() })
         };
         let thread = std::thread::Builder::new().name("check".into()).spawn(judge);
@@ -163,13 +167,19 @@ impl Engine for Checked {
         self.hear(false)?;
         let images = &mut self.training.get_or_insert((Instant::now(), 0)).1;
         *images += chunk.lengths.iter().map(|&length| u64::from(length)).sum::<u64>();
+        let steps = chunk.lengths.len() as u64;
         let due = self.pace.check == Check::Always && !self.scored.is_empty();
-        if !due || self.running.is_some() || Instant::now() < self.rests || chunk.lengths.is_empty() {
-            return self.engine.train(chunk);
+        if !due || self.running.is_some() || Instant::now() < self.rests || steps == 0 {
+            self.engine.train(chunk)?;
+        } else {
+            let (step, rest) = chunk.split(1, self.engine.job().shuffles);
+            self.check_step(&step)?;
+            if steps > 1 {
+                self.engine.train(&rest)?;
+            }
         }
-        let (step, rest) = chunk.split(1, self.engine.job().shuffles);
-        self.check_step(&step)?;
-        if rest.lengths.is_empty() { Ok(()) } else { self.engine.train(&rest) }
+        self.steps += steps;
+        Ok(())
     }
 
     fn losses(&mut self) -> Result<Vec<f32>> {
