@@ -73,7 +73,9 @@ pub fn products(gpu: &Gpu, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
         rounds.push(ceilings()?);
     }
     let most = Ceilings::best(&rounds).flops_per_second;
-    products.iter_mut().for_each(|product| product.of_flops = product.flops_per_second / most);
+    for product in &mut products {
+        product.of_flops = product.flops_per_second / most;
+    }
     if let Some(why) = impossible(products.iter().map(|product| (product.kernel, product.of_flops))) {
         note(&why);
     }
