@@ -172,6 +172,9 @@ fn both_engines_have_ceilings() {
     for device in &report.devices {
         let Ceilings { bytes_per_second, flops_per_second, .. } = device.ceilings;
         assert!(bytes_per_second > 0.0 && flops_per_second > 0.0, "{:?}", device.ceilings);
+        assert_eq!(device.ceiling_rounds.len(), 3, "before, between and after two repetitions");
+        assert_eq!(device.ceilings, Ceilings::best(&device.ceiling_rounds));
+        assert!(device.peaks().iter().all(|peak| peak.spread.is_some_and(|spread| (0.0..1.0).contains(&spread))));
     }
     let empty = report.devices.iter().map(|device| device.ceilings.dispatch_seconds);
     let [gpu, cpu] = empty.collect::<Vec<_>>().try_into().unwrap();
@@ -220,7 +223,7 @@ fn the_report_can_be_read_by_people_and_as_json() {
     let output = cyclone(small);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    for part in ["3072-3-10", "µs/step", "CPU, ", "start-up", "evaluation"] {
+    for part in ["3072-3-10", "µs/step", "CPU, ", "most, measured 3 times", "start-up", "evaluation"] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 101), "{text}");

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::ceilings::impossible;
 use super::options::Options;
 use super::trace::Trace;
 use super::workload::{Run, Workload};
@@ -66,9 +67,14 @@ pub fn profile(
         warn("a software adapter runs on the CPU: its times say nothing about a GPU".into());
     }
     let asked = (options.steps, options.repeats);
-    let (throughput, reference) = Throughput::measure(engine, workload, asked, software, &mut warn)?;
+    let measured: Box<dyn FnMut() -> Result<Ceilings>> = match gpu {
+        Some(gpu) => Box::new(Ceilings::of_gpu(gpu)?),
+        None => Box::new(Ceilings::of_cpu()),
+    };
+    let (throughput, ceiling_rounds, reference) =
+        Throughput::measure(engine, workload, asked, software, measured, &mut warn)?;
     let steps = throughput.steps;
-    let ceilings = gpu.map_or_else(|| Ok(Ceilings::of_cpu()), |gpu| Ceilings::of_gpu(gpu))?;
+    let ceilings = Ceilings::best(&ceiling_rounds);
 
     let mut host = Vec::new();
     let mut step = None;
@@ -94,12 +100,19 @@ pub fn profile(
     let images = (throughput.images as usize).max(EVALUATED).min(workload.split.train.len());
     let rows = &workload.split.train[..images];
     let (evaluation, evaluated) = evaluate(device, engine, rows, options, &ceilings)?;
+    let kernels = step.iter().chain(&evaluated).flat_map(|time| &time.kernels);
+    let shares = kernels.map(|kernel| (kernel.kernel.as_str(), kernel.of_flops));
+    let training = ("the training", throughput.flops_per_second / ceilings.flops_per_second);
+    if let Some(why) = impossible(shares.chain([training])) {
+        warn(format!("{why}, or give more --repeats than {}", options.repeats));
+    }
     let buffers = buffers(&made);
     Ok(Profile {
         device: device.record(),
         throughput,
         evaluation,
         ceilings,
+        ceiling_rounds,
         step,
         evaluated,
         host,

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use super::sample;
+use super::ceilings::impossible;
+use super::sample::Dispatch;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::kernels::{Shaders, Use};
@@ -55,25 +56,34 @@ pub fn products(gpu: &Gpu, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
     } else {
         (&SIDES[..], &MODELS[..])
     };
-    let ceilings = Ceilings::of_gpu(gpu)?;
-    let mut products = Vec::new();
+    let mut ceilings = Ceilings::of_gpu(gpu)?;
+    let (mut products, mut rounds) = (Vec::new(), vec![ceilings()?]);
     for shape in sides.iter().map(|&n| square(n)).chain(models.iter().map(|&m| skinny(m))) {
         // `forward` in each of its tunings; `update` alone, and with the next step's product where that is of use.
         let split = Tuning::ALL.into_iter().filter(|tuning| !tuning.fused);
         let forward = split.map(|tuning| (Use::Forward, tuning));
         let update = [(Use::FusedUpdate, Tuning::ALL[0]), (Use::Update, Tuning::ALL[1])];
         for (of, tuning) in forward.chain(update) {
-            match product(gpu, of, tuning, shape, &ceilings) {
+            match product(gpu, of, tuning, shape) {
                 // A shape that does not fit does not stop the others.
                 Err(Error::Usage(why)) => note(&format!("{} {tuning} left out: {why}", of.kernel().name())),
                 product => products.push(product?),
             }
         }
+        rounds.push(ceilings()?);
+    }
+    let most = Ceilings::best(&rounds).flops_per_second;
+    for product in &mut products {
+        product.of_flops = product.flops_per_second / most;
+    }
+    if let Some(why) = impossible(products.iter().map(|product| (product.kernel, product.of_flops))) {
+        note(&why);
     }
     Ok(products)
 }
 
-fn product(gpu: &Gpu, of: Use, tuning: Tuning, shape: Shape, ceilings: &Ceilings) -> Result<Product> {
+/// A product without its share of the peak, which is known in the end.
+fn product(gpu: &Gpu, of: Use, tuning: Tuning, shape: Shape) -> Result<Product> {
     let case = Case { of, shape, kind: Kind::Random, tuning };
     let launch = case.launch(&gpu.limits)?;
     let launched = launch.run(gpu, &Shaders::default())?;
@@ -82,9 +92,9 @@ fn product(gpu: &Gpu, of: Use, tuning: Tuning, shape: Shape, ceilings: &Ceilings
     }
     let error = launched.outcomes.iter().map(|(_, outcome)| outcome.share()).fold(0.0, f64::max);
     let Prepared { pipeline, bindings, .. } = launch.prepare(gpu, &Shaders::default())?;
-    let seconds = sample::dispatch(gpu, |pass| pipeline.dispatch(pass, &bindings, &launch.step, launch.grid))?;
+    let dispatch = Dispatch::new(gpu, |pass| pipeline.dispatch(pass, &bindings, &launch.step, launch.grid))?;
+    let seconds = dispatch.sample()?;
     let Shape { d, h, m, b, .. } = shape;
-    let flops_per_second = launch.work.flops as f64 / seconds.median();
     Ok(Product {
         device: gpu.info.name.clone(),
         kernel: of.kernel().name(),
@@ -93,8 +103,8 @@ fn product(gpu: &Gpu, of: Use, tuning: Tuning, shape: Shape, ceilings: &Ceilings
         inputs: d,
         columns: m * h,
         error,
-        flops_per_second,
-        of_flops: flops_per_second / ceilings.flops_per_second,
+        flops_per_second: launch.work.flops as f64 / seconds.median(),
+        of_flops: 0.0,
         seconds,
     })
 }

@@ -10,48 +10,71 @@ use crate::util::statistics::Sample;
 const SUBMISSION: Duration = Duration::from_millis(20);
 /// Most dispatches in a submission.
 const DISPATCHES: u32 = 4096;
-/// Submissions timed.
+/// Timings of a sample.
 const SAMPLES: usize = 5;
 
-/// Seconds of a dispatch, by the host's clock: those of a submission of many, minus those of an empty one, divided.
-pub fn dispatch(gpu: &Gpu, dispatch: impl Fn(&mut wgpu::ComputePass<'_>)) -> Result<Sample> {
-    let submission = |count: u32| -> Result<f64> {
-        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+/// A dispatch that is timed by the host's clock: a submission of many, minus an empty one, divided.
+pub struct Dispatch<'a> {
+    gpu: &'a Gpu,
+    encode: Box<dyn Fn(&mut wgpu::ComputePass<'_>) + 'a>,
+    /// Dispatches of a submission.
+    count: u32,
+    /// Seconds of an empty submission.
+    fixed: f64,
+}
+
+impl<'a> Dispatch<'a> {
+    /// The dispatch that `encode` encodes, warmed up.
+    pub fn new(gpu: &'a Gpu, encode: impl Fn(&mut wgpu::ComputePass<'_>) + 'a) -> Result<Self> {
+        let mut dispatch = Self { gpu, encode: Box::new(encode), count: 1, fixed: 0.0 };
+        // The first use of a pipeline is slower than the others.
+        dispatch.submission(1)?;
+        while dispatch.count < DISPATCHES && dispatch.least(dispatch.count)? < SUBMISSION.as_secs_f64() {
+            dispatch.count *= 2;
+        }
+        dispatch.fixed = dispatch.least(0)?;
+        Ok(dispatch)
+    }
+
+    /// Seconds of one, from one submission.
+    pub fn seconds(&self) -> Result<f64> {
+        Ok((self.submission(self.count)? - self.fixed).max(0.0) / f64::from(self.count))
+    }
+
+    /// The same of several submissions.
+    pub fn sample(&self) -> Result<Sample> {
+        Ok(Sample::new((0..SAMPLES).map(|_| self.seconds()).collect::<Result<_>>()?))
+    }
+
+    /// Stalls only add time, so the shortest timing decides how many dispatches are enough, and the shortest empty
+    /// submission is the fixed cost.
+    fn least(&self, count: u32) -> Result<f64> {
+        let seconds = (0..SAMPLES).map(|_| self.submission(count)).collect::<Result<Vec<_>>>()?;
+        Ok(seconds.into_iter().fold(f64::INFINITY, f64::min))
+    }
+
+    fn submission(&self, count: u32) -> Result<f64> {
+        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            (0..count).for_each(|_| dispatch(&mut pass));
+            (0..count).for_each(|_| (self.encode)(&mut pass));
         }
         let commands = encoder.finish();
         let start = Instant::now();
-        gpu.finish([commands])?;
+        self.gpu.finish([commands])?;
         Ok(start.elapsed().as_secs_f64())
-    };
-    // Stalls only add time, so the shortest timing decides how many dispatches are enough, and the shortest empty
-    // submission is the fixed cost.
-    let least = |count: u32| -> Result<f64> {
-        let seconds = (0..SAMPLES).map(|_| submission(count)).collect::<Result<Vec<_>>>()?;
-        Ok(seconds.into_iter().fold(f64::INFINITY, f64::min))
-    };
-    // The first use of a pipeline is slower than the others.
-    submission(1)?;
-    let mut count = 1;
-    while count < DISPATCHES && least(count)? < SUBMISSION.as_secs_f64() {
-        count *= 2;
     }
-    let fixed = least(0)?;
-    let seconds = (0..SAMPLES).map(|_| Ok((submission(count)? - fixed).max(0.0) / f64::from(count)));
-    Ok(Sample::new(seconds.collect::<Result<_>>()?))
 }
 
-/// Seconds of `work` on the host, after a warm-up.
-pub fn host(mut work: impl FnMut()) -> Sample {
-    work();
+/// Seconds of `work` on the host, the shortest of several timings: the first finds nothing in the caches, and stalls only add
+/// time.
+pub fn host(mut work: impl FnMut()) -> f64 {
     let seconds = (0..SAMPLES).map(|_| {
         let start = Instant::now();
         work();
         start.elapsed().as_secs_f64()
     });
-    Sample::new(seconds.collect())
+    seconds.fold(f64::INFINITY, f64::min)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! How the cost of a step grows with H, B or M.
 
-use super::throughput::repeated;
+use super::throughput::timed;
 use super::workload::Workload;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 pub use crate::records::profile::{Axis, Point, Sweep};
+use crate::util::statistics::Sample;
 
 /// Approximate length of a repetition, in seconds.
 const REPETITION: f64 = 0.25;
@@ -60,5 +61,6 @@ fn point(workload: &Workload, device: &Device) -> Result<Option<f64>> {
     let step = workload.run(engine, 1)?.seconds();
     let steps = ((REPETITION / step) as u64).clamp(1, workload.steps_per_epoch());
     let reference = workload.run(engine, steps)?;
-    Ok(Some(repeated(engine, workload, steps, REPEATS, &reference)?.median() / steps as f64))
+    let seconds = (0..REPEATS).map(|_| timed(engine, workload, steps, &reference)).collect::<Result<_>>()?;
+    Ok(Some(Sample::new(seconds).median() / steps as f64))
 }

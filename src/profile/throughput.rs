@@ -1,9 +1,10 @@
-//! Training speed, with nothing else being measured.
+//! Training speed, with nothing else being measured at the same time, and the device's ceilings before and after each
+//! repetition.
 
 use super::workload::{Run, Workload};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::records::profile::Throughput;
+use crate::records::profile::{Ceilings, Throughput};
 use crate::util::statistics::Sample;
 
 /// Longest repetition in seconds, unless its steps are given.
@@ -18,16 +19,24 @@ const SHORT: f64 = 0.005;
 const SPREAD: f64 = 0.05;
 
 impl Throughput {
-    /// Times `engine`, which has run a step before. Also returns the untimed run that every timed one equals.
+    /// Times `engine`, which has run a step before, and calls `ceilings` before the first repetition and after each. Also
+    /// returns what those were, and the untimed run that every timed one equals.
     pub fn measure(
         engine: &mut dyn Engine,
         workload: &Workload,
         (steps, repeats): (Option<u64>, usize),
         software: bool,
+        mut ceilings: impl FnMut() -> Result<Ceilings>,
         warn: &mut dyn FnMut(String),
-    ) -> Result<(Self, Run)> {
+    ) -> Result<(Self, Vec<Ceilings>, Run)> {
         let (steps, reference) = warm_up(engine, workload, steps, software, warn)?;
-        let seconds = repeated(engine, workload, steps, repeats, &reference)?;
+        let mut rounds = vec![ceilings()?];
+        let seconds = (0..repeats).map(|_| {
+            let seconds = timed(engine, workload, steps, &reference)?;
+            rounds.push(ceilings()?);
+            Ok(seconds)
+        });
+        let seconds = Sample::new(seconds.collect::<Result<_>>()?);
         let (images, median, spread) = (workload.images(steps), seconds.median(), seconds.spread());
         if median < SHORT {
             warn(format!(
@@ -51,24 +60,15 @@ impl Throughput {
             images_per_second: images as f64 / median,
             flops_per_second: workload.step_flops() * steps as f64 / median,
         };
-        Ok((throughput, reference))
+        Ok((throughput, rounds, reference))
     }
 }
 
-/// Times `repeats` runs of `steps` steps, each with the bits of `reference`.
-pub fn repeated(
-    engine: &mut dyn Engine,
-    workload: &Workload,
-    steps: u64,
-    repeats: usize,
-    reference: &Run,
-) -> Result<Sample> {
-    let what = format!("a timed run on {}", engine.describe());
-    let seconds = (0..repeats).map(|_| {
-        let run = workload.run(engine, steps)?;
-        run.check(reference, &what).map(|()| run.seconds())
-    });
-    Ok(Sample::new(seconds.collect::<Result<_>>()?))
+/// Seconds of `steps` steps, which must give the bits of `reference`.
+pub fn timed(engine: &mut dyn Engine, workload: &Workload, steps: u64, reference: &Run) -> Result<f64> {
+    let run = workload.run(engine, steps)?;
+    run.check(reference, &format!("a timed run on {}", engine.describe()))?;
+    Ok(run.seconds())
 }
 
 /// Chooses the number of steps of a repetition, and runs them once.

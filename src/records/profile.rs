@@ -43,8 +43,12 @@ pub struct Profile {
     pub throughput: Throughput,
     /// Evaluation speed.
     pub evaluation: Evaluated,
-    /// Peak rates of the device.
+    /// Peak rates of the device: the best of all rounds.
     pub ceilings: Ceilings,
+    /// Those measured before the first repetition of the training and after each; none in profiles of versions that measured
+    /// once.
+    #[serde(default)]
+    pub ceiling_rounds: Vec<Ceilings>,
     /// Kernels of a step, if the device is a GPU with timestamps.
     pub step: Option<GpuTime>,
     /// Kernels of an evaluation, likewise.
@@ -86,7 +90,7 @@ pub struct Evaluated {
 }
 
 /// Peak rates of a device.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Ceilings {
     /// Bytes per second of a copy between two large buffers, counting both reads and writes.
     pub bytes_per_second: f64,
@@ -94,6 +98,53 @@ pub struct Ceilings {
     pub flops_per_second: f64,
     /// Seconds of an empty dispatch that waits for the one before it; `None` on the CPU.
     pub dispatch_seconds: Option<f64>,
+}
+
+/// One of the peak rates, to be shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peak {
+    /// What was measured.
+    pub what: &'static str,
+    /// The best, in units.
+    pub value: f64,
+    /// GFLOP/s, GB/s or µs.
+    pub unit: &'static str,
+    /// Largest minus smallest of the rounds, as a share of the largest; `None` if the rounds are not known.
+    pub spread: Option<f64>,
+}
+
+impl Ceilings {
+    /// The best of `rounds`, each figure by itself: other programs on the machine only make them worse.
+    pub fn best(rounds: &[Self]) -> Self {
+        let none = Self { bytes_per_second: 0.0, flops_per_second: 0.0, dispatch_seconds: None };
+        rounds.iter().fold(none, |best, round| Self {
+            bytes_per_second: best.bytes_per_second.max(round.bytes_per_second),
+            flops_per_second: best.flops_per_second.max(round.flops_per_second),
+            dispatch_seconds: [best.dispatch_seconds, round.dispatch_seconds].into_iter().flatten().reduce(f64::min),
+        })
+    }
+}
+
+impl Profile {
+    /// The peak rates, each with its spread.
+    pub fn peaks(&self) -> Vec<Peak> {
+        type Figure = fn(&Ceilings) -> Option<f64>;
+        let gpu = self.ceilings.dispatch_seconds.is_some();
+        let figures: [(_, _, Figure); 3] = [
+            (if gpu { "multiply-add" } else { "matrix product in cache" }, "GFLOP/s", |of| {
+                Some(of.flops_per_second / 1e9)
+            }),
+            ("copy", "GB/s", |of| Some(of.bytes_per_second / 1e9)),
+            ("empty dispatch", "µs", |of| Some(of.dispatch_seconds? * 1e6)),
+        ];
+        let peak = |(what, unit, figure): (_, _, Figure)| {
+            let rounds = || self.ceiling_rounds.iter().filter_map(figure);
+            let spread =
+                rounds().reduce(f64::max).zip(rounds().reduce(f64::min)).map(|(most, least)| (most - least) / most);
+            Some(Peak { what, value: figure(&self.ceilings)?, unit, spread })
+        };
+        figures.into_iter().filter_map(peak).collect()
+    }
 }
 
 /// A run on the GPU's clock.
@@ -195,5 +246,22 @@ impl Axis {
             Self::Batch => "batch",
             Self::Models => "models",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(bytes_per_second: f64, flops_per_second: f64, dispatch_seconds: Option<f64>) -> Ceilings {
+        Ceilings { bytes_per_second, flops_per_second, dispatch_seconds }
+    }
+
+    #[test]
+    fn each_ceiling_is_the_best_of_all_rounds() {
+        // No round is the best in all.
+        let rounds = [round(30e9, 120e9, Some(2e-6)), round(40e9, 86e9, Some(5e-6)), round(20e9, 209e9, Some(4e-6))];
+        assert_eq!(Ceilings::best(&rounds), round(40e9, 209e9, Some(2e-6)));
+        assert_eq!(Ceilings::best(&[round(1.0, 2.0, None)]), round(1.0, 2.0, None));
     }
 }

@@ -193,6 +193,7 @@ fn short(of: &Measured) -> String {
 fn breakdown(device: &Measured) -> Markup {
     html! {
         p.about { (device.name) }
+        (ceilings(device))
         @if let Some(step) = &device.step { (kernels(step)) }
         @if !device.host.is_empty() {
             h3 { "The host while the GPU trains" }
@@ -203,6 +204,29 @@ fn breakdown(device: &Measured) -> Markup {
         p.about { (duration(device.start_up.seconds)) ", in which the device is opened while the images are read." }
         @let parts = device.start_up.parts.iter().map(|part| (part.phase.as_str(), part.seconds, part.share));
         (shares("part", "Start-up to the first step", parts))
+    }
+}
+
+fn ceilings(device: &Measured) -> Markup {
+    let rows = html! {
+        (heads(&["measured", "most", "spread"]))
+        tbody { @for peak in device.peaks() {
+            tr {
+                th scope="row" { (peak.what) }
+                td { (number(peak.value, 3)) " " (peak.unit) }
+                td { (peak.spread.map_or_else(|| "–".to_owned(), tenths)) }
+            }
+        } }
+    };
+    html! {
+        h3 { "What the device can do" }
+        @if !device.ceiling_rounds.is_empty() {
+            p.about {
+                "The best of " (device.ceiling_rounds.len()) " measurements before, between and after the repetitions of the "
+                "training. Their spread is the largest minus the smallest, as a share of the largest."
+            }
+        }
+        (table("What the device can do", None, &rows))
     }
 }
 

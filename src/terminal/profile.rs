@@ -7,7 +7,7 @@ use super::columns::{Column, Row, table};
 use crate::device::Record;
 use crate::profile::products::Product;
 use crate::profile::sweep::{Axis, Sweep};
-use crate::profile::{Ceilings, GpuTime, Profile, Report};
+use crate::profile::{GpuTime, Profile, Report};
 use crate::util::text::{bytes, grouped, plural, tenths};
 
 /// Columns of a bar of 100 %.
@@ -73,7 +73,7 @@ fn throughput(report: &Report) -> String {
 }
 
 fn device(profile: &Profile) -> String {
-    let mut text = format!("\n── {}\n\n{}", profile.name, ceilings(&profile.ceilings));
+    let mut text = format!("\n── {}\n\n{}", profile.name, ceilings(profile));
     if let Some(time) = &profile.step {
         let title = format!("kernels of {}", plural(time.steps as usize, "step"));
         text += &kernels(&title, time);
@@ -128,17 +128,13 @@ fn memory(buffers: &[(String, usize, u64)]) -> String {
     shares(["GPU memory", &bytes(total.into()), ""], rows)
 }
 
-fn ceilings(ceilings: &Ceilings) -> String {
-    let arithmetic = if ceilings.dispatch_seconds.is_some() { "multiply-add" } else { "matrix product in cache" };
-    let mut text = format!(
-        "  most, measured now: {} GFLOP/s ({arithmetic}), {} GB/s (copy)",
-        number(ceilings.flops_per_second / 1e9),
-        number(ceilings.bytes_per_second / 1e9),
-    );
-    if let Some(seconds) = ceilings.dispatch_seconds {
-        let _ = write!(text, "; an empty dispatch {} µs", number(seconds * 1e6));
-    }
-    text + "\n"
+fn ceilings(profile: &Profile) -> String {
+    let rows = profile.peaks().into_iter().map(|peak| {
+        let value = format!("{} {}", number(peak.value), peak.unit);
+        vec![format!("  {}", peak.what), value, peak.spread.map_or_else(String::new, tenths)]
+    });
+    let title = format!("  most, measured {}", plural(profile.ceiling_rounds.len(), "time"));
+    fixed(&[&title, "", "spread"], &[26, 16, 9], rows)
 }
 
 fn kernels(title: &str, time: &GpuTime) -> String {

@@ -91,6 +91,10 @@ pub fn profile_of_a_gpu() -> Value {
         "steps": 100, "busy_seconds": 0.003, "span_seconds": 0.004, "longest_gap_seconds": 0.0,
         "kernels": [part("kernel", "forward", 0.001, 1.0 / 3.0), part("kernel", "update <b>", 0.002, 2.0 / 3.0)]
     });
+    // The CPU's are those of a version that measured once.
+    let round = |flops: f64, bytes: f64, dispatch: f64| serde_json::json!({ "flops_per_second": flops, "bytes_per_second": bytes, "dispatch_seconds": dispatch });
+    gpu["ceilings"] = round(4e12, 2e11, 2e-6);
+    gpu["ceiling_rounds"] = serde_json::json!([round(2.3e12, 2e11, 2e-6), round(4e12, 1.9e11, 2.5e-6)]);
     gpu["host"] = serde_json::json!([part("phase", "encode", 0.0005, 0.125), part("phase", "other", 0.0035, 0.875)]);
     serde_json::json!({
         "version": "0", "data": "images", "images": 45_000, "batch_size": 100, "models": 1,
@@ -118,6 +122,10 @@ fn a_profile_in_a_runs_folder_is_a_picture_of_where_a_steps_time_goes() {
         &page,
         &["Where a step's time goes: run/profile.json", "a &lt;warning&gt;", "device, meanwhile", "GPU &lt;1&gt;"],
     );
+    // (4 − 2.3)/4, (2 − 1.9)/2, (2.5 − 2)/2.5.
+    says(&page, &["The best of 2 measurements", "4000 GFLOP/s", "200 GB/s", "2 µs"]);
+    says(&page, &["<td>42.5\u{a0}%</td>", "<td>5.0\u{a0}%</td>", "<td>20.0\u{a0}%</td>"]);
+    assert_eq!(page.matches("What the device can do</h3>").count(), 2, "the CPU's, too");
     let names = charts(&run);
     for name in ["run-profile-json-step", "run-profile-json-step-gpu-1", "run-profile-json-batch"] {
         assert!(names.contains(&name.to_owned()), "{name} in {names:?}");

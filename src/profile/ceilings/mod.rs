@@ -1,14 +1,15 @@
-//! Peak rates of a device, measured in the same run as its training.
+//! Peak rates of a device, measured between the repetitions of its training: other programs, and a clock that changes, slow
+//! both. Each measurement is prepared once and then repeated.
 
 mod cpu;
 
-use super::sample;
+use super::sample::Dispatch;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::interface::{Constants, Interface};
 use crate::gpu::kernels::Ceiling;
 use crate::records::profile::Ceilings;
-use crate::util::statistics::Sample;
+use crate::util::text::tenths;
 
 /// Bytes of the copy on a GPU: several times the largest cache (50 MiB on an H100).
 const COPY: u64 = 256 << 20;
@@ -26,17 +27,32 @@ const ROUND_FLOPS: u32 = 64;
 const WORKGROUP: u32 = 256;
 
 impl Ceilings {
-    /// Those of a GPU. The results of the kernels are checked.
-    pub fn of_gpu(gpu: &Gpu) -> Result<Self> {
-        Ok(Self {
-            bytes_per_second: copy(gpu)?,
-            flops_per_second: arithmetic(gpu)?,
-            dispatch_seconds: Some(empty(gpu)?),
+    /// Measures those of a GPU each time it is called. The results of the kernels have been checked.
+    pub fn of_gpu(gpu: &Gpu) -> Result<impl FnMut() -> Result<Self>> {
+        let ((bytes, copy), (flops, arithmetic), empty) = (copy(gpu)?, arithmetic(gpu)?, empty(gpu)?);
+        Ok(move || {
+            Ok(Self {
+                bytes_per_second: bytes / copy.seconds()?,
+                flops_per_second: flops / arithmetic.seconds()?,
+                dispatch_seconds: Some(empty.seconds()?),
+            })
         })
     }
 }
 
-fn copy(gpu: &Gpu) -> Result<f64> {
+/// What was highest of `shares` of the most operations per second, each with its name, if that is more than there can be:
+/// says so, why, and what to do.
+pub fn impossible<'a>(shares: impl IntoIterator<Item = (&'a str, f64)>) -> Option<String> {
+    let (what, share) = shares.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, share)| *share > 1.0)?;
+    Some(format!(
+        "{what} ran at {} of the most GFLOP/s that was measured: whenever that was, other programs were using the machine, or \
+         its clock was lower; repeat it on a quiet machine",
+        tenths(share)
+    ))
+}
+
+/// Bytes of a copy, read and written.
+fn copy(gpu: &Gpu) -> Result<(f64, Dispatch<'_>)> {
     let most = gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size);
     let size = if gpu.is_software() { COPY_SOFTWARE } else { COPY }.min(most) / 16 * 16;
     let (from, to) = (gpu.buffer("copy: source", size)?, gpu.buffer("copy: copies", size)?);
@@ -51,32 +67,34 @@ fn copy(gpu: &Gpu) -> Result<f64> {
     let groups = (quads / 4).div_ceil(WORKGROUP.into()).min(gpu.limits.max_compute_workgroups_per_dimension.into());
     let stride = groups * u64::from(WORKGROUP);
     let constants = [("QUADS", quads as f64), ("STRIDE", stride as f64)];
-    let sample = time(gpu, Ceiling::Copy, &constants, &[("source", &from), ("copies", &to)], groups as u32)?;
+    let dispatch = dispatch(gpu, Ceiling::Copy, &constants, &[("source", &from), ("copies", &to)], groups as u32)?;
     let copied: Vec<u8> = gpu.read(&to, size)?;
     let piece: &[u8] = bytemuck::cast_slice(&piece);
     check(Ceiling::Copy, copied.starts_with(piece) && copied.ends_with(piece))?;
-    Ok(2.0 * size as f64 / sample.median())
+    Ok((2.0 * size as f64, dispatch))
 }
 
-fn arithmetic(gpu: &Gpu) -> Result<f64> {
+/// Operations of the arithmetic.
+fn arithmetic(gpu: &Gpu) -> Result<(f64, Dispatch<'_>)> {
     let invocations = if gpu.is_software() { FMA_SOFTWARE } else { FMA };
     let factor = gpu.buffer("arithmetic: factor", 16)?;
     let sums = gpu.buffer("arithmetic: sums", u64::from(invocations) * 4)?;
     gpu.queue.write_buffer(&factor, 0, bytemuck::cast_slice(&[0.5f32; 4]));
     let constants = [("ROUNDS", f64::from(ROUNDS))];
-    let sample = time(gpu, Ceiling::Fma, &constants, &[("factor", &factor), ("sums", &sums)], invocations / WORKGROUP)?;
+    let buffers = [("factor", &factor), ("sums", &sums)];
+    let dispatch = dispatch(gpu, Ceiling::Fma, &constants, &buffers, invocations / WORKGROUP)?;
     let sums: Vec<f32> = gpu.read(&sums, u64::from(invocations) * 4)?;
     // s ← s/2 + 1 ends at 2 exactly, from any start; 32 of them make 64.
     check(Ceiling::Fma, sums.iter().all(|&sum| sum == 64.0))?;
-    Ok(f64::from(invocations) * f64::from(ROUNDS) * f64::from(ROUND_FLOPS) / sample.median())
+    Ok((f64::from(invocations) * f64::from(ROUNDS) * f64::from(ROUND_FLOPS), dispatch))
 }
 
-fn empty(gpu: &Gpu) -> Result<f64> {
+fn empty(gpu: &Gpu) -> Result<Dispatch<'_>> {
     let count = gpu.buffer("empty: count", 4)?;
-    let sample = time(gpu, Ceiling::Empty, &[], &[("count", &count)], 1)?;
+    let dispatch = dispatch(gpu, Ceiling::Empty, &[], &[("count", &count)], 1)?;
     let count: Vec<u32> = gpu.read(&count, 4)?;
     check(Ceiling::Empty, count[0] > 1)?;
-    Ok(sample.median())
+    Ok(dispatch)
 }
 
 fn check(ceiling: Ceiling, right: bool) -> Result<()> {
@@ -89,14 +107,14 @@ fn check(ceiling: Ceiling, right: bool) -> Result<()> {
     )))
 }
 
-/// Seconds of a dispatch of `groups` workgroups.
-fn time(
-    gpu: &Gpu,
+/// A dispatch of `groups` workgroups, which has run.
+fn dispatch<'a>(
+    gpu: &'a Gpu,
     ceiling: Ceiling,
     constants: &Constants,
     buffers: &[(&str, &wgpu::Buffer)],
     groups: u32,
-) -> Result<Sample> {
+) -> Result<Dispatch<'a>> {
     let (name, text) = ceiling.file();
     let label = Some(name);
     let device = &gpu.device;
@@ -116,9 +134,24 @@ fn time(
         let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries });
         (pipeline, bindings)
     })?;
-    sample::dispatch(gpu, |pass| {
+    Dispatch::new(gpu, move |pass| {
         pass.set_pipeline(&pipeline);
         pass.set_bind_group(0, &bindings, &[]);
         pass.dispatch_workgroups(groups, 1, 1);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_all_of_a_ceiling_is_a_warning_that_names_the_highest_its_reason_and_its_cure() {
+        assert_eq!(impossible([("the training", 1.0), ("update", 0.99)]), None);
+        assert_eq!(impossible([]), None);
+        let text = impossible([("the training", 1.02), ("update", 1.14), ("head", 0.3)]).unwrap();
+        for part in ["update", "114.0 %", "other programs", "clock", "quiet machine"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
 }
