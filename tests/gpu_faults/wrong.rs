@@ -55,7 +55,7 @@ fn a_driver_that_computes_nothing_ends_every_command_with_11() {
     for command in [
         "search --device gpu --data pictures --val-images 4 --trials 2 --hidden 7 --batch-size 5 --steps 5 --out search",
         "lr-find --device gpu --data pictures --val-images 4 --hidden 7 --batch-size 5 --steps 20",
-        "profile --device gpu --data pictures --hidden 7 --batch-size 5 --steps 2 --repeats 1",
+        "profile --device gpu --data synthetic --hidden 5 --batch-size 7 --steps 2 --repeats 1",
         &format!("predict good {} --device gpu", picture.display()),
     ] {
         let output = finish(&mut dropping(driver, folder.path(), command, 1));
