@@ -76,20 +76,20 @@ pub fn emit(folder: &Path, shaders: &Shaders) -> Result<Vec<String>> {
         names.push(name);
         Ok(())
     };
-    // Everything that any tuning may take.
+    // What every tuning fits, and Apple, Direct3D and RDNA have.
     let limits = Limits {
-        max_compute_workgroup_storage_size: 48 << 10,
+        max_compute_workgroup_storage_size: 32 << 10,
         max_compute_invocations_per_workgroup: 1024,
         ..Limits::default()
     };
     let mut known = Vec::new();
     for (label, shape) in JOBS {
-        for tuning in Tuning::ALL {
-            let plan = Plan::new(&shape.job()?, &limits, false, Some(tuning))?;
-            let other = if tuning.fused { Use::Update } else { Use::FusedUpdate };
-            for of in Use::ALL.into_iter().filter(|of| *of != other) {
+        let job = shape.job()?;
+        for of in Use::ALL {
+            let other = |tuning: &Tuning| if tuning.fused { of == Use::Update } else { of == Use::FusedUpdate };
+            for tuning in Tuning::ALL.into_iter().filter(|tuning| !other(tuning)) {
                 let kernel = of.kernel();
-                let mut constants = plan.constants(of);
+                let mut constants = Plan::new(&job, &limits, false, Some(tuning))?.constants(of);
                 if of == Use::Gather {
                     constants.extend([("FIRST", 0.0), ("COUNT", 50_000.0)]);
                 }
@@ -258,5 +258,39 @@ impl Resolved {
             .try_for_each(|name| name.map(drop))
             .map_err(|error| format!("MSL: {error}"))?;
         Ok(text.into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_kernel_is_there_in_every_language_and_its_facts_are_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = emit(folder.path(), &Shaders::default()).unwrap();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        for of in Use::ALL {
+            assert!(names.iter().any(|name| name.starts_with(&format!("{}-M1-", of.name()))) || !of.trains(), "{of:?}");
+        }
+        let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+        for name in &names {
+            assert_eq!(read(&format!("{name}.spv"))[..4], 0x0723_0203_u32.to_le_bytes(), "{name}");
+            for (ending, start) in [("51.hlsl", "// model 5.1 entry main\n"), ("66.hlsl", "// model 6.6 entry main\n")]
+            {
+                assert!(read(&format!("{name}.{ending}")).starts_with(start.as_bytes()), "{name}");
+            }
+            assert!(read(&format!("{name}.metal")).windows(7).any(|text| text == b"kernel "), "{name}");
+        }
+        let facts: Value = serde_json::from_slice(&read("forward-M1-split-8x8-wide.json")).unwrap();
+        let told = ["workgroup", "bindings", "immediate_bytes"].map(|key| facts[key].as_u64().unwrap());
+        assert_eq!((told, facts["constants"]["QUADS"].as_f64()), ([64, 4, 24], Some(2.0)));
+
+        let again = emit(folder.path(), &Shaders::default()).unwrap_err();
+        assert_eq!(again.exit_code(), 2, "{again}");
     }
 }
