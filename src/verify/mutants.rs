@@ -45,6 +45,7 @@ const FORWARD: &[Edit] = &[
     ("last rows of a batch not summed", "if (row < step.rows) {", "if (row + 8u < step.rows) {"),
     ("two rows swapped", "q + 1u] += a.y * c", "q + 1u] += a.z * c"),
     ("upper rows for the lower ones", "q + 6u] += b.z * c", "q + 6u] += a.z * c"),
+    ("first four columns' weights for the other four", "w[(d * QUADS + q) *", "w[d * QUADS *"),
     ("slices before the last lost", "sums[i] += slice_sums[i];", "sums[i] = slice_sums[i];"),
     ("inputs cut to f16", "x[d * 2u * THREAD_ROWS + my_rows];", "quantizeToF16(x[d * 2u * THREAD_ROWS + my_rows]);"),
     ("rows past the batch written", "if (row + i < step.rows &&", "if (row + i <= step.rows &&"),
