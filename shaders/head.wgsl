@@ -90,10 +90,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var sum = 0.0;
         if (c < C) {
             for (var i = 0u; i < (H + LANES - 1u) / LANES; i++) {
-                let h = i * LANES + lane;
-                if (h < H) {
-                    sum += active_units[h] * small[w2 + h * C + c];
-                }
+                // Not an `if` around the load: a compiler would wait for each before it asks for the next.
+                let h = min(i * LANES + lane, H - 1u);
+                let weight = select(0.0, small[w2 + h * C + c], i * LANES + lane < H);
+                sum += active_units[h] * weight;
             }
         }
         sums[thread] = sum;

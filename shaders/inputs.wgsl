@@ -34,9 +34,10 @@ fn inputs(word: u32, inside: bool, standard: array<vec4<f32>, 2>) -> vec4<f32> {
 
 // Four inputs of the four images from `b` on, of `rows`, turned: a column an input.
 fn turned(words: array<u32, 4>, b: u32, rows: u32, standard: array<vec4<f32>, 2>) -> mat4x4<f32> {
-    var x = mat4x4<f32>();
-    for (var k = 0u; k < 4u; k++) {
-        x[k] = inputs(words[k], b + k < rows, standard);
-    }
-    return transpose(x);
+    return transpose(mat4x4<f32>(
+        inputs(words[0], b < rows, standard),
+        inputs(words[1], b + 1u < rows, standard),
+        inputs(words[2], b + 2u < rows, standard),
+        inputs(words[3], b + 3u < rows, standard),
+    ));
 }

@@ -52,18 +52,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // The small values come first: they take as long as the others, and would be all that still runs at the end.
     let parts = (H * C + C + H + 1u + 31u) / 32u;
     // A dimension of the grid ends at 65,535 workgroups.
-    var index = group.y * 32768u + group.x;
+    let index = group.y * 32768u + group.x;
+    let place = index - M * parts;
+    // No early return: FXC would take the barriers for ones that not all invocations reach.
     if (index < M * parts) {
         small_values(index / parts, index % parts * 32u, thread);
-        return;
+    } else if (place < tiles * slices) {
+        weights(place % tiles / batch_tiles, place % batch_tiles * 64u, place / tiles * SLICES, thread);
     }
-    index -= M * parts;
-    if (index >= tiles * slices) {
-        return;
-    }
-    let batch = index % tiles / batch_tiles;
-    let slice = index / tiles * SLICES;
-    let first_column = batch * BATCH_COLUMNS + index % batch_tiles * 64u;
+}
+
+// 64 columns of a batch from its `first` on, SLICES slices from `slice` on.
+fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
+    let first_column = batch * BATCH_COLUMNS + first;
     let end_column = (batch + 1u) * BATCH_COLUMNS;
     let batch_row = step.row + batch * step.rows;
     let next_row = step.next_row + batch * step.next_rows;
@@ -120,7 +121,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         // Whole eights, so that a compiler unrolls the four of a parity: 100 images take 104, not the 128 of four blocks.
         for (var eight = parity; eight < min(32u, step.rows - block); eight += 8u) {
-            for (var k = eight; k < eight + 8u; k += 2u) {
+            for (var pair = 0u; pair < 4u; pair++) {
+                let k = eight + 2u * pair;
                 let c = tile[512u + k * 16u + across];
                 for (var s = 0u; s < SLICES; s++) {
                     let a = tile[256u * s + k * 8u + quad];

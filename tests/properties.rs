@@ -110,7 +110,7 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
             let covered = match of {
                 Use::Gather => x == rows && y * workgroup.invocations * 4 >= d,
                 Use::Forward | Use::EvalForward => {
-                    let [height, width] = [8 * plan.tuning.threads.0, 4 * plan.tuning.threads.1].map(u64::from);
+                    let (height, width) = plan.tuning.tile();
                     x * width >= plan.columns && y * height >= rows && z == plan.partials(of.trains())
                 }
                 Use::Head | Use::EvalHead => x == rows && y == m,

@@ -17,7 +17,7 @@ use crate::gpu::kernels::Shaders;
 use crate::terminal::{self, checks, mutants, own_run};
 use crate::verify::mutants::{MUTANTS, Mutant};
 use crate::verify::own_run::OwnRun;
-use crate::verify::{Check, Level, Referee, Report, shaders};
+use crate::verify::{Check, Level, Referee, Report, emit, shaders};
 
 /// Checks what the flags ask for. [`Error::CheckFailed`] if anything was wrong.
 pub fn run(args: &VerifyArgs) -> Result<()> {
@@ -29,6 +29,10 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
         Some(folder) => shaders::read(folder)?,
         None => (Shaders::default(), vec![]),
     };
+    if let Some(folder) = &args.emit {
+        let kernels = emit::emit(folder, &shaders)?.len();
+        return terminal::print(&format!("{kernels} kernels in {}: WGSL, SPIR-V, HLSL, MSL\n", shown(folder)));
+    }
     let gpu = Gpu::open(&choice)?;
     if gpu.is_software() {
         terminal::note(&format!("{} is a software adapter: what is found is true of this driver", gpu.info.name));

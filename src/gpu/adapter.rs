@@ -1,6 +1,6 @@
 //! Adapters: which there are, and which one a choice means.
 
-use wgpu::{Backends, DeviceType, Features};
+use wgpu::{Backends, DeviceType, Dx12Compiler, Features};
 
 use crate::config::device::Adapter;
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ pub struct AdapterInfo {
     pub name: String,
     /// `discrete`, `integrated`, `virtual`, `software` or `other`.
     pub kind: &'static str,
-    /// `Vulkan`, `Metal` or `DX12`.
+    /// `Vulkan`, `Metal`, or `DX12` with its shader compiler: `DX12 with DXC`, `DX12 with FXC`.
     pub backend: String,
     /// The driver and its version.
     pub driver: String,
@@ -24,7 +24,7 @@ pub struct AdapterInfo {
 }
 
 impl AdapterInfo {
-    fn new(index: usize, adapter: &wgpu::Adapter) -> Self {
+    fn new(index: usize, adapter: &wgpu::Adapter, backend: String) -> Self {
         let info = adapter.get_info();
         let limits = adapter.limits();
         Self {
@@ -37,10 +37,7 @@ impl AdapterInfo {
                 DeviceType::Cpu => "software",
                 DeviceType::Other => "other",
             },
-            backend: match info.backend {
-                wgpu::Backend::Dx12 => "DX12".into(),
-                backend => format!("{backend:?}"),
-            },
+            backend,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             limits: vec![
                 ("largest binding", bytes(limits.max_storage_buffer_binding_size.into())),
@@ -65,13 +62,30 @@ pub fn list() -> Vec<AdapterInfo> {
 
 /// What is printed about each adapter, and the adapters.
 pub(super) fn adapters() -> (Vec<AdapterInfo>, Vec<wgpu::Adapter>) {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-        backends: Backends::VULKAN | Backends::METAL | Backends::DX12,
-        ..wgpu::InstanceDescriptor::new_without_display_handle()
-    });
-    let adapters = pollster::block_on(instance.enumerate_adapters(Backends::all())).into_iter();
-    let usable = adapters.filter(|adapter| adapter.features().contains(Features::IMMEDIATES)).enumerate();
-    usable.map(|(index, adapter)| (AdapterInfo::new(index, &adapter), adapter)).unzip()
+    let mut found: Vec<_> = ask(Backends::VULKAN | Backends::METAL, Dx12Compiler::Auto)
+        .map(|adapter| (format!("{:?}", adapter.get_info().backend), adapter))
+        .collect();
+    if cfg!(windows) {
+        // One after the other, so that it is known which is used: left to itself, wgpu takes either and doesn't tell. With DXC
+        // it leaves out cards older than shader model 6, which FXC still serves.
+        let compilers = [("DXC", Dx12Compiler::default_dynamic_dxc()), ("FXC", Dx12Compiler::Fxc)];
+        let known = compilers.into_iter().find_map(|(name, compiler)| {
+            let adapters = ask(Backends::DX12, compiler).map(|adapter| (format!("DX12 with {name}"), adapter));
+            Some(adapters.collect::<Vec<_>>()).filter(|adapters| !adapters.is_empty())
+        });
+        found.extend(known.unwrap_or_default());
+    }
+    let described = found.into_iter().enumerate();
+    described.map(|(index, (backend, adapter))| (AdapterInfo::new(index, &adapter, backend), adapter)).unzip()
+}
+
+/// The usable adapters of these backends.
+fn ask(backends: Backends, shader_compiler: Dx12Compiler) -> impl Iterator<Item = wgpu::Adapter> {
+    let mut descriptor =
+        wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+    descriptor.backend_options.dx12.shader_compiler = shader_compiler;
+    let adapters = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
+    adapters.into_iter().filter(|adapter| adapter.features().contains(Features::IMMEDIATES))
 }
 
 /// The place of the adapter that `choice` means.
@@ -85,16 +99,20 @@ pub(super) fn choose(choice: &Adapter, adapters: &[AdapterInfo]) -> Result<usize
         let names: Vec<_> = adapters.iter().map(|a| format!("gpu:{} {}", a.index, a.name)).collect();
         format!("found: {}", names.join(", "))
     };
-    let rank = |adapter: &&AdapterInfo| match adapter.kind {
-        "discrete" => 0,
-        "integrated" => 1,
-        "software" => 3,
-        _ => 2,
+    // Of a card that Vulkan and DX12 both offer, Vulkan's: its compiler is the vendor's alone.
+    let rank = |adapter: &AdapterInfo| {
+        let kind = match adapter.kind {
+            "discrete" => 0,
+            "integrated" => 1,
+            "software" => 3,
+            _ => 2,
+        };
+        (kind, adapter.backend.starts_with("DX12"))
     };
     match choice {
         Adapter::Any => choose(&Adapter::Next(0), adapters),
         Adapter::Next(process) => {
-            let best = adapters.iter().map(|adapter| rank(&adapter)).min();
+            let best = adapters.iter().map(rank).min();
             let best: Vec<_> = adapters.iter().filter(|adapter| Some(rank(adapter)) == best).collect();
             match process.checked_rem(best.len()) {
                 Some(place) => Ok(best[place].index),
@@ -137,6 +155,16 @@ mod tests {
         assert_eq!(chosen, [1, 3, 4, 1, 3]);
         assert_eq!(choose(&Adapter::Next(3), &adapters[..1]).unwrap(), 0);
         assert!(choose(&Adapter::Next(0), &[]).is_err());
+    }
+
+    #[test]
+    fn a_card_is_taken_by_vulkan_before_dx12_and_no_two_processes_share_it() {
+        let mut adapters: Vec<_> = (0..4).map(|index| adapter(index, "GPU", "discrete")).collect();
+        adapters[0].backend = "DX12 with DXC".into();
+        adapters[1].backend = "DX12 with DXC".into();
+        let chosen: Vec<_> = (0..3).map(|process| choose(&Adapter::Next(process), &adapters).unwrap()).collect();
+        assert_eq!(chosen, [2, 3, 2]);
+        assert_eq!(choose(&Adapter::Next(1), &adapters[..2]).unwrap(), 1);
     }
 
     #[test]

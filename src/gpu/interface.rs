@@ -134,8 +134,7 @@ impl Interface {
     }
 
     /// The module itself.
-    #[cfg(test)]
-    pub(super) fn module(&self) -> &naga::Module {
+    pub(crate) fn module(&self) -> &naga::Module {
         &self.module
     }
 }

@@ -84,6 +84,22 @@ impl Use {
         }
     }
 
+    /// Its name, for people and for files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gather => "gather",
+            Self::Forward => "forward",
+            Self::Head => "head",
+            Self::Update => "update",
+            Self::FusedUpdate => "fused-update",
+            Self::EvalForward => "eval-forward",
+            Self::EvalHead => "eval-head",
+            Self::Tally => "tally",
+            Self::SquaresW1 => "squares-w1",
+            Self::SquaresW2 => "squares-w2",
+        }
+    }
+
     /// Whether its images are those of a step, of which each model may have its own.
     pub fn trains(self) -> bool {
         !matches!(self, Self::EvalForward | Self::EvalHead | Self::Tally)

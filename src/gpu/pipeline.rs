@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// hundredfold slowdown has been seen). It would also clamp every index of workgroup memory, which NVIDIA's compiler does not
 /// prove away (seen in `sm_90` code of a transliteration: 88 instructions instead of 74 in two rounds of `forward`'s inner
 /// loop). Buffers stay guarded by the driver's own checks, and a wrong shader, a mutant or one of a user's, by all of them.
-const fn checks(built_in: bool) -> wgpu::ShaderRuntimeChecks {
+pub(crate) const fn checks(built_in: bool) -> wgpu::ShaderRuntimeChecks {
     wgpu::ShaderRuntimeChecks {
         bounds_checks: !built_in,
         force_loop_bounding: false,

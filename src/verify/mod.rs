@@ -5,11 +5,13 @@
 //! differences of the cost have judged its own, gradients ([`gradients`]). The CPU engine in f64, so judged, judges what is too
 //! long for the reference: one step, fifty steps and whole runs ([`trajectory`]). Equal bits however the work is cut ([`bits`]);
 //! and wrong kernels, to see that the checks can fail ([`mutants`]). A user's own training can be taken through both engines
-//! too ([`own_run`]).
+//! too ([`own_run`]). What
+//! compilers make of the kernels can be seen without a GPU ([`emit`]).
 
 mod artefact;
 pub mod bits;
 mod cpu;
+pub mod emit;
 mod finding;
 pub mod gradients;
 mod images;

@@ -32,6 +32,11 @@ pub struct VerifyArgs {
     #[arg(long, help_heading = "Checks", value_name = "DIR")]
     pub shaders: Option<PathBuf>,
 
+    /// Instead, write every kernel of some shapes into this new folder, for compilers: WGSL, SPIR-V, HLSL, MSL. Needs no GPU
+    #[arg(long, help_heading = "Checks", value_name = "DIR",
+          conflicts_with_all = ["quick", "full", "case", "mutants", "training", "device", "json", "out"])]
+    pub emit: Option<PathBuf>,
+
     /// Instead, train this run's configuration on both GPU and CPU, and compare after every step
     #[arg(long, help_heading = "Own run", value_name = "DIR", group = "training", conflicts_with_all = ["quick", "full", "case"])]
     pub run: Option<PathBuf>,
@@ -131,6 +136,8 @@ mod tests {
             &["--mutants", "--case", "forward"],
             &["--mutants", "--run", "runs/x"],
             &["--run", "runs/x", "--case", "forward"],
+            &["--emit", "x", "--device", "gpu"],
+            &["--emit", "x", "--case", "forward"],
             &["--run", "runs/x", "--preset", "best"],
             &["--steps", "3"],
             &["--preset", "best", "--steps", "0"],

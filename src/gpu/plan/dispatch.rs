@@ -29,6 +29,7 @@ impl Plan {
                 ("GROUP", group as f64),
                 ("THREAD_ROWS", thread_rows.into()),
                 ("THREAD_COLUMNS", thread_columns.into()),
+                ("QUADS", self.tuning.quads.into()),
                 ("WORKGROUP", (thread_rows * thread_columns).into()),
             ],
             Use::Head | Use::EvalHead => vec![
@@ -75,8 +76,7 @@ impl Plan {
         match of {
             Use::Gather => [rows, self.words().div_ceil(WORDS), 1],
             Use::Forward | Use::EvalForward => {
-                let (thread_rows, thread_columns) = self.tuning.threads;
-                let (height, width) = (8 * u64::from(thread_rows), 4 * u64::from(thread_columns));
+                let (height, width) = self.tuning.tile();
                 [tiles(width), rows.div_ceil(height), self.partials(of.trains())]
             }
             Use::Head | Use::EvalHead => [rows, m, 1],

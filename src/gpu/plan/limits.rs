@@ -102,8 +102,10 @@ impl Plan {
         match kernel {
             Kernel::Forward => {
                 let (rows, columns) = (u64::from(self.tuning.threads.0), u64::from(self.tuning.threads.1));
-                let loads = (16 * rows).div_ceil(threads) * (1 + 12) + (32 * columns).div_ceil(threads);
-                GROUP * (1 + loads + SLICE + 8) + 8
+                let quads = u64::from(self.tuning.quads);
+                let loads = (16 * rows).div_ceil(threads) * (1 + 8) + (32 * columns).div_ceil(threads) * (1 + quads);
+                let sums = SLICE / 4 * (1 + 4 * (1 + quads)) + 8 * quads;
+                GROUP * (1 + loads + sums) + quads * (1 + 8)
             }
             Kernel::Head => {
                 let (groups, block) = (self.groups(), self.head_block());
@@ -113,7 +115,7 @@ impl Plan {
                 sums + logits + 3 * c + self.padded.div_ceil(threads) * (1 + c)
             }
             Kernel::Update => {
-                let weights = 32 + b.div_ceil(32) * (1 + 6 + 4 + 16 * (1 + 2)) + b.div_ceil(64) * (1 + SLICE + 16);
+                let weights = 32 + b.div_ceil(32) * (1 + 6 + 4 + 16 * (1 + 2)) + b.div_ceil(64) * (1 + SLICE + 12);
                 weights.max(b.div_ceil(8) + 8)
             }
             Kernel::Tally => 6,

@@ -77,15 +77,18 @@ fn copy(gpu: &Gpu) -> Result<(f64, Dispatch<'_>)> {
 /// Operations of the arithmetic.
 fn arithmetic(gpu: &Gpu) -> Result<(f64, Dispatch<'_>)> {
     let invocations = if gpu.is_software() { FMA_SOFTWARE } else { FMA };
-    let factor = gpu.buffer("arithmetic: factor", 16)?;
+    let factors = gpu.buffer("arithmetic: factors", 32)?;
     let sums = gpu.buffer("arithmetic: sums", u64::from(invocations) * 4)?;
-    gpu.queue.write_buffer(&factor, 0, bytemuck::cast_slice(&[0.5f32; 4]));
+    gpu.queue.write_buffer(&factors, 0, bytemuck::cast_slice(&[[1f32; 4], [-1.0; 4]]));
     let constants = [("ROUNDS", f64::from(ROUNDS))];
-    let buffers = [("factor", &factor), ("sums", &sums)];
+    let buffers = [("factors", &factors), ("sums", &sums)];
     let dispatch = dispatch(gpu, Ceiling::Fma, &constants, &buffers, invocations / WORKGROUP)?;
     let sums: Vec<f32> = gpu.read(&sums, u64::from(invocations) * 4)?;
-    // s ← s/2 + 1 ends at 2 exactly, from any start; 32 of them make 64.
-    check(Ceiling::Fma, sums.iter().all(|&sum| sum == 64.0))?;
+    // Of small integers, so exact. Each component of the eight vec4s starts at the vec4's number, p four before its q.
+    let pair = |(p, q): (f32, f32)| (0..ROUNDS).fold((p, q), |(p, q), _| (p + q, q - (p + q)));
+    let pairs = [(0.0, 4.0), (1.0, 5.0), (2.0, 6.0), (3.0, 7.0)].map(pair);
+    let expected: f32 = pairs.iter().map(|(p, q)| 4.0 * (p + q)).sum();
+    check(Ceiling::Fma, sums.iter().all(|&sum| sum == expected))?;
     Ok((f64::from(invocations) * f64::from(ROUNDS) * f64::from(ROUND_FLOPS), dispatch))
 }
 

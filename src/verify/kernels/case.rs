@@ -3,8 +3,11 @@
 use std::fmt;
 
 use super::inputs::{Draw, Kind};
+use crate::engine::Job;
+use crate::error::Result;
 use crate::gpu::kernels::{Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
+use crate::model::ModelSpec;
 use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -35,6 +38,15 @@ pub struct Shape {
     pub b: usize,
     /// Whether every model has its own batch.
     pub own: bool,
+}
+
+impl Shape {
+    /// A job of this shape, without penalties.
+    pub(in crate::verify) fn job(&self) -> Result<Job> {
+        let &Self { d, h, c, m, b, own } = self;
+        let model = ModelSpec::new(d, h, c)?;
+        Ok(Job { model, decay: vec![0.0; m], batch_size: b, shuffles: if own { m } else { 1 } })
+    }
 }
 
 /// One dispatch to check.

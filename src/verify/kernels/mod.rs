@@ -16,11 +16,9 @@ pub use self::case::{Case, Shape};
 use self::inputs::Draw;
 pub use self::inputs::Kind;
 use super::launch::Launch;
-use crate::engine::Job;
 use crate::error::Result;
 use crate::gpu::kernels::{Kernel, Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
-use crate::model::ModelSpec;
 
 impl Case {
     /// The dispatch and its reference.
@@ -29,13 +27,8 @@ impl Case {
     ///
     /// [`crate::error::Error::Usage`] if the shape does not fit an adapter of these limits.
     pub fn launch(&self, limits: &Limits) -> Result<Launch> {
-        let Shape { d, h, c, m, b, own } = self.shape;
-        let job = Job {
-            model: ModelSpec::new(d, h, c)?,
-            decay: vec![0.0; m],
-            batch_size: b,
-            shuffles: if own { m } else { 1 },
-        };
+        let job = self.shape.job()?;
+        let b = job.batch_size;
         let plan = Plan::new(&job, limits, false, Some(self.tuning))?;
         let draw = Draw::new(&self.to_string(), self.kind);
         let (row, rate, loss) = BEFORE;
