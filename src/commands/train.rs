@@ -180,14 +180,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         resumed: starts,
         device: device.record(),
         engine: run.device,
-        data: DataRecord {
-            name: dataset.name.clone(),
-            sha256: run.data,
-            classes: dataset.classes.clone(),
-            train: split.train.len(),
-            validation: split.validation.len(),
-            test: split.test.len(),
-        },
+        data: DataRecord::new(&dataset, run.data, split),
         seeds: training.models().iter().map(|model| model.seed).collect(),
         parameters: shape.parameters(),
     };

@@ -102,9 +102,14 @@ pub(super) fn side_by_side(figures: &[Markup]) -> Markup {
     html! { div.figures { @for figure in figures { (figure) } } }
 }
 
-/// A row of column headings; the first column's is of the row's names.
+/// A row of column headings; the first column's is of the row's names. One after `<` is of text, aligned left.
 pub(super) fn heads(heads: &[&str]) -> Markup {
-    html! { thead { tr { @for head in heads { th scope="col" { (head) } } } } }
+    html! { thead { tr { @for head in heads {
+        @match head.strip_prefix('<') {
+            Some(word) => th.word scope="col" { (word) },
+            None => th scope="col" { (head) },
+        }
+    } } } }
 }
 
 /// A cell with a text and a bar, full at 1.

@@ -11,7 +11,7 @@ use crate::device::Record;
 use crate::error::{Error, Result};
 use crate::records::profile::{GpuTime, Point as Cost, Profile as Measured, Report, Sweep, Throughput};
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
-use crate::util::text::{bytes, grouped};
+use crate::util::text::{bytes, grouped, plural};
 
 /// The time in which a GPU runs no kernel, among the names of kernels.
 const GAPS: &str = "no kernel";
@@ -57,7 +57,7 @@ impl Subject for Profile {
         let Report { version, data, images, model, batch_size, models, peak_memory, devices, .. } = &self.document;
         let mut rows = vec![
             ("network", format!("{}-{}-{}", model.inputs, model.hidden, model.classes)),
-            ("step", format!("{batch_size} images, {models} model{}", if *models == 1 { "" } else { "s" })),
+            ("step", format!("{batch_size} images, {}", plural(*models, "model"))),
             ("images", format!("{data}, {} training", grouped(*images as u64))),
             ("version", format!("cyclone {version}")),
         ];

@@ -9,9 +9,9 @@ use super::parts::{Card, Charts, Section, Subject, facts, side_by_side};
 use super::search::{ScoreOf, Searched, lines, scatter};
 use super::text::{device, duration, mean, moment, number, percent};
 use super::{answers, comparison, network};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::records::answers::{self as recorded, Answers};
-use crate::records::files::{json, optional};
+use crate::records::files::{json, optional, parse_lines};
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::search::experiments::comparison::{Number, Of, POINTS};
 use crate::search::experiments::experiment::{Experiment, Part, Published};
@@ -187,28 +187,23 @@ impl Reproduction {
     fn section(&self, done: &Done, charts: &mut Charts) -> Option<Section> {
         let Done { part, searched, .. } = done;
         let numbers = self.numbers_of(part.name);
-        let title = |what: &str| format!("{}: {}", what, part.title);
         match part.published {
-            Published::One(_) => {
-                let lines = searched.records.first().map(|record| lines(record, 0)).unwrap_or_default();
-                let body = html! {
-                    (searched.settings()) (comparison::table(&numbers))
-                    (figures(part.name, &lines, &searched.search.config.lr(), charts))
-                };
-                Some(Section { title: title(&spoken(part.name)), body })
-            }
-            Published::Mean(_) => {
+            Published::One(_) | Published::Mean(_) => {
                 let models: Vec<_> =
                     searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
+                let is_mean = matches!(part.published, Published::Mean(_));
                 let body = html! {
                     (searched.settings()) (comparison::table(&numbers))
                     (figures(part.name, &by_step(&models), &searched.search.config.lr(), charts))
-                    p.about {
-                        "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from the "
-                        "lowest to the highest run."
+                    @if is_mean {
+                        p.about {
+                            "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from "
+                            "the lowest to the highest run."
+                        }
                     }
                 };
-                Some(Section { title: title("Best classifier"), body })
+                let what = if is_mean { "Best classifier".to_owned() } else { spoken(part.name) };
+                Some(Section { title: format!("{what}: {}", part.title), body })
             }
             // A table's fresh part is drawn with its warm one.
             Published::Table(_) if !part.faithful => None,
@@ -244,14 +239,7 @@ fn spoken(name: &str) -> String {
 /// The lines of `comparison.jsonl`; none if it is not there.
 fn numbers(path: &Path) -> Result<Vec<Number>> {
     let bytes = optional(path)?.unwrap_or_default();
-    let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    lines
-        .map(|(place, line)| {
-            serde_json::from_slice(line).map_err(|error| {
-                Error::checkpoint(path, format!("line {}: {error}: not a number's record. Reproduce again", place + 1))
-            })
-        })
-        .collect()
+    parse_lines(path, &bytes, |error| format!("{error}: not a number's record. Reproduce again"))
 }
 
 /// A kind of score of a published row, where it has it.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::curves::figures;
 use super::parts::{Card, Charts, Section, Subject, facts, heads, side_by_side, table};
-use super::settings::{settings, toml};
+use super::settings::{images, settings, toml};
 use super::text::{accuracy, device, duration, moment, number, percent};
 use crate::config::preset::Preset;
 use crate::error::Result;
@@ -117,10 +117,7 @@ impl Subject for Searched {
                 ("version", format!("cyclone {}", summary.origin.version)),
             ]);
         }
-        let counts = [data.train, data.validation, data.test].map(|count| grouped(count as u64));
-        let [train, validation, test] = &counts;
-        made.push(("images", format!("{}: {train} training, {validation} validation, {test} test", data.name)));
-        made.push(("SHA-256", data.sha256.clone()));
+        made.extend([("images", images(data)), ("SHA-256", data.sha256.clone())]);
         let body = html! {
             (self.settings())
             (facts(&made))
@@ -244,20 +241,10 @@ pub(super) fn scatter(
 
 /// A trial's evaluations as a run's lines.
 pub(super) fn lines(record: &Record, model: usize) -> Vec<Line> {
-    let line = |point: &crate::search::trial::Point| Line {
-        step: point.step,
-        epoch: point.epoch,
-        model,
-        lr: point.lr,
-        batch_loss: None,
-        train_loss: point.train.loss,
-        train_cost: point.train.cost,
-        train_accuracy: point.train.accuracy,
-        val_loss: point.validation.map(|score| score.loss),
-        val_cost: point.validation.map(|score| score.cost),
-        val_accuracy: point.validation.map(|score| score.accuracy),
-        training_seconds: 0.0,
-        evaluation_seconds: 0.0,
-    };
-    record.evaluations.iter().map(line).collect()
+    let points = record.evaluations.iter();
+    let lines = points.map(|point| {
+        let line = Line { step: point.step, epoch: point.epoch, model, lr: point.lr, ..Line::default() };
+        line.scored(point.train, point.validation)
+    });
+    lines.collect()
 }

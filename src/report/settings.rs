@@ -13,9 +13,10 @@ use crate::config::Config;
 use crate::config::spec::Length;
 use crate::error::{Error, Result};
 use crate::records::processes::Start;
+use crate::records::summary::DataRecord;
 use crate::search::parameter::Parameter;
 use crate::train::Stopped;
-use crate::util::text::grouped;
+use crate::util::text::{grouped, plural};
 
 /// Of a run; of several, what differs between them, and each one's folded.
 pub(super) fn body(runs: &[Run]) -> Result<Markup> {
@@ -73,16 +74,7 @@ fn one(run: &Run) -> Result<Markup> {
             ("device", about.engine.clone()),
             ("platform", summary.platform.clone()),
             ("version", format!("cyclone {}", summary.version)),
-            (
-                "images",
-                format!(
-                    "{}: {} training, {} validation, {} test",
-                    about.data.name,
-                    grouped(about.data.train as u64),
-                    grouped(about.data.validation as u64),
-                    grouped(about.data.test as u64)
-                ),
-            ),
+            ("images", images(&about.data)),
             ("SHA-256", about.data.sha256.clone()),
             ("parameters", grouped(about.parameters as u64)),
             (
@@ -108,6 +100,12 @@ fn one(run: &Run) -> Result<Markup> {
     Ok(html! { (settings(config, &[])) (facts(&rows)) (toml(&config.to_toml()?)) })
 }
 
+/// The images and how many are in each part.
+pub(super) fn images(data: &DataRecord) -> String {
+    let [train, validation, test] = [data.train, data.validation, data.test].map(|count| grouped(count as u64));
+    format!("{}: {train} training, {validation} validation, {test} test", data.name)
+}
+
 /// When a process began to train, and after how much of it.
 fn since(start: &Start) -> String {
     match start.after_step {
@@ -119,10 +117,8 @@ fn since(start: &Start) -> String {
 /// The settings that people compare, but those that were searched.
 pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
     let length = match config.length() {
-        Length::Cycles(1) => "1 cycle".to_owned(),
-        Length::Cycles(cycles) => format!("{cycles} cycles"),
-        Length::Epochs(1) => "1 epoch".to_owned(),
-        Length::Epochs(epochs) => format!("{epochs} epochs"),
+        Length::Cycles(cycles) => plural(cycles as usize, "cycle"),
+        Length::Epochs(epochs) => plural(epochs as usize, "epoch"),
     };
     let all = [
         (Some(Parameter::Hidden), "hidden units", config.hidden.to_string()),

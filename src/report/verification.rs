@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::parts::{Card, Charts, Section, Subject, bar, facts, table};
+use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, table};
 use super::text::{device, duration, percent, tenths};
 use crate::device::Record;
 use crate::error::{Error, Result};
@@ -128,7 +128,7 @@ impl Subject for Verification {
         if let Some(stopped) = stopped {
             notices.push(format!("{}: stopped before all checks were done: {stopped}", self.name));
         }
-        let failed = count(checks, Check::failed) + comparison.iter().filter(|both| both.report.failed()).count();
+        let failed = checks.iter().chain(comparison.iter().map(|both| &both.report)).filter(|one| one.failed()).count();
         if failed > 0 {
             notices.push(format!("{}: {failed} checks FAILED.", self.name));
         }
@@ -168,22 +168,18 @@ impl Subject for Verification {
 
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let Document { checks, mutants, comparison, .. } = &self.document;
-        let mut body = html! {
+        let body = html! {
             (facts(&[
                 ("device", device(&self.document.device)),
                 ("level", self.document.level.clone().unwrap_or_else(|| "–".into())),
                 ("version", format!("cyclone {}", self.document.version)),
             ]))
+            @if !checks.is_empty() { (groups(checks)) }
+            @if let Some(comparison) = comparison {
+                (both(comparison, &self.name, charts)) (groups(std::slice::from_ref(&comparison.report)))
+            }
+            @if !mutants.is_empty() { (hunted(mutants)) }
         };
-        if !checks.is_empty() {
-            body = html! { (body) (groups(checks)) };
-        }
-        if let Some(comparison) = comparison {
-            body = html! { (body) (both(comparison, &self.name, charts)) (groups(std::slice::from_ref(&comparison.report))) };
-        }
-        if !mutants.is_empty() {
-            body = html! { (body) (hunted(mutants)) };
-        }
         Ok(vec![Section { title: format!("GPU against CPU: {}", self.name), body }])
     }
 }
@@ -226,14 +222,7 @@ fn groups(checks: &[Check]) -> Markup {
         row.unit == EQUAL && all.iter().filter(|other| (other.group, other.what) == (row.group, row.what)).count() > 1
     };
     let body = html! {
-        thead { tr {
-            th scope="col" { "checks" }
-            th.word scope="col" { "compared" }
-            th scope="col" { "cases" }
-            th scope="col" { "worst error, of what is allowed" }
-            th.word scope="col" { "unit" }
-            th scope="col" { "verdict" }
-        } }
+        (heads(&["checks", "<compared", "cases", "worst error, of what is allowed", "<unit", "verdict"]))
         @for group in all.chunk_by(|a, b| a.group == b.group) {
             tbody {
                 @for (place, row) in group.iter().enumerate() {
@@ -311,7 +300,7 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
 
 fn hunted(mutants: &[Hunted]) -> Markup {
     let rows = html! {
-        thead { tr { th scope="col" { "kernel" } th.word scope="col" { "edit" } th scope="col" { "caught" } } }
+        (heads(&["kernel", "<edit", "caught"]))
         tbody { @for mutant in mutants {
             tr {
                 th scope="row" { (mutant.kernel) } td.word { (mutant.mutant) }
