@@ -21,9 +21,9 @@ use base64::prelude::BASE64_STANDARD;
 use image::ImageFormat;
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::head::{largest, softmax};
 use crate::data::{Dataset, picture};
 use crate::error::{Error, Result};
+use crate::model::softmax::{largest, softmax};
 use crate::records::files::optional;
 
 /// The record's name.

@@ -10,12 +10,12 @@ use super::compare::{Rule, compare};
 use super::paired_run::{PairedRun, Step, findings, only};
 use super::{Finding, Referee, Report};
 use crate::config::{Config, Settings};
-use crate::cpu::head::largest;
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Tally};
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
+use crate::model::softmax::largest;
 use crate::records::run::CONFIG;
 use crate::train::Training;
 
