@@ -200,7 +200,6 @@ fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
     )
 }
 
-/// Merges the shards in `path` into one search.
 fn merge(path: &Path, display: &Display) -> Result<()> {
     let shards = folder::shards(path)?;
     let [first, rest @ ..] = &shards[..] else {

@@ -199,7 +199,6 @@ fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
     training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut signals, Some(&mut local_sgd)).map(drop)
 }
 
-/// Broadcasts the first rank's state.
 fn broadcast(ranks: &Ranks, state: &mut State) -> Result<()> {
     state.step = ranks.tell(state.step)?;
     ranks.spread(&mut state.params, || None)

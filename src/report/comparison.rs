@@ -6,7 +6,6 @@ use super::parts;
 use super::text::number;
 use crate::search::experiments::comparison::{Number, Of, Verdict};
 
-/// What a number is of.
 fn of(images: Of) -> &'static str {
     match images {
         Of::Train => "training",

@@ -21,13 +21,9 @@ pub(super) type Value = fn(&Line) -> Option<f64>;
 
 /// What is drawn of an evaluation.
 pub(super) struct Kind {
-    /// Its name.
     pub title: &'static str,
-    /// Its vertical axis.
     pub axis: fn() -> Axis,
-    /// On the training images.
     pub train: Value,
-    /// On the validation images.
     pub validation: Value,
 }
 

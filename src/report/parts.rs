@@ -25,17 +25,13 @@ pub(super) trait Subject {
 pub(super) struct Section {
     /// What its heading says, and the list of sections.
     pub title: String,
-    /// What stands below.
     pub body: Markup,
 }
 
 /// A figure that a reader looks for first.
 pub(super) struct Card {
-    /// What it is of.
     pub label: String,
-    /// The figure.
     pub value: String,
-    /// What else is to be known.
     pub note: String,
 }
 
@@ -48,7 +44,6 @@ impl Card {
 /// The charts of a page.
 #[derive(Default)]
 pub(super) struct Charts {
-    /// In their order.
     pub drawn: Vec<Chart>,
 }
 

@@ -16,9 +16,7 @@ use crate::util::text::{bytes, grouped, plural};
 /// The time in which a GPU runs no kernel, among the names of kernels.
 const GAPS: &str = "no kernel";
 
-/// A profile's document.
 pub(super) struct Profile {
-    /// What people call it.
     pub name: String,
     document: Report,
 }
@@ -185,7 +183,6 @@ fn micros() -> Axis {
     Axis { holds: vec![0.0], ..Axis::new("µs a step") }
 }
 
-/// A device in a few words.
 fn short(of: &Measured) -> String {
     device(&of.device)
 }

@@ -23,7 +23,6 @@ use crate::util::statistics::Spread;
 /// Neighbouring lambdas that are further apart stand in charts of their own: the fine search has two ranges.
 const APART: f64 = 10.0;
 
-/// A part with its records.
 struct Done {
     part: Part,
     path: PathBuf,
@@ -31,9 +30,7 @@ struct Done {
     answers: Option<Answers>,
 }
 
-/// A reproduction's records.
 pub(super) struct Reproduction {
-    /// What people call it.
     pub name: String,
     summary: Option<ReproductionSummary>,
     numbers: Vec<Number>,

@@ -27,16 +27,12 @@ const RANKED: usize = 60;
 /// A kind of score, where a trial has it.
 pub(super) type ScoreOf = fn(&Scored) -> Option<Score>;
 
-/// A search's records.
 pub(super) struct Searched {
-    /// What people call it.
     pub name: String,
     folder: String,
     plan: Plan,
     summary: Option<SearchSummary>,
-    /// What was searched.
     pub search: Search,
-    /// Of the trials that ended.
     pub records: Vec<Record>,
 }
 
@@ -47,7 +43,6 @@ impl Searched {
         settings(&self.search.config, &searched)
     }
 
-    /// Reads a search's folder.
     pub(super) fn read(name: String, path: &Path) -> Result<Self> {
         let plan = Plan::read(path)?;
         let search = plan.search(Preset::Table1.config());

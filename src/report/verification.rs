@@ -101,9 +101,7 @@ struct Both {
     weights: Vec<Outcome>,
 }
 
-/// A verification's document.
 pub(super) struct Verification {
-    /// What people call it.
     pub name: String,
     document: Document,
 }

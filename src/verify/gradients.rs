@@ -41,7 +41,6 @@ struct Problem {
     standardisation: Arc<Standardisation>,
 }
 
-/// The report's network.
 const REPORT: ModelSpec = ModelSpec { inputs: 3072, hidden: 50, classes: 10 };
 
 impl Problem {
@@ -72,7 +71,6 @@ impl Problem {
         (mean + self.penalty.cost(LAMBDA) * reference::squares(network), active)
     }
 
-    /// The reference's gradient.
     fn analytic(&self) -> Network {
         // As f32, which is what the engines are told.
         let decay = f64::from(self.penalty.gradient(LAMBDA) as f32);

@@ -67,7 +67,6 @@ fn on_disk(bytes: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// The error message for `bytes`.
 fn refusal(bytes: &[u8]) -> String {
     let (_folder, path) = on_disk(bytes);
     let error = open_with(&path, RECORDS).unwrap_err();

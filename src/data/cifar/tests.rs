@@ -10,7 +10,6 @@ use crate::util::random::{Purpose, stream};
 /// Images a file in these tests.
 pub(in crate::data) const RECORDS: usize = 3;
 
-/// The bytes of file `place`.
 pub(in crate::data) fn records(place: usize) -> Vec<u8> {
     let mut bytes = vec![0; RECORDS * RECORD];
     stream(0, Purpose::Check, place as u64).fill_bytes(&mut bytes);
@@ -29,7 +28,6 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Their images.
 pub(in crate::data) fn dataset() -> Dataset {
     open_with(folder().path(), RECORDS).unwrap()
 }

@@ -30,7 +30,6 @@ pub(super) const BAR: f64 = 170.0;
 /// Numbers are written to a tenth of a pixel.
 pub(super) type Tenth = f64;
 
-/// Where a panel is.
 pub(super) struct Place<'a> {
     pub(super) panel: &'a Panel,
     pub(super) top: f64,
