@@ -26,7 +26,6 @@ mod page;
 mod parts;
 mod profile;
 mod reproduction;
-mod run;
 mod runs;
 mod search;
 mod settings;
@@ -38,6 +37,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use maud::html;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result, escaped, shown};
@@ -45,8 +45,8 @@ use crate::records::run::{Records, RunDir};
 use crate::report::chart::{Chart, SOFTWARE};
 use crate::util::text::bytes;
 use parts::{Charts, Subject};
-use run::Run;
 use runs::Runs;
+use settings::Run;
 
 /// Files of a folder that are reported on with it.
 const PRINTED: [&str; 2] = ["profile.json", "verify.json"];
@@ -182,12 +182,17 @@ fn printed(name: String, path: &Path) -> Result<Box<dyn Subject>> {
     }
     let value: Value = serde_json::from_str(&text).map_err(|error| failed(&format!("no JSON: {error}")))?;
     if value.get("devices").is_some() {
-        return Ok(Box::new(profile::Profile::read(name, path, value)?));
+        return Ok(Box::new(profile::Profile { name, document: document(path, value, "profile")? }));
     }
     if ["checks", "mutants", "comparison"].iter().any(|key| value.get(key).is_some()) {
-        return Ok(Box::new(verification::Verification::read(name, path, value)?));
+        return Ok(Box::new(verification::Verification { name, document: document(path, value, "verify")? }));
     }
     Err(failed(&"other JSON than these commands print"))
+}
+
+fn document<T: DeserializeOwned>(path: &Path, value: Value, command: &str) -> Result<T> {
+    let expected = format!("expected what cyclone {command} --json prints. Print it again");
+    serde_json::from_value(value).map_err(|error| Error::checkpoint(path, format!("{error}; {expected}")))
 }
 
 /// What people call a folder or a file.

@@ -1,14 +1,11 @@
 //! What `profile --json` printed: devices side by side, and where each one's time goes.
 
-use std::path::Path;
-
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, side_by_side, table};
 use super::text::{device, duration, number, tenths};
 use crate::device::Record;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::records::profile::{GpuTime, Point as Cost, Profile as Measured, Report, Sweep, Throughput};
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::util::text::{bytes, grouped, plural};
@@ -18,16 +15,7 @@ const GAPS: &str = "no kernel";
 
 pub(super) struct Profile {
     pub name: String,
-    document: Report,
-}
-
-impl Profile {
-    pub(super) fn read(name: String, path: &Path, value: Value) -> Result<Self> {
-        let document = serde_json::from_value(value).map_err(|error| {
-            Error::checkpoint(path, format!("{error}; expected what cyclone profile --json prints. Print it again"))
-        })?;
-        Ok(Self { name, document })
-    }
+    pub document: Report,
 }
 
 impl Subject for Profile {

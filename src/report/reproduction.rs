@@ -14,7 +14,7 @@ use crate::records::answers::{self as recorded, Answers};
 use crate::records::files::{json, optional, parse_lines};
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::search::experiments::comparison::{Number, Of, POINTS};
-use crate::search::experiments::experiment::{Experiment, Part, Published};
+use crate::search::experiments::experiment::{self, Part, Published};
 use crate::search::experiments::published::Row;
 use crate::search::parameter::Parameter;
 use crate::search::summary::ReproductionSummary;
@@ -41,7 +41,7 @@ impl Reproduction {
     /// Reads a reproduction's folder; none if it has no part and no numbers.
     pub(super) fn read(name: String, path: &Path) -> Result<Option<Self>> {
         let mut parts = Vec::new();
-        for part in Experiment::All.parts(1.0)? {
+        for part in experiment::parts(experiment::ALL, 1.0)? {
             let path = path.join(part.name);
             if path.join("search.toml").is_file() {
                 let searched = Searched::read(part.name.into(), &path)?;

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::curves::{KINDS, Kind, figures, over_steps, series, thinned};
 use super::parts::{Card, Charts, Section, Subject, heads, side_by_side, table};
-use super::run::Run;
+use super::settings::Run;
 use super::text::{accuracy, device, duration, mean, number, percent};
 use super::{answers, network, settings};
 use crate::error::{Result, shown};

@@ -2,21 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
+use std::path::PathBuf;
 
 use maud::{Markup, html};
 use toml::Value;
 
 use super::parts::{facts, heads, scroll, table};
-use super::run::Run;
 use super::text::{duration, moment};
 use crate::config::Config;
 use crate::config::spec::Length;
 use crate::error::{Error, Result};
 use crate::records::processes::Start;
+use crate::records::run::Records;
 use crate::records::summary::DataRecord;
 use crate::search::parameter::Parameter;
 use crate::train::Stopped;
 use crate::util::text::{grouped, plural};
+
+/// A run to report on.
+pub(super) struct Run {
+    /// What people call it.
+    pub name: String,
+    pub path: PathBuf,
+    pub records: Records,
+}
 
 /// Of a run; of several, what differs between them, and each one's folded.
 pub(super) fn body(runs: &[Run]) -> Result<Markup> {

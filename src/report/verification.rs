@@ -1,7 +1,5 @@
 //! What `verify --json` printed.
 
-use std::path::Path;
-
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,7 +7,7 @@ use serde_json::Value;
 use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, table};
 use super::text::{device, duration, percent, tenths};
 use crate::device::Record;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::util::text::grouped;
 
@@ -21,7 +19,7 @@ const TENSORS: [&str; 4] = ["W1", "b1", "W2", "b2"];
 
 /// The part of the document that is shown.
 #[derive(Deserialize)]
-struct Document {
+pub(super) struct Document {
     version: String,
     device: Record,
     #[serde(default)]
@@ -103,16 +101,7 @@ struct Both {
 
 pub(super) struct Verification {
     pub name: String,
-    document: Document,
-}
-
-impl Verification {
-    pub(super) fn read(name: String, path: &Path, value: Value) -> Result<Self> {
-        let document = serde_json::from_value(value).map_err(|error| {
-            Error::checkpoint(path, format!("{error}; expected what cyclone verify --json prints. Print it again"))
-        })?;
-        Ok(Self { name, document })
-    }
+    pub document: Document,
 }
 
 impl Subject for Verification {
