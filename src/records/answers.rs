@@ -76,15 +76,9 @@ impl Answers {
                 confusion[label][answer] += 1;
                 if model == 0 && answer != label {
                     softmax(logits, label as u8, &mut p);
-                    let (probability, of_label) = (f64::from(p[answer]), f64::from(p[label]));
-                    answers.mistakes.push(Mistake {
-                        image,
-                        label,
-                        answer,
-                        probability,
-                        of_label,
-                        picture: String::new(),
-                    });
+                    let [probability, of_label] = [answer, label].map(|class| f64::from(p[class]));
+                    let picture = String::new();
+                    answers.mistakes.push(Mistake { image, label, answer, probability, of_label, picture });
                 }
             }
             answers.confusion.push(confusion);

@@ -75,7 +75,7 @@ impl<R: Read> Reader<R> {
         file.read_exact(&mut size).map_err(cut)?;
         let size = u64::from_le_bytes(size);
         if size > cap as u64 {
-            return Err(format!("a header of {} bytes, expected {} at most", grouped(size), grouped(cap as u64)));
+            return Err(format!("a header of {} bytes, expected {} at most", grouped(size), grouped(cap)));
         }
         let mut header = vec![0; size as usize];
         file.read_exact(&mut header).map_err(cut)?;

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::parts;
 use super::text::number;
 use crate::search::experiments::comparison::{Number, Of, Verdict};
+use crate::util::text::points;
 
 fn of(images: Of) -> &'static str {
     match images {
@@ -14,11 +15,6 @@ fn of(images: Of) -> &'static str {
         Of::Gradient5 => "equal to 5 decimals",
         Of::Gradient6 => "equal to 6 decimals",
     }
-}
-
-/// A share in points, hundredths.
-fn points(share: f64) -> String {
-    format!("{:.2}", share * 100.0)
 }
 
 /// Differences of each row's numbers, drawn over its band.

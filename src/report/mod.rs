@@ -178,7 +178,7 @@ fn printed(name: String, path: &Path) -> Result<Box<dyn Subject>> {
     let mut text = String::new();
     File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text)).map_err(|error| failed(&error))?;
     if text.len() as u64 > MOST {
-        return Err(failed(&format!("more than {}", bytes(MOST.into()))));
+        return Err(failed(&format!("more than {}", bytes(MOST))));
     }
     let value: Value = serde_json::from_str(&text).map_err(|error| failed(&format!("no JSON: {error}")))?;
     if value.get("devices").is_some() {

@@ -28,6 +28,12 @@ pub(super) struct Section {
     pub body: Markup,
 }
 
+impl Section {
+    pub(super) fn new(title: impl Into<String>, body: Markup) -> Self {
+        Self { title: title.into(), body }
+    }
+}
+
 /// A figure that a reader looks for first.
 pub(super) struct Card {
     pub label: String,

@@ -44,24 +44,18 @@ impl Subject for Profile {
         let mut rows = vec![
             ("network", format!("{}-{}-{}", model.inputs, model.hidden, model.classes)),
             ("step", format!("{batch_size} images, {}", plural(*models, "model"))),
-            ("images", format!("{data}, {} training", grouped(*images as u64))),
+            ("images", format!("{data}, {} training", grouped(*images))),
             ("version", format!("cyclone {version}")),
         ];
-        rows.extend(
-            peak_memory.map(|peak| ("memory", format!("{} at most, of the process on the host", bytes(peak.into())))),
-        );
+        rows.extend(peak_memory.map(|peak| ("memory", format!("{} at most, of the process on the host", bytes(peak)))));
         let speed = html! { (facts(&rows)) (self.speeds()) };
-        let mut sections = vec![Section { title: format!("Speed: {}", self.name), body: speed }];
-        sections
-            .push(Section { title: format!("Where a step's time goes: {}", self.name), body: self.picture(charts) });
+        let mut sections = vec![Section::new(format!("Speed: {}", self.name), speed)];
+        sections.push(Section::new(format!("Where a step's time goes: {}", self.name), self.picture(charts)));
         if !self.document.sweeps.is_empty() {
-            sections
-                .push(Section { title: format!("How a step's cost grows: {}", self.name), body: self.growth(charts) });
+            sections.push(Section::new(format!("How a step's cost grows: {}", self.name), self.growth(charts)));
         }
         sections.extend(
-            devices
-                .iter()
-                .map(|device| Section { title: format!("In detail: {}", short(device)), body: breakdown(device) }),
+            devices.iter().map(|device| Section::new(format!("In detail: {}", short(device)), breakdown(device))),
         );
         Ok(sections)
     }

@@ -115,7 +115,7 @@ impl Subject for Reproduction {
     }
 
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
-        let mut sections = vec![Section { title: "Beside the published numbers".into(), body: self.overview() }];
+        let mut sections = vec![Section::new("Beside the published numbers", self.overview())];
         for done in &self.parts {
             if let Some(section) = self.section(done, charts) {
                 sections.push(section);
@@ -123,9 +123,9 @@ impl Subject for Reproduction {
         }
         if let Some((done, found)) = self.parts.iter().rev().find_map(|done| Some((done, done.answers.as_ref()?))) {
             let name = done.part.name;
-            sections.push(Section { title: format!("Answers of {name}'s network"), body: answers::body(found) });
+            sections.push(Section::new(format!("Answers of {name}'s network"), answers::body(found)));
             if let Some(body) = network::body(&done.path.join("weights.safetensors"), &found.classes)? {
-                sections.push(Section { title: format!("First-layer weights of {name}'s network"), body });
+                sections.push(Section::new(format!("First-layer weights of {name}'s network"), body));
             }
         }
         if let Some(summary) = &self.summary {
@@ -138,7 +138,7 @@ impl Subject for Reproduction {
                 ("images", summary.data.clone()),
                 ("SHA-256", summary.sha256.clone()),
             ]);
-            sections.push(Section { title: "Environment".into(), body });
+            sections.push(Section::new("Environment", body));
         }
         Ok(sections)
     }
@@ -200,7 +200,7 @@ impl Reproduction {
                     }
                 };
                 let what = if is_mean { "Best classifier".to_owned() } else { spoken(part.name) };
-                Some(Section { title: format!("{what}: {}", part.title), body })
+                Some(Section::new(format!("{what}: {}", part.title), body))
             }
             // A table's fresh part is drawn with its warm one.
             Published::Table(_) if !part.faithful => None,
@@ -220,7 +220,7 @@ impl Reproduction {
                     }
                 };
                 let what = if name == "table-1" { "coarse search" } else { "fine search" };
-                Some(Section { title: format!("{}: {what}", spoken(name)), body })
+                Some(Section::new(format!("{}: {what}", spoken(name)), body))
             }
         }
     }

@@ -80,7 +80,7 @@ impl Subject for Searched {
             let of = if scored.validation.is_some() { "Best validation accuracy" } else { "Best training accuracy" };
             cards.push(Card::new(of, percent(best.merit().unwrap_or_default()), values.join(", ")));
         }
-        cards.push(Card::new("Trials", grouped(self.records.len() as u64), note));
+        cards.push(Card::new("Trials", grouped(self.records.len()), note));
         if let Some((summary, ran)) =
             self.summary.as_ref().and_then(|summary| Some((summary, summary.device.as_ref()?)))
         {
@@ -91,8 +91,8 @@ impl Subject for Searched {
 
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let title = |what: &str| format!("{}: {what}", self.name);
-        let mut sections = vec![Section { title: title("trials"), body: self.scatter(charts) }];
-        sections.push(Section { title: title("ranking"), body: self.ranking() });
+        let mut sections = vec![Section::new(title("trials"), self.scatter(charts))];
+        sections.push(Section::new(title("ranking"), self.ranking()));
         if let Some(best) =
             rank(&self.records).first().filter(|best| best.result.is_some() && best.evaluations.len() > 2)
         {
@@ -100,7 +100,7 @@ impl Subject for Searched {
                 p.about { "Trial " (best.trial.trial) ", the first of the ranking." }
                 (figures(&format!("{}-best", self.name), &lines(best, 0), &best.trial.spec.lr, charts))
             };
-            sections.push(Section { title: title("curves of the best trial"), body });
+            sections.push(Section::new(title("curves of the best trial"), body));
         }
         let data = &self.plan.data;
         let mut made = vec![("folder", self.folder.clone())];
@@ -118,7 +118,7 @@ impl Subject for Searched {
             (facts(&made))
             @if let Ok(text) = self.search.config.to_toml() { (toml(&text)) }
         };
-        sections.push(Section { title: title("configuration and environment"), body });
+        sections.push(Section::new(title("configuration and environment"), body));
         Ok(sections)
     }
 }

@@ -85,7 +85,7 @@ fn one(run: &Run) -> Result<Markup> {
             ("version", format!("cyclone {}", summary.version)),
             ("images", images(&about.data)),
             ("SHA-256", about.data.sha256.clone()),
-            ("parameters", grouped(about.parameters as u64)),
+            ("parameters", grouped(about.parameters)),
             (
                 "time",
                 format!(
@@ -111,7 +111,7 @@ fn one(run: &Run) -> Result<Markup> {
 
 /// The images and how many are in each part.
 pub(super) fn images(data: &DataRecord) -> String {
-    let [train, validation, test] = [data.train, data.validation, data.test].map(|count| grouped(count as u64));
+    let [train, validation, test] = [data.train, data.validation, data.test].map(grouped);
     format!("{}: {train} training, {validation} validation, {test} test", data.name)
 }
 

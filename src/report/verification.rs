@@ -22,17 +22,13 @@ const TENSORS: [&str; 4] = ["W1", "b1", "W2", "b2"];
 pub(super) struct Document {
     version: String,
     device: Record,
-    #[serde(default)]
     level: Option<String>,
-    #[serde(default)]
     seconds: Option<f64>,
-    #[serde(default)]
     stopped: Option<String>,
     #[serde(default)]
     checks: Vec<Check>,
     #[serde(default)]
     mutants: Vec<Hunted>,
-    #[serde(default)]
     comparison: Option<Comparison>,
 }
 
@@ -40,7 +36,6 @@ pub(super) struct Document {
 struct Check {
     name: String,
     group: String,
-    #[serde(default)]
     skipped: Option<String>,
     findings: Vec<Finding>,
     seconds: f64,
@@ -132,11 +127,7 @@ impl Subject for Verification {
                 "{failed} failed, {skipped} skipped{}",
                 seconds.map_or_else(String::new, |s| format!(", {}", duration(s)))
             );
-            cards.push(Card::new(
-                "Checks passed",
-                format!("{} of {}", grouped(passed as u64), grouped(checks.len() as u64)),
-                note,
-            ));
+            cards.push(Card::new("Checks passed", format!("{} of {}", grouped(passed), grouped(checks.len())), note));
         }
         if !mutants.is_empty() {
             let caught = mutants.iter().filter(|mutant| mutant.caught.is_some()).count();
@@ -146,7 +137,7 @@ impl Subject for Verification {
             cards.push(Card::new(
                 "Same answers on GPU and CPU",
                 percent(comparison.agreement),
-                format!("of {} {} images", grouped(comparison.images as u64), comparison.part),
+                format!("of {} {} images", grouped(comparison.images), comparison.part),
             ));
         }
         cards.push(Card::new("Checked device", device(&self.document.device), ""));
@@ -167,7 +158,7 @@ impl Subject for Verification {
             }
             @if !mutants.is_empty() { (hunted(mutants)) }
         };
-        Ok(vec![Section { title: format!("GPU against CPU: {}", self.name), body }])
+        Ok(vec![Section::new(format!("GPU against CPU: {}", self.name), body)])
     }
 }
 
@@ -218,7 +209,7 @@ fn groups(checks: &[Check]) -> Markup {
                     tr.first[place == 0] {
                         th scope="row" { @if place == 0 { (row.group) } @else { span.unseen { (row.group) } } }
                         td.word { (row.what) @if is_exact(row) { ", exact" } }
-                        td { (grouped(row.findings.len() as u64)) }
+                        td { (grouped(row.findings.len())) }
                         (bar(worst, &tenths(worst)))
                         td.word { (row.unit) }
                         @if failed == 0 { td.good { "ok" } } @else { td.bad { (failed) " FAILED" } }
@@ -274,7 +265,7 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
     html! {
         p.about {
             "The same training on the GPU and on the CPU engine in f64, from the same weights on the same batches. Of "
-            (grouped(comparison.images as u64)) " "
+            (grouped(comparison.images)) " "
             (comparison.part) " images the GPU classifies " (percent(comparison.gpu_accuracy)) " rightly, the reference "
             (percent(comparison.cpu_accuracy)) "."
         }

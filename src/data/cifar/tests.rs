@@ -71,7 +71,7 @@ fn a_file_of_another_length_is_refused() {
     let whole = records(2);
     for length in [0, 3072, whole.len() - RECORD, whole.len() - 1] {
         let message = refusal_of(&whole[..length]);
-        let found = grouped(length as u64);
+        let found = grouped(length);
         assert!(message.contains(&format!("{found} bytes, expected 9,219 (3 records of 3,073)")), "{message}");
     }
     for more in [1, RECORD] {

@@ -45,7 +45,7 @@ impl Plan {
             let what = say(words(needed), words(most));
             Err(Error::Usage(format!("{what}: use a smaller --hidden or --batch-size, or another --device")))
         };
-        let size: Words = |size| bytes(size.into());
+        let size: Words = |size| bytes(size);
         let hidden = self.job.model.hidden;
         // Shaders count elements in u32; 2³² bytes keep every index below that.
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into());
