@@ -10,7 +10,6 @@ use crate::util::statistics::Sample;
 const SUBMISSION: Duration = Duration::from_millis(20);
 /// Most dispatches in a submission.
 const DISPATCHES: u32 = 4096;
-/// Submissions timed.
 const SAMPLES: usize = 5;
 
 /// Seconds of a dispatch, by the host's clock: those of a submission of many, minus those of an empty one, divided.

@@ -9,7 +9,6 @@ pub use crate::records::profile::{Axis, Point, Sweep};
 
 /// Approximate length of a repetition, in seconds.
 const REPETITION: f64 = 0.25;
-/// Repetitions of a point.
 const REPEATS: usize = 3;
 /// Points are left out if their step would take longer, in seconds, judging by its operations.
 const STEP: f64 = 0.6;

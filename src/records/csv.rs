@@ -42,7 +42,6 @@ impl Csv {
     }
 }
 
-/// The cells of a line of `metrics.jsonl`.
 fn row(line: &Line) -> Result<String> {
     let line = serde_json::to_value(line).map_err(|error| Error::Internal(format!("{FILE}: {error}")))?;
     let cells = COLUMNS.split(',').map(|column| line.get(column).map_or(String::new(), ToString::to_string));

@@ -42,7 +42,6 @@ impl Origin {
     }
 }
 
-/// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn platform() -> String {

@@ -25,7 +25,6 @@ pub type Named = (String, Vec<usize>, Vec<f32>);
 
 /// Bytes before a file's header: its length, the lowest first.
 const LENGTH: usize = 8;
-/// The metadata's name in the header.
 const METADATA: &str = "__metadata__";
 /// The metadata's entry for the SHA-256 of all values.
 pub const DIGEST: &str = "sha256";

@@ -109,7 +109,6 @@ fn model_of(run: &Path, networks: usize, model: Option<usize>) -> Result<usize> 
     }
 }
 
-/// The bytes of a file of a run.
 fn read(path: &Path) -> Result<Vec<u8>> {
     const HINT: &str = "expected the folder of a finished run, such as runs/best-20260131-120000";
     let failed = |what: String| Error::checkpoint(path, format!("{what}; {HINT}"));

@@ -50,7 +50,6 @@ impl Cut {
     const WHOLE: Self = Self { chunk: 12, feed: Feed::Stream, tuning: None, waves: 1 };
 }
 
-/// A short training of some models.
 struct Training {
     spec: ModelSpec,
     batch_size: usize,

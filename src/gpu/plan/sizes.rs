@@ -131,7 +131,6 @@ impl Plan {
         self.padded.min(HEAD_BLOCK)
     }
 
-    /// Groups of slices.
     pub(super) fn groups(&self) -> u64 {
         self.slices.div_ceil(GROUP)
     }

@@ -37,7 +37,6 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, Fault> {
     Checkpoint::decode(bytes, bytes.len() as u64, &run(), &SHAPES)
 }
 
-/// The message against bytes that are damaged.
 #[track_caller]
 fn damage(bytes: &[u8]) -> String {
     match decode(bytes) {
@@ -46,13 +45,11 @@ fn damage(bytes: &[u8]) -> String {
     }
 }
 
-/// The header of a file and its data.
 fn parts(bytes: &[u8]) -> (Value, Vec<u8>) {
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     (serde_json::from_slice(&bytes[8..8 + length]).unwrap(), bytes[8 + length..].to_vec())
 }
 
-/// A file of a header's text and data.
 fn file(header: &str, data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat()
 }
