@@ -8,14 +8,12 @@ use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, table};
 use super::text::{device, duration, percent, tenths};
 use crate::device::Record;
 use crate::error::Result;
+use crate::model::params::NAMES;
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::util::text::grouped;
 
 /// The unit of what must be equal.
 const EQUAL: &str = "equal";
-
-/// Tensors in the order in which a step's weights are compared.
-const TENSORS: [&str; 4] = ["W1", "b1", "W2", "b2"];
 
 /// The part of the document that is shown.
 #[derive(Deserialize)]
@@ -258,7 +256,7 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
     let losses =
         vec![series("CPU, f64", 0, &|step| Some(step.cpu_loss)), series("GPU", 1, &|step| Some(step.gpu_loss))];
     // The logarithm has no place for a difference of 0.
-    let errors = TENSORS
+    let errors = NAMES
         .iter()
         .enumerate()
         .map(|(place, name)| series(name, place, &|step| step.weights.get(place)?.error.filter(|error| *error > 0.0)));

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::compare::{Rule, compare};
-use super::finding::{Finding, TENSORS};
 use super::images::{images, params, uneven};
 use super::kernels::Shape;
+use super::{Finding, TENSORS};
 use crate::cpu::CpuEngine;
 use crate::cpu::real::Real;
 use crate::engine::{Chunk, Engine, Job};

@@ -6,9 +6,6 @@ use serde::Serialize;
 
 use super::compare::Outcome;
 
-/// The names of a network's tensors, in the order of [`crate::model::params::tensors`].
-pub(crate) const TENSORS: [&str; 4] = ["W1", "b1", "W2", "b2"];
-
 /// What one comparison of a check found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {

@@ -28,11 +28,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-pub(crate) use self::finding::TENSORS;
 pub use self::finding::{Finding, Report};
 pub use self::referee::Referee;
 use crate::cpu::real::Real;
 use crate::error::{Error, Result};
+pub(crate) use crate::model::params::NAMES as TENSORS;
 
 /// How much to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
