@@ -117,9 +117,9 @@ impl Device {
         if let Kind::Cpu { threads } = self.kind {
             let networks = match job.models() {
                 1 => "a network".to_owned(),
-                models => format!("{} networks", grouped(models as u64)),
+                models => format!("{} networks", grouped(models)),
             };
-            let (hidden, batch) = (grouped(job.model.hidden as u64), grouped(job.batch_size as u64));
+            let (hidden, batch) = (grouped(job.model.hidden), grouped(job.batch_size));
             let of = format!("{networks} of {hidden} hidden units (--hidden), in batches of {batch} (--batch-size)");
             let pool = cpu::threads(threads)?;
             // At a thread's first allocation glibc reserves 64 MiB of address space, which counts against a limit.

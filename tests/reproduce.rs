@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use cyclone::search::experiments::comparison::{Counts, Number, Of, Terms, Verdict, numbers};
-use cyclone::search::experiments::experiment::{Experiment, Part};
+use cyclone::search::experiments::experiment::{ALL, Part, parts};
 use cyclone::search::experiments::published::{TABLE_1, TABLE_2};
 use cyclone::search::trial::{Record, Scored};
 use cyclone::terminal::reproduction::table;
@@ -16,8 +16,8 @@ use tempfile::tempdir;
 
 const REPORT: Terms = Terms { scale: 1.0, real: true };
 
-fn part(experiment: Experiment, name: &str) -> Part {
-    experiment.parts(1.0).unwrap().into_iter().find(|part| part.name == name).unwrap()
+fn part(name: &str) -> Part {
+    parts(name, 1.0).unwrap().swap_remove(0)
 }
 
 /// Records of `part` with these accuracies on training, validation and test images.
@@ -42,7 +42,7 @@ fn verdicts(numbers: &[Number]) -> Vec<Verdict> {
 
 #[test]
 fn the_experiments_are_those_of_the_report() {
-    let parts = Experiment::All.parts(1.0).unwrap();
+    let parts = parts(ALL, 1.0).unwrap();
     let steps = |part: &Part| {
         let trials = part.search.trials();
         trials.iter().map(|trial| trial.spec.length.steps(&trial.spec.lr, 1, 1)).sum::<u64>()
@@ -60,7 +60,6 @@ fn the_experiments_are_those_of_the_report() {
         ("figure-3", 1, 5_880, true),
     ];
     assert_eq!(found, expected);
-    assert!(Experiment::All.has_gradient() && !Experiment::Best.has_gradient());
 }
 
 /// Of training and validation accuracies of table 1, and of those and the test accuracies of table 2.
@@ -80,7 +79,7 @@ fn the_published_tables_are_sorted_and_whole() {
 
 #[test]
 fn a_number_is_inside_up_to_its_band_and_outside_beyond_it() {
-    let part = part(Experiment::Figure1, "figure-1");
+    let part = part("figure-1");
     // Published: 61.67 and 45.73; the band is 1.5 points.
     for (train, test, expected) in [
         (0.6167, 0.4573, [Verdict::Inside, Verdict::Inside]),
@@ -96,7 +95,7 @@ fn a_number_is_inside_up_to_its_band_and_outside_beyond_it() {
 
 #[test]
 fn a_validation_band_is_that_of_its_images() {
-    let part = part(Experiment::Best, "best");
+    let part = part("best");
     // Published .5228; 2·√(2·¼/1000) = 4.47 points.
     for (validation, expected) in [(0.5228 + 0.0446, Verdict::Inside), (0.5228 - 0.0448, Verdict::Outside)] {
         let records = records(&part, |_| Some([0.57, validation, 0.52]));
@@ -107,7 +106,7 @@ fn a_validation_band_is_that_of_its_images() {
 
 #[test]
 fn means_have_deviations_and_one_divergence_leaves_none() {
-    let part = part(Experiment::Best, "best");
+    let part = part("best");
     let spread = |trial: usize| if trial.is_multiple_of(2) { 0.56 } else { 0.58 };
     let found = numbers(&part, &records(&part, |trial| Some([spread(trial), 0.52, 0.52])), 1_000, REPORT);
     approx::assert_relative_eq!(found[0].ours.unwrap(), 0.57, max_relative = 1e-12);
@@ -121,7 +120,7 @@ fn means_have_deviations_and_one_divergence_leaves_none() {
 fn a_table_has_a_verdict_for_every_published_number_and_fresh_ones_are_counted_apart() {
     let mut all = Vec::new();
     for (name, off) in [("table-2-warm", 0.0), ("table-2-fresh", 0.1)] {
-        let part = part(Experiment::Table2, name);
+        let part = part(name);
         let row = |trial: usize| {
             let row = TABLE_2[trial];
             (trial != 4).then_some([row.train + off, row.validation + off, row.test.unwrap() + off])
@@ -136,7 +135,7 @@ fn a_table_has_a_verdict_for_every_published_number_and_fresh_ones_are_counted_a
 
 #[test]
 fn a_rehearsal_and_built_in_images_have_no_verdicts() {
-    let part = part(Experiment::Figure3, "figure-3");
+    let part = part("figure-3");
     for terms in [Terms { scale: 0.5, real: true }, Terms { scale: 1.0, real: false }] {
         let found = numbers(&part, &records(&part, |_| Some([0.57, 0.52, 0.52])), 1_000, terms);
         assert_eq!(verdicts(&found), [Verdict::None; 2]);

@@ -16,5 +16,5 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let name = format!("model{model}.{}", args.format.extension());
     let path = args.out.clone().unwrap_or_else(|| args.run.join(name));
     write_new(&path, "--out", &bytes)?;
-    terminal::print(&format!("{}: {} bytes\n", shown(&path), grouped(bytes.len() as u64)))
+    terminal::print(&format!("{}: {} bytes\n", shown(&path), grouped(bytes.len())))
 }

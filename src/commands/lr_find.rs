@@ -13,7 +13,7 @@ use crate::model::ModelSpec;
 use crate::report::lr_find as chart;
 use crate::terminal::{self, Display};
 use crate::train::lr_find::{self, Found, Sweep};
-use crate::util::text::grouped;
+use crate::util::text::{grouped, percent};
 
 use super::new_file::{check_new, ending, write_new};
 use super::open::device_and_images;
@@ -83,12 +83,12 @@ fn text(found: &Found) -> String {
     for point in scored.iter().step_by(scored.len().div_ceil(LINES).max(1)) {
         let _ = writeln!(
             text,
-            "{:>8}  {:>10.3e}  {:>8.4}  {:>8.4}  {:>7.2}%",
+            "{:>8}  {:>10.3e}  {:>8.4}  {:>8.4}  {:>8}",
             point.step,
             point.rate,
             point.loss,
             point.smoothed,
-            point.accuracy.unwrap_or_default() * 100.0
+            percent(point.accuracy.unwrap_or_default())
         );
     }
     if let (true, Some(last)) = (found.diverged, found.points.last()) {

@@ -8,6 +8,7 @@ use crate::error::{Error, Result, escaped, shown};
 use crate::export::predict::{self, Answer};
 use crate::records::trained::Trained;
 use crate::terminal::{self, Display};
+use crate::util::text::percent;
 
 /// Classifies pictures. Those that cannot be used are named after the others, and end the command with exit code 3.
 pub fn run(args: &PredictArgs) -> Result<()> {
@@ -22,7 +23,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
             Answer::Classes { classes, .. } => {
                 let _ = writeln!(text, "{}", shown(&prediction.path));
                 for likelihood in classes {
-                    let _ = writeln!(text, "{:>8.2}%  {}", likelihood.probability * 100.0, escaped(&likelihood.class));
+                    let _ = writeln!(text, "{:>9}  {}", percent(likelihood.probability), escaped(&likelihood.class));
                 }
             }
             Answer::Unusable { error } => faults.push(Error::data(&prediction.path, error)),

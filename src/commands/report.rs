@@ -11,9 +11,7 @@ use crate::terminal::Display;
 use crate::util::files::failed;
 use crate::util::text::bytes;
 
-/// File name of the page.
 const PAGE: &str = "report.html";
-/// Folder of the charts.
 const CHARTS: &str = "charts";
 
 /// Writes the page and the charts.

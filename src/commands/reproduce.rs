@@ -22,7 +22,7 @@ use crate::records::summary::{self, Origin};
 use crate::records::weights;
 use crate::search;
 use crate::search::experiments::comparison::{self, Counts, Number, Terms};
-use crate::search::experiments::experiment::{Published, check_scale, shorten};
+use crate::search::experiments::experiment::{ALL, Published, check_scale, parts, shorten};
 use crate::search::folder::{Folder, Plan};
 use crate::search::shard::Shard;
 use crate::search::summary::{PartTime, ReproductionSummary};
@@ -66,14 +66,14 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         ),
     )?;
     let (mut numbers, mut seconds) = (Vec::new(), Vec::new());
-    if args.experiment.has_gradient() {
+    if ["gradient", ALL].contains(&args.experiment.as_str()) {
         let found = comparison::gradient(gradients::decimals_that_agree());
         let table = table("gradient", "entries that agree with differences, at least as many", &found);
         say(&display, &mut whole, &format!("\n{table}"))?;
         numbers.extend(found);
     }
     let signals = Signals::watch()?;
-    for part in args.experiment.parts(args.scale)? {
+    for part in parts(&args.experiment, args.scale)? {
         let split = shorten(Split::new(&dataset, &part.search.config.data_spec())?, args.scale);
         let plan = Plan::new(&part.search, &dataset, &split)?;
         let validation = split.validation.len();

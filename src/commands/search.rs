@@ -3,7 +3,6 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Zoned;
 
@@ -11,7 +10,6 @@ use crate::commands::flags::{SearchAction, SearchArgs};
 use crate::config::preset::Preset;
 use crate::config::{Config, Settings};
 use crate::data::split::Split;
-use crate::device;
 use crate::error::{Error, Result, shown};
 use crate::ranks::Ranks;
 use crate::records::files::write_json;
@@ -81,8 +79,13 @@ fn train(args: &SearchArgs, ranks: &Ranks) -> Result<()> {
         }
     };
     folder.sort()?;
-    let device = Some(trainer.device.record());
-    summarise(&folder, plan, *shard, About { started: started.to_string(), device, ranks: ranks.count(), seconds })?;
+    let summary = SearchSummary {
+        device: Some(trainer.device.record()),
+        ranks: ranks.count(),
+        seconds: seconds.as_secs_f64(),
+        ..summary(&folder, plan, *shard, &started)
+    };
+    write_json(folder.path(), summary::FILE, &summary)?;
     if *shard == Shard::WHOLE {
         display.show(&format!("\n{}", ranking(search, folder.records())))?;
     }
@@ -199,7 +202,6 @@ fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
     )
 }
 
-/// Merges the shards in `path` into one search.
 fn merge(path: &Path, display: &Display) -> Result<()> {
     let shards = folder::shards(path)?;
     let [first, rest @ ..] = &shards[..] else {
@@ -227,35 +229,26 @@ fn merge(path: &Path, display: &Display) -> Result<()> {
         return Err(Error::checkpoint(path, format!("no records of trials {}: resume their shards", names.join(", "))));
     }
     merged.sort()?;
-    let about = About { started: Zoned::now().to_string(), device: None, ranks: 1, seconds: Duration::ZERO };
-    summarise(&merged, &plan, Shard::WHOLE, about)?;
+    write_json(path, summary::FILE, &summary(&merged, &plan, Shard::WHOLE, &Zoned::now()))?;
     display.show(&ranking(&search, merged.records()))?;
     display.show(&format!("\n{} shards merged in {}\n", shards.len(), shown(path)))
 }
 
-/// What a summary has beside the records.
-struct About {
-    started: String,
-    device: Option<device::Record>,
-    ranks: usize,
-    seconds: Duration,
-}
-
-fn summarise(folder: &Folder, plan: &Plan, shard: Shard, about: About) -> Result<()> {
+/// What came of a search, as of one merged: without a device, in no time.
+fn summary(folder: &Folder, plan: &Plan, shard: Shard, started: &Zoned) -> SearchSummary {
     let (ranked, diverged): (Vec<_>, Vec<_>) =
         rank(folder.records()).into_iter().partition(|record| record.result.is_some());
     let numbers = |records: &[&Record]| records.iter().map(|record| record.trial.trial).collect::<Vec<_>>();
-    let summary = SearchSummary {
-        origin: Origin::here(about.started),
-        device: about.device,
-        ranks: about.ranks,
+    SearchSummary {
+        origin: Origin::here(started.to_string()),
+        device: None,
+        ranks: 1,
         shard: shard.to_string(),
         data: plan.data.clone(),
         trials: folder.records().len(),
         ranking: numbers(&ranked),
         diverged: numbers(&diverged),
         best: ranked.first().copied().cloned(),
-        seconds: about.seconds.as_secs_f64(),
-    };
-    write_json(folder.path(), summary::FILE, &summary)
+        seconds: 0.0,
+    }
 }

@@ -187,14 +187,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         resumed: starts,
         device: device.record(),
         engine: run.device,
-        data: DataRecord {
-            name: dataset.name.clone(),
-            sha256: run.data,
-            classes: dataset.classes.clone(),
-            train: split.train.len(),
-            validation: split.validation.len(),
-            test: split.test.len(),
-        },
+        data: DataRecord::new(&dataset, run.data, split),
         seeds: training.models().iter().map(|model| model.seed).collect(),
         parameters: shape.parameters(),
     };
@@ -213,7 +206,6 @@ fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
     training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut signals, Some(&mut local_sgd)).map(drop)
 }
 
-/// Broadcasts the first rank's state.
 fn broadcast(ranks: &Ranks, state: &mut State) -> Result<()> {
     state.step = ranks.tell(state.step)?;
     ranks.spread(&mut state.params, || None)

@@ -97,7 +97,7 @@ impl<T: Real> Product<'_, T> {
             }
             for (sums, row) in sums.iter_mut().zip(&x_rows) {
                 for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum = T::mul_add(simd, row[lanes], weight, *sum);
+                    *sum = T::fma(simd, row[lanes], weight, *sum);
                 }
             }
         }

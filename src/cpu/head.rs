@@ -10,6 +10,7 @@
 use super::product::{Matrix, product};
 use super::real::Real;
 use super::small::Small;
+use crate::model::softmax::softmax;
 
 /// Fills `hidden [B, H]` and `logits [B, C]` from `z`, which is `(X·W1)ᵀ [H, B]`.
 pub(super) fn logits<T: Real>(z: &[T], small: &Small<T>, hidden: &mut Vec<T>, logits: &mut Vec<T>) {
@@ -35,28 +36,6 @@ pub(super) fn logits<T: Real>(z: &[T], small: &Small<T>, hidden: &mut Vec<T>, lo
             *logit += bias;
         }
     }
-}
-
-/// The class of the largest of an image's `logits [C]`, the first of equal ones.
-pub fn largest<T: PartialOrd>(logits: &[T]) -> usize {
-    (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
-}
-
-/// Writes the probabilities `p [C]` of one image's `logits [C]`, and returns its cross-entropy, `−ln p[label]`, in nats.
-///
-/// Shifted by the largest logit, so that no exponential overflows; the loss is `ln Σ − (logit − largest)`, finite even
-/// where the probability rounds to 0.
-pub fn softmax<T: Real>(logits: &[T], label: u8, p: &mut [T]) -> T {
-    let largest = logits.iter().fold(logits[0], |largest, &logit| if logit > largest { logit } else { largest });
-    let mut sum = T::ZERO;
-    for (p, &logit) in p.iter_mut().zip(logits) {
-        *p = (logit - largest).exp();
-        sum += *p;
-    }
-    for p in p.iter_mut() {
-        *p = *p / sum;
-    }
-    sum.ln() - (logits[usize::from(label)] - largest)
 }
 
 /// Fills the probabilities `p [B, C]` and the `scores [B]`, each image's loss and whether its answer is right, from

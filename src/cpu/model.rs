@@ -65,7 +65,7 @@ impl<T: Real> Model<T> {
 
     /// The weights, rounded to f32.
     pub(super) fn params(&self) -> Params {
-        let rounded = |tensor: Vec<T>| tensor.into_iter().map(T::to_f32).collect();
+        let rounded = |tensor: Vec<T>| tensor.into_iter().map(T::as_).collect();
         Params { spec: self.spec, values: self.tensors().map(rounded) }
     }
 

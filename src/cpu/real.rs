@@ -2,9 +2,10 @@
 //! processor holds.
 
 use std::fmt::Debug;
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+use std::ops::{AddAssign, SubAssign};
 
 use bytemuck::Pod;
+use num_traits::{AsPrimitive, ConstOne, ConstZero, Float};
 use pulp::Simd;
 
 /// `f32` or `f64`.
@@ -12,38 +13,20 @@ pub trait Real:
     Pod
     + Debug
     + Default
-    + PartialOrd
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    + Float
+    + ConstZero
+    + ConstOne
     + AddAssign
     + SubAssign
+    + AsPrimitive<f32>
     + From<u8>
     + From<f32>
     + Into<f64>
     + Send
     + Sync
-    + 'static
 {
     /// The type's name, for people.
     const NAME: &'static str;
-    /// 0.
-    const ZERO: Self;
-    /// 1.
-    const ONE: Self;
-
-    /// eˣ.
-    #[must_use]
-    fn exp(self) -> Self;
-
-    /// The natural logarithm.
-    #[must_use]
-    fn ln(self) -> Self;
-
-    /// The nearest `f32`.
-    fn to_f32(self) -> f32;
 
     /// A register's values.
     type Lanes<S: Simd>: Copy + Debug;
@@ -58,7 +41,7 @@ pub trait Real:
     fn splat<S: Simd>(self, simd: S) -> Self::Lanes<S>;
 
     /// `a·b + c`, rounded once where the processor can.
-    fn mul_add<S: Simd>(simd: S, a: Self::Lanes<S>, b: Self::Lanes<S>, c: Self::Lanes<S>) -> Self::Lanes<S>;
+    fn fma<S: Simd>(simd: S, a: Self::Lanes<S>, b: Self::Lanes<S>, c: Self::Lanes<S>) -> Self::Lanes<S>;
 
     /// The sum of all lanes.
     fn sum<S: Simd>(simd: S, lanes: Self::Lanes<S>) -> Self;
@@ -68,20 +51,6 @@ macro_rules! real {
     ($type:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $mul_add:ident, $sum:ident) => {
         impl Real for $type {
             const NAME: &'static str = stringify!($type);
-            const ZERO: Self = 0.0;
-            const ONE: Self = 1.0;
-
-            fn exp(self) -> Self {
-                $type::exp(self)
-            }
-
-            fn ln(self) -> Self {
-                $type::ln(self)
-            }
-
-            fn to_f32(self) -> f32 {
-                self as f32
-            }
 
             type Lanes<S: Simd> = S::$lanes;
 
@@ -101,7 +70,7 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn mul_add<S: Simd>(simd: S, a: S::$lanes, b: S::$lanes, c: S::$lanes) -> S::$lanes {
+            fn fma<S: Simd>(simd: S, a: S::$lanes, b: S::$lanes, c: S::$lanes) -> S::$lanes {
                 simd.$mul_add(a, b, c)
             }
 

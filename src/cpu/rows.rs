@@ -11,7 +11,6 @@ use bytemuck::{Pod, Zeroable, cast_slice, cast_slice_mut};
 
 use super::real::Real;
 
-/// A cache line.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
@@ -25,7 +24,6 @@ pub struct Rows<T> {
 }
 
 impl<T: Real> Rows<T> {
-    /// Values of a line.
     const LINE: usize = size_of::<Line>() / size_of::<T>();
 
     /// `[rows, columns]`, all 0.

@@ -16,7 +16,6 @@ pub(super) struct Small<T> {
 }
 
 impl<T: Real> Small<T> {
-    /// All values 0.
     pub(super) fn zeros(spec: &ModelSpec) -> Self {
         let [w2, b2, b1] = [W2, B2, B1].map(|place| vec![T::ZERO; tensors(spec)[place].len()]);
         Self { w2, b2, b1 }

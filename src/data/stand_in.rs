@@ -53,7 +53,6 @@ pub fn dataset() -> Result<Dataset> {
     Ok(Dataset::in_memory(NAME, classes, INPUTS, pixels, labels, BATCHES * BATCH).in_batches_of(BATCH))
 }
 
-/// The class of image `index`.
 fn class_of(index: u64) -> u8 {
     (index % CLASSES.len() as u64) as u8
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use crate::cpu::head::softmax;
 use crate::data::{Dataset, INPUTS, picture, picture_files};
 use crate::device::Device;
 use crate::error::{Error, Result, shown};
+use crate::model::softmax::softmax;
 use crate::records::trained::Trained;
 
 /// Pictures given to an engine at a time: 12 MiB of pixels.

@@ -40,9 +40,9 @@ impl AdapterInfo {
             backend,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             limits: vec![
-                ("largest binding", bytes(limits.max_storage_buffer_binding_size.into())),
-                ("largest buffer", bytes(limits.max_buffer_size.into())),
-                ("workgroup memory", bytes(limits.max_compute_workgroup_storage_size.into())),
+                ("largest binding", bytes(limits.max_storage_buffer_binding_size)),
+                ("largest buffer", bytes(limits.max_buffer_size)),
+                ("workgroup memory", bytes(limits.max_compute_workgroup_storage_size)),
                 ("workgroup invocations", limits.max_compute_invocations_per_workgroup.to_string()),
                 ("workgroups a dimension", limits.max_compute_workgroups_per_dimension.to_string()),
             ],

@@ -104,7 +104,6 @@ impl Gpu {
         }
     }
 
-    /// The error for a fault of the device.
     pub(super) fn failed(&self, what: &str) -> Error {
         Error::Gpu(format!("{}: {what}", self.info.name))
     }
@@ -131,7 +130,6 @@ impl Gpu {
         self.create(label, size, BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC)
     }
 
-    /// A buffer for `usage`.
     pub(super) fn create(&self, label: &'static str, size: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         self.scoped(label, || self.device.create_buffer(&descriptor))

@@ -119,13 +119,11 @@ impl Interface {
         }
     }
 
-    /// The names of the `override` constants.
     #[cfg(test)]
     pub(super) fn overrides(&self) -> impl Iterator<Item = &str> {
         self.module.overrides.iter().filter_map(|(_, declared)| declared.name.as_deref())
     }
 
-    /// The value of a `const`.
     #[cfg(test)]
     pub(super) fn constant(&self, name: &str) -> Option<u64> {
         let mut constants = self.module.constants.iter();

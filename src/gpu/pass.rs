@@ -16,7 +16,6 @@ use crate::error::{Error, Result};
 
 /// Stamps of a query set: the most that wgpu allows.
 const SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize;
-/// Bytes of a stamp.
 const STAMP: u64 = wgpu::QUERY_SIZE as u64;
 
 impl Gpu {

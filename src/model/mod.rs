@@ -5,3 +5,4 @@ pub use shape::ModelSpec;
 pub mod params;
 pub mod reference;
 mod shape;
+pub mod softmax;

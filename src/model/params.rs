@@ -40,8 +40,8 @@ pub const W2: usize = 2;
 /// Place of `b2 [C]` in the table.
 pub const B2: usize = 3;
 
-/// Their names in formulas.
-pub const TENSORS: [&str; 4] = ["W1", "b1", "W2", "b2"];
+/// Their names in the crate's page, in the order of [`tensors`].
+pub const NAMES: [&str; 4] = ["W1", "b1", "W2", "b2"];
 
 /// The table of tensors, for everything that allocates, checks or saves them.
 pub fn tensors(spec: &ModelSpec) -> [Tensor; 4] {

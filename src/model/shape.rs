@@ -29,7 +29,7 @@ impl ModelSpec {
 
     /// A checked shape: every size at least 1, `H` at most [`Self::MAX_HIDDEN`].
     pub fn new(inputs: usize, hidden: usize, classes: usize) -> Result<Self> {
-        let most = grouped(Self::MAX_HIDDEN as u64);
+        let most = grouped(Self::MAX_HIDDEN);
         if hidden == 0 {
             return Err(Error::Usage(format!("--hidden 0: expected 1 to {most} hidden units")));
         }

@@ -15,22 +15,20 @@ use crate::records::profile::{Ceilings, Evaluated, GpuTime, HostPhase, Profile, 
 /// Fewest images of an evaluation.
 const EVALUATED: usize = 64;
 
+impl HostPhase {
+    fn new(phase: &str, seconds: f64, whole: f64) -> Self {
+        Self { phase: phase.to_owned(), seconds, share: seconds / whole }
+    }
+}
+
 impl StartUp {
     fn new(opening: [f64; 4], engine: f64, weights: f64, first_step: f64) -> Self {
         let [before, images, statistics, device] = opening;
         let seconds = before + device.max(images + statistics) + engine + weights + first_step;
-        let parts = [
-            ("process", before),
-            ("images", images),
-            ("statistics", statistics),
-            ("device, meanwhile", device),
-            ("engine", engine),
-            ("weights", weights),
-            ("first step", first_step),
-        ];
-        let parts =
-            parts.map(|(phase, part)| HostPhase { phase: phase.to_owned(), seconds: part, share: part / seconds });
-        Self { seconds, parts: parts.into() }
+        let names = ["process", "images", "statistics", "device, meanwhile", "engine", "weights", "first step"];
+        let parts = names.into_iter().zip([before, images, statistics, device, engine, weights, first_step]);
+        let part = |(phase, part): (&str, f64)| HostPhase::new(phase, part, seconds);
+        Self { seconds, parts: parts.map(part).collect() }
     }
 }
 
@@ -151,8 +149,7 @@ fn evaluate(
 fn host_phases(recording: &Recording, run: &Run) -> Vec<HostPhase> {
     // Reading the weights afterwards is not part of the run.
     let spans = || recording.spans.iter().filter(|span| span.end <= run.end);
-    let phase =
-        |phase: &str, seconds: f64| HostPhase { phase: phase.to_owned(), seconds, share: seconds / run.seconds() };
+    let phase = |phase: &str, seconds: f64| HostPhase::new(phase, seconds, run.seconds());
     let mut phases: Vec<_> = Phase::ALL
         .into_iter()
         .map(|of| {

@@ -10,7 +10,6 @@ use crate::util::statistics::Sample;
 
 /// Approximate length of a repetition, in seconds.
 const REPETITION: f64 = 0.25;
-/// Repetitions of a point.
 const REPEATS: usize = 3;
 /// Points are left out if their step would take longer, in seconds, judging by its operations.
 const STEP: f64 = 0.6;

@@ -13,9 +13,7 @@ use super::workload::Run;
 use crate::error::{Error, Result};
 use crate::gpu::recorder::{Clock, Recording};
 
-/// The host's track of a device.
 const HOST: u32 = 1;
-/// The GPU's track.
 const GPU: u32 = 2;
 
 /// A timeline.

@@ -8,7 +8,7 @@ use super::compare::{Rule, U, compare};
 use super::finding::Finding;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::Witness;
-use crate::model::params::TENSORS;
+use crate::model::params::NAMES;
 use crate::model::reference::{Matrix, Network, forward, gradient, head, head_of_logits, standardise, step};
 
 /// Multiplications of one product of a check: half of the report's first layer, 5 ms on one core of a Xeon.
@@ -111,7 +111,7 @@ impl Lockstep<'_> {
         if !expected.tensors().into_iter().all(tame) {
             return Vec::new();
         }
-        let tensors = after.tensors().into_iter().zip(expected.tensors()).zip(slopes.tensors()).zip(TENSORS);
+        let tensors = after.tensors().into_iter().zip(expected.tensors()).zip(slopes.tensors()).zip(NAMES);
         let compared = tensors.filter(|(((got, _), _), _)| !got.is_empty()).map(|(((got, expected), slopes), name)| {
             let size = norm(expected);
             let allowed = ROUNDING * size + GRADIENT * f64::from(self.rate) * norm(slopes);

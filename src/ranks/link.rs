@@ -7,10 +7,8 @@ pub trait Link {
     /// This process's number, from 0.
     fn rank(&self) -> usize;
 
-    /// How many processes there are.
     fn count(&self) -> usize;
 
-    /// This process's place on its machine.
     fn place(&self) -> Place;
 
     /// Sends a message. May block until rank `to` takes it, so `to` must be about to.
@@ -19,6 +17,5 @@ pub trait Link {
     /// The first message that has come from rank `from`, or from any, and from whom it is.
     fn take(&self, from: Option<usize>) -> Option<(usize, Vec<u8>)>;
 
-    /// Ends all processes of the job at once.
     fn abort(&self, code: u8) -> !;
 }

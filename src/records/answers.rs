@@ -21,9 +21,9 @@ use base64::prelude::BASE64_STANDARD;
 use image::ImageFormat;
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::head::{largest, softmax};
 use crate::data::{Dataset, picture};
 use crate::error::{Error, Result};
+use crate::model::softmax::{largest, softmax};
 use crate::records::files::optional;
 
 /// The record's name.
@@ -76,15 +76,9 @@ impl Answers {
                 confusion[label][answer] += 1;
                 if model == 0 && answer != label {
                     softmax(logits, label as u8, &mut p);
-                    let (probability, of_label) = (f64::from(p[answer]), f64::from(p[label]));
-                    answers.mistakes.push(Mistake {
-                        image,
-                        label,
-                        answer,
-                        probability,
-                        of_label,
-                        picture: String::new(),
-                    });
+                    let [probability, of_label] = [answer, label].map(|class| f64::from(p[class]));
+                    let picture = String::new();
+                    answers.mistakes.push(Mistake { image, label, answer, probability, of_label, picture });
                 }
             }
             answers.confusion.push(confusion);

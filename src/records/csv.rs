@@ -13,21 +13,8 @@ use crate::util::files::failed;
 const FILE: &str = "metrics.csv";
 
 /// The keys of `metrics.jsonl`. All values are numbers, so nothing ever needs quotes; what a line lacks stays empty.
-const COLUMNS: [&str; 13] = [
-    "step",
-    "epoch",
-    "model",
-    "lr",
-    "batch/loss",
-    "train/loss",
-    "train/cost",
-    "train/accuracy",
-    "val/loss",
-    "val/cost",
-    "val/accuracy",
-    "seconds/training",
-    "seconds/evaluation",
-];
+const COLUMNS: &str = "step,epoch,model,lr,batch/loss,train/loss,train/cost,train/accuracy,val/loss,val/cost,val/accuracy,\
+                       seconds/training,seconds/evaluation";
 
 /// A table that grows by a row a model at every evaluation.
 pub struct Csv {
@@ -44,7 +31,7 @@ impl Csv {
     /// Makes `metrics.csv` in the run's folder, with a row for each line that `metrics.jsonl` has already, as that of a
     /// resumed run does.
     pub fn create(run: &Path) -> Result<Self> {
-        let mut table = COLUMNS.join(",") + "\n";
+        let mut table = COLUMNS.to_owned() + "\n";
         for line in metrics::read(run)?.0 {
             table += &row(&line)?;
         }
@@ -55,11 +42,10 @@ impl Csv {
     }
 }
 
-/// The cells of a line of `metrics.jsonl`.
 fn row(line: &Line) -> Result<String> {
     let line = serde_json::to_value(line).map_err(|error| Error::Internal(format!("{FILE}: {error}")))?;
-    let cells = COLUMNS.map(|column| line.get(column).map_or(String::new(), ToString::to_string));
-    Ok(cells.join(",") + "\n")
+    let cells = COLUMNS.split(',').map(|column| line.get(column).map_or(String::new(), ToString::to_string));
+    Ok(cells.collect::<Vec<_>>().join(",") + "\n")
 }
 
 impl Observer for Csv {

@@ -33,6 +33,20 @@ pub fn json_lines<T: Serialize>(records: impl IntoIterator<Item = T>) -> Result<
     Ok(lines)
 }
 
+/// Such records in `bytes` of a file, empty lines apart; `damaged` says what to do about a line that is none.
+pub fn parse_lines<T: DeserializeOwned>(
+    path: &Path,
+    bytes: &[u8],
+    damaged: impl Fn(serde_json::Error) -> String,
+) -> Result<Vec<T>> {
+    let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let record = |(place, line)| {
+        let fault = |error| Error::checkpoint(path, format!("line {}: {}", place + 1, damaged(error)));
+        serde_json::from_slice(line).map_err(fault)
+    };
+    lines.map(record).collect()
+}
+
 /// A file's bytes; none if it is not there.
 pub fn optional(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::metadata(path) {

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::files::optional;
 use crate::error::{Error, Result};
-use crate::train::Evaluation;
+use crate::train::{Evaluation, Score};
 
 /// The file's name.
 pub const FILE: &str = "metrics.jsonl";
 
 /// A line of `metrics.jsonl`: one model at one evaluation. Losses are in nats, accuracies shares of 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// Steps done.
     pub step: u64,
@@ -57,24 +57,42 @@ pub struct Line {
     pub evaluation_seconds: f64,
 }
 
+impl Line {
+    /// With these scores on the training and the validation images.
+    #[must_use]
+    pub fn scored(self, train: Score, validation: Option<Score>) -> Self {
+        Self {
+            train_loss: train.loss,
+            train_cost: train.cost,
+            train_accuracy: train.accuracy,
+            val_loss: validation.map(|score| score.loss),
+            val_cost: validation.map(|score| score.cost),
+            val_accuracy: validation.map(|score| score.accuracy),
+            ..self
+        }
+    }
+}
+
 /// The lines of an evaluation.
 pub fn lines(evaluation: &Evaluation) -> impl Iterator<Item = Line> {
-    evaluation.models.iter().enumerate().map(|(model, scores)| Line {
-        step: evaluation.step,
-        epoch: evaluation.epoch,
-        model,
-        lr: scores.rate,
-        batch_loss: scores.batch_loss,
-        train_loss: scores.train.loss,
-        train_cost: scores.train.cost,
-        train_accuracy: scores.train.accuracy,
-        val_loss: scores.validation.map(|score| score.loss),
-        val_cost: scores.validation.map(|score| score.cost),
-        val_accuracy: scores.validation.map(|score| score.accuracy),
-        check_times: evaluation.checks.map(|checks| checks.times),
-        check_worst: evaluation.checks.map(|checks| checks.worst),
-        training_seconds: evaluation.timing.training.as_secs_f64(),
-        evaluation_seconds: evaluation.timing.evaluation.as_secs_f64(),
+    let Evaluation { step, epoch, checks, timing, .. } = *evaluation;
+    let [training_seconds, evaluation_seconds] = [timing.training, timing.evaluation].map(|time| time.as_secs_f64());
+    let (check_times, check_worst) = (checks.map(|checks| checks.times), checks.map(|checks| checks.worst));
+    evaluation.models.iter().enumerate().map(move |(model, scores)| {
+        let (lr, batch_loss) = (scores.rate, scores.batch_loss);
+        let line = Line {
+            step,
+            epoch,
+            model,
+            lr,
+            batch_loss,
+            check_times,
+            check_worst,
+            training_seconds,
+            evaluation_seconds,
+            ..Line::default()
+        };
+        line.scored(scores.train, scores.validation)
     })
 }
 

@@ -19,7 +19,7 @@ pub struct Start {
     /// When training began, in the local time zone.
     pub started: String,
     /// Steps that were done by then; above 0 in the first of a run's only if the file was lost.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "num_traits::Zero::is_zero")]
     pub after_step: u64,
 }
 
@@ -31,11 +31,6 @@ pub struct Entry {
     pub start: Start,
     /// Of the images.
     pub sha256: String,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(steps: &u64) -> bool {
-    *steps == 0
 }
 
 /// The starts that a folder's file names; none if it is not there.

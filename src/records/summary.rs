@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::files::json;
 use super::processes::Start;
+use crate::data::Dataset;
+use crate::data::split::Split;
 use crate::device;
 use crate::engine::Checks;
 use crate::error::Result;
@@ -41,7 +43,6 @@ impl Origin {
     }
 }
 
-/// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn platform() -> String {
@@ -84,6 +85,14 @@ pub struct DataRecord {
     pub validation: usize,
     /// How many test.
     pub test: usize,
+}
+
+impl DataRecord {
+    /// Of a data set with its digest, as it was split.
+    pub fn new(dataset: &Dataset, sha256: String, split: &Split) -> Self {
+        let [train, validation, test] = [&split.train, &split.validation, &split.test].map(Vec::len);
+        Self { name: dataset.name.clone(), sha256, classes: dataset.classes.clone(), train, validation, test }
+    }
 }
 
 /// `summary.json`.

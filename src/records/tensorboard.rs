@@ -59,11 +59,6 @@ impl TensorBoard {
         let file = OpenOptions::new().append(true).open(&path).map_err(failed(&path))?;
         Ok(Self { path, file })
     }
-
-    /// Writes records at once, so that a reader never sees half of one.
-    fn write(&mut self, events: &[Event]) -> Result<()> {
-        self.file.write_all(&records(events)).map_err(failed(&self.path))
-    }
 }
 
 fn records(events: &[Event]) -> Vec<u8> {
@@ -76,7 +71,9 @@ impl Observer for TensorBoard {
     }
 
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<()> {
-        self.write(&summaries(&metrics::lines(evaluation).collect::<Vec<_>>(), Timestamp::now())?)
+        let events = summaries(&metrics::lines(evaluation).collect::<Vec<_>>(), Timestamp::now())?;
+        // One unbuffered write, so that a reader never sees half an evaluation.
+        self.file.write_all(&records(&events)).map_err(failed(&self.path))
     }
 }
 

@@ -25,7 +25,6 @@ pub type Named = (String, Vec<usize>, Vec<f32>);
 
 /// Bytes before a file's header: its length, the lowest first.
 const LENGTH: usize = 8;
-/// The metadata's name in the header.
 const METADATA: &str = "__metadata__";
 /// The metadata's entry for the SHA-256 of all values.
 pub const DIGEST: &str = "sha256";
@@ -75,7 +74,7 @@ impl<R: Read> Reader<R> {
         file.read_exact(&mut size).map_err(cut)?;
         let size = u64::from_le_bytes(size);
         if size > cap as u64 {
-            return Err(format!("a header of {} bytes, expected {} at most", grouped(size), grouped(cap as u64)));
+            return Err(format!("a header of {} bytes, expected {} at most", grouped(size), grouped(cap)));
         }
         let mut header = vec![0; size as usize];
         file.read_exact(&mut header).map_err(cut)?;

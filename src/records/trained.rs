@@ -109,7 +109,6 @@ fn model_of(run: &Path, networks: usize, model: Option<usize>) -> Result<usize> 
     }
 }
 
-/// The bytes of a file of a run.
 fn read(path: &Path) -> Result<Vec<u8>> {
     const HINT: &str = "expected the folder of a finished run, such as runs/best-20260131-120000";
     let failed = |what: String| Error::checkpoint(path, format!("{what}; {HINT}"));
@@ -198,16 +197,5 @@ mod tests {
         refused(with(|trained| trained.params.values[W2][4] = f32::NAN), &["fc2.weight: value 6 is NaN"]);
         refused(with(|trained| trained.standardisation.scale.truncate(6)), &["scale: F32 [6], expected F32 [7]"]);
         refused(with(|trained| trained.classes.truncate(2)), &["fc2.weight: F32 [3, 5], expected F32 [2, 5]"]);
-    }
-
-    #[test]
-    fn a_file_cut_anywhere_is_refused() {
-        let bytes = weights::network(&sample().params).unwrap();
-        for length in 0..bytes.len() {
-            refused(
-                |run| fs::write(run.join("weights.safetensors"), &bytes[..length]).unwrap(),
-                &["weights.safetensors"],
-            );
-        }
     }
 }

@@ -93,7 +93,6 @@ fn prefix(model: usize, models: usize) -> String {
     if models == 1 { String::new() } else { format!("{model}.") }
 }
 
-/// A tensor's shape in the file.
 fn shape(tensor: &Tensor) -> Vec<usize> {
     if tensor.is_weight { vec![tensor.columns, tensor.rows] } else { vec![tensor.columns] }
 }

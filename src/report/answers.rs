@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::parts::{bar, scroll, table};
+use super::parts::{bar, heads, scroll, table};
 use super::text::{percent, tenths};
 use crate::records::answers::{Answers, Mistake};
 use crate::util::text::grouped;
@@ -59,12 +59,7 @@ fn matrix(classes: &[String], all: &[Vec<u64>]) -> Markup {
 fn by_class(classes: &[String], all: &[Vec<u64>]) -> Markup {
     let column = |answer: usize| all.iter().map(|row| row[answer]).sum::<u64>();
     let rows = html! {
-        thead { tr {
-            th scope="col" { "class" }
-            th scope="col" { "recognised" }
-            th scope="col" { "right when named" }
-            th.word scope="col" { "taken for" }
-        } }
+        (heads(&["class", "recognised", "right when named", "<taken for"]))
         tbody {
             @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
                 @let share = row[label] as f64 / row.iter().sum::<u64>().max(1) as f64;

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::parts;
 use super::text::number;
 use crate::search::experiments::comparison::{Number, Of, Verdict};
+use crate::util::text::points;
 
-/// What a number is of.
 fn of(images: Of) -> &'static str {
     match images {
         Of::Train => "training",
@@ -15,11 +15,6 @@ fn of(images: Of) -> &'static str {
         Of::Gradient5 => "equal to 5 decimals",
         Of::Gradient6 => "equal to 6 decimals",
     }
-}
-
-/// A share in points, hundredths.
-fn points(share: f64) -> String {
-    format!("{:.2}", share * 100.0)
 }
 
 /// Differences of each row's numbers, drawn over its band.
@@ -31,15 +26,9 @@ pub(super) fn overview(rows: &[Vec<&Number>]) -> Markup {
         .fold(1.0, f64::max)
         * 1.05;
     let reach = (reach * 2.0).ceil() / 2.0;
+    let scale = format!("ours − report: −{0} to +{0} points", number(reach, 3));
     let rows = html! {
-        thead { tr {
-            th scope="col" { "experiment" }
-            th.word scope="col" { "of" }
-            th scope="col" { "inside" }
-            th scope="col" { "report" }
-            th scope="col" { "ours" }
-            th scope="col" { "ours − report: −" (number(reach, 3)) " to +" (number(reach, 3)) " points" }
-        } }
+        (parts::heads(&["experiment", "<of", "inside", "report", "ours", &scale]))
         tbody {
             @for group in rows.chunk_by(|a, b| a[0].part == b[0].part) {
                 @for (place, row) in group.iter().enumerate() {
@@ -106,25 +95,18 @@ pub(super) fn table(numbers: &[&Number]) -> Markup {
     if numbers.is_empty() {
         return html! {};
     }
-    let mut kinds: Vec<Of> = Vec::new();
-    for number in numbers {
-        if !kinds.contains(&number.images) {
-            kinds.push(number.images);
-        }
-    }
-    let has_lambda = numbers.iter().any(|number| number.lambda.is_some());
-    let band = |kind: Of| numbers.iter().find(|number| number.images == kind).map_or(0.0, |number| number.band);
+    // Every row has the kinds of the first.
+    let first = numbers.chunk_by(|a, b| a.lambda == b.lambda).next().unwrap_or_default();
+    let has_lambda = numbers[0].lambda.is_some();
     let rows = html! {
         thead {
             tr {
                 @if has_lambda { th scope="col" rowspan="2" { "lambda" } }
-                @for kind in &kinds {
-                    th.group scope="colgroup" colspan="3" {
-                        (of(*kind)) span.faint { (format!(" ±{:.1}", band(*kind))) }
-                    }
+                @for Number { images, band, .. } in first {
+                    th.group scope="colgroup" colspan="3" { (of(*images)) span.faint { (format!(" ±{band:.1}")) } }
                 }
             }
-            tr { @for _ in &kinds {
+            tr { @for _ in first {
                 th.group scope="col" { "report" } th scope="col" { "ours" } th scope="col" { "diff" }
             } }
         }

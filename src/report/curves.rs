@@ -21,13 +21,9 @@ pub(super) type Value = fn(&Line) -> Option<f64>;
 
 /// What is drawn of an evaluation.
 pub(super) struct Kind {
-    /// Its name.
     pub title: &'static str,
-    /// Its vertical axis.
     pub axis: fn() -> Axis,
-    /// On the training images.
     pub train: Value,
-    /// On the validation images.
     pub validation: Value,
 }
 
@@ -155,23 +151,7 @@ mod tests {
     use super::*;
 
     fn line(step: u64, model: usize, loss: f64) -> Line {
-        Line {
-            step,
-            epoch: 0.0,
-            model,
-            lr: 0.1,
-            batch_loss: None,
-            train_loss: loss,
-            train_cost: loss,
-            train_accuracy: 0.5,
-            val_loss: None,
-            val_cost: None,
-            val_accuracy: None,
-            check_times: None,
-            check_worst: None,
-            training_seconds: 0.0,
-            evaluation_seconds: 0.0,
-        }
+        Line { step, model, train_loss: loss, ..Line::default() }
     }
 
     #[test]

@@ -26,7 +26,6 @@ mod page;
 mod parts;
 mod profile;
 mod reproduction;
-mod run;
 mod runs;
 mod search;
 mod settings;
@@ -38,6 +37,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use maud::html;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result, escaped, shown};
@@ -45,8 +45,8 @@ use crate::records::run::{Records, RunDir};
 use crate::report::chart::{Chart, SOFTWARE};
 use crate::util::text::bytes;
 use parts::{Charts, Subject};
-use run::Run;
 use runs::Runs;
+use settings::Run;
 
 /// Files of a folder that are reported on with it.
 const PRINTED: [&str; 2] = ["profile.json", "verify.json"];
@@ -58,14 +58,13 @@ const HEAD: u64 = 128;
 /// What the paths have.
 #[derive(Default)]
 struct Found {
-    /// Runs, to be overlaid.
+    /// To be overlaid.
     runs: Vec<Run>,
-    /// What stands for itself.
     others: Vec<Box<dyn Subject>>,
-    /// What was found in the folders of those.
-    beside: Vec<Box<dyn Subject>>,
-    /// What was found there and left out.
-    told: Vec<String>,
+    /// [`PRINTED`] files in the folders of those.
+    printed: Vec<Box<dyn Subject>>,
+    /// Such files that were left out.
+    notices: Vec<String>,
 }
 
 /// A page with its charts.
@@ -90,28 +89,28 @@ impl Report {
         for path in paths {
             found.read(path)?;
         }
-        let Found { runs, others: mut subjects, beside, told: mut above } = found;
+        let Found { runs, others: mut subjects, printed, notices: mut first_notices } = found;
         if !runs.is_empty() {
             subjects.insert(0, Box::new(Runs::new(runs)));
         }
-        let named = if subjects.is_empty() { beside.len() } else { subjects.len() };
-        subjects.extend(beside);
+        let named = if subjects.is_empty() { printed.len() } else { subjects.len() };
+        subjects.extend(printed);
         let titles: Vec<_> = subjects[..named].iter().map(|subject| subject.title()).collect();
         let mut charts = Charts::default();
-        let (mut notices, mut cards, mut sections) = (above.clone(), Vec::new(), Vec::new());
+        let (mut notices, mut cards, mut sections) = (first_notices.clone(), Vec::new(), Vec::new());
         for (place, subject) in subjects.iter().enumerate() {
             cards.extend(subject.cards());
-            let mut own = subject.sections(&mut charts)?;
-            let told = subject.notices();
-            notices.extend(told.iter().cloned());
-            match own.first_mut() {
-                Some(first) if place > 0 => first.body = html! { (page::warnings(&told)) (first.body) },
-                // Of what the page is about first of all.
-                _ => above.extend(told),
+            let mut new_sections = subject.sections(&mut charts)?;
+            let new_notices = subject.notices();
+            notices.extend(new_notices.iter().cloned());
+            match new_sections.first_mut() {
+                Some(first) if place > 0 => first.body = html! { (page::warnings(&new_notices)) (first.body) },
+                // The page's first subject has its notices at the top.
+                _ => first_notices.extend(new_notices),
             }
-            sections.extend(own);
+            sections.extend(new_sections);
         }
-        let page = page::page(&titles.join(", "), &above, &cards, &sections);
+        let page = page::page(&titles.join(", "), &first_notices, &cards, &sections);
         Ok(Self { page, charts: charts.drawn, notices })
     }
 }
@@ -137,10 +136,6 @@ fn unknown(path: &Path, what: &str) -> Error {
 }
 
 impl Found {
-    fn len(&self) -> usize {
-        self.runs.len() + self.others.len() + self.beside.len()
-    }
-
     /// Finds out what a path has.
     fn read(&mut self, path: &Path) -> Result<()> {
         let metadata = fs::metadata(path).map_err(|error| unknown(path, &error.to_string()))?;
@@ -150,7 +145,8 @@ impl Found {
         }
         let name = name(path);
         let files = PRINTED.map(|file| (format!("{name}/{file}"), path.join(file)));
-        let before = self.len();
+        let count = |found: &Self| found.runs.len() + found.others.len() + found.printed.len();
+        let before = count(self);
         if path.join("search.toml").is_file() {
             self.others.push(Box::new(search::Searched::read(name, path)?));
         } else if RunDir::is_run(path) {
@@ -161,11 +157,11 @@ impl Found {
         for (name, file) in files.into_iter().filter(|(_, file)| file.is_file()) {
             match printed(name, &file) {
                 // Perhaps the user's own, and the folder's records are there all the same.
-                Err(Error::Usage(what)) => self.told.push(what),
-                found => self.beside.push(found?),
+                Err(Error::Usage(what)) => self.notices.push(what),
+                found => self.printed.push(found?),
             }
         }
-        if self.len() > before {
+        if count(self) > before {
             return Ok(());
         }
         if !crate::search::folder::shards(path)?.is_empty() {
@@ -182,16 +178,21 @@ fn printed(name: String, path: &Path) -> Result<Box<dyn Subject>> {
     let mut text = String::new();
     File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text)).map_err(|error| failed(&error))?;
     if text.len() as u64 > MOST {
-        return Err(failed(&format!("more than {}", bytes(MOST.into()))));
+        return Err(failed(&format!("more than {}", bytes(MOST))));
     }
     let value: Value = serde_json::from_str(&text).map_err(|error| failed(&format!("no JSON: {error}")))?;
     if value.get("devices").is_some() {
-        return Ok(Box::new(profile::Profile::read(name, path, value)?));
+        return Ok(Box::new(profile::Profile { name, document: document(path, value, "profile")? }));
     }
     if ["checks", "mutants", "comparison"].iter().any(|key| value.get(key).is_some()) {
-        return Ok(Box::new(verification::Verification::read(name, path, value)?));
+        return Ok(Box::new(verification::Verification { name, document: document(path, value, "verify")? }));
     }
     Err(failed(&"other JSON than these commands print"))
+}
+
+fn document<T: DeserializeOwned>(path: &Path, value: Value, command: &str) -> Result<T> {
+    let expected = format!("expected what cyclone {command} --json prints. Print it again");
+    serde_json::from_value(value).map_err(|error| Error::checkpoint(path, format!("{error}; {expected}")))
 }
 
 /// What people call a folder or a file.

@@ -25,17 +25,19 @@ pub(super) trait Subject {
 pub(super) struct Section {
     /// What its heading says, and the list of sections.
     pub title: String,
-    /// What stands below.
     pub body: Markup,
+}
+
+impl Section {
+    pub(super) fn new(title: impl Into<String>, body: Markup) -> Self {
+        Self { title: title.into(), body }
+    }
 }
 
 /// A figure that a reader looks for first.
 pub(super) struct Card {
-    /// What it is of.
     pub label: String,
-    /// The figure.
     pub value: String,
-    /// What else is to be known.
     pub note: String,
 }
 
@@ -48,7 +50,6 @@ impl Card {
 /// The charts of a page.
 #[derive(Default)]
 pub(super) struct Charts {
-    /// In their order.
     pub drawn: Vec<Chart>,
 }
 
@@ -102,9 +103,14 @@ pub(super) fn side_by_side(figures: &[Markup]) -> Markup {
     html! { div.figures { @for figure in figures { (figure) } } }
 }
 
-/// A row of column headings; the first column's is of the row's names.
+/// A row of column headings; the first column's is of the row's names. One after `<` is of text, aligned left.
 pub(super) fn heads(heads: &[&str]) -> Markup {
-    html! { thead { tr { @for head in heads { th scope="col" { (head) } } } } }
+    html! { thead { tr { @for head in heads {
+        @match head.strip_prefix('<') {
+            Some(word) => th.word scope="col" { (word) },
+            None => th scope="col" { (head) },
+        }
+    } } } }
 }
 
 /// A cell with a text and a bar, full at 1.

@@ -1,35 +1,21 @@
 //! What `profile --json` printed: devices side by side, and where each one's time goes.
 
-use std::path::Path;
-
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, side_by_side, table};
 use super::text::{device, duration, number, tenths};
 use crate::device::Record;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::records::profile::{GpuTime, Point as Cost, Profile as Measured, Report, Sweep, Throughput};
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
-use crate::util::text::{bytes, grouped};
+use crate::util::text::{bytes, grouped, plural};
 
 /// The time in which a GPU runs no kernel, among the names of kernels.
 const GAPS: &str = "no kernel";
 
-/// A profile's document.
 pub(super) struct Profile {
-    /// What people call it.
     pub name: String,
-    document: Report,
-}
-
-impl Profile {
-    pub(super) fn read(name: String, path: &Path, value: Value) -> Result<Self> {
-        let document = serde_json::from_value(value).map_err(|error| {
-            Error::checkpoint(path, format!("{error}; expected what cyclone profile --json prints. Print it again"))
-        })?;
-        Ok(Self { name, document })
-    }
+    pub document: Report,
 }
 
 impl Subject for Profile {
@@ -57,25 +43,19 @@ impl Subject for Profile {
         let Report { version, data, images, model, batch_size, models, peak_memory, devices, .. } = &self.document;
         let mut rows = vec![
             ("network", format!("{}-{}-{}", model.inputs, model.hidden, model.classes)),
-            ("step", format!("{batch_size} images, {models} model{}", if *models == 1 { "" } else { "s" })),
-            ("images", format!("{data}, {} training", grouped(*images as u64))),
+            ("step", format!("{batch_size} images, {}", plural(*models, "model"))),
+            ("images", format!("{data}, {} training", grouped(*images))),
             ("version", format!("cyclone {version}")),
         ];
-        rows.extend(
-            peak_memory.map(|peak| ("memory", format!("{} at most, of the process on the host", bytes(peak.into())))),
-        );
+        rows.extend(peak_memory.map(|peak| ("memory", format!("{} at most, of the process on the host", bytes(peak)))));
         let speed = html! { (facts(&rows)) (self.speeds()) };
-        let mut sections = vec![Section { title: format!("Speed: {}", self.name), body: speed }];
-        sections
-            .push(Section { title: format!("Where a step's time goes: {}", self.name), body: self.picture(charts) });
+        let mut sections = vec![Section::new(format!("Speed: {}", self.name), speed)];
+        sections.push(Section::new(format!("Where a step's time goes: {}", self.name), self.picture(charts)));
         if !self.document.sweeps.is_empty() {
-            sections
-                .push(Section { title: format!("How a step's cost grows: {}", self.name), body: self.growth(charts) });
+            sections.push(Section::new(format!("How a step's cost grows: {}", self.name), self.growth(charts)));
         }
         sections.extend(
-            devices
-                .iter()
-                .map(|device| Section { title: format!("In detail: {}", short(device)), body: breakdown(device) }),
+            devices.iter().map(|device| Section::new(format!("In detail: {}", short(device)), breakdown(device))),
         );
         Ok(sections)
     }
@@ -185,7 +165,6 @@ fn micros() -> Axis {
     Axis { holds: vec![0.0], ..Axis::new("µs a step") }
 }
 
-/// A device in a few words.
 fn short(of: &Measured) -> String {
     device(&of.device)
 }

@@ -9,12 +9,12 @@ use super::parts::{Card, Charts, Section, Subject, facts, side_by_side};
 use super::search::{ScoreOf, Searched, lines, scatter};
 use super::text::{device, duration, mean, moment, number, percent};
 use super::{answers, comparison, network};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::records::answers::{self as recorded, Answers};
-use crate::records::files::{json, optional};
+use crate::records::files::{json, optional, parse_lines};
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::search::experiments::comparison::{Number, Of, POINTS};
-use crate::search::experiments::experiment::{Experiment, Part, Published};
+use crate::search::experiments::experiment::{self, Part, Published};
 use crate::search::experiments::published::Row;
 use crate::search::parameter::Parameter;
 use crate::search::summary::ReproductionSummary;
@@ -23,7 +23,6 @@ use crate::util::statistics::Spread;
 /// Neighbouring lambdas that are further apart stand in charts of their own: the fine search has two ranges.
 const APART: f64 = 10.0;
 
-/// A part with its records.
 struct Done {
     part: Part,
     path: PathBuf,
@@ -31,9 +30,7 @@ struct Done {
     answers: Option<Answers>,
 }
 
-/// A reproduction's records.
 pub(super) struct Reproduction {
-    /// What people call it.
     pub name: String,
     summary: Option<ReproductionSummary>,
     numbers: Vec<Number>,
@@ -44,7 +41,7 @@ impl Reproduction {
     /// Reads a reproduction's folder; none if it has no part and no numbers.
     pub(super) fn read(name: String, path: &Path) -> Result<Option<Self>> {
         let mut parts = Vec::new();
-        for part in Experiment::All.parts(1.0)? {
+        for part in experiment::parts(experiment::ALL, 1.0)? {
             let path = path.join(part.name);
             if path.join("search.toml").is_file() {
                 let searched = Searched::read(part.name.into(), &path)?;
@@ -118,7 +115,7 @@ impl Subject for Reproduction {
     }
 
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
-        let mut sections = vec![Section { title: "Beside the published numbers".into(), body: self.overview() }];
+        let mut sections = vec![Section::new("Beside the published numbers", self.overview())];
         for done in &self.parts {
             if let Some(section) = self.section(done, charts) {
                 sections.push(section);
@@ -126,9 +123,9 @@ impl Subject for Reproduction {
         }
         if let Some((done, found)) = self.parts.iter().rev().find_map(|done| Some((done, done.answers.as_ref()?))) {
             let name = done.part.name;
-            sections.push(Section { title: format!("Answers of {name}'s network"), body: answers::body(found) });
+            sections.push(Section::new(format!("Answers of {name}'s network"), answers::body(found)));
             if let Some(body) = network::body(&done.path.join("weights.safetensors"), &found.classes)? {
-                sections.push(Section { title: format!("First-layer weights of {name}'s network"), body });
+                sections.push(Section::new(format!("First-layer weights of {name}'s network"), body));
             }
         }
         if let Some(summary) = &self.summary {
@@ -141,7 +138,7 @@ impl Subject for Reproduction {
                 ("images", summary.data.clone()),
                 ("SHA-256", summary.sha256.clone()),
             ]);
-            sections.push(Section { title: "Environment".into(), body });
+            sections.push(Section::new("Environment", body));
         }
         Ok(sections)
     }
@@ -187,28 +184,23 @@ impl Reproduction {
     fn section(&self, done: &Done, charts: &mut Charts) -> Option<Section> {
         let Done { part, searched, .. } = done;
         let numbers = self.numbers_of(part.name);
-        let title = |what: &str| format!("{}: {}", what, part.title);
         match part.published {
-            Published::One(_) => {
-                let lines = searched.records.first().map(|record| lines(record, 0)).unwrap_or_default();
-                let body = html! {
-                    (searched.settings()) (comparison::table(&numbers))
-                    (figures(part.name, &lines, &searched.search.config.lr(), charts))
-                };
-                Some(Section { title: title(&spoken(part.name)), body })
-            }
-            Published::Mean(_) => {
+            Published::One(_) | Published::Mean(_) => {
                 let models: Vec<_> =
                     searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
+                let is_mean = matches!(part.published, Published::Mean(_));
                 let body = html! {
                     (searched.settings()) (comparison::table(&numbers))
                     (figures(part.name, &by_step(&models), &searched.search.config.lr(), charts))
-                    p.about {
-                        "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from the "
-                        "lowest to the highest run."
+                    @if is_mean {
+                        p.about {
+                            "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from "
+                            "the lowest to the highest run."
+                        }
                     }
                 };
-                Some(Section { title: title("Best classifier"), body })
+                let what = if is_mean { "Best classifier".to_owned() } else { spoken(part.name) };
+                Some(Section::new(format!("{what}: {}", part.title), body))
             }
             // A table's fresh part is drawn with its warm one.
             Published::Table(_) if !part.faithful => None,
@@ -228,7 +220,7 @@ impl Reproduction {
                     }
                 };
                 let what = if name == "table-1" { "coarse search" } else { "fine search" };
-                Some(Section { title: format!("{}: {what}", spoken(name)), body })
+                Some(Section::new(format!("{}: {what}", spoken(name)), body))
             }
         }
     }
@@ -244,14 +236,7 @@ fn spoken(name: &str) -> String {
 /// The lines of `comparison.jsonl`; none if it is not there.
 fn numbers(path: &Path) -> Result<Vec<Number>> {
     let bytes = optional(path)?.unwrap_or_default();
-    let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    lines
-        .map(|(place, line)| {
-            serde_json::from_slice(line).map_err(|error| {
-                Error::checkpoint(path, format!("line {}: {error}: not a number's record. Reproduce again", place + 1))
-            })
-        })
-        .collect()
+    parse_lines(path, &bytes, |error| format!("{error}: not a number's record. Reproduce again"))
 }
 
 /// A kind of score of a published row, where it has it.

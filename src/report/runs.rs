@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::curves::{KINDS, Kind, figures, over_steps, series, thinned};
 use super::parts::{Card, Charts, Section, Subject, heads, side_by_side, table};
-use super::run::Run;
+use super::settings::Run;
 use super::text::{accuracy, device, duration, mean, number, percent};
 use super::{answers, network, settings};
 use crate::error::{Result, shown};
@@ -128,7 +128,7 @@ fn cards(runs: &[Run]) -> Vec<Card> {
 fn range(runs: &[Run]) -> Vec<Card> {
     let unfinished = runs.iter().filter(|run| run.records.summary.is_none()).count();
     let note = if unfinished == 0 { String::new() } else { format!("{unfinished} of them not finished") };
-    let mut cards = vec![Card::new("Runs", grouped(runs.len() as u64), note)];
+    let mut cards = vec![Card::new("Runs", grouped(runs.len()), note)];
     let test = |run: &Run| {
         let models = &run.records.summary.as_ref()?.models;
         Some(Spread::of(&models.iter().filter_map(|model| Some(model.test?.accuracy)).collect::<Vec<_>>())?.mean)
@@ -182,20 +182,20 @@ pub(super) fn spread(shares: &[f64]) -> String {
 }
 
 fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>> {
-    let mut sections = vec![Section { title: "Curves".into(), body: curves(runs, charts) }];
+    let mut sections = vec![Section::new("Curves", curves(runs, charts))];
     if runs.len() > 1 || runs.iter().any(|run| run.records.config.repeats > 1) {
-        sections.push(Section { title: "Final figures".into(), body: finals(runs) });
+        sections.push(Section::new("Final figures", finals(runs)));
     }
     for run in runs.iter().take(SHOWN) {
         let within = |title: &str| if runs.len() == 1 { title.to_owned() } else { format!("{title}: {}", run.name) };
         if let Some(found) = &run.records.answers {
-            sections.push(Section { title: within("Answers to the test images"), body: answers::body(found) });
+            sections.push(Section::new(within("Answers to the test images"), answers::body(found)));
         }
         if let Some(body) = network_of(run)? {
-            sections.push(Section { title: within("First-layer weights"), body });
+            sections.push(Section::new(within("First-layer weights"), body));
         }
     }
-    sections.push(Section { title: "Configuration and environment".into(), body: settings::body(runs)? });
+    sections.push(Section::new("Configuration and environment", settings::body(runs)?));
     Ok(sections)
 }
 

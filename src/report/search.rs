@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::curves::figures;
 use super::parts::{Card, Charts, Section, Subject, facts, heads, side_by_side, table};
-use super::settings::{settings, toml};
+use super::settings::{images, settings, toml};
 use super::text::{accuracy, device, duration, moment, number, percent};
 use crate::config::preset::Preset;
 use crate::error::Result;
@@ -27,16 +27,12 @@ const RANKED: usize = 60;
 /// A kind of score, where a trial has it.
 pub(super) type ScoreOf = fn(&Scored) -> Option<Score>;
 
-/// A search's records.
 pub(super) struct Searched {
-    /// What people call it.
     pub name: String,
     folder: String,
     plan: Plan,
     summary: Option<SearchSummary>,
-    /// What was searched.
     pub search: Search,
-    /// Of the trials that ended.
     pub records: Vec<Record>,
 }
 
@@ -47,7 +43,6 @@ impl Searched {
         settings(&self.search.config, &searched)
     }
 
-    /// Reads a search's folder.
     pub(super) fn read(name: String, path: &Path) -> Result<Self> {
         let plan = Plan::read(path)?;
         let search = plan.search(Preset::Table1.config());
@@ -85,7 +80,7 @@ impl Subject for Searched {
             let of = if scored.validation.is_some() { "Best validation accuracy" } else { "Best training accuracy" };
             cards.push(Card::new(of, percent(best.merit().unwrap_or_default()), values.join(", ")));
         }
-        cards.push(Card::new("Trials", grouped(self.records.len() as u64), note));
+        cards.push(Card::new("Trials", grouped(self.records.len()), note));
         if let Some((summary, ran)) =
             self.summary.as_ref().and_then(|summary| Some((summary, summary.device.as_ref()?)))
         {
@@ -96,8 +91,8 @@ impl Subject for Searched {
 
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let title = |what: &str| format!("{}: {what}", self.name);
-        let mut sections = vec![Section { title: title("trials"), body: self.scatter(charts) }];
-        sections.push(Section { title: title("ranking"), body: self.ranking() });
+        let mut sections = vec![Section::new(title("trials"), self.scatter(charts))];
+        sections.push(Section::new(title("ranking"), self.ranking()));
         if let Some(best) =
             rank(&self.records).first().filter(|best| best.result.is_some() && best.evaluations.len() > 2)
         {
@@ -105,7 +100,7 @@ impl Subject for Searched {
                 p.about { "Trial " (best.trial.trial) ", the first of the ranking." }
                 (figures(&format!("{}-best", self.name), &lines(best, 0), &best.trial.spec.lr, charts))
             };
-            sections.push(Section { title: title("curves of the best trial"), body });
+            sections.push(Section::new(title("curves of the best trial"), body));
         }
         let data = &self.plan.data;
         let mut made = vec![("folder", self.folder.clone())];
@@ -117,16 +112,13 @@ impl Subject for Searched {
                 ("version", format!("cyclone {}", summary.origin.version)),
             ]);
         }
-        let counts = [data.train, data.validation, data.test].map(|count| grouped(count as u64));
-        let [train, validation, test] = &counts;
-        made.push(("images", format!("{}: {train} training, {validation} validation, {test} test", data.name)));
-        made.push(("SHA-256", data.sha256.clone()));
+        made.extend([("images", images(data)), ("SHA-256", data.sha256.clone())]);
         let body = html! {
             (self.settings())
             (facts(&made))
             @if let Ok(text) = self.search.config.to_toml() { (toml(&text)) }
         };
-        sections.push(Section { title: title("configuration and environment"), body });
+        sections.push(Section::new(title("configuration and environment"), body));
         Ok(sections)
     }
 }
@@ -244,22 +236,10 @@ pub(super) fn scatter(
 
 /// A trial's evaluations as a run's lines.
 pub(super) fn lines(record: &Record, model: usize) -> Vec<Line> {
-    let line = |point: &crate::search::trial::Point| Line {
-        step: point.step,
-        epoch: point.epoch,
-        model,
-        lr: point.lr,
-        batch_loss: None,
-        train_loss: point.train.loss,
-        train_cost: point.train.cost,
-        train_accuracy: point.train.accuracy,
-        val_loss: point.validation.map(|score| score.loss),
-        val_cost: point.validation.map(|score| score.cost),
-        val_accuracy: point.validation.map(|score| score.accuracy),
-        check_times: None,
-        check_worst: None,
-        training_seconds: 0.0,
-        evaluation_seconds: 0.0,
-    };
-    record.evaluations.iter().map(line).collect()
+    let points = record.evaluations.iter();
+    let lines = points.map(|point| {
+        let line = Line { step: point.step, epoch: point.epoch, model, lr: point.lr, ..Line::default() };
+        line.scored(point.train, point.validation)
+    });
+    lines.collect()
 }

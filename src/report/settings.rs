@@ -2,20 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
+use std::path::PathBuf;
 
 use maud::{Markup, html};
 use toml::Value;
 
 use super::parts::{facts, heads, scroll, table};
-use super::run::Run;
 use super::text::{duration, moment};
 use crate::config::Config;
 use crate::config::spec::Length;
 use crate::error::{Error, Result};
 use crate::records::processes::Start;
+use crate::records::run::Records;
+use crate::records::summary::DataRecord;
 use crate::search::parameter::Parameter;
 use crate::train::Stopped;
-use crate::util::text::grouped;
+use crate::util::text::{grouped, plural};
+
+/// A run to report on.
+pub(super) struct Run {
+    /// What people call it.
+    pub name: String,
+    pub path: PathBuf,
+    pub records: Records,
+}
 
 /// Of a run; of several, what differs between them, and each one's folded.
 pub(super) fn body(runs: &[Run]) -> Result<Markup> {
@@ -73,18 +83,9 @@ fn one(run: &Run) -> Result<Markup> {
             ("device", about.engine.clone()),
             ("platform", summary.platform.clone()),
             ("version", format!("cyclone {}", summary.version)),
-            (
-                "images",
-                format!(
-                    "{}: {} training, {} validation, {} test",
-                    about.data.name,
-                    grouped(about.data.train as u64),
-                    grouped(about.data.validation as u64),
-                    grouped(about.data.test as u64)
-                ),
-            ),
+            ("images", images(&about.data)),
             ("SHA-256", about.data.sha256.clone()),
-            ("parameters", grouped(about.parameters as u64)),
+            ("parameters", grouped(about.parameters)),
             (
                 "time",
                 format!(
@@ -109,6 +110,12 @@ fn one(run: &Run) -> Result<Markup> {
     Ok(html! { (settings(config, &[])) (facts(&rows)) (toml(&config.to_toml()?)) })
 }
 
+/// The images and how many are in each part.
+pub(super) fn images(data: &DataRecord) -> String {
+    let [train, validation, test] = [data.train, data.validation, data.test].map(grouped);
+    format!("{}: {train} training, {validation} validation, {test} test", data.name)
+}
+
 /// When a process began to train, and after how much of it.
 fn since(start: &Start) -> String {
     match start.after_step {
@@ -120,10 +127,8 @@ fn since(start: &Start) -> String {
 /// The settings that people compare, but those that were searched.
 pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
     let length = match config.length() {
-        Length::Cycles(1) => "1 cycle".to_owned(),
-        Length::Cycles(cycles) => format!("{cycles} cycles"),
-        Length::Epochs(1) => "1 epoch".to_owned(),
-        Length::Epochs(epochs) => format!("{epochs} epochs"),
+        Length::Cycles(cycles) => plural(cycles as usize, "cycle"),
+        Length::Epochs(epochs) => plural(epochs as usize, "epoch"),
     };
     let all = [
         (Some(Parameter::Hidden), "hidden units", config.hidden.to_string()),

@@ -27,7 +27,6 @@ pub(super) fn tenths(share: f64) -> String {
     format!("{:.1}\u{a0}%", share * 100.0)
 }
 
-/// The accuracy of a score, where there is one.
 pub(super) fn accuracy(score: Option<Score>) -> String {
     score.map_or_else(|| "–".to_owned(), |score| percent(score.accuracy))
 }
@@ -37,13 +36,11 @@ pub(super) fn mean(spread: &Spread) -> String {
     format!("{:.2}\u{a0}±\u{a0}{:.2}\u{a0}%", spread.mean * 100.0, spread.deviation * 100.0)
 }
 
-/// A time in a record as people read it.
 pub(super) fn moment(recorded: &str) -> String {
     let time = recorded.parse::<jiff::Zoned>();
     time.map_or_else(|_| recorded.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S %:z").to_string())
 }
 
-/// Seconds as people read them.
 pub(super) fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1e-3 => format!("{} µs", number(s * 1e6, 3)),
@@ -54,7 +51,6 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
-/// The device in a few words.
 pub(super) fn device(record: &Record) -> String {
     match record {
         Record::Cpu { threads } => format!("CPU, {threads} threads"),

@@ -1,40 +1,32 @@
 //! What `verify --json` printed.
 
-use std::path::Path;
-
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::parts::{Card, Charts, Section, Subject, bar, facts, table};
+use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, table};
 use super::text::{device, duration, percent, tenths};
 use crate::device::Record;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::model::params::NAMES;
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::util::text::grouped;
 
 /// The unit of what must be equal.
 const EQUAL: &str = "equal";
 
-/// Tensors in the order in which a step's weights are compared.
-const TENSORS: [&str; 4] = ["W1", "b1", "W2", "b2"];
-
 /// The part of the document that is shown.
 #[derive(Deserialize)]
-struct Document {
+pub(super) struct Document {
     version: String,
     device: Record,
-    #[serde(default)]
     level: Option<String>,
-    #[serde(default)]
     seconds: Option<f64>,
-    #[serde(default)]
     stopped: Option<String>,
     #[serde(default)]
     checks: Vec<Check>,
     #[serde(default)]
     mutants: Vec<Hunted>,
-    #[serde(default)]
     comparison: Option<Comparison>,
 }
 
@@ -42,7 +34,6 @@ struct Document {
 struct Check {
     name: String,
     group: String,
-    #[serde(default)]
     skipped: Option<String>,
     findings: Vec<Finding>,
     seconds: f64,
@@ -101,20 +92,9 @@ struct Both {
     weights: Vec<Outcome>,
 }
 
-/// A verification's document.
 pub(super) struct Verification {
-    /// What people call it.
     pub name: String,
-    document: Document,
-}
-
-impl Verification {
-    pub(super) fn read(name: String, path: &Path, value: Value) -> Result<Self> {
-        let document = serde_json::from_value(value).map_err(|error| {
-            Error::checkpoint(path, format!("{error}; expected what cyclone verify --json prints. Print it again"))
-        })?;
-        Ok(Self { name, document })
-    }
+    pub document: Document,
 }
 
 impl Subject for Verification {
@@ -128,7 +108,7 @@ impl Subject for Verification {
         if let Some(stopped) = stopped {
             notices.push(format!("{}: stopped before all checks were done: {stopped}", self.name));
         }
-        let failed = count(checks, Check::failed) + comparison.iter().filter(|both| both.report.failed()).count();
+        let failed = checks.iter().chain(comparison.iter().map(|both| &both.report)).filter(|one| one.failed()).count();
         if failed > 0 {
             notices.push(format!("{}: {failed} checks FAILED.", self.name));
         }
@@ -145,11 +125,7 @@ impl Subject for Verification {
                 "{failed} failed, {skipped} skipped{}",
                 seconds.map_or_else(String::new, |s| format!(", {}", duration(s)))
             );
-            cards.push(Card::new(
-                "Checks passed",
-                format!("{} of {}", grouped(passed as u64), grouped(checks.len() as u64)),
-                note,
-            ));
+            cards.push(Card::new("Checks passed", format!("{} of {}", grouped(passed), grouped(checks.len())), note));
         }
         if !mutants.is_empty() {
             let caught = mutants.iter().filter(|mutant| mutant.caught.is_some()).count();
@@ -159,7 +135,7 @@ impl Subject for Verification {
             cards.push(Card::new(
                 "Same answers on GPU and CPU",
                 percent(comparison.agreement),
-                format!("of {} {} images", grouped(comparison.images as u64), comparison.part),
+                format!("of {} {} images", grouped(comparison.images), comparison.part),
             ));
         }
         cards.push(Card::new("Checked device", device(&self.document.device), ""));
@@ -168,23 +144,19 @@ impl Subject for Verification {
 
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let Document { checks, mutants, comparison, .. } = &self.document;
-        let mut body = html! {
+        let body = html! {
             (facts(&[
                 ("device", device(&self.document.device)),
                 ("level", self.document.level.clone().unwrap_or_else(|| "–".into())),
                 ("version", format!("cyclone {}", self.document.version)),
             ]))
+            @if !checks.is_empty() { (groups(checks)) }
+            @if let Some(comparison) = comparison {
+                (both(comparison, &self.name, charts)) (groups(std::slice::from_ref(&comparison.report)))
+            }
+            @if !mutants.is_empty() { (hunted(mutants)) }
         };
-        if !checks.is_empty() {
-            body = html! { (body) (groups(checks)) };
-        }
-        if let Some(comparison) = comparison {
-            body = html! { (body) (both(comparison, &self.name, charts)) (groups(std::slice::from_ref(&comparison.report))) };
-        }
-        if !mutants.is_empty() {
-            body = html! { (body) (hunted(mutants)) };
-        }
-        Ok(vec![Section { title: format!("GPU against CPU: {}", self.name), body }])
+        Ok(vec![Section::new(format!("GPU against CPU: {}", self.name), body)])
     }
 }
 
@@ -226,14 +198,7 @@ fn groups(checks: &[Check]) -> Markup {
         row.unit == EQUAL && all.iter().filter(|other| (other.group, other.what) == (row.group, row.what)).count() > 1
     };
     let body = html! {
-        thead { tr {
-            th scope="col" { "checks" }
-            th.word scope="col" { "compared" }
-            th scope="col" { "cases" }
-            th scope="col" { "worst error, of what is allowed" }
-            th.word scope="col" { "unit" }
-            th scope="col" { "verdict" }
-        } }
+        (heads(&["checks", "<compared", "cases", "worst error, of what is allowed", "<unit", "verdict"]))
         @for group in all.chunk_by(|a, b| a.group == b.group) {
             tbody {
                 @for (place, row) in group.iter().enumerate() {
@@ -242,7 +207,7 @@ fn groups(checks: &[Check]) -> Markup {
                     tr.first[place == 0] {
                         th scope="row" { @if place == 0 { (row.group) } @else { span.unseen { (row.group) } } }
                         td.word { (row.what) @if is_exact(row) { ", exact" } }
-                        td { (grouped(row.findings.len() as u64)) }
+                        td { (grouped(row.findings.len())) }
                         (bar(worst, &tenths(worst)))
                         td.word { (row.unit) }
                         @if failed == 0 { td.good { "ok" } } @else { td.bad { (failed) " FAILED" } }
@@ -291,14 +256,14 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
     let losses =
         vec![series("CPU, f64", 0, &|step| Some(step.cpu_loss)), series("GPU", 1, &|step| Some(step.gpu_loss))];
     // The logarithm has no place for a difference of 0.
-    let errors = TENSORS
+    let errors = NAMES
         .iter()
         .enumerate()
         .map(|(place, name)| series(name, place, &|step| step.weights.get(place)?.error.filter(|error| *error > 0.0)));
     html! {
         p.about {
             "The same training on the GPU and on the CPU engine in f64, from the same weights on the same batches. Of "
-            (grouped(comparison.images as u64)) " "
+            (grouped(comparison.images)) " "
             (comparison.part) " images the GPU classifies " (percent(comparison.gpu_accuracy)) " rightly, the reference "
             (percent(comparison.cpu_accuracy)) "."
         }
@@ -311,7 +276,7 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
 
 fn hunted(mutants: &[Hunted]) -> Markup {
     let rows = html! {
-        thead { tr { th scope="col" { "kernel" } th.word scope="col" { "edit" } th scope="col" { "caught" } } }
+        (heads(&["kernel", "<edit", "caught"]))
         tbody { @for mutant in mutants {
             tr {
                 th scope="row" { (mutant.kernel) } td.word { (mutant.mutant) }

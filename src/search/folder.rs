@@ -14,11 +14,10 @@ use crate::data::split::Split;
 use crate::error::{Error, Result, shown};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
-use crate::records::files::write;
+use crate::records::files::{json_lines, parse_lines, write};
 use crate::records::summary::DataRecord;
 use crate::records::weights;
-use crate::util::files::failed;
-use crate::util::files::is_temporary;
+use crate::util::files::{failed, is_temporary};
 use crate::util::lock;
 
 const SEARCH: &str = "search.toml";
@@ -39,14 +38,7 @@ pub struct Plan {
 impl Plan {
     /// The plan of `search` on these images.
     pub fn new(search: &Search, dataset: &Dataset, split: &Split) -> Result<Self> {
-        let data = DataRecord {
-            name: dataset.name.clone(),
-            classes: dataset.classes.clone(),
-            sha256: dataset.digest(),
-            train: split.train.len(),
-            validation: split.validation.len(),
-            test: split.test.len(),
-        };
+        let data = DataRecord::new(dataset, dataset.digest(), split);
         // Shards of one search may run on different devices; where the images are is kept for the next command.
         let settings = Settings::from(&search.config);
         let settings = Settings { data: settings.data.clone(), ..settings.deciding() };
@@ -154,7 +146,7 @@ impl Folder {
     /// Appends the records of a wave, and syncs them to disk.
     pub fn append(&mut self, records: &[Record]) -> Result<()> {
         let path = self.path.join(TRIALS);
-        let lines = lines(records)?;
+        let lines = json_lines(records)?;
         self.trials.write_all(&lines).and_then(|()| self.trials.sync_data()).map_err(failed(&path))?;
         self.records.extend_from_slice(records);
         Ok(())
@@ -187,7 +179,7 @@ impl Folder {
     /// Sorts the lines of `trials.jsonl` by the trials' numbers, which do not depend on who trained what when.
     pub fn sort(&mut self) -> Result<()> {
         self.records.sort_by_key(|record| record.trial.trial);
-        self.write(TRIALS, &lines(&self.records)?)
+        self.write(TRIALS, &json_lines(&self.records)?)
     }
 }
 
@@ -227,24 +219,5 @@ fn whole(text: &[u8]) -> &[u8] {
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Record>> {
-    let lines = text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    lines
-        .map(|(number, line)| {
-            serde_json::from_slice(line).map_err(|error| {
-                let line = number + 1;
-                let what =
-                    format!("line {line}: not a trial's record: {error}. Remove the line to continue without it");
-                Error::checkpoint(path, what)
-            })
-        })
-        .collect()
-}
-
-fn lines(records: &[Record]) -> Result<Vec<u8>> {
-    let mut lines = Vec::new();
-    for record in records {
-        serde_json::to_writer(&mut lines, record).map_err(|error| Error::Internal(format!("{TRIALS}: {error}")))?;
-        lines.push(b'\n');
-    }
-    Ok(lines)
+    parse_lines(path, text, |error| format!("not a trial's record: {error}. Remove the line to continue without it"))
 }

@@ -136,7 +136,6 @@ impl Prepared {
     }
 }
 
-/// Collects the scores of a wave's trials.
 struct Scores<'a> {
     tell: &'a mut Tell<'a>,
     signals: &'a Signals,

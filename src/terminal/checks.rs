@@ -112,7 +112,6 @@ pub(super) fn shape(name: &str) -> &str {
     shape.strip_suffix("-shared").unwrap_or(shape)
 }
 
-/// A share of a tolerance.
 fn used(share: f64) -> String {
     match share {
         0.0 => "0 %".into(),

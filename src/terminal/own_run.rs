@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::checks;
 use super::columns::{Column, Row, table, wrapped};
-use crate::model::params::TENSORS;
+use crate::model::params::NAMES;
 use crate::util::text::percent;
 use crate::verify::own_run::Comparison;
 use crate::verify::paired_run::Step;
@@ -31,12 +31,12 @@ pub fn comparison(comparison: &Comparison, software: bool, width: usize) -> Stri
         0,
         width,
     ));
-    text.push('\n');
-    text.push_str(&checks::findings(std::slice::from_ref(&comparison.report), width));
-    text.push_str(&checks::notes(std::slice::from_ref(&comparison.report), width));
-    text.push('\n');
-    text.push_str(&figures(comparison, software, width));
-    text
+    let report = std::slice::from_ref(&comparison.report);
+    text + "\n"
+        + &checks::findings(report, width)
+        + &checks::notes(report, width)
+        + "\n"
+        + &figures(comparison, software, width)
 }
 
 /// About ten steps, including the first and the last.
@@ -77,25 +77,20 @@ fn figures(comparison: &Comparison, software: bool, width: usize) -> String {
             worst.step,
             steps.len()
         );
-        let tensors = last.weights.iter().zip(TENSORS).map(|(outcome, name)| format!("{name} {:.1e}", outcome.error));
+        let tensors = last.weights.iter().zip(NAMES).map(|(outcome, name)| format!("{name} {:.1e}", outcome.error));
         let line = format!("weights      differ at the end by {} (normwise)", tensors.collect::<Vec<_>>().join(", "));
         text.push_str(&wrapped(&line, 13, width));
     }
-    let line = format!(
-        "predictions  the same for {} of {images} {part} images; right: GPU {}, CPU {}",
-        percent(*agreement),
-        percent(comparison.gpu_accuracy),
-        percent(comparison.cpu_accuracy)
-    );
-    text.push_str(&wrapped(&line, 13, width));
-    let line = format!(
-        "time a step  GPU {:.0} µs (all steps in one call), CPU in f64 {:.0} µs",
-        comparison.gpu_microseconds, comparison.cpu_microseconds
-    );
-    text.push_str(&wrapped(&line, 13, width));
-    if software {
-        let line = "             the adapter is software, on the same processor: its time says nothing about a GPU's";
-        text.push_str(&wrapped(line, 13, width));
-    }
-    text
+    let Comparison { gpu_microseconds: gpu, cpu_microseconds: cpu, .. } = comparison;
+    let [agreement, gpu_right, cpu_right] = [*agreement, comparison.gpu_accuracy, comparison.cpu_accuracy].map(percent);
+    let mut lines = vec![
+        format!(
+            "predictions  the same for {agreement} of {images} {part} images; right: GPU {gpu_right}, CPU {cpu_right}"
+        ),
+        format!("time a step  GPU {gpu:.0} µs (all steps in one call), CPU in f64 {cpu:.0} µs"),
+    ];
+    lines.extend(software.then(|| {
+        "             the adapter is software, on the same processor: its time says nothing about a GPU's".to_owned()
+    }));
+    lines.iter().fold(text, |text, line| text + &wrapped(line, 13, width))
 }

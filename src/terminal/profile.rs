@@ -22,9 +22,9 @@ pub fn report(report: &Report) -> String {
     };
     row("network", format!("{}-{}-{}", model.inputs, model.hidden, model.classes));
     row("step", format!("{} images, {}", report.batch_size, plural(report.models, "model")));
-    row("data", format!("{}, {} training images", report.data, grouped(report.images as u64)));
+    row("data", format!("{}, {} training images", report.data, grouped(report.images)));
     if let Some(peak) = report.peak_memory {
-        row("memory", format!("{} at most, of the process on the host", bytes(peak.into())));
+        row("memory", format!("{} at most, of the process on the host", bytes(peak)));
     }
     text += &throughput(report);
     report.devices.iter().for_each(|profile| text += &device(profile));
@@ -123,9 +123,9 @@ fn memory(buffers: &[(String, usize, u64)]) -> String {
     let buffers = large.into_iter().chain([others]).filter(|buffer| buffer.1 > 0);
     let rows = buffers.map(|(name, count, size)| {
         let name = if count == 1 { name.clone() } else { format!("{name} ({count})") };
-        (name, bytes(size.into()), size as f64 / total.max(1) as f64)
+        (name, bytes(size), size as f64 / total.max(1) as f64)
     });
-    shares(["GPU memory", &bytes(total.into()), ""], rows)
+    shares(["GPU memory", &bytes(total), ""], rows)
 }
 
 fn ceilings(profile: &Profile) -> String {
@@ -140,7 +140,7 @@ fn ceilings(profile: &Profile) -> String {
 fn kernels(title: &str, time: &GpuTime) -> String {
     let rows = time.kernels.iter().map(|kernel| {
         vec![
-            format!("  {:<22}{:>7}×", kernel.kernel, grouped(kernel.dispatches as u64)),
+            format!("  {:<22}{:>7}×", kernel.kernel, grouped(kernel.dispatches)),
             number(kernel.median_seconds * 1e6),
             tenths(kernel.share),
             bar(kernel.share),
@@ -171,7 +171,7 @@ fn growth(sweep: &Sweep, devices: &[Profile]) -> String {
         }
     }
     let rows = sweep.points.iter().map(|point| {
-        let mut row = vec![format!("{:>8}", grouped(point.value as u64))];
+        let mut row = vec![format!("{:>8}", grouped(point.value))];
         for seconds in &point.seconds {
             let of = |value: &dyn Fn(f64) -> f64| seconds.map_or_else(|| "-".into(), |seconds| number(value(seconds)));
             row.extend([of(&|s| s * 1e6), of(&|s| point.step_flops / s / 1e9)]);

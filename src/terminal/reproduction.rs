@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::columns::{self, Column, Row};
 use crate::search::experiments::comparison::{Number, Of, Verdict};
+use crate::util::text::points;
 
 /// A part's numbers, one training or mean a line: for each kind of images the report's, ours, the difference in points,
 /// and a mark if it is outside its band.
@@ -24,7 +25,6 @@ pub fn table(name: &str, title: &str, numbers: &[Number]) -> String {
         columns.extend(["report", "ours", "diff"].map(|title| Column::number(title, 0).wide(6, 2)));
         columns.push(Column::text("", 0).wide(4, 1));
     }
-    let points = |share: f64| format!("{:.2}", share * 100.0);
     let mut lines = Vec::new();
     for row in rows {
         let mut cells = vec![row[0].lambda.map_or_else(String::new, |lambda| format!("{lambda:.6e}"))];

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use indicatif::{HumanCount, HumanFloatCount};
+use indicatif::HumanFloatCount;
 
 use crate::config::Config;
 use crate::config::spec::{Check, Length, Penalty};
@@ -11,7 +11,7 @@ use crate::error::{escaped, shown};
 use crate::model::ModelSpec;
 use crate::train::{Outcome, Score, Scores, Stopped, Training};
 use crate::util::statistics::Spread;
-use crate::util::text::percent;
+use crate::util::text::{grouped, percent};
 
 /// Everything that decides a run's result, one setting a line. `device` is the engine's description, `data` the data
 /// set's name, `records` the run's folder.
@@ -23,10 +23,9 @@ pub fn header(
     shape: ModelSpec,
     records: &Path,
 ) -> String {
-    let count = |n: usize| HumanCount(n as u64);
     let (spec, plan, split) = (&training.models()[0], training.plan(), training.split());
     let ModelSpec { inputs, hidden, classes } = shape;
-    let [train, validation, test] = [&split.train, &split.validation, &split.test].map(|rows| count(rows.len()));
+    let [train, validation, test] = [&split.train, &split.validation, &split.test].map(|rows| grouped(rows.len()));
     let cost = match spec.penalty {
         Penalty::Half => "half: cost = loss + lambda/2 ΣW²",
         Penalty::Full => "full: cost = loss + lambda ΣW²",
@@ -46,13 +45,13 @@ pub fn header(
         ("device", device.to_owned()),
         ("data", data.to_owned()),
         ("images", format!("{train} training, {validation} validation, {test} test")),
-        ("network", format!("{inputs}-{hidden}-{classes}, {} parameters", count(shape.parameters()))),
+        ("network", format!("{inputs}-{hidden}-{classes}, {} parameters", grouped(shape.parameters()))),
         ("lambda", spec.lambda.to_string()),
         ("penalty", cost.to_owned()),
-        ("batch size", count(spec.batch_size).to_string()),
-        ("rate", format!("{} to {}, half-cycle {} steps", spec.lr.min, spec.lr.max, HumanCount(spec.lr.half_cycle))),
-        ("length", format!("{first} = {second} = {} steps", HumanCount(whole))),
-        ("evaluation", format!("{} a cycle", HumanCount(spec.evals_per_cycle))),
+        ("batch size", grouped(spec.batch_size)),
+        ("rate", format!("{} to {}, half-cycle {} steps", spec.lr.min, spec.lr.max, grouped(spec.lr.half_cycle))),
+        ("length", format!("{first} = {second} = {} steps", grouped(whole))),
+        ("evaluation", format!("{} a cycle", grouped(spec.evals_per_cycle))),
         ("seed", seeds),
         (
             "check",
@@ -74,7 +73,7 @@ pub fn header(
         ));
     }
     if plan.steps() < whole {
-        rows.push(("cut", format!("after {} steps (--steps)", HumanCount(plan.steps()))));
+        rows.push(("cut", format!("after {} steps (--steps)", grouped(plan.steps()))));
     }
     let mut text = format!("cyclone {}\n\n", env!("CARGO_PKG_VERSION"));
     for (label, value) in rows {
@@ -100,10 +99,10 @@ pub fn results(outcome: &Outcome, records: &Path) -> String {
             text,
             "\nstopped early after step {}: no better validation accuracy in {}\nbest: {} after step {}; \
              choose it with --weights best",
-            HumanCount(outcome.evaluation.step),
+            grouped(outcome.evaluation.step),
             amount(patience as f64, "evaluation"),
             percent(best.accuracy),
-            HumanCount(best.step),
+            grouped(best.step),
         );
     }
     if let Some(checks) = outcome.evaluation.checks {
@@ -113,7 +112,7 @@ pub fn results(outcome: &Outcome, records: &Path) -> String {
     let _ = writeln!(
         text,
         "\n{} steps in {:.2} s: {} µs a step, {} images/s; evaluations {:.2} s",
-        HumanCount(timing.steps),
+        grouped(timing.steps),
         timing.training.as_secs_f64(),
         rounded(timing.microseconds_a_step()),
         rounded(timing.images_per_second()),
@@ -155,5 +154,5 @@ fn accuracies_of_many(outcome: &Outcome) -> String {
 
 /// `12,346`.
 pub fn rounded(value: f64) -> String {
-    HumanCount(value.round() as u64).to_string()
+    grouped(value.round() as u64)
 }

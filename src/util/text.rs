@@ -2,14 +2,19 @@
 
 use indicatif::{HumanBytes, HumanCount};
 
-/// `n` bytes: `1.50 GiB`.
-pub fn bytes(n: u128) -> String {
-    HumanBytes(u64::try_from(n).unwrap_or(u64::MAX)).to_string()
+/// `n` bytes: `1.50 GiB`; more than a `u64` holds are as many as that.
+pub fn bytes(n: impl TryInto<u64>) -> String {
+    HumanBytes(n.try_into().unwrap_or(u64::MAX)).to_string()
 }
 
 /// `n` with thousands separators: `30,730,000`.
-pub fn grouped(n: u64) -> String {
-    HumanCount(n).to_string()
+pub fn grouped(n: impl TryInto<u64>) -> String {
+    HumanCount(n.try_into().unwrap_or(u64::MAX)).to_string()
+}
+
+/// A share in points, hundredths of all: `12.34`.
+pub fn points(share: f64) -> String {
+    format!("{:.2}", share * 100.0)
 }
 
 /// A share as a percentage: `12.34%`.
@@ -24,7 +29,7 @@ pub fn tenths(share: f64) -> String {
 
 /// `1 model`, `1,000 models`.
 pub fn plural(count: usize, unit: &str) -> String {
-    format!("{} {unit}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
+    format!("{} {unit}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// Implements what `#[serde(try_from = "String", into = "String")]` asks for, by `FromStr` and `Display`.

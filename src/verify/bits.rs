@@ -40,7 +40,6 @@ impl Left {
 /// How a training is cut to a GPU. No right result depends on it.
 #[derive(Clone, Copy)]
 struct Cut {
-    /// Steps of a chunk.
     chunk: u64,
     feed: Feed,
     tuning: Option<Tuning>,
@@ -52,7 +51,6 @@ impl Cut {
     const WHOLE: Self = Self { chunk: 12, feed: Feed::Stream, tuning: None, waves: 1 };
 }
 
-/// A short training of some models.
 struct Training {
     spec: ModelSpec,
     batch_size: usize,
@@ -125,7 +123,6 @@ fn same(got: &[f64], expected: &[f64]) -> Outcome {
     compare(got, expected, &Rule::Exact)
 }
 
-/// The same training twice.
 pub(super) fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
     let training = Training::new(101, 50);
     let [first, second] =

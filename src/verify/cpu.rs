@@ -9,8 +9,8 @@ use crate::cpu::real::Real;
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::model::ModelSpec;
+use crate::model::params::NAMES;
 use crate::model::params::Params;
-use crate::model::params::TENSORS;
 use crate::model::reference::{self, Head, Matrix, Network, standardise};
 use crate::proof::Finding;
 use crate::proof::compare::{Rule, compare};
@@ -116,7 +116,7 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
         add("squares", m, "", &squares[m..=m], &[reference::squares(&network)], &close);
 
         let gradient = model.gradient(&network, 0);
-        for (i, name) in TENSORS.iter().enumerate() {
+        for (i, name) in NAMES.iter().enumerate() {
             let steps = network.tensors()[i].iter().zip(moved[m].tensors()[i]);
             let got: Vec<f64> = steps.map(|(before, after)| (before - after) / f64::from(RATE)).collect();
             add("gradients", m, &format!(", {name}"), &got, gradient.tensors()[i], &close);

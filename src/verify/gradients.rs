@@ -13,8 +13,8 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::model::ModelSpec;
+use crate::model::params::NAMES;
 use crate::model::params::Params;
-use crate::model::params::TENSORS;
 use crate::model::reference::{self, Head, Matrix, Network, standardise};
 use crate::proof::Finding;
 use crate::proof::compare::{Rule, compare};
@@ -43,7 +43,6 @@ struct Problem {
     standardisation: Arc<Standardisation>,
 }
 
-/// The report's network.
 const REPORT: ModelSpec = ModelSpec { inputs: 3072, hidden: 50, classes: 10 };
 
 impl Problem {
@@ -74,7 +73,6 @@ impl Problem {
         (mean + self.penalty.cost(LAMBDA) * reference::squares(network), active)
     }
 
-    /// The reference's gradient.
     fn analytic(&self) -> Network {
         // As f32, which is what the engines are told.
         let decay = f64::from(self.penalty.gradient(LAMBDA) as f32);
@@ -238,7 +236,7 @@ pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
             let after = engine.params()?.remove(0);
             let gradient = problem.analytic();
             let (mut all_got, mut all_expected) = (Vec::new(), Vec::new());
-            for (tensor, (expected, name)) in gradient.tensors().into_iter().zip(TENSORS).enumerate() {
+            for (tensor, (expected, name)) in gradient.tensors().into_iter().zip(NAMES).enumerate() {
                 let (before, after) = (&problem.params.values[tensor], &after.values[tensor]);
                 let got: Vec<f64> =
                     before.iter().zip(after).map(|(b, a)| (f64::from(*b) - f64::from(*a)) / f64::from(RATE)).collect();

@@ -19,8 +19,8 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Chunks, Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::GpuEngine;
+use crate::model::params::NAMES;
 use crate::model::params::Params;
-use crate::model::params::TENSORS;
 use crate::model::reference::{Matrix, Network, standardise};
 use crate::proof::Finding;
 use crate::proof::compare::{Outcome, Rule, compare};
@@ -209,7 +209,7 @@ pub(super) fn findings(run: &[Step]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for step in run.iter().filter(|step| step.judged) {
         findings.push(Finding::new("losses of a free run", step.loss.clone()).at(format!("step {}", step.step)));
-        for (outcome, name) in step.weights.iter().zip(TENSORS) {
+        for (outcome, name) in step.weights.iter().zip(NAMES) {
             let at = format!("step {}, {name}", step.step);
             findings.push(Finding::new("weights of a free run", outcome.clone()).at(at));
         }

@@ -31,7 +31,7 @@ fn import(args: &ImportArgs) -> Result<()> {
     let dataset = Dataset::open(&Source::Path(args.folder.clone()))?;
     dataset.notice.iter().for_each(|notice| Display::new(false).note(notice));
     binary::import(&dataset, &args.destination)?;
-    let [train, test] = [dataset.train, dataset.labels.len() - dataset.train].map(|n| grouped(n as u64));
+    let [train, test] = [dataset.train, dataset.labels.len() - dataset.train].map(grouped);
     let (path, typed) = (shown(&args.destination), terminal::quoted(&args.destination));
     terminal::print(&format!("{train} training and {test} test images in {path}: train on them with --data {typed}\n"))
 }
@@ -59,24 +59,23 @@ fn info(args: &InfoArgs) -> Result<()> {
 }
 
 fn text(info: &Info) -> String {
-    let count = |n: usize| grouped(n as u64);
     let mut text = String::new();
     let _ = writeln!(text, "{}\n", escaped(&info.name));
-    let _ = writeln!(text, "{:<12}{} training, {} test", "images", count(info.train), count(info.test));
+    let _ = writeln!(text, "{:<12}{} training, {} test", "images", grouped(info.train), grouped(info.test));
     if !info.batches.is_empty() {
-        let batches: Vec<_> = info.batches.iter().map(|&n| count(n)).collect();
+        let batches: Vec<_> = info.batches.iter().copied().map(grouped).collect();
         let _ = writeln!(text, "{:<12}{}", "batches", batches.join(", "));
     }
     for (name, channel) in ["red", "green", "blue"].iter().zip(&info.channels) {
         let _ = writeln!(text, "{name:<12}mean {:.2}, deviation {:.2} of 255", channel.mean, channel.deviation);
     }
-    let _ = writeln!(text, "{:<12}{} of the test images are also training images", "repeated", count(info.in_both));
+    let _ = writeln!(text, "{:<12}{} of the test images are also training images", "repeated", grouped(info.in_both));
     let _ = writeln!(text, "{:<12}{}", "sha256", info.sha256);
     let names: Vec<_> = info.classes.iter().map(|class| escaped(&class.name)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(12);
     let _ = writeln!(text, "\n{:>5}  {:<width$}{:>10}{:>8}", "label", "class", "training", "test");
     for (label, (name, class)) in names.iter().zip(&info.classes).enumerate() {
-        let _ = writeln!(text, "{label:>5}  {name:<width$}{:>10}{:>8}", count(class.train), count(class.test));
+        let _ = writeln!(text, "{label:>5}  {name:<width$}{:>10}{:>8}", grouped(class.train), grouped(class.test));
     }
     text
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand};
 
 use super::settings::resolve;
@@ -12,7 +13,7 @@ use crate::config::{Config, Settings};
 use crate::data::spec::Source;
 use crate::error::Result;
 use crate::search::Search;
-use crate::search::experiments::experiment::Experiment;
+use crate::search::experiments::experiment::{ALL, EXPERIMENTS};
 use crate::search::experiments::published;
 use crate::search::parameter::Parameter;
 use crate::search::shard::Shard;
@@ -115,8 +116,9 @@ impl SearchArgs {
 #[derive(Args, Debug)]
 pub struct ReproduceArgs {
     /// What to reproduce
-    #[arg(value_name = "EXPERIMENT", default_value = "all")]
-    pub experiment: Experiment,
+    #[arg(value_name = "EXPERIMENT", default_value = ALL, value_parser = PossibleValuesParser::new(
+        EXPERIMENTS.map(|(name, help)| PossibleValue::new(name).help(help))))]
+    pub experiment: String,
     /// auto, or a path to the real images: folder or archive of the binary version
     #[arg(long, default_value = "auto")]
     pub data: Source,

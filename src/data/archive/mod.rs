@@ -42,7 +42,6 @@ pub fn open_with(path: &Path, records: usize) -> Result<Dataset> {
     images.into_dataset(path)
 }
 
-/// What is wrong with an archive.
 struct Fault(String);
 
 impl From<io::Error> for Fault {

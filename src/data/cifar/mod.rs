@@ -121,7 +121,7 @@ pub(super) fn list(names: &[&str]) -> String {
 
 /// The expected length of a file, in words.
 pub(super) fn length(records: usize) -> String {
-    let [bytes, records, record] = [records * RECORD, records, RECORD].map(|n| grouped(n as u64));
+    let [bytes, records, record] = [records * RECORD, records, RECORD].map(grouped);
     format!("{bytes} ({records} records of {record})")
 }
 
@@ -130,7 +130,7 @@ pub(super) fn length(records: usize) -> String {
 pub(super) enum Fault {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("record {record} (offset {}): label {found}, expected 0 to {last}", grouped((*record * RECORD) as u64))]
+    #[error("record {record} (offset {}): label {found}, expected 0 to {last}", grouped(*record * RECORD))]
     Label { record: usize, found: u8, last: usize },
 }
 

@@ -143,7 +143,6 @@ pub fn download(published: &Published<'_>, folder: &Path, patience: &Patience, w
     fs::rename(&part.path, &path).map_err(|fault| Error::output(&path, fault.to_string()))
 }
 
-/// Why an attempt failed.
 enum Fault {
     /// A retry may succeed.
     Passing(String),

@@ -24,6 +24,6 @@ pub fn unwritable(path: &Path, needed: u64, fault: &io::Error) -> Error {
 }
 
 fn too_little(needed: u64, free: u64) -> String {
-    let [needed, free] = [needed, free].map(|n| bytes(n.into()));
+    let [needed, free] = [needed, free].map(bytes);
     format!("{needed} needed in all, {free} free here: free some, or choose another folder with --dest")
 }

@@ -54,15 +54,15 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     let mut dataset = Dataset::in_memory(folder.display().to_string(), names, INPUTS, pixels, labels, train_images);
     let mut notices = Vec::new();
     if resized > 0 {
-        let of = grouped(files.len() as u64);
+        let of = grouped(files.len());
         notices.push(format!("Data: {} of {of} images were resized to {SIDE} x {SIDE} pixels.", grouped(resized)));
     }
     let both = info::in_both(&dataset);
     if both > 0 {
-        let of = grouped((files.len() - train_images) as u64);
+        let of = grouped(files.len() - train_images);
         notices.push(format!(
             "Data: {} of {of} test images are also training images: the test accuracy means less.",
-            grouped(both as u64)
+            grouped(both)
         ));
     }
     dataset.notice = (!notices.is_empty()).then(|| notices.join(" "));

@@ -65,12 +65,6 @@ fn every_image_is_read_with_its_class_and_its_planes() {
 }
 
 #[test]
-fn reading_twice_gives_the_same_rows() {
-    let folder = sample();
-    assert_eq!(open(folder.path()).unwrap().digest(), open(folder.path()).unwrap().digest());
-}
-
-#[test]
 fn the_images_of_the_binary_files_saved_as_png_are_the_same_images() {
     let binary = cifar::tests::dataset();
     let folder = TempDir::new().unwrap();
@@ -229,16 +223,4 @@ fn links_to_folders_and_circular_links_are_not_followed() {
         std::os::unix::fs::symlink(target, folder.path().join(link)).unwrap();
         refuses(&folder, link, expected);
     }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_newline_in_a_name_is_escaped() {
-    let folder = sample();
-    fs::create_dir(folder.path().join("train/two\nlines")).unwrap();
-    let message = open(folder.path()).unwrap_err().to_string();
-    assert!(
-        message.contains(r"class two\nlines is in train but not in test") && message.lines().count() == 1,
-        "{message}"
-    );
 }

@@ -61,7 +61,7 @@ pub fn read(path: &Path, pixels: &mut [u8]) -> Result<bool> {
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let ((width, height), decoded) = (decoder.dimensions(), decoder.total_bytes());
     if width.max(height) > MAX_SIDE || decoded > MAX_BYTES {
-        let [width, height, side] = [width, height, MAX_SIDE].map(|side| grouped(side.into()));
+        let [width, height, side] = [width, height, MAX_SIDE].map(grouped);
         return Err(refused(format!(
             "{width} x {height} pixels, {} bytes decoded: expected {side} pixels a side and {most} bytes at most; \
              reduce it",

@@ -37,60 +37,48 @@ impl Plan {
     }
 
     fn check(&self, limits: &Limits) -> Result<()> {
-        let refuse = |what: String| {
+        type Words = fn(u64) -> String;
+        let within = |needed: u64, most: u64, words: Words, say: &dyn Fn(String, String) -> String| {
+            if needed <= most {
+                return Ok(());
+            }
+            let what = say(words(needed), words(most));
             Err(Error::Usage(format!("{what}: use a smaller --hidden or --batch-size, or another --device")))
         };
+        let size: Words = |size| bytes(size);
         let hidden = self.job.model.hidden;
         // Shaders count elements in u32; 2³² bytes keep every index below that.
-        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into());
-        for (name, size) in self.sizes.named() {
-            if size > most {
-                let (size, most) = (bytes(size.into()), bytes(most.into()));
-                return refuse(format!("--hidden {hidden}: {name} would take {size}, the adapter binds {most}"));
-            }
+        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into());
+        for (name, taken) in self.sizes.named() {
+            let say = |size, most| format!("--hidden {hidden}: {name} would take {size}, the adapter binds {most}");
+            within(taken, binding, size, &say)?;
         }
-        let dimension = u64::from(limits.max_compute_workgroups_per_dimension);
-        if self.chunk_rows > dimension {
-            let (rows, dimension) = (grouped(self.chunk_rows), grouped(dimension));
-            return refuse(format!(
-                "a step of {rows} images, the adapter allows {dimension} workgroups in a dimension"
-            ));
-        }
+        let dimension = limits.max_compute_workgroups_per_dimension.into();
+        within(self.chunk_rows, dimension, grouped, &|rows, most| {
+            format!("a step of {rows} images, the adapter allows {most} workgroups in a dimension")
+        })?;
         for of in Use::ALL {
             let name = of.kernel().name();
             let taken = of.kernel().interface()?.workgroup(&self.constants(of));
             let Workgroup { invocations, memory } =
                 taken.ok_or_else(|| Error::Internal(format!("kernel {name}: its workgroup is not understood")))?;
-            let allowed = u64::from(limits.max_compute_workgroup_storage_size);
-            if memory > allowed {
-                let (needed, allowed) = (bytes(memory.into()), bytes(allowed.into()));
-                return refuse(format!(
-                    "--hidden {hidden}: kernel {name} needs {needed} of workgroup memory, the adapter has {allowed}"
-                ));
-            }
-            let allowed = u64::from(limits.max_compute_invocations_per_workgroup);
-            if invocations > allowed {
-                return refuse(format!(
-                    "kernel {name} needs {invocations} invocations a workgroup, the adapter has {allowed}"
-                ));
-            }
+            within(memory, limits.max_compute_workgroup_storage_size.into(), size, &|needed, most| {
+                format!("--hidden {hidden}: kernel {name} needs {needed} of workgroup memory, the adapter has {most}")
+            })?;
+            let most = limits.max_compute_invocations_per_workgroup.into();
+            within(invocations, most, |count| count.to_string(), &|needed, most| {
+                format!("kernel {name} needs {needed} invocations a workgroup, the adapter has {most}")
+            })?;
             let rows = if of.trains() { self.job.batch_size as u64 } else { self.evaluation_rows };
-            let most = self.workgroups(of, rows).into_iter().max();
-            if let Some(groups) = most.filter(|groups| *groups > dimension) {
-                return refuse(format!(
-                    "--hidden {hidden}: kernel {name} needs {} workgroups in a dimension, the adapter allows {}",
-                    grouped(groups),
-                    grouped(dimension)
-                ));
-            }
-            let trips = self.trips(of.kernel(), invocations);
-            if trips > MAX_TRIPS {
-                return refuse(format!(
-                    "kernel {name} would loop {} times, the most that every driver runs is {}",
-                    grouped(trips),
-                    grouped(MAX_TRIPS)
-                ));
-            }
+            let groups = self.workgroups(of, rows).into_iter().max().unwrap_or(0);
+            within(groups, dimension, grouped, &|groups, most| {
+                format!(
+                    "--hidden {hidden}: kernel {name} needs {groups} workgroups in a dimension, the adapter allows {most}"
+                )
+            })?;
+            within(self.trips(of.kernel(), invocations), MAX_TRIPS, grouped, &|trips, most| {
+                format!("kernel {name} would loop {trips} times, the most that every driver runs is {most}")
+            })?;
         }
         Ok(())
     }

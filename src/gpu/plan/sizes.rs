@@ -26,43 +26,25 @@ pub const LOSSES: u64 = 4096;
 /// Groups of [`TALLY`] images whose sums are kept on the GPU between two readings: 262,144 images.
 pub const TALLIES: u64 = 4096;
 
-/// Sizes of the buffers, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is the size of the tensor of that name in the shaders")]
-pub struct Sizes {
-    pub pixels: u64,
-    pub labels: u64,
-    pub rates: u64,
-    pub standardisation: u64,
-    pub w1: u64,
-    pub small: u64,
-    pub partials: u64,
-    pub hidden: u64,
-    pub dlogits: u64,
-    pub scores: u64,
-    pub losses: u64,
-    pub tallies: u64,
-    pub squares: u64,
+macro_rules! sizes {
+    ($($tensor:ident $name:literal),+) => {
+        /// Sizes of the buffers, in bytes.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "each is the size of the tensor of that name in the shaders")]
+        pub struct Sizes { $(pub $tensor: u64),+ }
+
+        impl Sizes {
+            pub(super) fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($name, self.$tensor)),+]
+            }
+        }
+    };
 }
 
-impl Sizes {
-    pub(super) fn named(&self) -> [(&'static str, u64); 13] {
-        [
-            ("pixels", self.pixels),
-            ("labels", self.labels),
-            ("rates", self.rates),
-            ("standardisation", self.standardisation),
-            ("W1", self.w1),
-            ("W2, b2, b1", self.small),
-            ("partial sums", self.partials),
-            ("hidden units", self.hidden),
-            ("logits' gradients", self.dlogits),
-            ("scores", self.scores),
-            ("losses", self.losses),
-            ("tallies", self.tallies),
-            ("squares", self.squares),
-        ]
-    }
+sizes! {
+    pixels "pixels", labels "labels", rates "rates", standardisation "standardisation", w1 "W1", small "W2, b2, b1",
+    partials "partial sums", hidden "hidden units", dlogits "logits' gradients", scores "scores", losses "losses",
+    tallies "tallies", squares "squares"
 }
 
 /// How a job runs on an adapter.
@@ -129,8 +111,7 @@ impl Plan {
             tallies: product(&[TALLIES, m, 8])?,
             squares: product(&[m, product(&[d.max(c), h])?.div_ceil(PART), 4])?,
         };
-        let job = job.clone();
-        let head_threads = HEAD_THREADS.0;
+        let (job, head_threads) = (job.clone(), HEAD_THREADS.0);
         Some(Self {
             job,
             tuning,
@@ -150,7 +131,6 @@ impl Plan {
         self.padded.min(HEAD_BLOCK)
     }
 
-    /// Groups of slices.
     pub(super) fn groups(&self) -> u64 {
         self.slices.div_ceil(GROUP)
     }

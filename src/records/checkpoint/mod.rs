@@ -65,7 +65,6 @@ pub enum Fault {
     Mismatch(String),
 }
 
-/// The metadata.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Meta {

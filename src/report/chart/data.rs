@@ -191,6 +191,12 @@ impl Panel {
     pub(super) fn has_names(&self) -> bool {
         matches!(self.y.form, Form::Names(_))
     }
+
+    /// Its series that have a name in the drawing.
+    pub(super) fn named(&self) -> impl Iterator<Item = &Series> {
+        let is_named = |mark| matches!(mark, Mark::Line | Mark::Joined);
+        self.series.iter().filter(move |series| is_named(series.mark) && !series.points.is_empty())
+    }
 }
 
 impl Chart {
@@ -208,31 +214,19 @@ impl Chart {
 
     /// Whether anything is there to be drawn.
     pub fn is_empty(&self) -> bool {
-        self.panels.iter().all(|panel| panel.series.iter().all(|series| series.points.is_empty()))
+        self.points().next().is_none()
     }
 
-    /// Whether a series has bands.
-    pub fn has_bands(&self) -> bool {
-        self.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points).any(Point::is_band)
-    }
-}
-
-impl Chart {
     pub(super) fn series(&self) -> impl Iterator<Item = &Series> {
         self.panels.iter().flat_map(|panel| &panel.series)
     }
 
+    pub(super) fn points(&self) -> impl Iterator<Item = &Point> {
+        self.series().flat_map(|series| &series.points)
+    }
+
     pub(super) fn named(&self) -> impl Iterator<Item = &Series> {
         self.panels.iter().flat_map(Panel::named)
-    }
-}
-
-impl Panel {
-    /// Its series that have a name in the drawing.
-    pub(super) fn named(&self) -> impl Iterator<Item = &Series> {
-        self.series
-            .iter()
-            .filter(|series| matches!(series.mark, Mark::Line | Mark::Joined) && !series.points.is_empty())
     }
 }
 

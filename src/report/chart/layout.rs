@@ -30,7 +30,6 @@ pub(super) const BAR: f64 = 170.0;
 /// Numbers are written to a tenth of a pixel.
 pub(super) type Tenth = f64;
 
-/// Where a panel is.
 pub(super) struct Place<'a> {
     pub(super) panel: &'a Panel,
     pub(super) top: f64,
@@ -65,10 +64,9 @@ impl<'a> Layout<'a> {
         let beside = if names_below { valued } else { named.max(valued) };
         let margin = if beside > 0.0 { beside + RIGHT } else { RIGHT };
 
-        let all = || chart.series().flat_map(|series| &series.points);
         // Marks stand inside the plot, lines begin at its edge.
         let room = if chart.series().any(Series::is_marks) { 0.04 } else { 0.0 };
-        let x = Scale::new(&chart.x, all().map(|point| point.x).chain(chart.marks.iter().copied()), room);
+        let x = Scale::new(&chart.x, chart.points().map(|point| point.x).chain(chart.marks.iter().copied()), room);
         let most = if chart.x.form == Form::Count { 5 } else { 6 };
         let ticks = x.fitting(most, TICK, WIDTH - left - margin);
         // The last text stands under the plot's end, half of it beyond.
@@ -122,7 +120,7 @@ pub(super) fn value(of: f64, whole: Option<f64>) -> String {
 
 /// What stands beside all the bars of a chart.
 fn values(chart: &Chart) -> impl Iterator<Item = String> {
-    chart.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| {
+    chart.series().flat_map(|series| {
         let bars = if let Mark::Bars { whole } = series.mark { Some((&series.points, whole)) } else { None };
         bars.into_iter().flat_map(|(points, whole)| points.iter().map(move |point| value(point.x, whole)))
     })

@@ -42,12 +42,7 @@ fn by_name(chart: &Chart) -> Markup {
 /// A row a value of `x`.
 fn over_x(chart: &Chart) -> Markup {
     let layout = Layout::new(chart);
-    let mut places: Vec<f64> = chart
-        .panels
-        .iter()
-        .flat_map(|panel| &panel.series)
-        .flat_map(|series| series.points.iter().map(|point| point.x))
-        .collect();
+    let mut places: Vec<f64> = chart.points().map(|point| point.x).collect();
     places.sort_by(f64::total_cmp);
     places.dedup();
     let all = places.len();

@@ -37,7 +37,6 @@ struct Answer {
 struct Player {
     /// The trials dealt, until the answer.
     busy: Option<Vec<Trial>>,
-    /// Waves failed in a row.
     failures: usize,
 }
 
@@ -140,7 +139,6 @@ impl Player {
     }
 }
 
-/// Trains a wave that was dealt.
 fn answered(trainer: &Trainer, trials: &[Trial]) -> Answer {
     let (mut records, mut duration) = (Vec::new(), Duration::ZERO);
     let trained = trainer.fresh(trials, &mut |event| {

@@ -166,20 +166,13 @@ pub fn numbers(part: &Part, records: &[Record], validation: usize, terms: Terms)
 
 /// The gradient's two numbers, which do not depend on the scale.
 pub fn gradient(ours: [f64; 2]) -> Vec<Number> {
-    let number = |((images, published), ours)| Number {
-        part: "gradient".into(),
-        faithful: true,
-        lambda: None,
-        images,
-        published,
-        ours: Some(ours),
-        deviation: None,
-        band: 0.0,
-        verdict: Verdict::None,
-        scale: 1.0,
-    };
     let numbers = [Of::Gradient5, Of::Gradient6].into_iter().zip(GRADIENT).zip(ours);
-    numbers.map(|number_of| number(number_of).judged()).collect()
+    let number = |((images, published), ours)| {
+        let (part, ours, verdict) = ("gradient".into(), Some(ours), Verdict::None);
+        let (faithful, lambda, deviation, band, scale) = (true, None, None, 0.0, 1.0);
+        Number { part, faithful, lambda, images, published, ours, deviation, band, verdict, scale }.judged()
+    };
+    numbers.map(number).collect()
 }
 
 /// How many numbers are inside their bands, in the parts made as in the report and in the fresh tables.

@@ -1,7 +1,5 @@
 //! The experiments as searches of listed values.
 
-use clap::ValueEnum;
-
 use super::published::{Accuracies, BEST, FIGURE_1, FIGURE_2, FIGURE_3, Row, TABLE_1, TABLE_2};
 use crate::config::preset::Preset;
 use crate::data::split::Split;
@@ -10,31 +8,19 @@ use crate::search::Search;
 use crate::search::parameter::Parameter;
 use crate::search::space::{Axis, Sample, Space, Span};
 
-/// What can be reproduced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Experiment {
-    /// one cycle on a fifth of the training images
-    #[value(name = "figure-1")]
-    Figure1,
-    /// three cycles on the same
-    #[value(name = "figure-2")]
-    Figure2,
-    /// the coarse search, warm-started and fresh
-    #[value(name = "table-1")]
-    Table1,
-    /// the fine search, warm-started and fresh
-    #[value(name = "table-2")]
-    Table2,
-    /// ten runs of the best lambda
-    Best,
-    /// one run of it
-    #[value(name = "figure-3")]
-    Figure3,
-    /// the analytic gradient against differences
-    Gradient,
-    /// all of them
-    All,
-}
+/// What can be reproduced, with its help. To one belong all parts whose names begin with its own.
+pub const EXPERIMENTS: [(&str, &str); 8] = [
+    ("figure-1", "one cycle on a fifth of the training images"),
+    ("figure-2", "three cycles on the same"),
+    ("table-1", "the coarse search, warm-started and fresh"),
+    ("table-2", "the fine search, warm-started and fresh"),
+    ("best", "ten runs of the best lambda"),
+    ("figure-3", "one run of it"),
+    ("gradient", "the analytic gradient against differences"),
+    (ALL, "all of them"),
+];
+/// Every experiment.
+pub const ALL: &str = "all";
 
 /// The published result of a part.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,33 +47,26 @@ pub struct Part {
     pub published: Published,
 }
 
-impl Experiment {
-    /// Whether it includes the check of the gradient.
-    pub fn has_gradient(self) -> bool {
-        matches!(self, Self::Gradient | Self::All)
-    }
-
-    /// Its parts, with half-cycles scaled by a share above 0, at most 1.
-    pub fn parts(self, scale: f64) -> Result<Vec<Part>> {
-        use Published::{Mean, One, Table};
-        const WARM: &str = "one network through the sorted lambdas, as in the report";
-        const FRESH: &str = "a fresh network for each lambda, which the report did not do";
-        let parts = [
-            (Self::Figure1, Preset::Figure1, "figure-1", "one cycle on data_batch_1", true, One(FIGURE_1)),
-            (Self::Figure2, Preset::Figure2, "figure-2", "three cycles on data_batch_1", true, One(FIGURE_2)),
-            (Self::Table1, Preset::Table1, "table-1-warm", WARM, true, Table(&TABLE_1)),
-            (Self::Table1, Preset::Table1, "table-1-fresh", FRESH, false, Table(&TABLE_1)),
-            (Self::Table2, Preset::Table2, "table-2-warm", WARM, true, Table(&TABLE_2)),
-            (Self::Table2, Preset::Table2, "table-2-fresh", FRESH, false, Table(&TABLE_2)),
-            (Self::Best, Preset::Best, "best", "ten runs of the best lambda", true, Mean(BEST)),
-            (Self::Figure3, Preset::Best, "figure-3", "one run of it", true, One(FIGURE_3)),
-        ];
-        let wanted = parts.into_iter().filter(|part| self == part.0 || self == Self::All);
-        let part = |(_, preset, name, title, faithful, published)| {
-            Ok(Part { name, title, faithful, search: search(preset, published, faithful, scale)?, published })
-        };
-        wanted.map(part).collect()
-    }
+/// The parts of one of [`EXPERIMENTS`], with half-cycles scaled by a share above 0, at most 1; the gradient has none.
+pub fn parts(experiment: &str, scale: f64) -> Result<Vec<Part>> {
+    use Published::{Mean, One, Table};
+    const WARM: &str = "one network through the sorted lambdas, as in the report";
+    const FRESH: &str = "a fresh network for each lambda, which the report did not do";
+    let parts = [
+        ("figure-1", Preset::Figure1, "one cycle on data_batch_1", true, One(FIGURE_1)),
+        ("figure-2", Preset::Figure2, "three cycles on data_batch_1", true, One(FIGURE_2)),
+        ("table-1-warm", Preset::Table1, WARM, true, Table(&TABLE_1)),
+        ("table-1-fresh", Preset::Table1, FRESH, false, Table(&TABLE_1)),
+        ("table-2-warm", Preset::Table2, WARM, true, Table(&TABLE_2)),
+        ("table-2-fresh", Preset::Table2, FRESH, false, Table(&TABLE_2)),
+        ("best", Preset::Best, "ten runs of the best lambda", true, Mean(BEST)),
+        ("figure-3", Preset::Best, "one run of it", true, One(FIGURE_3)),
+    ];
+    let wanted = parts.into_iter().filter(|part| experiment == ALL || part.0.starts_with(experiment));
+    let part = |(name, preset, title, faithful, published)| {
+        Ok(Part { name, title, faithful, search: search(preset, published, faithful, scale)?, published })
+    };
+    wanted.map(part).collect()
 }
 
 /// The trainings behind a published result.

@@ -101,7 +101,6 @@ impl Bench {
         (self.case.shape.h, self.plan.padded as usize, self.case.shape.m, self.case.shape.b)
     }
 
-    /// Number of different batches.
     pub(super) fn batches(&self) -> usize {
         if self.case.shape.own && self.case.of.trains() { self.case.shape.m } else { 1 }
     }

@@ -16,7 +16,6 @@ pub(super) struct Images {
     pub(super) standardisation: Tensor,
     /// Each model's batch, `[B, D]`.
     pub(super) x: Vec<Matrix>,
-    /// Each model's next batch.
     pub(super) next: Vec<Matrix>,
 }
 

@@ -1,0 +1,27 @@
+//! From an image's logits to probabilities, a loss and an answer.
+
+use std::ops::AddAssign;
+
+use num_traits::Float;
+
+/// The class of the largest of an image's `logits [C]`, the first of equal ones.
+pub fn largest<T: PartialOrd>(logits: &[T]) -> usize {
+    (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
+}
+
+/// Writes the probabilities `p [C]` of one image's `logits [C]`, and returns its cross-entropy, `−ln p[label]`, in nats.
+///
+/// Shifted by the largest logit, so that no exponential overflows; the loss is `ln Σ − (logit − largest)`, finite even
+/// where the probability rounds to 0.
+pub fn softmax<T: Float + AddAssign>(logits: &[T], label: u8, p: &mut [T]) -> T {
+    let largest = logits.iter().fold(logits[0], |largest, &logit| if logit > largest { logit } else { largest });
+    let mut sum = T::zero();
+    for (p, &logit) in p.iter_mut().zip(logits) {
+        *p = (logit - largest).exp();
+        sum += *p;
+    }
+    for p in p.iter_mut() {
+        *p = *p / sum;
+    }
+    sum.ln() - (logits[usize::from(label)] - largest)
+}
