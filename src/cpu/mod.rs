@@ -252,11 +252,13 @@ impl<T: Real> Engine for CpuEngine<T> {
         let before = self.models[model].params();
         let logits = Engine::logits(self, images)?.swap_remove(model);
         let tally = self.evaluate(images)?[model];
-        self.train(step)?;
-        let models = self.models.len();
-        let loss = (!step.lengths.is_empty()).then(|| self.losses[self.losses.len() - models + model]);
-        let step = loss.map(|loss| (loss, self.models[model].params()));
-        Ok(Box::new(move || Ok(Witness { before, logits, tally, step })))
+        let mut after = None;
+        if !step.lengths.is_empty() {
+            self.train(step)?;
+            let loss = self.losses[self.losses.len() - self.models.len() + model];
+            after = Some((loss, self.models[model].params()));
+        }
+        Ok(Box::new(move || Ok(Witness { before, logits, tally, step: after })))
     }
 }
 
