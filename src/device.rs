@@ -17,7 +17,7 @@ use crate::gpu::tune::tuning;
 use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
 use crate::model::params::Params;
-use crate::proof::{Checked, Pace};
+use crate::proof::{self, Checked, Pace};
 use crate::util::memory;
 use crate::util::text::grouped;
 
@@ -124,7 +124,8 @@ impl Device {
             let pool = cpu::threads(threads)?;
             // At a thread's first allocation glibc reserves 64 MiB of address space, which counts against a limit.
             pool.broadcast(|_| drop(black_box(Box::new(0))));
-            memory::expect(cpu::memory(&job, split, threads), &of)?;
+            let proof = if self.check == Check::Off { 0 } else { proof::memory(&job) };
+            memory::expect(cpu::memory(&job, split, threads) + proof, &of)?;
             let engine = CpuEngine::<f32>::on(pool, job, dataset.clone(), standardisation.clone())?;
             return Ok(self.checked(Box::new(engine), dataset, standardisation));
         }

@@ -7,7 +7,7 @@
 use super::compare::{Rule, U, compare};
 use super::finding::Finding;
 use crate::data::{Dataset, Standardisation};
-use crate::engine::Witness;
+use crate::engine::{Job, Witness};
 use crate::model::params::NAMES;
 use crate::model::reference::{Head, Matrix, Network, forward, gradient, head, head_of_logits, standardise, step};
 
@@ -33,6 +33,17 @@ const ROUNDING: f64 = 2.0 * U;
 const NEAR: f64 = 1e-4;
 /// Numbers from here on are those of a training that diverges, which is no fault of an engine.
 const RUNAWAY: f64 = 1e30;
+
+/// The thread that checks: its stack, and the address space that glibc reserves at its first allocation.
+const THREAD: u128 = 66 << 20;
+
+/// The most bytes that a check of `job` takes at a time: the weights before and after a step, in f32 and f64, and a batch's
+/// pixels, its inputs and their absolute values. Those of all models that the check before the first step has are as many as
+/// a training has later.
+pub fn memory(job: &Job) -> u128 {
+    let batch = (job.batch_size * job.model.inputs).min(INPUTS) as u128;
+    24 * job.model.parameters() as u128 + 17 * batch + THREAD
+}
 
 /// What is computed again.
 pub struct Lockstep<'a> {
@@ -172,6 +183,6 @@ fn tame(values: &[f64]) -> bool {
 }
 
 /// As f64.
-pub fn widened(values: &[f32]) -> Vec<f64> {
+fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }

@@ -13,4 +13,4 @@ mod start;
 
 pub use checked::{Checked, Pace};
 pub use finding::Finding;
-pub use lockstep::{Lockstep, widened};
+pub use lockstep::{Lockstep, memory};

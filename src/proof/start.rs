@@ -2,7 +2,7 @@
 
 use super::compare::{Rule, compare};
 use super::finding::Finding;
-use super::lockstep::{Lockstep, widened};
+use super::lockstep::Lockstep;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine};
 use crate::error::Result;
@@ -58,7 +58,7 @@ pub fn findings(
     first: &Chunk<'_>,
 ) -> Result<Vec<Finding>> {
     let job = engine.job().clone();
-    let mut findings = vec![same("weights as loaded", &values(&engine.params()?), &values(start))];
+    let mut findings = vec![same("weights as loaded", values(&engine.params()?), values(start))];
 
     let steps = Step::of(first, job.models(), job.shuffles);
     for (turn, step) in steps.iter().enumerate() {
@@ -73,16 +73,20 @@ pub fn findings(
             findings.push(finding.at(at.trim_end()));
         }
     }
-    let apart = [engine.losses()?, values(&engine.params()?)];
+    let (losses, weights) = (engine.losses()?, engine.params()?);
     engine.load(start)?;
     // Steps that diverge are no fault of the engine.
     if let [one, two] = &steps[..]
-        && apart.iter().flatten().all(|value| value.is_finite())
+        && losses.iter().chain(values(&weights)).all(|value| value.is_finite())
     {
         let [rows, lengths] = [[&one.rows[..], &two.rows].concat(), [&one.lengths[..], &two.lengths].concat()];
         engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &[&one.rates[..], &two.rates].concat() })?;
-        findings.push(same("losses of two steps in one chunk (head, update)", &engine.losses()?, &apart[0]));
-        findings.push(same("weights after two steps in one chunk (update)", &values(&engine.params()?), &apart[1]));
+        findings.push(same("losses of two steps in one chunk (head, update)", engine.losses()?.iter(), losses.iter()));
+        findings.push(same(
+            "weights after two steps in one chunk (update)",
+            values(&engine.params()?),
+            values(&weights),
+        ));
         engine.load(start)?;
     }
     let expected: Vec<f64> = start.iter().map(|params| squares(&Network::from(params))).collect();
@@ -90,11 +94,30 @@ pub fn findings(
     Ok(findings)
 }
 
-fn values(params: &[Params]) -> Vec<f32> {
-    params.iter().flat_map(|params| params.values.iter().flatten()).copied().collect()
+fn values(params: &[Params]) -> impl Iterator<Item = &f32> + Clone {
+    params.iter().flat_map(|params| params.values.iter().flatten())
 }
 
-/// Equal bits.
-fn same(what: &'static str, got: &[f32], expected: &[f32]) -> Finding {
-    Finding::new(what, compare(&widened(got), &widened(expected), &Rule::Exact))
+/// Equal bits. Of those that differ, the first is shown.
+fn same<'a>(
+    what: &'static str,
+    got: impl Iterator<Item = &'a f32> + Clone,
+    expected: impl Iterator<Item = &'a f32> + Clone,
+) -> Finding {
+    let lengths = [got.clone().count(), expected.clone().count()];
+    let mut pairs = got.zip(expected).map(|(got, expected)| [*got, *expected]);
+    let differing = pairs.clone().enumerate().find(|(_, [got, expected])| got.to_bits() != expected.to_bits());
+    let outcome = match (differing, pairs.next()) {
+        _ if lengths[0] != lengths[1] => compare(&vec![0.0; lengths[0]], &vec![0.0; lengths[1]], &Rule::Exact),
+        (Some((index, [got, expected])), _) => {
+            let mut outcome = compare(&[got.into()], &[expected.into()], &Rule::Exact);
+            outcome.worst.iter_mut().for_each(|worst| worst.index = index);
+            outcome
+        }
+        (None, first) => {
+            let [got, expected] = first.map_or([vec![], vec![]], |pair| pair.map(|value| vec![f64::from(value)]));
+            compare(&got, &expected, &Rule::Exact)
+        }
+    };
+    Finding::new(what, outcome)
 }

@@ -14,7 +14,7 @@ const FILE: &str = "metrics.csv";
 
 /// The keys of `metrics.jsonl`. All values are numbers, so nothing ever needs quotes; what a line lacks stays empty.
 const COLUMNS: &str = "step,epoch,model,lr,batch/loss,train/loss,train/cost,train/accuracy,val/loss,val/cost,val/accuracy,\
-                       seconds/training,seconds/evaluation";
+                       seconds/training,seconds/evaluation,check/times,check/worst";
 
 /// A table that grows by a row a model at every evaluation.
 pub struct Csv {

@@ -106,12 +106,12 @@ pub fn pictures(folder: &Path) {
     }
 }
 
-/// The records of a run without times.
+/// The records of a run without times and checks, of which there are as many as there is time for.
 pub fn metrics(run: &Path) -> Vec<Value> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let records = text.lines().map(|line| {
         let mut record: Value = serde_json::from_str(line).unwrap();
-        record.as_object_mut().unwrap().retain(|key, _| !key.starts_with("seconds/"));
+        record.as_object_mut().unwrap().retain(|key, _| !key.starts_with("seconds/") && !key.starts_with("check/"));
         record
     });
     records.collect()
