@@ -71,7 +71,7 @@ def main():
     if not takes and not wrong:
         print("SKIPPED: no compiler is set up")
         return 0
-    if options.write:
+    if options.write and not wrong:
         lines = ",\n".join(f"  {json.dumps(place)}: {json.dumps(found)}" for place, found in sorted(now.items()))
         baseline.write_text(f'{{\n "reason": {json.dumps(options.write)},\n "compiled": {{\n{lines}\n }}\n}}\n')
     before = json.loads(baseline.read_text())["compiled"]

@@ -74,10 +74,10 @@ pub enum Error {
     /// Exit code 10: not enough memory or threads.
     #[error("{0}")]
     Resources(String),
-    /// Exit code 11: a device computed something wrong while it trained, so nothing it gave is a result.
+    /// Exit code 11: a device computed something wrong, so nothing it gave is a result.
     #[error(
-        "{device}: wrong {what}. Nothing that it computed can be trusted. See which kernel fails: cyclone verify; \
-         use another --device, or update its driver"
+        "{device} computed something wrong: {what}. No result of it can be trusted. See which kernel fails: cyclone verify; \
+         use another --device, or, of a GPU, update its driver"
     )]
     Wrong {
         /// Adapter, driver and how the engine is set up.

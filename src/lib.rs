@@ -72,7 +72,7 @@
 //!
 //! - The same seed gives the same bits on the same device and build: run again, cut into other chunks, alone or among `M`
 //!   models. No sum's order depends on `M`, and no sum uses atomics.
-//! - Pixels stay bytes until they are inside a kernel, and nothing is read back from a GPU between evaluations.
+//! - Pixels stay bytes until they are inside a kernel, and between evaluations nothing waits for what a GPU gives back.
 //! - A job of any number of ranks searches to the same records; trainings on the same number of ranks have the same bits.
 //! - No fallback is silent: the program says which device and which images it uses.
 

@@ -155,8 +155,8 @@ fn resumed(args: &SearchArgs, plan: &Plan) -> Result<Search> {
 
 /// Says how to resume the search after `error`.
 fn advise(error: &Error, folder: &Folder, shard: Shard) {
-    // A bug would stop it again, and without its folder there is nothing to resume.
-    if matches!(error, Error::Internal(_)) || !folder.path().is_dir() {
+    // A bug would stop it again, as would a device that computes wrong; without its folder there is nothing to resume.
+    if matches!(error, Error::Internal(_) | Error::Wrong { .. }) || !folder.path().is_dir() {
         return;
     }
     let (path, part) = match folder.path().parent() {

@@ -167,10 +167,15 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         Ok(trained) => trained,
         Err(error) => {
             drop(display);
-            if let Error::Wrong { .. } = error
-                && let Some(place) = records.set_aside()?
-            {
-                terminal::note(&format!("what was recorded is now in {}: no figure there is a result", shown(&place)));
+            if let Error::Wrong { .. } = error {
+                match records.set_aside() {
+                    Ok(None) => {}
+                    Ok(Some(place)) => terminal::note(&format!(
+                        "what this device computed is now in {}: no figure there is a result",
+                        shown(&place)
+                    )),
+                    Err(fault) => terminal::note(&format!("{fault}; no figure of this run is a result")),
+                }
             }
             advise(&error, last, records.path(), ranks);
             return Err(error);

@@ -30,7 +30,7 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
         None => (Shaders::default(), vec![]),
     };
     if let Some(folder) = &args.emit {
-        let kernels = emit::emit(folder, &shaders)?.len();
+        let kernels = emit::emit(folder, &shaders).map_err(|error| misfit(error, args))?.len();
         return terminal::print(&format!("{kernels} kernels in {}: WGSL, SPIR-V, HLSL, MSL\n", shown(folder)));
     }
     let gpu = Gpu::open(&choice)?;
@@ -44,11 +44,15 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
         None if args.mutants => hunt(args, &referee),
         None => check(args, &referee, &checks, &replaced),
     };
-    // Shaders of the user's that do not fit their bindings are no mistake of this program.
-    done.map_err(|error| match (error, &args.shaders) {
+    done.map_err(|error| misfit(error, args))
+}
+
+/// Shaders of the user's that do not fit their bindings are no mistake of this program.
+fn misfit(error: Error, args: &VerifyArgs) -> Error {
+    match (error, &args.shaders) {
         (Error::Internal(what), Some(folder)) => Error::Usage(format!("--shaders {}: {what}", shown(folder))),
         (error, _) => error,
-    })
+    }
 }
 
 /// The checks of the level, those of `--case` alone if it is given.

@@ -92,7 +92,7 @@ settings! {
         checkpoint_every: u64 | None, in 1.. => "1 or more", only Train, decides nothing;
     }
     "Checks" {
-        /// Compute results again on the CPU and compare: off, start (two steps before the first), or always (also a step after evaluations; it takes 2 % of a CPU's time at most)
+        /// Compute results again by the reference and compare: off, start (two steps before the first), or always (also a step after evaluations, on another thread; on the CPU engine in at most 2 % of the time)
         #[arg(value_name = "WHEN", value_parser = word::<Check>)]
         check: Check = Check::Always, decides nothing;
         /// Stop after N steps

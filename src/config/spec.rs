@@ -73,7 +73,7 @@ pub struct TrainSpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Check {
-    /// Never.
+    /// Never; results that cannot be are errors all the same.
     Off,
     /// Two steps before the first one.
     Start,

@@ -119,7 +119,7 @@ pub trait Engine: Send {
     /// `ΣW1² + ΣW2²` of each model.
     fn squares(&mut self) -> Result<Vec<f64>>;
 
-    /// Scores the data set's `images`, or the first ones that it can score at once, and then runs the chunk, of one step or
+    /// Scores the data set's `images`, and then runs the chunk, of one step or
     /// none, as [`Self::train`] does. What `model` gave comes later; nothing is waited for.
     fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>>;
 

@@ -3,7 +3,7 @@
 //! A step is two dependent dispatches, `head` and `update`, the latter with the first layer's product of the next step in
 //! it; or three (`forward`, `head`, `update`) where the product is large, see [`plan::Tuning`]. A chunk of steps is one
 //! submission of one compute pass; what it needs (pixels, labels, learning rates) is uploaded before it starts, and nothing
-//! is read back until somebody asks for losses, sums or weights.
+//! is read back until somebody asks for losses, sums or weights, but for a check's copies, which nothing waits for.
 //!
 //! Not yet measured on a GPU. The kernels are written for what NVIDIA's compiler makes of them: raw words are loaded early
 //! and used late, loops have constant length, workgroups with little to do go first. What did not help, and the counts behind
@@ -323,16 +323,19 @@ impl Engine for GpuEngine {
 
     fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
         let (models, classes) = (self.plan.job.models(), self.plan.job.model.classes);
-        let images = &images[..images.len().min(self.plan.evaluation_rows as usize)];
-        let rows = images.len();
-        self.submit(images, &[], |engine, pass, slot| {
-            let step = Step { rows: rows as u32, ..Step::default() };
-            for of in [Use::EvalForward, Use::EvalHead, Use::Tally] {
-                engine.dispatch(pass, of, slot, &step);
-            }
-        })?;
-        let logits = self.gpu.copy(&self.dlogits, 0, (rows * models * classes * 4) as u64)?;
-        let tallies = self.gpu.copy(&self.tallies, 0, (rows.div_ceil(TALLY as usize) * models * 8) as u64)?;
+        let mut scored = Vec::new();
+        for images in images.chunks(self.plan.evaluation_rows as usize) {
+            let rows = images.len();
+            self.submit(images, &[], |engine, pass, slot| {
+                let step = Step { rows: rows as u32, ..Step::default() };
+                for of in [Use::EvalForward, Use::EvalHead, Use::Tally] {
+                    engine.dispatch(pass, of, slot, &step);
+                }
+            })?;
+            let logits = self.gpu.copy(&self.dlogits, 0, (rows * models * classes * 4) as u64)?;
+            scored
+                .push((logits, self.gpu.copy(&self.tallies, 0, (rows.div_ceil(TALLY as usize) * models * 8) as u64)?));
+        }
         let before = self.weights.copy(&self.gpu, &self.plan)?;
         self.train(step)?;
         let mut after = None;
@@ -341,16 +344,17 @@ impl Engine for GpuEngine {
             after = Some((self.gpu.copy(&self.losses, loss as u64, 4)?, self.weights.copy(&self.gpu, &self.plan)?));
         }
         let (gpu, plan) = (self.gpu.clone(), self.plan.clone());
+        let mut tally = Tally { images: images.len() as u64, ..Tally::default() };
         Ok(Box::new(move || {
-            let logits = logits.take::<f32>(&gpu)?;
-            let of_model = logits.chunks_exact(classes).skip(model).step_by(models).flatten();
-            let mut tally = Tally { images: rows as u64, ..Tally::default() };
-            for sum in tallies.take::<f32>(&gpu)?.chunks_exact(2).skip(model).step_by(models) {
-                tally.loss += f64::from(sum[0]);
-                tally.correct += sum[1] as u64;
+            let mut logits = Vec::new();
+            for (of_all, sums) in scored {
+                logits.extend(of_all.take::<f32>(&gpu)?.chunks_exact(classes).skip(model).step_by(models).flatten());
+                for sum in sums.take::<f32>(&gpu)?.chunks_exact(2).skip(model).step_by(models) {
+                    tally.loss += f64::from(sum[0]);
+                    tally.correct += sum[1] as u64;
+                }
             }
             let weights = |copy: weights::Copied| Ok(copy.take(&gpu, &plan, model..=model)?.remove(0));
-            let logits = of_model.copied().collect();
             let before = weights(before)?;
             let step = after.map(|(loss, after)| Ok((loss.take(&gpu)?[0], weights(after)?))).transpose()?;
             Ok(Witness { before, logits, tally, step })

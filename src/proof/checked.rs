@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::lockstep::Lockstep;
+use super::lockstep::{Lockstep, follows};
 use super::{Finding, impossible, start};
 use crate::config::spec::Check;
 use crate::data::{Dataset, Standardisation};
@@ -20,8 +20,7 @@ const SCORED: usize = 200;
 pub struct Pace {
     /// How often.
     pub check: Check,
-    /// A check waits until so many times the duration of the last one have passed since its end: on a CPU engine, whose
-    /// time it takes, else 0.
+    /// So many times the last check's duration pass before the next may start: on a CPU engine, whose time it takes; else 0.
     pub rest: u32,
 }
 
@@ -43,6 +42,8 @@ pub struct Checked {
     /// Before then there is no other.
     rests: Instant,
     checks: Checks,
+    /// Checks of steps that began: the models take turns, and of each the slices.
+    turn: usize,
     /// Steps trained by this process.
     steps: u64,
     /// Since when steps of so many images run.
@@ -50,7 +51,6 @@ pub struct Checked {
 }
 
 struct Verdict {
-    place: String,
     findings: Vec<Finding>,
     took: Duration,
 }
@@ -75,6 +75,7 @@ impl Checked {
             running: None,
             rests: Instant::now(),
             checks: Checks::default(),
+            turn: 0,
             steps: 0,
             training: None,
         }
@@ -86,10 +87,10 @@ impl Checked {
     }
 
     /// Counts what a check found; an error if that was wrong.
-    fn count(&mut self, place: &str, findings: &[Finding]) -> Result<()> {
+    fn count(&mut self, findings: &[Finding]) -> Result<()> {
         if let Some(Finding { what, at, outcome, .. }) = findings.iter().find(|finding| !finding.outcome.passed()) {
             let at = if at.is_empty() { String::new() } else { format!(", {at}") };
-            return Err(self.wrong(&format!("{what}{at}, {place}: {}", outcome.describe())));
+            return Err(self.wrong(&format!("{what}{at}: {}", outcome.describe())));
         }
         let worst = findings.iter().map(|finding| finding.outcome.share()).fold(0.0, f64::max);
         // Nothing is compared of a training that diverges.
@@ -102,22 +103,21 @@ impl Checked {
         let Some(running) = self.running.take_if(|running| end || running.is_finished()) else { return Ok(()) };
         let verdict = running.join().map_err(|_| Error::Internal("the thread that checks has panicked".into()))??;
         self.rests = Instant::now() + verdict.took * self.pace.rest;
-        self.count(&verdict.place, &verdict.findings)
+        self.count(&verdict.findings)
     }
 
     /// Trains the chunk's first step as a witness, and has another thread judge that.
     fn check_step(&mut self, step: &Chunk<'_>) -> Result<()> {
         let begun = Instant::now();
         let job = self.engine.job().clone();
-        let turn = self.checks.times as usize;
-        let model = turn % job.models();
+        let (model, turn) = (self.turn % job.models(), self.turn / job.models());
+        self.turn += 1;
         let batch = step.batch(model, job.shuffles);
+        // A batch that is too large to be computed again need not be scored.
+        let batch_scored = if follows(batch.len(), job.model.inputs) { batch } else { &[] };
         let scored = std::mem::take(&mut self.scored);
-        let images: Vec<u32> = batch
-            .iter()
-            .chain(scored.iter().cycle().skip(turn * SCORED % scored.len()).take(SCORED.min(scored.len())))
-            .copied()
-            .collect();
+        let some = scored.iter().cycle().skip(turn * SCORED % scored.len()).take(SCORED.min(scored.len()));
+        let images: Vec<u32> = batch_scored.iter().chain(some).copied().collect();
         let witness = self.engine.witness(step, model, &images)?;
         let (dataset, standardisation) = (self.dataset.clone(), self.standardisation.clone());
         let (batch, decay, rate) = (batch.len(), job.decay[model], step.rates[model]);
@@ -127,7 +127,7 @@ impl Checked {
             let (dataset, standardisation) = (&*dataset, &*standardisation);
             let again = Lockstep { dataset, standardisation, images: &images, batch, decay, rate, turn };
             let place = format!("model {model}, step {steps} of this process");
-            Ok(Verdict { place, findings: again.judge(&witness), took: begun.elapsed() })
+            Ok(Verdict { findings: again.judge(&witness, &place), took: begun.elapsed() })
         };
         let thread = std::thread::Builder::new().name("check".into()).spawn(judge);
         self.running =
@@ -220,11 +220,21 @@ impl Engine for Checked {
         let start = self.start.take().unwrap_or_default();
         let images = (&*self.dataset, &*self.standardisation);
         let findings = start::findings(self.engine.as_mut(), images, &start, first)?;
-        self.count("before the first step", &findings)
+        self.count(&findings)
     }
 
     fn checks(&mut self, end: bool) -> Result<Option<Checks>> {
         self.hear(end)?;
         Ok((self.pace.check != Check::Off).then_some(self.checks))
+    }
+}
+
+impl Drop for Checked {
+    /// The device must outlive what waits for it.
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            // What it found concerns nobody any more.
+            let _ = running.join();
+        }
     }
 }

@@ -29,6 +29,8 @@ pub enum Rule {
     Relative(f64),
     /// `‖got − expected‖₂ ≤ tolerance · ‖expected‖₂` over all elements.
     Normwise(f64),
+    /// `‖got − expected‖₂ ≤ tolerance` over all elements.
+    Norm(f64),
 }
 
 impl Rule {
@@ -37,7 +39,7 @@ impl Rule {
         match self {
             Self::Exact => (Unit::Equal, 0.0),
             Self::Gauge { limit, .. } => (Unit::Gauge, *limit),
-            Self::Absolute(tolerance) => (Unit::Absolute, *tolerance),
+            Self::Absolute(tolerance) | Self::Norm(tolerance) => (Unit::Absolute, *tolerance),
             Self::Relative(tolerance) => (Unit::Relative, *tolerance),
             Self::Normwise(tolerance) => (Unit::Normwise, *tolerance),
         }
@@ -204,9 +206,9 @@ pub fn compare(got: &[f64], expected: &[f64], rule: &Rule) -> Outcome {
     }
     let worst = (0..got.len()).max_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap_or(0);
     let error = match rule {
-        Rule::Normwise(_) => {
+        Rule::Normwise(_) | Rule::Norm(_) => {
             let difference = norm(&mut got.iter().zip(expected).map(|(got, expected)| got - expected));
-            if difference == 0.0 { 0.0 } else { difference / size }
+            if difference == 0.0 || matches!(rule, Rule::Norm(_)) { difference } else { difference / size }
         }
         _ => error(worst),
     };
@@ -221,9 +223,9 @@ mod tests {
 
     const EXPECTED: [f64; 6] = [1.0, -2.0, 3.0, 0.0, 5.0, -6.0];
 
-    fn rules() -> [Rule; 5] {
+    fn rules() -> [Rule; 6] {
         let gauge = Rule::Gauge { gauge: vec![1.0; 6], limit: 4.0 };
-        [Rule::Exact, gauge, Rule::Absolute(1e-6), Rule::Relative(1e-6), Rule::Normwise(1e-6)]
+        [Rule::Exact, gauge, Rule::Absolute(1e-6), Rule::Relative(1e-6), Rule::Normwise(1e-6), Rule::Norm(1e-6)]
     }
 
     #[test]

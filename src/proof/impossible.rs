@@ -8,7 +8,11 @@ use crate::model::params::Params;
 /// More operations a second than any device has in f32; the fastest of 2026 has a tenth of it.
 const FLOPS: f64 = 1e15;
 
-/// Why scores cannot be: a loss of 0 where not all answers are right, or equal losses of models, all from different weights.
+/// So few images may have the same losses by chance: a network of few units, all of them dead, gives the same scores to all.
+const IMAGES: u64 = 100;
+
+/// Why scores cannot be: a loss of 0 where not all answers are right, or equal losses of all models, which have different
+/// weights if they `differ`.
 pub fn scores(tallies: &[Tally], differ: bool) -> Option<String> {
     if let Some(model) = tallies.iter().position(|tally| tally.loss == 0.0 && tally.correct < tally.images) {
         let Tally { correct, images, .. } = tallies[model];
@@ -17,10 +21,10 @@ pub fn scores(tallies: &[Tally], differ: bool) -> Option<String> {
     let [first, others @ ..] = tallies else { return None };
     let same = !others.is_empty() && others.iter().all(|other| other.loss.to_bits() == first.loss.to_bits());
     let why = || format!("all {} models, of different weights, have the loss {}", tallies.len(), first.loss);
-    (differ && same && first.loss.is_finite()).then(why)
+    (differ && same && first.loss.is_finite() && first.images >= IMAGES).then(why)
 }
 
-/// Whether no two networks are the same.
+/// Whether no network is the same as the next one.
 pub fn differ(params: &[Params]) -> bool {
     params.windows(2).all(|pair| pair[0] != pair[1])
 }
@@ -41,14 +45,14 @@ mod tests {
     use crate::model::ModelSpec;
 
     fn tally(loss: f64, correct: u64) -> Tally {
-        Tally { loss, correct, images: 10 }
+        Tally { loss, correct, images: 100 }
     }
 
     #[test]
     fn a_loss_of_0_with_a_wrong_answer_cannot_be() {
-        assert!(scores(&[tally(0.0, 9)], true).unwrap().contains("9 of 10"));
-        assert_eq!(scores(&[tally(0.0, 10)], true), None);
-        assert_eq!(scores(&[tally(1e-9, 9)], true), None);
+        assert!(scores(&[tally(0.0, 99)], true).unwrap().contains("99 of 100"));
+        assert_eq!(scores(&[tally(0.0, 100)], true), None);
+        assert_eq!(scores(&[tally(1e-9, 99)], true), None);
     }
 
     #[test]

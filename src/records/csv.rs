@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::train::{Evaluation, Observer};
 use crate::util::files::failed;
 
-const FILE: &str = "metrics.csv";
+/// The file's name.
+pub const FILE: &str = "metrics.csv";
 
 /// The keys of `metrics.jsonl`. All values are numbers, so nothing ever needs quotes; what a line lacks stays empty.
 const COLUMNS: &str = "step,epoch,model,lr,batch/loss,train/loss,train/cost,train/accuracy,val/loss,val/cost,val/accuracy,\

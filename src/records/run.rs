@@ -17,7 +17,7 @@ use super::metrics::{self, Line};
 use super::processes::{self, Entry, Start};
 use super::summary::{self, About, Summary};
 use super::weights::{self, STANDARDISATION};
-use super::{folder, trained};
+use super::{checkpoint, csv, folder, tensorboard, trained};
 use crate::config::{Config, Settings};
 use crate::data::Standardisation;
 use crate::error::{Error, Result, shown};
@@ -29,14 +29,13 @@ use crate::util::lock;
 /// The file of the settings: where it is, there is a run.
 pub const CONFIG: &str = "config.toml";
 
-/// The folder of what a device that computes wrong left.
-const UNPROVEN: &str = "unproven";
-
 /// A run's folder, made by this process.
 pub struct RunDir {
     path: PathBuf,
     metrics: File,
     starts: Vec<Entry>,
+    /// Whether this process has trained here.
+    trained: bool,
     /// Held as long as this process trains here.
     _lock: File,
 }
@@ -59,7 +58,7 @@ impl RunDir {
         };
         let lock = lock::take(&path)?;
         let metrics = open_metrics(&path)?;
-        let run = Self { path, metrics, starts: Vec::new(), _lock: lock };
+        let run = Self { path, metrics, starts: Vec::new(), trained: false, _lock: lock };
         // Last: from here on, the run can be resumed.
         run.write(CONFIG, config.to_toml()?.as_bytes())?;
         Ok(run)
@@ -93,7 +92,7 @@ impl RunDir {
                 fs::remove_file(entry.path()).map_err(failed(&entry.path()))?;
             }
         }
-        Ok((Self { path: path.to_owned(), metrics, starts, _lock: lock }, config))
+        Ok((Self { path: path.to_owned(), metrics, starts, trained: false, _lock: lock }, config))
     }
 
     /// The first file of a complete run that is not here, or is damaged; none if its training reached its end and nothing
@@ -176,23 +175,24 @@ impl RunDir {
         write_json(&self.path, summary::FILE, &Summary::new(outcome, about))
     }
 
-    /// Moves all that a device computed here, which was wrong, into a folder of its own: then nothing here is a result, and
-    /// a resumed run starts over. Returns that folder, none if there was nothing.
+    /// After this process has trained on a device that computes wrong: moves the metrics and the checkpoints into a folder of
+    /// their own, so that nothing here is a result, and a resumed run starts over. Returns that folder. What others computed
+    /// before this process trained stays where it is.
     pub fn set_aside(&self) -> Result<Option<PathBuf>> {
-        let entries =
-            fs::read_dir(&self.path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed(&self.path))?;
-        let is_result =
-            |name: &str| ![CONFIG, processes::FILE, lock::NAME].contains(&name) && !name.starts_with(UNPROVEN);
-        let mut results = entries.iter().filter(|entry| is_result(&entry.file_name().to_string_lossy())).peekable();
-        if results.peek().is_none() {
+        if !self.trained {
             return Ok(None);
         }
-        let places =
-            (1..).map(|n| self.path.join(if n == 1 { UNPROVEN.to_owned() } else { format!("{UNPROVEN}-{n}") }));
-        let place = places.into_iter().find(|place| !place.exists()).unwrap_or_default();
+        let place = (1..).map(|n| self.path.join(format!("unproven-{n}"))).find(|place| !place.exists());
+        let place = place.unwrap_or_default();
         fs::create_dir(&place).map_err(failed(&place))?;
-        for entry in results {
-            fs::rename(entry.path(), place.join(entry.file_name())).map_err(failed(&entry.path()))?;
+        for entry in fs::read_dir(&self.path).map_err(failed(&self.path))? {
+            let entry = entry.map_err(failed(&self.path))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if [metrics::FILE, csv::FILE, checkpoint::FOLDER].contains(&name.as_str())
+                || name.starts_with(tensorboard::PREFIX)
+            {
+                fs::rename(entry.path(), place.join(&name)).map_err(failed(&entry.path()))?;
+            }
         }
         Ok(Some(place))
     }
@@ -209,6 +209,7 @@ fn open_metrics(run: &Path) -> Result<File> {
 
 impl Observer for RunDir {
     fn stepped(&mut self, _step: u64) -> Result<()> {
+        self.trained = true;
         Ok(())
     }
 

@@ -22,7 +22,8 @@ const TAGS: [&str; 8] =
     ["lr", "batch/loss", "train/loss", "train/cost", "train/accuracy", "val/loss", "val/cost", "val/accuracy"];
 
 /// What the names of event files begin with; ten digits of seconds follow.
-const PREFIX: &str = "events.out.tfevents.";
+/// The beginning of its files' names.
+pub const PREFIX: &str = "events.out.tfevents.";
 
 /// An event file that grows at every evaluation.
 pub struct TensorBoard {

@@ -22,7 +22,7 @@ use crate::model::params::Params;
 pub enum Action {
     /// Replace the weights by their means over all processes: [`Loop::averaged`], after [`Loop::check_weights`].
     Average,
-    /// Score all models on the training and validation images: [`Loop::scored`].
+    /// Score all models on the training and validation images: [`Loop::checked`], [`Loop::scored`].
     Evaluate,
     /// Keep the state as the best so far: [`Loop::state`], [`Loop::kept`].
     Hold,
@@ -32,7 +32,7 @@ pub enum Action {
     Train(Range<u64>),
     /// Ask the engine for the losses of all chunks since the last ones: [`Loop::losses`].
     Losses,
-    /// Score all models on the test images, and end: [`Loop::finish`].
+    /// Score all models on the test images, and end: [`Loop::checked`], [`Loop::finish`].
     Test,
 }
 

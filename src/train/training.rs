@@ -119,6 +119,22 @@ impl Training {
         engine: &mut dyn Engine,
         observer: &mut dyn Observer,
         keeper: &mut dyn Keeper,
+        peers: Option<&mut dyn Peers>,
+    ) -> Result<Outcome> {
+        let outcome = self.drive(state, engine, observer, keeper, peers);
+        // What ended it may come from what a check is about to find.
+        match (outcome, engine.checks(true)) {
+            (Err(_), Err(wrong @ Error::Wrong { .. })) => Err(wrong),
+            (outcome, _) => outcome,
+        }
+    }
+
+    fn drive(
+        &self,
+        state: State,
+        engine: &mut dyn Engine,
+        observer: &mut dyn Observer,
+        keeper: &mut dyn Keeper,
         mut peers: Option<&mut dyn Peers>,
     ) -> Result<Outcome> {
         let driver = Driver {

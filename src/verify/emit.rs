@@ -16,7 +16,7 @@ use serde::Serialize;
 use wgpu::{Limits, ShaderRuntimeChecks};
 
 use super::kernels::Shape;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::gpu::interface::{Binding, Constants, Interface};
 use crate::gpu::kernels::{Ceiling, Shaders, Use};
 use crate::gpu::pipeline::checks;
@@ -66,7 +66,7 @@ pub fn emit(folder: &Path, shaders: &Shaders) -> Result<Vec<String>> {
     let failed = |error| Error::output(folder, format!("{error}; name another folder with --emit"));
     fs::create_dir_all(folder).map_err(failed)?;
     if fs::read_dir(folder).map_err(failed)?.next().is_some() {
-        return Err(Error::Usage(format!("--emit {}: expected a new folder or an empty one", folder.display())));
+        return Err(Error::Usage(format!("--emit {}: expected a new folder or an empty one", shown(folder))));
     }
     let mut names = Vec::new();
     let mut write = |name: String, text: &str, constants: &Constants, checks| -> Result<()> {

@@ -55,10 +55,7 @@ pub(super) fn lockstep(referee: &Referee) -> Result<Vec<Finding>> {
         let witness = gpu.witness(&chunk, 0, &images)?()?;
         let (dataset, standardisation, decay) = (&*run.dataset, &*run.standardisation, run.job.decay[0]);
         let again = Lockstep { dataset, standardisation, images: &images, batch: images.len(), decay, rate, turn };
-        for finding in again.judge(&witness) {
-            let at = format!("step {step} {}", finding.at);
-            findings.push(finding.at(at.trim_end()));
-        }
+        findings.extend(again.judge(&witness, &format!("step {step}")));
     }
     Ok(findings)
 }

@@ -30,7 +30,7 @@ mod keeper;
 mod store;
 
 /// The format written here, and the newest one read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The metadata's one key.
 const KEY: &str = "cyclone";
 /// Longest header that is read: 64 KiB and 1 KiB a model, some four times what is written.
@@ -165,9 +165,9 @@ fn read_meta(file: &Reader<impl Read>) -> Result<Meta, Fault> {
         return Err(Fault::Damaged("the metadata does not have the SHA-256 that stands before it".into()));
     }
     let Format { version, program } = serde_json::from_str(text).map_err(damaged)?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(Fault::Mismatch(format!(
-            "written by {program} in format {version}, and this program, cyclone {}, reads format {VERSION}",
+            "written by {program} in format {version}, and this program, cyclone {}, reads formats up to {VERSION}",
             env!("CARGO_PKG_VERSION")
         )));
     }

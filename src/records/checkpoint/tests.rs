@@ -185,12 +185,12 @@ fn weights_that_are_no_finite_numbers_are_refused_though_their_digest_is_right()
 #[test]
 fn a_newer_format_is_named_and_no_damage() {
     let bytes = edited(|_, meta| {
-        meta["version"] = 2.into();
+        meta["version"] = 3.into();
         meta["program"] = "cyclone 9.0.0".into();
         meta["something new"] = 1.into();
     });
     let Err(Fault::Mismatch(message)) = decode(&bytes) else { panic!("not refused") };
-    assert!(message.contains("written by cyclone 9.0.0 in format 2"), "{message}");
+    assert!(message.contains("written by cyclone 9.0.0 in format 3"), "{message}");
 }
 
 #[test]
