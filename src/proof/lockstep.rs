@@ -4,6 +4,8 @@
 //! many hidden units and images it takes a slice, by turns: the logits of some images say that the layers' products are
 //! right, and with the engine's own logits, so judged, a step can be judged in some hidden units alone.
 
+#![expect(non_snake_case, reason = "H and C are the letters of the crate's page")]
+
 use super::compare::{Rule, U, compare};
 use super::finding::Finding;
 use crate::data::{Dataset, Standardisation};
@@ -76,14 +78,14 @@ impl Lockstep<'_> {
     /// Compares what the engine gave at this `place` of a run. Empty if the training has diverged.
     pub fn judge(&self, witness: &Witness, place: &str) -> Vec<Finding> {
         let findings = self.findings(witness).into_iter();
-        findings
-            .map(|finding| Finding { at: format!("{place} {}", finding.at).trim_end().to_owned(), ..finding })
-            .collect()
+        let at = |at: &str| if at.is_empty() { place.to_owned() } else { format!("{at}, {place}") };
+        findings.map(|finding| Finding { at: at(&finding.at), ..finding }).collect()
     }
 
     fn findings(&self, witness: &Witness) -> Vec<Finding> {
         let network = Network::from(&witness.before);
-        let logit = Matrix { values: widened(&witness.logits), columns: witness.before.spec.classes };
+        let C = witness.before.spec.classes;
+        let logit = Matrix { values: widened(&witness.logits), columns: C };
         let images = &self.images[..logit.rows().min(self.images.len())];
 
         let some = slice(self.turn, images.len(), PRODUCT / network.W1.values.len());
@@ -95,7 +97,9 @@ impl Lockstep<'_> {
         }
         let got: Vec<f64> = some.iter().flat_map(|&image| &logit[image]).copied().collect();
         let rule = Rule::Relative(LOGITS * (network.b1.len() as f64 / UNITS).sqrt().max(1.0));
-        let mut findings = vec![Finding::new("logits (forward, head)", compare(&got, &expected, &rule))];
+        let mut outcome = compare(&got, &expected, &rule);
+        outcome.worst.iter_mut().for_each(|worst| worst.index = some[worst.index / C] * C + worst.index % C);
+        let mut findings = vec![Finding::new("logits (forward, head)", outcome)];
 
         let labels = self.labels(images);
         let scores =
@@ -131,7 +135,9 @@ impl Lockstep<'_> {
         let clear = |unit: &usize| (0..self.batch).all(|b| z[b][*unit].abs() > NEAR * rms);
         let clear: Vec<usize> = (0..some.len()).filter(clear).collect();
         let (product, before) = (product.some_columns(&clear), all.units(&clear));
-        let after = after.units(&clear.iter().map(|&unit| some[unit]).collect::<Vec<_>>());
+        let units: Vec<usize> = clear.iter().map(|&unit| some[unit]).collect();
+        let (H, C) = (after.b1.len(), logit.columns);
+        let after = after.units(&units);
 
         let head = head_of_logits(&product, logit, &labels, &before);
         let slopes = gradient(&x, &head, &before, self.decay.into());
@@ -147,7 +153,17 @@ impl Lockstep<'_> {
             let least = f64::from(f32::MIN_POSITIVE) * (got.len() as f64).sqrt();
             let allowed = ROUNDING * norm(expected) + GRADIENT * f64::from(self.rate) * norm(gauge) + least;
             let rule = Rule::Norm(allowed);
-            Finding::new("weights after a step (update)", compare(got, expected, &rule)).at(name)
+            let mut outcome = compare(got, expected, &rule);
+            // Its place in the whole tensor.
+            outcome.worst.iter_mut().for_each(|worst| {
+                worst.index = match (name, worst.index) {
+                    ("W1", i) => i / units.len() * H + units[i % units.len()],
+                    ("b1", i) => units[i],
+                    ("W2", i) => units[i / C] * C + i % C,
+                    (_, i) => i,
+                }
+            });
+            Finding::new("weights after a step (update)", outcome).at(name)
         });
         compared.collect()
     }

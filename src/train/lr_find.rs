@@ -193,6 +193,7 @@ pub fn run(
         let what = format!("the first loss of the test is not finite, at rate {:e}: check the images", sweep.from);
         return Err(Error::Diverged(what));
     }
+    engine.checks(true)?;
     let suggestion = suggest(&points, scored.len());
     Ok(Found { points, diverged, suggestion })
 }

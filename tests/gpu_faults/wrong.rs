@@ -28,7 +28,11 @@ fn dropping(driver: &Driver, folder: &Path, arguments: &str, every: usize) -> Co
 #[track_caller]
 fn has_no_figure(run: &Path) {
     let entries = fs::read_dir(run).unwrap().map(Result::unwrap);
-    let some = entries.filter(|entry| !entry.metadata().unwrap().is_file() || entry.metadata().unwrap().len() > 0);
+    let is_empty = |entry: &fs::DirEntry| match fs::read_dir(entry.path()) {
+        Ok(mut folder) => folder.next().is_none(),
+        Err(_) => entry.metadata().unwrap().len() == 0,
+    };
+    let some = entries.filter(|entry| !is_empty(entry));
     let names: Vec<_> = some.map(|entry| entry.file_name()).collect();
     let expected = |name: &std::ffi::OsString| {
         [".lock", "config.toml", "starts.json", "unproven-1"].iter().any(|known| name == known)
