@@ -132,7 +132,9 @@ impl Engine for Faulty {
             logits[0][1] *= 1.001;
         }
         if self.is(Fault::Everything) {
-            logits.iter_mut().for_each(|logits| logits.fill(0.0));
+            for logits in &mut logits {
+                logits.fill(0.0);
+            }
         }
         Ok(logits)
     }

@@ -9,7 +9,7 @@
 //! and used late, loops have constant length, workgroups with little to do go first. What did not help, and the counts behind
 //! it, is in `docs/rejected.md`.
 //!
-//! On the GPU the models' hidden units stand side by side: [`weights`].
+//! On the GPU the models' hidden units stand side by side, see `weights.rs`.
 
 mod adapter;
 mod context;

@@ -23,6 +23,7 @@ impl Matrix {
     }
 
     /// These columns alone.
+    #[must_use]
     pub fn some_columns(&self, columns: &[usize]) -> Self {
         Self::of(self.rows(), columns.len(), |row, column| self[row][columns[column]])
     }
@@ -67,6 +68,7 @@ impl Network {
     }
 
     /// The part with these hidden units alone: `W1 [D, units]`, `b1 [units]`, `W2 [units, C]`, `b2 [C]`.
+    #[must_use]
     pub fn units(&self, units: &[usize]) -> Self {
         let Self { W1, b1, W2, b2 } = self;
         Self {

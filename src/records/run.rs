@@ -182,8 +182,8 @@ impl RunDir {
         if !self.trained {
             return Ok(None);
         }
-        let place = (1..).map(|n| self.path.join(format!("unproven-{n}"))).find(|place| !place.exists());
-        let place = place.unwrap_or_default();
+        // Once for every process that trained on such a device, each of which is in `starts`.
+        let place = self.path.join(format!("unproven-{}", self.starts.len()));
         fs::create_dir(&place).map_err(failed(&place))?;
         for entry in fs::read_dir(&self.path).map_err(failed(&self.path))? {
             let entry = entry.map_err(failed(&self.path))?;
