@@ -77,7 +77,7 @@ pub enum Error {
     /// Exit code 11: a device computed something wrong, so nothing it gave is a result.
     #[error(
         "{device} computed something wrong: {what}. No result of it can be trusted. See which kernel fails: cyclone verify; \
-         use another --device, or, of a GPU, update its driver"
+         use another --device or update the driver"
     )]
     Wrong {
         /// Adapter, driver and how the engine is set up.

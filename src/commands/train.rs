@@ -159,7 +159,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         broadcast(ranks, &mut state)?;
         peers = Some(&mut local_sgd);
     }
-    let split = training.split();
+    let (split, first) = (training.split(), state.step);
     let trained = training.run_from(state, engine.as_mut(), &mut watching, &mut checkpoints, peers);
     let last = checkpoints.last_step();
     // Still the device's work, and its faults: the last checkpoint is there.
@@ -168,7 +168,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
         Err(error) => {
             drop(display);
             if let Error::Wrong { .. } = error {
-                match records.set_aside() {
+                match records.set_aside(first) {
                     Ok(None) => {}
                     Ok(Some(place)) => terminal::note(&format!(
                         "what this device computed is now in {}: no figure there is a result",
@@ -275,9 +275,12 @@ fn advise(error: &Error, last: Option<u64>, records: &Path, ranks: &Ranks) {
     let again = format!("{launcher}cyclone train --resume {}", terminal::quoted(records));
     match (error, last) {
         // It would end the same way again.
-        (Error::Diverged(_) | Error::Internal(_) | Error::Wrong { .. }, _) => {}
+        (Error::Diverged(_) | Error::Internal(_), _) => {}
         // The folder has gone, or is going, and the run with it.
         _ if !RunDir::is_run(records) => {}
+        (Error::Wrong { .. }, _) => {
+            terminal::note(&format!("on a device that is right, resume with: {again} --device …"))
+        }
         (_, Some(step)) => terminal::note(&format!("the checkpoint of step {step} is kept; resume with: {again}")),
         (_, None) => terminal::note(&format!("there is no checkpoint to resume from; start over with: {again}")),
     }

@@ -163,6 +163,7 @@ impl Outcome {
         let (error, allowed) = (self.unit.number(self.error), self.unit.allowed(self.tolerance));
         match self.fault {
             None => format!("error {error}, allowed {allowed}{at}"),
+            Some(Fault::Outside) if self.unit == Unit::Equal => format!("must be equal{at}"),
             Some(Fault::Outside) => format!("error {error}, but allowed is {allowed}{at}"),
             Some(Fault::Length { expected, found }) => format!("{found} elements, expected {expected}"),
             Some(Fault::Empty) => "nothing to compare".into(),

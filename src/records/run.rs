@@ -10,6 +10,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::answers::{self, Answers};
 use super::files::{json_lines, write, write_json};
@@ -34,7 +35,9 @@ pub struct RunDir {
     path: PathBuf,
     metrics: File,
     starts: Vec<Entry>,
-    /// Whether this process has trained here.
+    /// When this process began here.
+    opened: SystemTime,
+    /// Whether it has trained.
     trained: bool,
     /// Held as long as this process trains here.
     _lock: File,
@@ -58,7 +61,8 @@ impl RunDir {
         };
         let lock = lock::take(&path)?;
         let metrics = open_metrics(&path)?;
-        let run = Self { path, metrics, starts: Vec::new(), trained: false, _lock: lock };
+        let opened = SystemTime::now();
+        let run = Self { path, metrics, starts: Vec::new(), opened, trained: false, _lock: lock };
         // Last: from here on, the run can be resumed.
         run.write(CONFIG, config.to_toml()?.as_bytes())?;
         Ok(run)
@@ -92,7 +96,10 @@ impl RunDir {
                 fs::remove_file(entry.path()).map_err(failed(&entry.path()))?;
             }
         }
-        Ok((Self { path: path.to_owned(), metrics, starts, trained: false, _lock: lock }, config))
+        Ok((
+            Self { path: path.to_owned(), metrics, starts, opened: SystemTime::now(), trained: false, _lock: lock },
+            config,
+        ))
     }
 
     /// The first file of a complete run that is not here, or is damaged; none if its training reached its end and nothing
@@ -175,23 +182,27 @@ impl RunDir {
         write_json(&self.path, summary::FILE, &Summary::new(outcome, about))
     }
 
-    /// After this process has trained on a device that computes wrong: moves the metrics and the checkpoints into a folder of
-    /// their own, so that nothing here is a result, and a resumed run starts over. Returns that folder. What others computed
-    /// before this process trained stays where it is.
-    pub fn set_aside(&self) -> Result<Option<PathBuf>> {
+    /// After this process has trained, from step `first` on, on a device that computes wrong: moves the metrics and the
+    /// checkpoints of that into a folder of their own, which it returns. What earlier processes left stays.
+    pub fn set_aside(&mut self, first: u64) -> Result<Option<PathBuf>> {
         if !self.trained {
             return Ok(None);
         }
-        // Once for every process that trained on such a device, each of which is in `starts`.
         let place = self.path.join(format!("unproven-{}", self.starts.len()));
-        fs::create_dir(&place).map_err(failed(&place))?;
-        for entry in fs::read_dir(&self.path).map_err(failed(&self.path))? {
-            let entry = entry.map_err(failed(&self.path))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if [metrics::FILE, csv::FILE, checkpoint::FOLDER].contains(&name.as_str())
-                || name.starts_with(tensorboard::PREFIX)
-            {
-                fs::rename(entry.path(), place.join(&name)).map_err(failed(&entry.path()))?;
+        let metrics = self.path.join(metrics::FILE);
+        fs::create_dir_all(place.join(checkpoint::FOLDER)).map_err(failed(&place))?;
+        fs::copy(&metrics, place.join(metrics::FILE)).map_err(failed(&metrics))?;
+        self.cut_metrics(first)?;
+        for folder in [Path::new(""), Path::new(checkpoint::FOLDER)] {
+            let from = self.path.join(folder);
+            for entry in fs::read_dir(&from).map_err(failed(&from))? {
+                let entry = entry.map_err(failed(&from))?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let is_table = name == csv::FILE || name.starts_with(tensorboard::PREFIX);
+                let changed = entry.metadata().and_then(|file| file.modified()).map_err(failed(&entry.path()))?;
+                if (is_table || folder == Path::new(checkpoint::FOLDER)) && changed >= self.opened {
+                    fs::rename(entry.path(), place.join(folder).join(name)).map_err(failed(&entry.path()))?;
+                }
             }
         }
         Ok(Some(place))

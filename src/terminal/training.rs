@@ -58,7 +58,7 @@ pub fn header(
             match config.check {
                 Check::Off => "off".into(),
                 Check::Start => "two steps before the first".to_owned(),
-                Check::Always => "two steps before the first, then one after each evaluation".to_owned(),
+                Check::Always => "two steps before the first, then one after an evaluation, as time allows".to_owned(),
             },
         ),
         ("records", records.display().to_string()),

@@ -240,10 +240,11 @@ impl Loop {
         Ok(divergences)
     }
 
-    /// This process's checks of its engine so far, or, before [`Self::finish`], all.
+    /// This process's checks of its engine so far, or, before [`Self::finish`], all; none if it is not checked, and then the
+    /// training as a whole is not.
     pub fn checked(&mut self, checks: Option<Checks>) {
         let [before, all] = &mut self.checks;
-        *all = before.map_or(checks, |before| Some(checks.map_or(before, |checks| before.and(checks))));
+        *all = checks.map(|checks| before.map_or(checks, |before| before.and(checks)));
     }
 
     /// Scores from sums; none where there are no images.

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::common::{cyclone, exits, finish, says, workplace};
-use super::{Driver, driver, real_manifest};
+use super::common::{cyclone, exits, finish, metrics, same_bits, says, workplace};
+use super::{DEVICE_LOST, Driver, Fault, arguments, driver, real_manifest};
 
 /// A training of 40 evaluations, five steps apart.
 const RUN: &str = "train --device gpu --data pictures --val-images 4 --hidden 7 --batch-size 5 --half-cycle 100 --cycles 1 \
@@ -109,4 +109,27 @@ fn a_bit_that_flips_once_in_the_weights_ends_the_run_with_11() {
         says(&exits(&output, 11), &["error: llvmpipe", "computed something wrong", "trial step"]);
         has_no_figure(&folder.path().join("run"));
     }
+}
+
+#[test]
+fn what_a_right_device_computed_before_a_resume_on_a_wrong_one_stays() {
+    let Some(driver) = driver() else { return };
+    let fault = Fault { call: "vkQueueSubmit", at: 24, result: DEVICE_LOST, stays: true };
+    let (folder, output, _) = driver.train(fault, &[]);
+    says(&exits(&output, 5), &["the checkpoint of step 1 is kept"]);
+    let run = folder.path().join("run");
+    let before = metrics(&run);
+    let resume = finish(&mut dropping(driver, folder.path(), "train --resume run --check off", 1));
+    says(
+        &exits(&resume, 11),
+        &["computed something wrong", "no figure there is a result", "on a device that is right"],
+    );
+    assert_eq!(metrics(&run), before[..metrics(&run).len()]);
+
+    let manifest = real_manifest(driver, folder.path());
+    let resume = ["train", "--resume", "run", "--check", "off"];
+    exits(&finish(cyclone(folder.path(), &resume).env("VK_DRIVER_FILES", &manifest)), 0);
+    let whole = workplace();
+    exits(&finish(cyclone(whole.path(), &arguments(&[])).env("VK_DRIVER_FILES", &manifest)), 0);
+    same_bits(&run, &whole.path().join("run"));
 }
