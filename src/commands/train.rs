@@ -279,7 +279,7 @@ fn advise(error: &Error, last: Option<u64>, records: &Path, ranks: &Ranks) {
         // The folder has gone, or is going, and the run with it.
         _ if !RunDir::is_run(records) => {}
         (Error::Wrong { .. }, _) => {
-            terminal::note(&format!("on a device that is right, resume with: {again} --device …"))
+            terminal::note(&format!("on a device that is right, resume with: {again} --device …"));
         }
         (_, Some(step)) => terminal::note(&format!("the checkpoint of step {step} is kept; resume with: {again}")),
         (_, None) => terminal::note(&format!("there is no checkpoint to resume from; start over with: {again}")),
