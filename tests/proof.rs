@@ -29,6 +29,8 @@ enum Fault {
     Load,
     Squares,
     Logit,
+    /// An image's logits are missing.
+    Short,
     Right,
     EvaluationLoss,
     StepLoss,
@@ -144,7 +146,10 @@ impl Engine for Faulty {
     }
     fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
         let before = self.params()?.swap_remove(model);
-        let logits = self.logits(images)?.swap_remove(model);
+        let mut logits = self.logits(images)?.swap_remove(model);
+        if self.is(Fault::Short) {
+            logits.truncate(logits.len() - SPEC.classes);
+        }
         let tally = self.evaluate(images)?[model];
         let wrong = self.is(Fault::StepLoss);
         self.train(step)?;
@@ -213,11 +218,12 @@ fn found<T: std::fmt::Debug>(result: Result<T>, what: &str) {
 }
 
 /// Every fault, and the words that name it.
-const FAULTS: [(Fault, &str); 14] = [
+const FAULTS: [(Fault, &str); 15] = [
     (Fault::Everything, "logits (forward, head)"),
     (Fault::Load, "weights as loaded"),
     (Fault::Squares, "squares"),
     (Fault::Logit, "logits (forward, head)"),
+    (Fault::Short, "logits (forward, head)"),
     (Fault::Right, "right answers (head, tally)"),
     (Fault::EvaluationLoss, "loss of some images (head, tally)"),
     (Fault::StepLoss, "loss of a step (head, update)"),

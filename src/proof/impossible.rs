@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::{Job, Tally};
 use crate::model::params::Params;
 
-/// More operations a second than any device has in f32; the fastest of 2026 has a tenth of it.
+/// More operations a second in f32 than any device has.
 const FLOPS: f64 = 1e15;
 
 /// So few images may have the same losses by chance: a network of few units, all of them dead, gives the same scores to all.

@@ -183,7 +183,8 @@ impl RunDir {
     }
 
     /// After this process has trained, from step `first` on, on a device that computes wrong: moves the metrics and the
-    /// checkpoints of that into a folder of their own, which it returns. What earlier processes left stays.
+    /// checkpoints of that into a folder of their own, which it returns. What earlier processes left and
+    /// this one did not replace stays.
     pub fn set_aside(&mut self, first: u64) -> Result<Option<PathBuf>> {
         if !self.trained {
             return Ok(None);
@@ -200,7 +201,7 @@ impl RunDir {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let is_table = name == csv::FILE || name.starts_with(tensorboard::PREFIX);
                 let changed = entry.metadata().and_then(|file| file.modified()).map_err(failed(&entry.path()))?;
-                if (is_table || folder == Path::new(checkpoint::FOLDER)) && changed >= self.opened {
+                if (is_table || folder == Path::new(checkpoint::FOLDER)) && (first == 0 || changed >= self.opened) {
                     fs::rename(entry.path(), place.join(folder).join(name)).map_err(failed(&entry.path()))?;
                 }
             }
