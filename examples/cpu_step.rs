@@ -10,12 +10,12 @@ use cyclone::data::batches::Batches;
 use cyclone::data::{Dataset, Standardisation};
 use cyclone::engine::{Chunks, Engine, Job};
 use cyclone::error::Result;
-use cyclone::model::ModelSpec;
 use cyclone::model::params::Params;
+use cyclone::model::{Hidden, ModelSpec};
 use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 
-const SPEC: ModelSpec = ModelSpec { inputs: 3072, hidden: 50, classes: 10 };
+const SPEC: ModelSpec = ModelSpec { inputs: 3072, hidden: Hidden::new(&[50]), classes: 10 };
 const IMAGES: usize = 10_000;
 const BATCH_SIZE: usize = 100;
 
@@ -38,7 +38,7 @@ fn time<T: Real>(models: usize, threads: usize, repetitions: usize, data: &Arc<D
     let warm = &mut milliseconds[1..];
     warm.sort_by(f64::total_cmp);
     let (median, best) = (warm[warm.len() / 2], warm[0]);
-    let gigaflop = (4 * BATCH_SIZE * SPEC.inputs * SPEC.hidden * models) as f64 / 1e9;
+    let gigaflop = (4 * BATCH_SIZE * SPEC.inputs * SPEC.hidden[0] * models) as f64 / 1e9;
     println!(
         "{}, M = {models}: {median:.3} ms/step (best {best:.3}), {:.0} GFLOP/s of large products",
         engine.describe(),

@@ -15,7 +15,7 @@ use cyclone::config::{Config, Settings};
 use cyclone::data::spec::Source;
 use cyclone::data::{Dataset, FILES, INPUTS, picture};
 use cyclone::error::Result;
-use cyclone::model::ModelSpec;
+use cyclone::model::{Hidden, ModelSpec};
 use cyclone::records::checkpoint::{Checkpoint, Fault, Run, Shapes};
 use cyclone::records::csv::Csv;
 use cyclone::records::run::RunDir;
@@ -107,7 +107,7 @@ pub fn picture(bytes: &[u8]) {
 }
 
 /// The shape of the networks here.
-const SPEC: ModelSpec = ModelSpec { inputs: 3, hidden: 2, classes: 2 };
+const SPEC: ModelSpec = ModelSpec { inputs: 3, hidden: Hidden::new(&[2]), classes: 2 };
 
 /// A checkpoint: the bytes as they are; and as metadata that has its digest, over weights of the right shape.
 pub fn checkpoint(bytes: &[u8]) {

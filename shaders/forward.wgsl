@@ -1,6 +1,9 @@
-// First layer's product:
+// A layer's product:
 //
-//   z[b][n] = Σ_d x[b][d] · W1[d][n],   x[b][d] = (pixel[b][d] − mean[d]) · scale[d]
+//   z[b][n] = Σ_d x[b][d] · W1[d][n]
+//
+// Of the first layer x are the images (`inputs`), of a later one what leaves the layer before (`activations`). On the way back
+// W1 is the transpose of a layer's weights (`transposed`), else it is as it lies (`weights`).
 //
 // Reads: x (pixels, standardisation), w1. Writes: z (partials).
 //
@@ -22,9 +25,6 @@ override WORKGROUP: u32 = 128u;      // THREAD_ROWS · THREAD_COLUMNS
 
 const SLICE = 32u;
 
-@group(0) @binding(0) var<storage, read> pixels: array<u32>;                 // [rows of the chunk][⌈D/4⌉], 4 pixels each
-@group(0) @binding(1) var<storage, read> standardisation: array<vec4<f32>>;  // [2][⌈D/4⌉]: means, scales
-@group(0) @binding(2) var<storage, read> w1: array<vec4<f32>>;               // [D][N/4]
 @group(0) @binding(3) var<storage, read_write> partials: array<vec4<f32>>;   // [⌈D/32/GROUP⌉][B][N/4]
 
 var<workgroup> x: array<vec4<f32>, 64u * THREAD_ROWS>;             // [SLICE][2·THREAD_ROWS], four rows each
@@ -38,7 +38,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first_column = batch * BATCH_COLUMNS + group.x % tiles * width;
     let end_column = (batch + 1u) * BATCH_COLUMNS;
     let first_row = group.y * 8u * THREAD_ROWS;
-    let batch_row = step.row + batch * step.rows;
     let my_rows = thread / THREAD_COLUMNS * 2u;
     let my_column = thread % THREAD_COLUMNS;
     let row = first_row + 4u * my_rows;
@@ -52,9 +51,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let rows = i % (2u * THREAD_ROWS);
             let quad = slice * 8u + i / (2u * THREAD_ROWS);
             let b = first_row + 4u * rows;
-            var words = array<u32, 4>();
+            var words = array<Word, 4>();
             for (var k = 0u; k < 4u; k++) {
-                words[k] = word(batch_row + b + k, b + k < step.rows, quad);
+                words[k] = word(image(batch, b + k), b + k < step.rows, quad);
             }
             let four = turned(words, b, step.rows, statistics(quad));
             let to = i / (2u * THREAD_ROWS) * 8u * THREAD_ROWS + rows;
@@ -62,17 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 x[to + k * 2u * THREAD_ROWS] = four[k];
             }
         }
-        for (var k = thread / THREAD_COLUMNS; k < SLICE; k += THREAD_ROWS) {
-            let d = slice * SLICE + k;
-            for (var q = 0u; q < QUADS; q++) {
-                let place = column + 4u * THREAD_COLUMNS * q;
-                var weights = vec4<f32>();
-                if (d < D && place < end_column) {
-                    weights = w1[(d * N + place) / 4u];
-                }
-                w[(k * QUADS + q) * THREAD_COLUMNS + my_column] = weights;
-            }
-        }
+        bring_weights(thread, slice, batch, first_column, end_column);
         workgroupBarrier();
         // Of 100 rows, the last 28 of two tiles are none: one warp in eight has nothing to do.
         if (row < step.rows) {

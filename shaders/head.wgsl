@@ -6,7 +6,8 @@
 //   dlogit[c]  = (softmax(logit)[c] − [c = y]) / B
 //   dhidden[h] = [hidden[h] > 0] · Σ_c dlogit[c] · W2[h][c]
 //
-// An evaluation has no gradients; in their place the logits stay.
+// An evaluation has no gradients; in their place the logits stay. Without hidden layers (LINEAR) the H units are the C
+// logits, and dhidden is dlogit.
 //
 // Reads: z (partials), small, labels. Writes: hidden, dhidden, dlogits, logits (dlogits), scores.
 
@@ -19,6 +20,7 @@ override GROUP: u32 = 16u;     // partial sums of a group
 override GROUPS: u32 = 6u;     // ⌈PARTIALS / GROUP⌉
 override SHUFFLES: u32 = 1u;   // 1, or M when every model has its own batch
 override TRAIN: bool = true;   // false: scores and logits
+override LINEAR: bool = false; // true: no hidden layer, the H units are the logits
 override BLOCK: u32 = 52u;     // hidden units summed at a time: HP, 64 at most
 // One image of one model waits for memory, so all groups of a block should be summed at once: 6 · 52 invocations. Many models
 // fill a GPU anyway.
@@ -44,69 +46,16 @@ var<workgroup> gradients: array<f32, C>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let b = group.x;
     let m = group.y;
-    let w2 = m * (H * C + C + H);
+    let w2 = m * select(H * C + C + H, H, LINEAR);
     let b2 = w2 + H * C;
-    let b1 = b2 + C;
+    let b1 = select(b2 + C, w2, LINEAR);
     let units = (b * M + m) * HP;
     // Asked for now, needed much later.
     let label = labels[step.row + select(0u, m, SHUFFLES > 1u) * step.rows + b];
 
-    // An invocation sums a group of partials of one unit, then one sums the unit's groups. The inner loop's length is a
-    // constant and its values are single numbers: that way a compiler sends out all 16 loads before it adds.
-    for (var first = 0u; first < HP; first += BLOCK) {
-        for (var i = thread; i < BLOCK * GROUPS; i += WORKGROUP) {
-            let unit = first + i % BLOCK;
-            var sum = 0.0;
-            if (unit < HP) {
-                for (var j = 0u; j < GROUP; j++) {
-                    let p = i / BLOCK * GROUP + j;
-                    if (PARTIALS % GROUP == 0u || p < PARTIALS) {
-                        sum += partials[p * step.rows * M * HP + units + unit];
-                    }
-                }
-            }
-            group_sums[i] = sum;
-        }
-        workgroupBarrier();
-        for (var i = thread; i < min(BLOCK, HP - first); i += WORKGROUP) {
-            let unit = first + i;
-            var z = 0.0;
-            for (var g = 0u; g < GROUPS; g++) {
-                z += group_sums[g * BLOCK + i];
-            }
-            if (unit < H) {
-                z += small[b1 + unit];
-            }
-            // Not max(z, 0): that would turn a NaN into 0 and hide it.
-            active_units[unit] = select(z, 0.0, z <= 0.0);
-        }
-        workgroupBarrier();
-    }
+    sum_units(thread, units, b1);
 
-    // Eight lanes a class, each over every eighth unit; then the lanes' sums in their order.
-    let lane = thread % LANES;
-    for (var first = 0u; first < C; first += WORKGROUP / LANES) {
-        let c = first + thread / LANES;
-        var sum = 0.0;
-        if (c < C) {
-            for (var i = 0u; i < (H + LANES - 1u) / LANES; i++) {
-                // Not an `if` around the load: a compiler would wait for each before it asks for the next.
-                let h = min(i * LANES + lane, H - 1u);
-                let weight = select(0.0, small[w2 + h * C + c], i * LANES + lane < H);
-                sum += active_units[h] * weight;
-            }
-        }
-        sums[thread] = sum;
-        workgroupBarrier();
-        if (lane == 0u && c < C) {
-            var logit = small[b2 + c];
-            for (var i = 0u; i < LANES; i++) {
-                logit += sums[thread + i];
-            }
-            logits[c] = logit;
-        }
-        workgroupBarrier();
-    }
+    sum_logits(thread, w2, b2);
 
     var best = 0u;
     var largest = logits[0];
@@ -139,7 +88,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var h = thread; h < HP; h += WORKGROUP) {
             var gradient = 0.0;
             let unit = active_units[h];
-            if (h < H && !(unit <= 0.0)) {
+            if (LINEAR) {
+                gradient = select(0.0, gradients[min(h, C - 1u)], h < C);
+            } else if (h < H && !(unit <= 0.0)) {
                 for (var c = 0u; c < C; c++) {
                     gradient += gradients[c] * small[w2 + h * C + c];
                 }

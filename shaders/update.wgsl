@@ -1,9 +1,11 @@
-// A step of SGD on every tensor, then, if FUSED, the first layer's product of the next step with the new weights:
+// A step of SGD on a layer's tensors and on the output layer's, then, if FUSED, the first layer's product of the next step with the new weights:
 //
 //   W1[d][n] −= rate · (Σ_b x[b][d] · dhidden[b][n] + decay · W1[d][n])         even images, then odd ones, then their sum
 //   W2[h][c] −= rate · (Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c])     eight lanes, every eighth image each
 //   b2[c]    −= rate · Σ_b dlogit[b][c],   b1[h] −= rate · Σ_b dhidden[b][h],   losses = Σ_b loss[b] / B     likewise
 //   partial[slice][b][n] = Σ_{d in slice} next x[b][d] · W1[d][n]               as `forward` with GROUP = 1
+//
+// Of a later layer than the first, x is what leaves the layer before (`activations`).
 //
 // Reads: x (pixels, standardisation), next (pixels, standardisation), hidden, dhidden, dlogits, scores (dlogits), rates.
 // Writes: w1, small, loss (losses), z (partials).
@@ -16,6 +18,8 @@ override D: u32 = 3072u;            // inputs
 override H: u32 = 50u;              // hidden units
 override HP: u32 = 52u;             // H rounded up to a multiple of 4
 override C: u32 = 10u;              // classes
+override OUTPUTS: u32 = 510u;       // H·C + C, values of the output layer behind this one; 0 if there is another between
+override LOSS: bool = true;         // whether this is the last of a step's updates to see the losses
 override M: u32 = 1u;               // models
 override BATCH_COLUMNS: u32 = 52u;  // columns that see the same batch: M·HP, or HP when every model has its own shuffle
 override FUSED: bool = false;
@@ -24,14 +28,12 @@ override SLICES: u32 = 2u;          // 1 if FUSED, else 2
 
 const SLICE = 32u;
 
-@group(0) @binding(0) var<storage, read> pixels: array<u32>;                 // [rows of the chunk][⌈D/4⌉], 4 pixels each
-@group(0) @binding(1) var<storage, read> standardisation: array<vec4<f32>>;  // [2][⌈D/4⌉]: means, scales
 @group(0) @binding(2) var<storage, read> hidden: array<f32>;                 // [B][M·HP]
 @group(0) @binding(3) var<storage, read> dhidden: array<vec4<f32>>;          // [B][M·HP/4]
 @group(0) @binding(4) var<storage, read> dlogits: array<f32>;                // [B][M·(C+1)], the loss last
 @group(0) @binding(5) var<storage, read> rates: array<vec2<f32>>;            // [steps of the chunk][M], (rate, decay)
 @group(0) @binding(6) var<storage, read_write> w1: array<vec4<f32>>;         // [D][M·HP/4]
-@group(0) @binding(7) var<storage, read_write> small: array<f32>;            // [M][H·C + C + H]: W2, b2, b1
+@group(0) @binding(7) var<storage, read_write> small: array<f32>;            // [M][OUTPUTS + H]: W2, b2, b1
 @group(0) @binding(8) var<storage, read_write> losses: array<f32>;           // [steps][M]
 @group(0) @binding(9) var<storage, read_write> partials: array<vec4<f32>>;   // [⌈D/32⌉][B][M·HP/4]
 
@@ -50,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let tiles = batch_tiles * (M * HP / BATCH_COLUMNS);
     let slices = (D + SLICES * SLICE - 1u) / (SLICES * SLICE);
     // The small values come first: they take as long as the others, and would be all that still runs at the end.
-    let parts = (H * C + C + H + 1u + 31u) / 32u;
+    let parts = (OUTPUTS + H + 1u + 31u) / 32u;
     // A dimension of the grid ends at 65,535 workgroups.
     let index = group.y * 32768u + group.x;
     let place = index - M * parts;
@@ -66,7 +68,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
     let first_column = batch * BATCH_COLUMNS + first;
     let end_column = (batch + 1u) * BATCH_COLUMNS;
-    let batch_row = step.row + batch * step.rows;
     let next_row = step.next_row + batch * step.next_rows;
 
     // This invocation's part of the gradient: inputs 4·quad … of a slice, its column, images of its parity; of the weights:
@@ -87,12 +88,12 @@ fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
     let rate = rates[step.rate * M + min(column, end_column - 1u) / HP];
     // What this invocation brings for all: pixels of image thread / 8, gradients of images thread / 16 and 16 further, and
     // the next batch's pixels of 4 images.
-    let image = thread / 8u;
-    var x = array<u32, 2>();
+    let my_image = thread / 8u;
+    var x = array<Word, 2>();
     var standard = array<array<vec4<f32>, 2>, 2>();
     for (var s = 0u; s < SLICES; s++) {
         let x_quad = (slice + s) * 8u + thread % 8u;
-        x[s] = word(batch_row + image, image < step.rows, x_quad);
+        x[s] = word(image(batch, my_image), my_image < step.rows, x_quad);
         standard[s] = statistics(x_quad);
     }
     let g_column = first_column + thread % 16u * 4u;
@@ -107,14 +108,14 @@ fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
     var sums = array<vec4<f32>, 8>();
     for (var block = 0u; block < step.rows; block += 32u) {
         for (var s = 0u; s < SLICES; s++) {
-            tile[256u * s + thread] = inputs(x[s], block + image < step.rows, standard[s]);
+            tile[256u * s + thread] = inputs(x[s], block + my_image < step.rows, standard[s]);
         }
         tile[512u + thread] = g[0];
         tile[768u + thread] = g[1];
         workgroupBarrier();
-        let b = block + 32u + image;
+        let b = block + 32u + my_image;
         for (var s = 0u; s < SLICES; s++) {
-            x[s] = word(batch_row + b, b < step.rows, (slice + s) * 8u + thread % 8u);
+            x[s] = word(image(batch, b), b < step.rows, (slice + s) * 8u + thread % 8u);
         }
         for (var i = 0u; i < 2u; i++) {
             g[i] = gradient(block + 32u + thread / 16u + 16u * i, g_column, end_column);

@@ -119,7 +119,7 @@ impl Device {
                 1 => "a network".to_owned(),
                 models => format!("{} networks", grouped(models)),
             };
-            let (hidden, batch) = (grouped(job.model.hidden), grouped(job.batch_size));
+            let (hidden, batch) = (&job.model.hidden, grouped(job.batch_size));
             let of = format!("{networks} of {hidden} hidden units (--hidden), in batches of {batch} (--batch-size)");
             let pool = cpu::threads(threads)?;
             // At a thread's first allocation glibc reserves 64 MiB of address space, which counts against a limit.
@@ -173,7 +173,7 @@ impl Device {
         dataset: Arc<Dataset>,
         standardisation: Arc<Standardisation>,
     ) -> Result<Box<dyn Engine>> {
-        let job = Job { model: networks[0].spec, decay: vec![0.0; networks.len()], batch_size: 1, shuffles: 1 };
+        let job = Job { model: networks[0].spec.clone(), decay: vec![0.0; networks.len()], batch_size: 1, shuffles: 1 };
         let images = dataset.labels.len().min(100) as u32;
         let mut engine = self.engine(job, dataset, standardisation)?;
         engine.load(networks)?;

@@ -13,7 +13,7 @@ use cyclone::engine::Job;
 use cyclone::gpu::kernels::{Kernel, Use};
 use cyclone::gpu::plan::{Plan, Work};
 use cyclone::gpu::{self, Gpu};
-use cyclone::model::ModelSpec;
+use cyclone::model::{Hidden, ModelSpec};
 use cyclone::profile::sweep::Axis;
 use cyclone::profile::trace::Trace;
 use cyclone::profile::{Ceilings, Options, Report, Workload};
@@ -26,7 +26,7 @@ fn options(devices: Vec<Choice>) -> Options {
         devices,
         source: Source::Synthetic,
         feed: Feed::Auto,
-        hidden: 7,
+        hidden: Hidden::new(&[7]),
         batch_size: 13,
         models: 3,
         steps: Some(STEPS),
@@ -146,7 +146,7 @@ fn a_trace_has_a_track_for_the_host_and_one_for_the_gpu() {
 fn recording_does_not_change_bits_and_different_bits_are_refused() {
     let gpu = Gpu::open(&Adapter::Any).unwrap();
     let device = cyclone::device::Device::open(&any_gpu()).unwrap();
-    let (workload, _) = Workload::open(&Source::Synthetic, 5, 11, 2).unwrap();
+    let (workload, _) = Workload::open(&Source::Synthetic, Hidden::new(&[5]), 11, 2).unwrap();
     let mut engine = workload.engine(&device).unwrap();
     let recorded = device.gpu().unwrap();
     let plain = workload.run(engine.as_mut(), 3).unwrap();
@@ -193,22 +193,26 @@ fn a_sweep_has_every_value_and_more_operations_for_larger_ones() {
 /// D = 6, H = 5, C = 3, B = 4, M = 1: `W1` has 30 values, the batch 24 bytes of pixels.
 #[test]
 fn the_work_of_a_dispatch_is_that_of_its_formula() {
-    let job =
-        |models| Job { model: ModelSpec::new(6, 5, 3).unwrap(), decay: vec![0.0; models], batch_size: 4, shuffles: 1 };
+    let job = |models| Job {
+        model: ModelSpec::new(6, Hidden::new(&[5]), 3).unwrap(),
+        decay: vec![0.0; models],
+        batch_size: 4,
+        shuffles: 1,
+    };
     let plan = |models| Plan::new(&job(models), &wgpu::Limits::default(), false, None).unwrap();
     let (one, three) = (plan(1), plan(3));
     // 2 · 4 · 6 · 5 operations; pixels, means and scales, W1, one partial sum of each hidden unit.
-    assert_eq!(one.slices, 1);
-    assert_eq!(one.work(Use::Forward, 4, 0), Work { flops: 240, bytes: 24 + 48 + 120 + 80 });
+    assert_eq!(one.layers[0].slices, 1);
+    assert_eq!(one.work(Use::Forward(0), 4, 0), Work { flops: 240, bytes: 24 + 48 + 120 + 80 });
     // The same product, and 120 of the second layer's; 8 · 4 for the biases; rate and decay, four operations on each of 30
     // and 23 values. W1 and the 23 read and written; hidden units and their gradients, the logits', the scores.
     let update = Work { flops: 240 + 120 + 32 + 4 * 53, bytes: 24 + 48 + 240 + 2 * 80 + 48 + 32 + 2 * 92 };
-    assert_eq!(one.work(Use::Update, 4, 4), update);
+    assert_eq!(one.work(Use::Update(0), 4, 4), update);
     // With the next step's product: its operations, its pixels and its partial sums.
     let fused = Work { flops: update.flops + 240, bytes: update.bytes + 24 + 80 };
     assert_eq!(one.work(Use::FusedUpdate, 4, 4), fused);
-    assert_eq!(three.work(Use::Forward, 4, 0).flops, 720);
-    assert_eq!(three.work(Use::Forward, 4, 0).bytes, 24 + 48 + 3 * 200, "the models share the images");
+    assert_eq!(three.work(Use::Forward(0), 4, 0).flops, 720);
+    assert_eq!(three.work(Use::Forward(0), 4, 0).bytes, 24 + 48 + 3 * 200, "the models share the images");
     let [train, evaluate] = [Use::Head, Use::EvalHead].map(|of| one.work(of, 4, 0));
     assert_eq!(train.flops - evaluate.flops, 2 * 4 * 5 * 3, "the hidden units' gradient");
 }

@@ -9,13 +9,13 @@ use cyclone::cpu::CpuEngine;
 use cyclone::data::{Dataset, Standardisation};
 use cyclone::engine::{Checks, Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
-use cyclone::model::ModelSpec;
-use cyclone::model::params::{B1, B2, Params, W1, W2};
+use cyclone::model::params::{Params, bias, weight};
+use cyclone::model::{Hidden, ModelSpec};
 use cyclone::proof::{Checked, Pace};
 use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 
-const SPEC: ModelSpec = ModelSpec { inputs: 48, hidden: 7, classes: 3 };
+const SPEC: ModelSpec = ModelSpec { inputs: 48, hidden: Hidden::new(&[7]), classes: 3 };
 const BATCH: usize = 8;
 const IMAGES: usize = 64;
 
@@ -73,7 +73,7 @@ impl Engine for Faulty {
     fn load(&mut self, params: &[Params]) -> Result<()> {
         let mut params = params.to_vec();
         if self.is(Fault::Load) {
-            params[0].values[W2][5] += 0.5;
+            params[0].values[weight(1)][5] += 0.5;
         }
         self.engine.load(&params)
     }
@@ -98,9 +98,12 @@ impl Engine for Faulty {
                 Fault::Tensor(place) => after.values[place].clone_from(&before.values[place]),
                 Fault::Decay => {
                     let factor = chunk.rates[0] * self.engine.job().decay[0];
-                    after.values[W1].iter_mut().zip(&before.values[W1]).for_each(|(after, w)| *after -= factor * w);
+                    after.values[weight(0)]
+                        .iter_mut()
+                        .zip(&before.values[weight(0)])
+                        .for_each(|(after, w)| *after -= factor * w);
                 }
-                Fault::Chunk if chunk.lengths.len() > 1 => after.values[W1][3] += 0.5,
+                Fault::Chunk if chunk.lengths.len() > 1 => after.values[weight(0)][3] += 0.5,
                 _ => {}
             }
         }
@@ -228,10 +231,10 @@ const FAULTS: [(Fault, &str); 15] = [
     (Fault::EvaluationLoss, "loss of some images (head, tally)"),
     (Fault::StepLoss, "loss of a step (head, update)"),
     (Fault::Update, "weights after a step (update)"),
-    (Fault::Tensor(W1), "weights after a step (update), W1, trial step 1, model 0"),
-    (Fault::Tensor(B1), "weights after a step (update), b1, trial step 1, model 0"),
-    (Fault::Tensor(W2), "weights after a step (update), W2, trial step 1, model 0"),
-    (Fault::Tensor(B2), "weights after a step (update), b2, trial step 1, model 0"),
+    (Fault::Tensor(weight(0)), "weights after a step (update), W1, trial step 1, model 0"),
+    (Fault::Tensor(bias(0)), "weights after a step (update), b1, trial step 1, model 0"),
+    (Fault::Tensor(weight(1)), "weights after a step (update), W2, trial step 1, model 0"),
+    (Fault::Tensor(bias(1)), "weights after a step (update), b2, trial step 1, model 0"),
     (Fault::Decay, "weights after a step (update)"),
     (Fault::Chunk, "weights after a step (update), W1, trial step 2, model 0"),
 ];

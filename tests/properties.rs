@@ -11,23 +11,29 @@ use cyclone::data::Dataset;
 use cyclone::data::spec::Source;
 use cyclone::engine::Job;
 use cyclone::gpu::kernels::Use;
-use cyclone::gpu::plan::{PART, Plan, SLICE, TALLIES, TALLY, Tuning};
-use cyclone::model::ModelSpec;
+use cyclone::gpu::plan::{PART, Plan, SLICE, TALLIES, TALLY, Tuning, Wide};
+use cyclone::model::{Hidden, ModelSpec};
+
 use proptest::prelude::*;
 use tempfile::tempdir;
 use wgpu::Limits;
 
 /// Sizes of all magnitudes, and those around the tiles'.
-fn size(most: usize) -> impl Strategy<Value = usize> {
+fn size(most: usize) -> impl Strategy<Value = usize> + Clone {
     let magnitudes = (0..=most.ilog2()).prop_flat_map(move |bits| 1..=(1_usize << bits).min(most));
     let tiles =
         (1_usize..40, 0_usize..3).prop_map(move |(tiles, off)| (tiles * 32 + off).saturating_sub(1).clamp(1, most));
     prop_oneof![magnitudes, tiles]
 }
 
+/// Most often one layer, else none to three.
+fn hidden(units: impl Strategy<Value = usize> + Clone) -> impl Strategy<Value = Hidden> {
+    prop_oneof![units.clone().prop_map(Hidden::one), proptest::collection::vec(units, 0..4).prop_map(Hidden::from)]
+}
+
 prop_compose! {
     fn job()(
-        inputs in size(1 << 16), hidden in size(ModelSpec::MAX_HIDDEN), classes in 2_usize..200,
+        inputs in size(1 << 16), hidden in hidden(size(ModelSpec::MAX_HIDDEN)), classes in 2_usize..200,
         models in size(1 << 14), batch_size in size(1 << 22), own: bool,
     ) -> Job {
         Job {
@@ -58,8 +64,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 /// Demands of a plan that nothing in it passes a limit, every tile is covered, and every buffer holds what is put there.
 fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
     let job = &plan.job;
-    let ModelSpec { inputs: d, hidden: h, classes: c } = job.model;
-    let [d, h, c, b, m] = [d, h, c, job.batch_size, job.models()].map(|size| size as u64);
+    let [d, c, b, m] = [job.model.inputs, job.model.classes, job.batch_size, job.models()].map(|size| size as u64);
     let g = job.shuffles as u64;
     let row = d.div_ceil(4) * 4;
     let sizes = &plan.sizes;
@@ -71,34 +76,50 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
         ("labels", sizes.labels, plan.chunk_rows * 4),
         ("rates", sizes.rates, plan.chunk_steps * m * 8),
         ("standardisation", sizes.standardisation, 2 * row * 4),
-        ("W1", sizes.w1, d * m * plan.padded * 4),
-        ("W2, b2, b1", sizes.small, m * (h * c + c + h) * 4),
-        ("partial sums of training", sizes.partials, plan.partials(true) * b * plan.columns * 4),
-        ("partial sums of evaluation", sizes.partials, plan.partials(false) * plan.evaluation_rows * plan.columns * 4),
-        ("hidden units", sizes.hidden, b * plan.columns * 4),
         ("logits' gradients", sizes.dlogits, b * m * c * 4),
         ("logits of an evaluated batch", sizes.dlogits, plan.evaluation_rows * m * c * 4),
         ("scores", sizes.scores, b.max(plan.evaluation_rows) * m * 8),
         ("tallies", sizes.tallies, TALLIES * m * 8),
-        ("squares of W1", sizes.squares, plan.grid(Use::SquaresW1, 1).map(u64::from).iter().product::<u64>() * 4),
-        ("squares of W2", sizes.squares, plan.grid(Use::SquaresW2, 1).map(u64::from).iter().product::<u64>() * 4),
     ] {
         prop_assert!(needed <= size && size <= most, "{name}: {needed} of {size} bytes, at most {most}");
         prop_assert_eq!(size % 4, 0, "{}", name);
     }
-
-    prop_assert!(plan.padded >= h && plan.padded < h + 4 && plan.padded.is_multiple_of(4));
-    prop_assert_eq!(plan.columns, m * plan.padded);
-    prop_assert!(plan.chunk_steps >= 1 && plan.chunk_rows >= plan.evaluation_rows);
-    prop_assert!(plan.evaluation_rows >= TALLY && plan.evaluation_rows.is_multiple_of(TALLY));
-    // Every input is in one slice, and no slice is empty.
-    prop_assert!(plan.slices * SLICE >= d && (plan.slices - 1) * SLICE < d);
-    for train in [false, true] {
-        let (slices, partials) = (plan.slices_of_a_partial(train), plan.partials(train));
-        prop_assert!(partials * slices >= plan.slices && (partials - 1) * slices < plan.slices);
+    for (place, (layer, of_layer)) in plan.layers.iter().zip(&sizes.layers).enumerate() {
+        let Wide { inputs, units, padded, columns, slices, outputs } = *layer;
+        let last = place + 1 == plan.layers.len();
+        let kept = if last { b } else { b.max(plan.evaluation_rows) };
+        let back = if place > 0 { plan.back_partials(place) * b * plan.layers[place - 1].columns * 4 } else { 0 };
+        let squares = plan.grid(Use::Squares(place), 1).map(u64::from).iter().product::<u64>() * 4;
+        for (name, size, needed) in [
+            ("weights", of_layer.w, inputs * m * padded * 4),
+            ("small tensors", of_layer.small, m * (outputs + units) * 4),
+            ("hidden units", of_layer.hidden, kept * columns * 4),
+            ("partial sums of training", sizes.partials, plan.partials(place, true) * b * columns * 4),
+            ("of evaluation", sizes.partials, plan.partials(place, false) * plan.evaluation_rows * columns * 4),
+            ("on the way back", sizes.partials, back),
+            ("squares", sizes.squares, squares),
+        ] {
+            prop_assert!(needed <= size && size <= most, "{name}: {needed} of {size} bytes, at most {most}");
+            prop_assert_eq!(size % 4, 0, "{}", name);
+        }
+        prop_assert!(padded >= units && padded < units + 4 && padded.is_multiple_of(4));
+        prop_assert_eq!(columns, m * padded);
+        prop_assert_eq!(outputs, if last && !job.model.hidden.is_empty() { units * c + c } else { 0 });
+        // Every input is in one slice, and no slice is empty.
+        prop_assert!(slices * SLICE >= inputs && (slices - 1) * SLICE < inputs);
+        for train in [false, true] {
+            let (of_a_partial, partials) = (plan.slices_of_a_partial(place, train), plan.partials(place, train));
+            prop_assert!(partials * of_a_partial >= slices && (partials - 1) * of_a_partial < slices);
+        }
     }
 
-    for of in Use::ALL {
+    prop_assert!(plan.chunk_steps >= 1 && plan.chunk_rows >= plan.evaluation_rows);
+    prop_assert!(plan.evaluation_rows >= TALLY && plan.evaluation_rows.is_multiple_of(TALLY));
+
+    for of in plan.uses() {
+        let place = of.layer().unwrap_or(plan.layers.len() - 1);
+        let layer = &plan.layers[place.min(plan.layers.len() - 1)];
+        let (height, width) = plan.tuning.tile();
         let workgroup = of.kernel().interface().unwrap().workgroup(&plan.constants(of)).unwrap();
         prop_assert!(workgroup.memory <= limits.max_compute_workgroup_storage_size.into());
         prop_assert!(workgroup.invocations <= limits.max_compute_invocations_per_workgroup.into());
@@ -109,19 +130,25 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
             let [x, y, z] = grid.map(u64::from);
             let covered = match of {
                 Use::Gather => x == rows && y * workgroup.invocations * 4 >= d,
-                Use::Forward | Use::EvalForward => {
-                    let (height, width) = plan.tuning.tile();
-                    x * width >= plan.columns && y * height >= rows && z == plan.partials(of.trains())
+                Use::Forward(_) | Use::EvalForward(_) => {
+                    x * width >= layer.columns && y * height >= rows && z == plan.partials(place, of.trains())
+                }
+                Use::Backward(_) => {
+                    let before = &plan.layers[place - 1];
+                    x * width >= before.columns && y * height >= rows && z == plan.back_partials(place)
+                }
+                Use::Activate(_) | Use::EvalActivate(_) | Use::ActivateBackward(_) => {
+                    x == rows && y * workgroup.invocations * 4 >= layer.columns
                 }
                 Use::Head | Use::EvalHead => x == rows && y == m,
                 // Tiles of 64 columns in every slice of W1, or in two at once; every model's small values and loss by 32.
-                Use::Update | Use::FusedUpdate => {
-                    let slices = if of == Use::FusedUpdate { plan.slices } else { plan.slices.div_ceil(2) };
-                    x * y >= plan.columns.div_ceil(64) * slices + m * (h * c + c + h + 1).div_ceil(32)
+                Use::Update(_) | Use::FusedUpdate => {
+                    let slices = if of == Use::FusedUpdate { layer.slices } else { layer.slices.div_ceil(2) };
+                    x * y >= layer.columns.div_ceil(64) * slices + m * (layer.outputs + layer.units + 1).div_ceil(32)
                 }
                 Use::Tally => x * workgroup.invocations >= rows && y == m,
-                Use::SquaresW1 => x * PART >= d * h && y == m,
-                Use::SquaresW2 => x * PART >= h * c && y == m,
+                Use::Squares(place) if place < plan.layers.len() => x * PART >= layer.inputs * layer.units && y == m,
+                Use::Squares(_) => x * PART >= layer.units * c && y == m,
             };
             prop_assert!(covered, "{of:?} over {rows} rows: {grid:?}");
         }
@@ -147,7 +174,7 @@ proptest! {
 
     #[test]
     fn small_shapes_fit_everywhere(
-        inputs in 1_usize..4000, hidden in 1_usize..260, classes in 2_usize..20, models in 1_usize..5, batch_size in 1_usize..300,
+        inputs in 1_usize..4000, hidden in hidden(1_usize..260), classes in 2_usize..20, models in 1_usize..5, batch_size in 1_usize..300,
     ) {
         let job = Job { model: ModelSpec { inputs, hidden, classes }, decay: vec![0.0; models], batch_size, shuffles: 1 };
         let plan = Plan::new(&job, &Limits::default(), true, None);
@@ -163,7 +190,8 @@ proptest! {
         let alone = Job { decay: vec![0.5], shuffles: 1, ..job.clone() };
         let [among, alone] = [(&job, tuning), (&alone, other)].map(|(job, tuning)| Plan::new(job, &limits, software, tuning));
         if let (Ok(among), Ok(alone)) = (among, alone) {
-            prop_assert_eq!((among.slices, among.partials(false)), (alone.slices, alone.partials(false)));
+            let order = |plan: &Plan| (0..plan.layers.len()).map(|l| (plan.layers[l].slices, plan.partials(l, false))).collect::<Vec<_>>();
+            prop_assert_eq!(order(&among), order(&alone));
         }
     }
 }
@@ -171,7 +199,7 @@ proptest! {
 #[test]
 fn more_loops_than_every_driver_runs_are_refused() {
     let job = |batch_size: usize| Job {
-        model: ModelSpec { inputs: 3072, hidden: 50, classes: 10 },
+        model: ModelSpec { inputs: 3072, hidden: Hidden::new(&[50]), classes: 10 },
         decay: vec![0.5],
         batch_size,
         shuffles: 1,

@@ -16,6 +16,7 @@ use cyclone::data::Dataset;
 use cyclone::data::split::Split;
 use cyclone::device::Device;
 use cyclone::error::Error;
+use cyclone::model::Hidden;
 use cyclone::ranks::Ranks;
 use cyclone::search::folder::{Folder, Plan};
 use cyclone::search::shard::Shard;
@@ -49,7 +50,7 @@ fn trainer(wave: usize) -> Trainer {
 
 fn search(sample: Sample, axes: &[&str], trials: Option<usize>) -> Search {
     let config = Config {
-        hidden: 5,
+        hidden: Hidden::new(&[5]),
         batch_size: 8,
         lr_min: 1e-3,
         lr_max: 0.2,

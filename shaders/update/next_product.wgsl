@@ -2,8 +2,8 @@
 // the second half, 64 images × 32 inputs at a time: 128 invocations bring 4 × 4 of them each, and all have a part of 4 × 4.
 
 // Pixels of the next batch's four images from `b` on, if this invocation brings any.
-fn next_words(next_row: u32, b: u32, brings: bool, quad: u32) -> array<u32, 4> {
-    var words = array<u32, 4>();
+fn next_words(next_row: u32, b: u32, brings: bool, quad: u32) -> array<Word, 4> {
+    var words = array<Word, 4>();
     for (var k = 0u; k < 4u; k++) {
         words[k] = word(next_row + b + k, brings && b + k < step.next_rows, quad);
     }
@@ -17,7 +17,7 @@ fn next_product(
     column: u32,
     end_column: u32,
     across: u32,
-    first_words: array<u32, 4>,
+    first_words: array<Word, 4>,
     standard: array<vec4<f32>, 2>,
 ) {
     let image = thread % 16u * 4u;

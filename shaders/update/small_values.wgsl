@@ -3,8 +3,8 @@
 fn small_values(m: u32, first: u32, thread: u32) {
     let value = first + thread / 8u;
     let lane = thread % 8u;
-    let b2 = H * C;
-    let b1 = b2 + C;
+    let b1 = OUTPUTS;
+    let b2 = select(0u, b1 - C, b1 > 0u);
     let loss = b1 + H;
     var sum = 0.0;
     // A loop each, not cases in one: that way a compiler sends out several images' loads together.
@@ -18,7 +18,7 @@ fn small_values(m: u32, first: u32, thread: u32) {
             sum += dhidden[((b * M + m) * HP + unit) / 4u][unit % 4u];
         }
     } else if (value <= loss) {
-        let column = min(value - b2, C);
+        let column = select(C, value - b2, value < b1);
         for (var b = lane; b < step.rows; b += 8u) {
             sum += dlogits[(b * M + m) * (C + 1u) + column];
         }
@@ -33,7 +33,9 @@ fn small_values(m: u32, first: u32, thread: u32) {
         let rate = rates[step.rate * M + m];
         let i = m * loss + value;
         if (value == loss) {
-            losses[step.loss * M + m] = total / f32(step.rows);
+            if (LOSS) {
+                losses[step.loss * M + m] = total / f32(step.rows);
+            }
         } else if (value < b2) {
             small[i] -= rate.x * (total + rate.y * small[i]);
         } else {

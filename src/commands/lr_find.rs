@@ -45,7 +45,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     let epoch = split.train.len().div_ceil(batch_size) as u64;
     let sweep = Sweep { from: args.from, to: args.to, steps: config.steps.unwrap_or(2 * epoch) };
     sweep.check()?;
-    let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
+    let shape = ModelSpec::new(dataset.inputs, config.hidden.clone(), dataset.classes.len())?;
     let decay = vec![spec.penalty.gradient(spec.lambda) as f32];
     let job = Job { model: shape, decay, batch_size, shuffles: 1 };
     let mut engine = device.trainer(job, &split, dataset.clone(), standardisation)?;

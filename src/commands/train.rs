@@ -123,11 +123,11 @@ fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display:
         0 => {}
         constant => display.note(&format!("{constant} of {} input dimensions never change: left out", dataset.inputs)),
     }
-    let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
+    let shape = ModelSpec::new(dataset.inputs, config.hidden.clone(), dataset.classes.len())?;
     let training = training(&config, split)?.on_rank(ranks.rank());
     training.plan().warning().iter().for_each(|warning| display.warn(warning));
     // The digest takes a tenth of a second; meanwhile a GPU's driver compiles.
-    let make = || device.trainer(training.job(shape), training.split(), dataset.clone(), standardisation.clone());
+    let make = || device.trainer(training.job(&shape), training.split(), dataset.clone(), standardisation.clone());
     let (digest, engine) = join(|| dataset.digest(), make);
     let engine = engine?;
     let run = Run { settings: Settings::from(&config), data: digest, device: ranks.describe(engine.describe()) };
@@ -139,10 +139,10 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     let Prepared { config, device, dataset, standardisation, shape, training, mut engine, run } = prepared;
     let started = Zoned::now().to_string();
     let resumes = args.resume.is_some();
-    let (mut state, mut checkpoints) = begin(records, &training, shape, run.clone(), resumes, &display)?;
+    let (mut state, mut checkpoints) = begin(records, &training, &shape, run.clone(), resumes, &display)?;
     let command = env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     records.start(Start { command, started, after_step: state.step }, &run.data)?;
-    display.show(&header(&run.device, &dataset.name, &config, &training, shape, records.path()))?;
+    display.show(&header(&run.device, &dataset.name, &config, &training, &shape, records.path()))?;
     display.start(training.plan().steps());
     // A resumed run keeps the outputs it already has.
     let mut csv = (args.csv || Csv::is_in(records.path())).then(|| Csv::create(records.path())).transpose()?;
@@ -232,7 +232,7 @@ fn training(config: &Config, split: Split) -> Result<Training> {
 fn begin(
     records: &mut RunDir,
     training: &Training,
-    shape: ModelSpec,
+    shape: &ModelSpec,
     run: Run,
     resumes: bool,
     display: &Display,
@@ -243,7 +243,7 @@ fn begin(
     }
     let store = Store::new(records.path(), System);
     store.prepare()?;
-    let shapes = Shapes { model: shape, models: training.models().len() };
+    let shapes = Shapes { model: shape.clone(), models: training.models().len() };
     let last = store.last(&run, &shapes, |notice| display.note(notice))?;
     let state = match last {
         Some(last) => {
@@ -255,7 +255,7 @@ fn begin(
             }
             last.state
         }
-        None => training.fresh(&shape),
+        None => training.fresh(shape),
     };
     if resumes {
         if state.step > 0 && records.starts().is_empty() {

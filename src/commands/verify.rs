@@ -175,7 +175,7 @@ fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> 
         || args.preset.map_or(String::new(), |preset| format!("preset {}", preset.name())),
         |run| run.display().to_string(),
     );
-    let network = format!("{}-{}-{}, batch size {}", shape.inputs, shape.hidden, shape.classes, config.batch_size);
+    let network = format!("{shape}, batch size {}", config.batch_size);
     let rows = [("run", name), ("data", dataset.name.clone()), ("network", network), ("steps", steps.to_string())];
     header(args, referee, &rows)?;
     let progress = terminal::spinner(steps);

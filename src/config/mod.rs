@@ -21,13 +21,14 @@ mod tests {
     use super::spec::Length;
     use super::*;
     use crate::data::spec::{Pick, Validation};
+    use crate::model::Hidden;
 
     #[test]
     fn every_preset_survives_its_own_config_toml() {
         for &preset in Preset::value_variants() {
             let config = Config { steps: Some(7), overfit_one_batch: true, ..preset.config() };
             let settings: Settings = toml::from_str(&config.to_toml().unwrap()).unwrap();
-            assert_eq!(Config { hidden: 3, ..Preset::Figure2.config() }.with(settings), config);
+            assert_eq!(Config { hidden: Hidden::new(&[3]), ..Preset::Figure2.config() }.with(settings), config);
         }
     }
 

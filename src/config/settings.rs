@@ -17,7 +17,7 @@ use super::schedule::Triangle;
 use super::spec::{Check, Feed, Length, Penalty, TrainSpec};
 use crate::data::spec::{DataSpec, Pick, Source, Validation};
 use crate::error::{Error, Result, shown};
-use crate::model::ModelSpec;
+use crate::model::{Hidden, ModelSpec};
 use crate::util::text::grouped;
 
 // The defaults are those of the report's best network; what the report leaves open is evaluations, seed and device.
@@ -39,9 +39,9 @@ settings! {
         val_batches: Vec<usize> | None, excludes val_images, excludes val_pick;
     }
     "Training" {
-        /// Hidden units
-        #[arg(value_name = "H", value_parser = integer::<usize>())]
-        hidden: usize = 50;
+        /// Units of each hidden layer, such as 50 or 512,256,128; none: softmax regression
+        #[arg(value_name = "LIST", value_parser = str::parse::<Hidden>)]
+        hidden: Hidden = Hidden::new(&[50]);
         /// Strength of the L2 penalty on the weights
         #[arg(value_name = "L")]
         lambda: f64 = 0.00895, in 0.0..=f64::MAX => "a finite number, 0 or more";
@@ -185,7 +185,7 @@ impl Config {
             ));
         }
         // The size of CIFAR-10's images, which every data set here has.
-        ModelSpec::new(3072, self.hidden, 10)?;
+        ModelSpec::new(3072, self.hidden.clone(), 10)?;
         self.lr().check()
     }
 

@@ -12,7 +12,8 @@ use super::real::Real;
 use super::small::Small;
 use crate::model::softmax::softmax;
 
-/// Fills `hidden [B, H]` and `logits [B, C]` from `z`, which is `(X·W1)ᵀ [H, B]`.
+/// Fills `hidden [B, H]` and `logits [B, C]` from `z`, which is `(X·W1)ᵀ [H, B]`. Without hidden layers `z` are the logits
+/// but for their bias.
 pub(super) fn logits<T: Real>(z: &[T], small: &Small<T>, hidden: &mut Vec<T>, logits: &mut Vec<T>) {
     let (units, classes) = (small.b1.len(), small.b2.len());
     let images = z.len() / units;
@@ -21,6 +22,10 @@ pub(super) fn logits<T: Real>(z: &[T], small: &Small<T>, hidden: &mut Vec<T>, lo
         for (hidden, &z) in hidden[unit..].iter_mut().step_by(units).zip(z) {
             *hidden = z;
         }
+    }
+    if classes == 0 {
+        std::mem::swap(hidden, logits);
+        return add_rows(logits, &small.b1);
     }
     for row in hidden.chunks_exact_mut(units) {
         for (z, &bias) in row.iter_mut().zip(&small.b1) {
@@ -31,9 +36,14 @@ pub(super) fn logits<T: Real>(z: &[T], small: &Small<T>, hidden: &mut Vec<T>, lo
     }
     logits.resize(images * classes, T::ZERO);
     product(Matrix::new(hidden, units), Matrix::new(&small.w2, classes), logits);
-    for row in logits.chunks_exact_mut(classes) {
-        for (logit, &bias) in row.iter_mut().zip(&small.b2) {
-            *logit += bias;
+    add_rows(logits, &small.b2);
+}
+
+/// Adds `bias [N]` to each row of `z [B, N]`.
+fn add_rows<T: Real>(z: &mut [T], bias: &[T]) {
+    for row in z.chunks_exact_mut(bias.len()) {
+        for (z, &bias) in row.iter_mut().zip(bias) {
+            *z += bias;
         }
     }
 }
@@ -52,7 +62,8 @@ pub(super) fn scores<T: Real>(logits: &[T], labels: &[u8], p: &mut Vec<T>, score
     }
 }
 
-/// Turns the probabilities of a batch into `dlogits [B, C]`, and fills `dhidden [B, H]`.
+/// Turns the probabilities of a batch into `dlogits [B, C]`, and fills `dhidden [B, H]`; without hidden layers that is the
+/// same.
 pub(super) fn gradients<T: Real>(
     labels: &[u8],
     small: &Small<T>,
@@ -60,13 +71,18 @@ pub(super) fn gradients<T: Real>(
     dlogits: &mut [T],
     dhidden: &mut Vec<T>,
 ) {
-    let classes = small.b2.len();
+    let classes = dlogits.len() / labels.len();
     let images = <T as From<f32>>::from(labels.len() as f32);
     for (dlogits, &label) in dlogits.chunks_exact_mut(classes).zip(labels) {
         dlogits[usize::from(label)] -= T::ONE;
         for slope in dlogits {
             *slope = *slope / images;
         }
+    }
+    if small.b2.is_empty() {
+        dhidden.clear();
+        dhidden.extend_from_slice(dlogits);
+        return;
     }
     dhidden.resize(hidden.len(), T::ZERO);
     product(Matrix::new(dlogits, classes), Matrix::new(&small.w2, classes).transposed(), dhidden);

@@ -21,18 +21,22 @@ const REST: u128 = 64 << 20;
 /// bytes twice, and the best state so far; and a gradient of all but W1. The rest is what grows with the batch, the images and
 /// the threads.
 pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
-    let [hidden, classes] = [job.model.hidden, job.model.classes].map(|size| size as u128);
+    let classes = job.model.classes as u128;
+    let hidden = job.model.hidden.iter().sum::<usize>() as u128;
     let [models, shuffles, batch] = [job.models(), job.shuffles, job.batch_size].map(|size| size as u128);
     let parts = [&split.train, &split.validation, &split.test].map(Vec::len);
     let images = parts.iter().sum::<usize>() as u128;
     let parameters = job.model.parameters() as u128;
-    // What enters the hidden layer, activations and their gradients, of one image.
-    let activations = hidden + 2 * (hidden + classes);
+    // What enters the hidden layers, activations, their gradients and those of the layer before, of one image.
+    let activations = hidden + 3 * (hidden + classes);
     // Of an image's inputs or a unit's weights.
-    let row = 4 * Rows::<f32>::zeros(0, job.model.inputs).stride() as u128;
-    // W2 and the biases.
-    let small = parameters - hidden * job.model.inputs as u128;
-    let networks = models * (hidden * row + 4 * (5 * parameters + 2 * small + batch * activations));
+    let row = |inputs: usize| 4 * Rows::<f32>::zeros(0, inputs).stride() as u128;
+    let layers = job.model.layers().take(job.model.hidden.len().max(1));
+    let wide = layers.clone().map(|[from, to]| to as u128 * row(from)).sum::<u128>();
+    // The output layer and the biases.
+    let small = parameters - layers.map(|[from, to]| (from * to) as u128).sum::<u128>();
+    let row = row(job.model.inputs);
+    let networks = models * (wide + 4 * (5 * parameters + 2 * small + batch * activations));
     let batches = 2 * shuffles * batch * row;
     // The images' numbers: in the split and two copies, shuffled, and of a chunk's steps.
     let rows = 4 * (images * 3 + shuffles * (split.train.len() as u128 + CHUNK_STEPS as u128 * batch));
@@ -47,15 +51,15 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelSpec;
+    use crate::model::{Hidden, ModelSpec};
 
     #[test]
     fn a_network_more_takes_all_its_copies_of_every_tensor() {
         let split = Split { train: vec![0, 1], validation: vec![], test: vec![] };
         for (inputs, hidden, classes) in [(3072, 50, 10), (16, 1000, 200)] {
-            let model = ModelSpec { inputs, hidden, classes };
+            let model = ModelSpec { inputs, hidden: Hidden::one(hidden), classes };
             let of = |models| {
-                let job = Job { model, decay: vec![0.0; models], batch_size: 1, shuffles: 1 };
+                let job = Job { model: model.clone(), decay: vec![0.0; models], batch_size: 1, shuffles: 1 };
                 memory(&job, &split, 1)
             };
             let (all, w1) = (model.parameters(), inputs * hidden);

@@ -74,6 +74,11 @@ impl<T: Real> Rows<T> {
         self.lines.resize(rows * self.stride() / Self::LINE, Line::zeroed());
     }
 
+    /// Values of a row.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// How many rows.
     pub fn rows(&self) -> usize {
         self.lines.len() * Self::LINE / self.stride()

@@ -1,8 +1,8 @@
-//! W2, b2 and b1: the tensors that are small beside W1. The shaders have them in one buffer, `small`.
+//! The output layer's tensors and the bias before it, of one hidden layer W2, b2 and b1: small beside W1. The shaders have
+//! them in one buffer, `small`. Of softmax regression they are the only layer's bias alone.
 
 use super::real::Real;
 use crate::model::ModelSpec;
-use crate::model::params::{B1, B2, W2, tensors};
 
 /// A value for each of their weights and biases.
 #[derive(Clone, Debug)]
@@ -17,7 +17,10 @@ pub(super) struct Small<T> {
 
 impl<T: Real> Small<T> {
     pub(super) fn zeros(spec: &ModelSpec) -> Self {
-        let [w2, b2, b1] = [W2, B2, B1].map(|place| vec![T::ZERO; tensors(spec)[place].len()]);
-        Self { w2, b2, b1 }
+        let zeros = |count| vec![T::ZERO; count];
+        if spec.hidden.is_empty() {
+            return Self { w2: vec![], b2: vec![], b1: zeros(spec.classes) };
+        }
+        Self { w2: zeros(spec.last() * spec.classes), b2: zeros(spec.classes), b1: zeros(spec.last()) }
     }
 }

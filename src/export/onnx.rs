@@ -1,7 +1,7 @@
 //! ONNX: the network with its standardisation, from `pixels` to `logits` and `probabilities`.
 //!
 //! ```text
-//! pixels u8 [N, 3, 32, 32] → Cast → Flatten [N, D] → Sub mean → Mul scale → Gemm fc1 → Relu → Gemm fc2 → logits
+//! pixels u8 [N, 3, 32, 32] → Cast → Flatten [N, D] → Sub mean → Mul scale → Gemm fc1 → Relu → … → Gemm → logits
 //!                                                                                        logits → Softmax → probabilities
 //! ```
 //!
@@ -46,17 +46,25 @@ pub fn encode(trained: &Trained) -> Vec<u8> {
             raw_data: tensors::little_endian(&values),
         });
     let classes = (trained.params.spec.classes as u64).cast_signed();
+    let mut nodes = vec![
+        node("Cast", &["pixels"], "bytes", &[("to", FLOAT.into())]),
+        node("Flatten", &["bytes"], "flat", &[("axis", 1)]),
+        node("Sub", &["flat", "mean"], "centred", &[]),
+        node("Mul", &["centred", "scale"], "x", &[]),
+    ];
+    let (mut input, depth) = ("x".to_owned(), trained.params.spec.layers().len());
+    for layer in 1..=depth {
+        let name = |of: &str| format!("fc{layer}.{of}");
+        let z = if layer == depth { "logits".to_owned() } else { format!("z{layer}") };
+        nodes.push(node("Gemm", &[&input, &name("weight"), &name("bias")], &z, &[("transB", 1)]));
+        if layer < depth {
+            input = format!("hidden{layer}");
+            nodes.push(node("Relu", &[&z], &input, &[]));
+        }
+    }
+    nodes.push(node("Softmax", &["logits"], "probabilities", &[("axis", 1)]));
     let graph = Graph {
-        node: vec![
-            node("Cast", &["pixels"], "bytes", &[("to", FLOAT.into())]),
-            node("Flatten", &["bytes"], "flat", &[("axis", 1)]),
-            node("Sub", &["flat", "mean"], "centred", &[]),
-            node("Mul", &["centred", "scale"], "x", &[]),
-            node("Gemm", &["x", "fc1.weight", "fc1.bias"], "z", &[("transB", 1)]),
-            node("Relu", &["z"], "hidden", &[]),
-            node("Gemm", &["hidden", "fc2.weight", "fc2.bias"], "logits", &[("transB", 1)]),
-            node("Softmax", &["logits"], "probabilities", &[("axis", 1)]),
-        ],
+        node: nodes,
         name: "cyclone".into(),
         initializer: tensors.collect(),
         input: vec![Value::new("pixels", UINT8, &IMAGE)],

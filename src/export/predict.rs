@@ -78,7 +78,7 @@ fn pictures(paths: &[PathBuf]) -> Vec<Result<PathBuf>> {
 /// [`Error::Checkpoint`] for a network of other inputs than a picture gives, [`Error::Diverged`] if its answer is not
 /// finite, [`Error::Resources`] where there is no memory for a picture, and what the device has.
 pub fn classify(trained: &Trained, device: &Device, paths: &[PathBuf], top: usize) -> Result<Vec<Prediction>> {
-    let spec = trained.params.spec;
+    let spec = &trained.params.spec;
     if spec.inputs != INPUTS {
         let what = format!("a network of {} inputs, and a picture gives {INPUTS}", spec.inputs);
         return Err(Error::checkpoint(Path::new("weights.safetensors"), what));

@@ -125,12 +125,12 @@ impl Gpu {
     }
 
     /// A storage buffer that can be written from the host and read back.
-    pub(crate) fn buffer(&self, label: &'static str, size: u64) -> Result<wgpu::Buffer> {
+    pub(crate) fn buffer(&self, label: &str, size: u64) -> Result<wgpu::Buffer> {
         self.recorder.made(label, size);
         self.create(label, size, BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC)
     }
 
-    pub(super) fn create(&self, label: &'static str, size: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
+    pub(super) fn create(&self, label: &str, size: u64, usage: BufferUsages) -> Result<wgpu::Buffer> {
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         self.scoped(label, || self.device.create_buffer(&descriptor))
     }

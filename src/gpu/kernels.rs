@@ -18,91 +18,140 @@ macro_rules! file {
 /// A compute shader of `shaders/`, its entry point named `main`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kernel {
-    /// First layer's product, in slices of the inputs.
-    Forward,
-    /// Bias, ReLU, output layer, softmax, loss; gradients of logits and hidden units.
-    Head,
-    /// A step of SGD on every tensor, the step's loss, and perhaps the first layer's product of the next step.
-    Update,
     /// A chunk's images from those that stay on the GPU.
     Gather,
+    /// First layer's product, in slices of the inputs.
+    Forward,
+    /// Bias and ReLU of a hidden layer that is not the last.
+    Activate,
+    /// The product of a later hidden layer.
+    HiddenForward,
+    /// Bias and ReLU of the last hidden layer, output layer, softmax, loss; gradients of logits and hidden units.
+    Head,
+    /// The product on the way back through a hidden layer.
+    Backward,
+    /// The way back through the ReLUs of a hidden layer that is not the last.
+    ActivateBackward,
+    /// A step of SGD on a later hidden layer.
+    HiddenUpdate,
+    /// A step of SGD on the first layer and the small tensors, the step's loss, and perhaps the first layer's product of the
+    /// next step.
+    Update,
     /// Sums of losses and right answers.
     Tally,
     /// Sums of squares of weights.
     Squares,
 }
 
-/// What a kernel is compiled for: one pipeline each.
+/// What a kernel is compiled for: one pipeline each. Layers are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// `gather`.
     Gather,
-    /// `forward` of a step.
-    Forward,
+    /// `forward` of a layer in a step.
+    Forward(usize),
+    /// `activate` of a layer in a step.
+    Activate(usize),
     /// `head` of a step, with the gradients.
     Head,
-    /// `update` alone.
-    Update,
-    /// `update` with the next step's product in it.
+    /// `forward` back through a layer, to the one before.
+    Backward(usize),
+    /// `activate_backward` of a layer.
+    ActivateBackward(usize),
+    /// `update` of a layer alone.
+    Update(usize),
+    /// `update` of the first layer with the next step's product in it.
     FusedUpdate,
-    /// `forward` of an evaluation, whose images all models share.
-    EvalForward,
+    /// `forward` of a layer in an evaluation, whose images all models share.
+    EvalForward(usize),
+    /// `activate` of a layer in an evaluation.
+    EvalActivate(usize),
     /// `head` of an evaluation: the scores only.
     EvalHead,
     /// `tally`.
     Tally,
-    /// `squares` of W1.
-    SquaresW1,
-    /// `squares` of W2.
-    SquaresW2,
+    /// `squares` of a layer's weights.
+    Squares(usize),
 }
 
 impl Use {
-    /// Every one.
-    pub const ALL: [Self; 10] = [
-        Self::Gather,
-        Self::Forward,
-        Self::Head,
-        Self::Update,
-        Self::FusedUpdate,
-        Self::EvalForward,
-        Self::EvalHead,
-        Self::Tally,
-        Self::SquaresW1,
-        Self::SquaresW2,
-    ];
+    /// Every one of a network with `wide` layers before the output layer, or without any where `wide` is 0.
+    pub fn all(wide: usize) -> Vec<Self> {
+        let last = wide.saturating_sub(1);
+        let mut all = vec![Self::Gather, Self::Forward(0)];
+        all.extend((0..last).flat_map(|layer| [Self::Activate(layer), Self::Forward(layer + 1)]));
+        all.push(Self::Head);
+        all.extend(
+            (1..=last)
+                .rev()
+                .flat_map(|layer| [Self::Backward(layer), Self::ActivateBackward(layer - 1), Self::Update(layer)]),
+        );
+        all.extend([Self::Update(0), Self::FusedUpdate, Self::EvalForward(0)]);
+        all.extend((0..last).flat_map(|layer| [Self::EvalActivate(layer), Self::EvalForward(layer + 1)]));
+        all.extend([Self::EvalHead, Self::Tally]);
+        all.extend((0..=wide).map(Self::Squares));
+        all
+    }
 
     /// The kernel.
     pub fn kernel(self) -> Kernel {
         match self {
             Self::Gather => Kernel::Gather,
-            Self::Forward | Self::EvalForward => Kernel::Forward,
+            Self::Forward(0) | Self::EvalForward(0) => Kernel::Forward,
+            Self::Forward(_) | Self::EvalForward(_) => Kernel::HiddenForward,
+            Self::Activate(_) | Self::EvalActivate(_) => Kernel::Activate,
             Self::Head | Self::EvalHead => Kernel::Head,
-            Self::Update | Self::FusedUpdate => Kernel::Update,
+            Self::Backward(_) => Kernel::Backward,
+            Self::ActivateBackward(_) => Kernel::ActivateBackward,
+            Self::Update(0) | Self::FusedUpdate => Kernel::Update,
+            Self::Update(_) => Kernel::HiddenUpdate,
             Self::Tally => Kernel::Tally,
-            Self::SquaresW1 | Self::SquaresW2 => Kernel::Squares,
+            Self::Squares(_) => Kernel::Squares,
+        }
+    }
+
+    /// Its layer, if it has one.
+    pub fn layer(self) -> Option<usize> {
+        match self {
+            Self::Forward(layer)
+            | Self::EvalForward(layer)
+            | Self::Activate(layer)
+            | Self::EvalActivate(layer)
+            | Self::Backward(layer)
+            | Self::ActivateBackward(layer)
+            | Self::Update(layer)
+            | Self::Squares(layer) => Some(layer),
+            Self::FusedUpdate => Some(0),
+            Self::Gather | Self::Head | Self::EvalHead | Self::Tally => None,
         }
     }
 
     /// Its name, for people and for files.
-    pub fn name(self) -> &'static str {
-        match self {
+    pub fn name(self) -> String {
+        let name = match self {
             Self::Gather => "gather",
-            Self::Forward => "forward",
+            Self::Forward(_) => "forward",
+            Self::Activate(_) => "activate",
             Self::Head => "head",
-            Self::Update => "update",
+            Self::Backward(_) => "backward",
+            Self::ActivateBackward(_) => "activate-backward",
+            Self::Update(_) => "update",
             Self::FusedUpdate => "fused-update",
-            Self::EvalForward => "eval-forward",
+            Self::EvalForward(_) => "eval-forward",
+            Self::EvalActivate(_) => "eval-activate",
             Self::EvalHead => "eval-head",
             Self::Tally => "tally",
-            Self::SquaresW1 => "squares-w1",
-            Self::SquaresW2 => "squares-w2",
+            Self::Squares(layer) => return format!("squares-w{}", layer + 1),
+        };
+        match self.layer() {
+            Some(layer) if layer > 0 => format!("{name}-{}", layer + 1),
+            _ => name.into(),
         }
     }
 
     /// Whether its images are those of a step, of which each model may have its own.
     pub fn trains(self) -> bool {
-        !matches!(self, Self::EvalForward | Self::EvalHead | Self::Tally)
+        !matches!(self, Self::EvalForward(_) | Self::EvalActivate(_) | Self::EvalHead | Self::Tally)
     }
 }
 
@@ -126,19 +175,48 @@ pub struct Step {
 
 impl Kernel {
     /// Every kernel, in the order in which a step runs them.
-    pub const ALL: [Self; 6] = [Self::Gather, Self::Forward, Self::Head, Self::Update, Self::Tally, Self::Squares];
+    pub const ALL: [Self; 11] = [
+        Self::Gather,
+        Self::Forward,
+        Self::Activate,
+        Self::HiddenForward,
+        Self::Head,
+        Self::Backward,
+        Self::ActivateBackward,
+        Self::HiddenUpdate,
+        Self::Update,
+        Self::Tally,
+        Self::Squares,
+    ];
 
-    /// Base name of the shader's file, and of its twin's in `src/cpu/`.
+    /// Its name: that of the shader's file, and of its twin in `src/cpu/`, unless it is another kernel of other parts.
     pub fn name(self) -> &'static str {
-        self.files()[0].0
+        match self {
+            Self::HiddenForward => "hidden_forward",
+            Self::Backward => "backward",
+            Self::HiddenUpdate => "hidden_update",
+            _ => self.files()[0].0,
+        }
     }
 
     /// The files that its WGSL text is put together from: its own, what it has in common with others, and its parts. WGSL has
     /// no way to include one, and takes declarations in any order.
     pub fn files(self) -> &'static [File<'static>] {
         match self {
-            Self::Forward => &[file!("forward"), file!("step"), file!("inputs")],
-            Self::Head => &[file!("head"), file!("step")],
+            Self::Gather => &[file!("gather")],
+            Self::Forward => &[file!("forward"), file!("step"), file!("inputs"), file!("weights")],
+            Self::Activate => &[file!("activate"), file!("step")],
+            Self::HiddenForward => &[file!("forward"), file!("step"), file!("activations"), file!("weights")],
+            Self::Head => &[file!("head"), file!("step"), file!("head/sums")],
+            Self::Backward => &[file!("forward"), file!("step"), file!("activations"), file!("transposed")],
+            Self::ActivateBackward => &[file!("activate_backward"), file!("step")],
+            Self::HiddenUpdate => &[
+                file!("update"),
+                file!("step"),
+                file!("activations"),
+                file!("update/small_values"),
+                file!("update/next_product"),
+            ],
             Self::Update => &[
                 file!("update"),
                 file!("step"),
@@ -146,7 +224,6 @@ impl Kernel {
                 file!("update/small_values"),
                 file!("update/next_product"),
             ],
-            Self::Gather => &[file!("gather")],
             Self::Tally => &[file!("tally"), file!("step")],
             Self::Squares => &[file!("squares")],
         }

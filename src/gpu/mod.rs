@@ -72,7 +72,8 @@ pub struct GpuEngine {
     tallies: wgpu::Buffer,
     /// After an evaluated batch, its logits.
     dlogits: wgpu::Buffer,
-    squares: [wgpu::Buffer; 2],
+    /// Of each layer.
+    squares: Vec<wgpu::Buffer>,
     /// One a use; of `gather`, one a part of the resident images.
     kernels: Vec<Bound>,
     /// Losses already read back.
@@ -98,7 +99,7 @@ impl GpuEngine {
         let compiled = |of| Ok((of, compile(of, &plan.constants(of))?));
         let (feed, pipelines) = rayon::join(
             || Feed::new(&gpu, &plan, dataset, options.feed),
-            || Use::ALL.into_par_iter().filter(|of| *of != Use::Gather).map(compiled).collect::<Result<Vec<_>>>(),
+            || plan.uses().into_par_iter().filter(|of| *of != Use::Gather).map(compiled).collect::<Result<Vec<_>>>(),
         );
         let feed = feed?;
         let weights = Weights::new(&gpu, &plan)?;
@@ -107,19 +108,25 @@ impl GpuEngine {
             gpu.buffer("tallies", sizes.tallies)?,
             gpu.buffer("dlogits", sizes.dlogits)?,
         ];
-        let squares = [gpu.buffer("squares of W1", sizes.squares)?, gpu.buffer("squares of W2", sizes.squares)?];
+        let layers = 1..=plan.job.model.layers().len();
+        let squares = layers.map(|number| gpu.buffer(&format!("squares of W{number}"), sizes.squares));
+        let squares = squares.collect::<Result<Vec<_>>>()?;
+        let units = |name: &str| {
+            let layers = sizes.layers.iter().zip(1..).map(|(layer, number)| {
+                let name = if number < sizes.layers.len() { format!("{name} {number}") } else { name.to_owned() };
+                gpu.buffer(&name, layer.hidden)
+            });
+            layers.collect::<Result<Vec<_>>>()
+        };
+        let (hidden, dhidden) = (units("hidden")?, units("dhidden")?);
         let standardised = gpu.buffer("standardisation", sizes.standardisation)?;
         gpu.queue.write_buffer(&standardised, 0, bytemuck::cast_slice(&standardisation.padded()));
         let shared = [
             ("standardisation", &standardised),
-            ("w1", &weights.w1),
-            ("small", &weights.small),
             ("losses", &losses),
             ("tallies", &tallies),
             ("dlogits", &dlogits),
             ("partials", &gpu.buffer("partial sums", sizes.partials)?),
-            ("hidden", &gpu.buffer("hidden", sizes.hidden)?),
-            ("dhidden", &gpu.buffer("dhidden", sizes.hidden)?),
             ("scores", &gpu.buffer("scores", sizes.scores)?),
         ];
         let bound = |of, pipeline: Pipeline, own: &[(&str, &wgpu::Buffer)]| -> Result<Bound> {
@@ -132,10 +139,24 @@ impl GpuEngine {
         };
         let mut kernels = Vec::new();
         for (of, pipeline) in pipelines? {
+            let place = of.layer().unwrap_or(weights.layers.len() - 1);
+            let layer = &weights.layers[place.min(weights.layers.len() - 1)];
             let own = match of {
-                Use::SquaresW1 => vec![("matrix", &weights.w1), ("squares", &squares[0])],
-                Use::SquaresW2 => vec![("matrix", &weights.small), ("squares", &squares[1])],
-                _ => vec![],
+                Use::Squares(place) => {
+                    let matrix = if place < weights.layers.len() { &layer.w } else { &layer.small };
+                    vec![("matrix", matrix), ("squares", &squares[place])]
+                }
+                _ => {
+                    let before = place.saturating_sub(1);
+                    let inputs = if matches!(of, Use::Backward(_)) { &dhidden[place] } else { &hidden[before] };
+                    vec![
+                        ("w1", &layer.w),
+                        ("small", &layer.small),
+                        ("hidden", &hidden[place]),
+                        ("dhidden", &dhidden[place]),
+                        ("activations", inputs),
+                    ]
+                }
             };
             kernels.push(bound(of, pipeline, &own)?);
         }
@@ -162,6 +183,16 @@ impl GpuEngine {
         for bound in self.kernels.iter().filter(|bound| bound.of == of) {
             pass.dispatch(&bound.pipeline, &bound.bindings[slot], step, grid, work);
         }
+    }
+
+    /// Encodes what gives the scores and logits of some images.
+    fn infer(&self, pass: &mut Pass<'_>, slot: usize, step: &Step) {
+        self.dispatch(pass, Use::EvalForward(0), slot, step);
+        for layer in 0..self.plan.layers.len() - 1 {
+            self.dispatch(pass, Use::EvalActivate(layer), slot, step);
+            self.dispatch(pass, Use::EvalForward(layer + 1), slot, step);
+        }
+        self.dispatch(pass, Use::EvalHead, slot, step);
     }
 
     /// Fills a slot with a chunk's rows and rates and submits `commands` on it, the images gathered before.
@@ -238,13 +269,23 @@ impl Engine for GpuEngine {
                     let loss = engine.pending as u32 + i as u32;
                     let step = Step { row, rows: length, rate: i as u32, loss, next_row, next_rows };
                     let fuse = engine.plan.tuning.fused;
+                    let last = engine.plan.layers.len() - 1;
+                    let mut dispatch = |of| engine.dispatch(pass, of, slot, &step);
                     if i == 0 || !fuse {
-                        engine.dispatch(pass, Use::Forward, slot, &step);
+                        dispatch(Use::Forward(0));
                     }
-                    engine.dispatch(pass, Use::Head, slot, &step);
+                    for layer in 0..last {
+                        dispatch(Use::Activate(layer));
+                        dispatch(Use::Forward(layer + 1));
+                    }
+                    dispatch(Use::Head);
+                    for layer in (1..=last).rev() {
+                        dispatch(Use::Backward(layer));
+                        dispatch(Use::ActivateBackward(layer - 1));
+                        dispatch(Use::Update(layer));
+                    }
                     // The next chunk's images are not there yet: its first step begins with `forward` again.
-                    let last = next_rows == 0;
-                    engine.dispatch(pass, if fuse && !last { Use::FusedUpdate } else { Use::Update }, slot, &step);
+                    dispatch(if fuse && next_rows > 0 { Use::FusedUpdate } else { Use::Update(0) });
                     row = next_row;
                 }
             })?;
@@ -272,9 +313,8 @@ impl Engine for GpuEngine {
                     for rows in rows.chunks(batch) {
                         let length = rows.len() as u32;
                         let step = Step { row, rows: length, loss: group, ..Step::default() };
-                        for of in [Use::EvalForward, Use::EvalHead, Use::Tally] {
-                            engine.dispatch(pass, of, slot, &step);
-                        }
+                        engine.infer(pass, slot, &step);
+                        engine.dispatch(pass, Use::Tally, slot, &step);
                         row += length;
                         group += length.div_ceil(TALLY as u32);
                     }
@@ -295,8 +335,7 @@ impl Engine for GpuEngine {
         for rows in rows.chunks(self.plan.evaluation_rows as usize) {
             let step = Step { rows: rows.len() as u32, ..Step::default() };
             self.submit(rows, &[], |engine, pass, slot| {
-                engine.dispatch(pass, Use::EvalForward, slot, &step);
-                engine.dispatch(pass, Use::EvalHead, slot, &step);
+                engine.infer(pass, slot, &step);
             })?;
             let read: Vec<f32> = self.gpu.read(&self.dlogits, (rows.len() * models * classes * 4) as u64)?;
             for (i, image) in read.chunks_exact(classes).enumerate() {
@@ -308,7 +347,7 @@ impl Engine for GpuEngine {
 
     fn squares(&mut self) -> Result<Vec<f64>> {
         let models = self.plan.job.models();
-        let uses = [Use::SquaresW1, Use::SquaresW2];
+        let uses: Vec<_> = (0..self.squares.len()).map(Use::Squares).collect();
         self.gpu.encode(|pass| uses.iter().for_each(|of| self.dispatch(pass, *of, 0, &Step::default())))?;
         let mut squares = vec![0.0; models];
         for (of, buffer) in uses.into_iter().zip(&self.squares) {
@@ -328,9 +367,8 @@ impl Engine for GpuEngine {
             let rows = images.len();
             self.submit(images, &[], |engine, pass, slot| {
                 let step = Step { rows: rows as u32, ..Step::default() };
-                for of in [Use::EvalForward, Use::EvalHead, Use::Tally] {
-                    engine.dispatch(pass, of, slot, &step);
-                }
+                engine.infer(pass, slot, &step);
+                engine.dispatch(pass, Use::Tally, slot, &step);
             })?;
             let logits = self.gpu.copy(&self.dlogits, 0, (rows * models * classes * 4) as u64)?;
             scored

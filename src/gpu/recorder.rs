@@ -68,7 +68,7 @@ pub struct Dispatch {
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
     /// Name and bytes of every buffer that was made.
-    pub buffers: Vec<(&'static str, u64)>,
+    pub buffers: Vec<(String, u64)>,
     /// The host's phases, in the order of their ends.
     pub spans: Vec<Span>,
     /// The dispatches of every submission; none where they were not timed.
@@ -128,9 +128,9 @@ impl Recorder {
     }
 
     /// Notes a buffer.
-    pub fn made(&self, label: &'static str, size: u64) {
+    pub fn made(&self, label: &str, size: u64) {
         if let Some(state) = &mut *self.state() {
-            state.recording.buffers.push((label, size));
+            state.recording.buffers.push((label.to_owned(), size));
         }
     }
 

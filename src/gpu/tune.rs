@@ -56,8 +56,8 @@ fn key(gpu: &Gpu, job: &Job) -> String {
     let shaders = hex(&files.fold(Sha256::new(), |hash, (_, text)| hash.chain_update(text)).finalize()[..8]);
     let AdapterInfo { name, backend, driver, .. } = &gpu.info;
     let Job { model, batch_size, shuffles, .. } = job;
-    let shape = [model.inputs, model.hidden, model.classes, job.models(), *batch_size, *shuffles];
-    format!("{} {shaders} {name} {backend} {driver} {shape:?}", env!("CARGO_PKG_VERSION"))
+    let shape = [job.models(), *batch_size, *shuffles];
+    format!("{} {shaders} {name} {backend} {driver} {model} {shape:?}", env!("CARGO_PKG_VERSION"))
 }
 
 /// A damaged or missing file knows nothing.
@@ -107,7 +107,7 @@ fn measure(gpu: &Arc<Gpu>, job: &Job) -> Result<Tuning> {
 mod tests {
     use super::*;
     use crate::config::device::Adapter;
-    use crate::model::ModelSpec;
+    use crate::model::{Hidden, ModelSpec};
 
     #[test]
     fn what_is_written_is_read_and_damage_is_forgotten() {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_fastest_of_those_that_fit_is_found() {
         let gpu = Gpu::open(&Adapter::Any).expect("a Vulkan driver: ./test installs a software one");
-        let model = ModelSpec { inputs: 33, hidden: 5, classes: 3 };
+        let model = ModelSpec { inputs: 33, hidden: Hidden::new(&[5]), classes: 3 };
         let job = Job { model, decay: vec![0.0; 2], batch_size: 7, shuffles: 2 };
         assert!(Tuning::ALL.contains(&measure(&gpu, &job).unwrap()));
     }

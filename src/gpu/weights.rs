@@ -1,69 +1,100 @@
-//! The weights of all models as they lie on the GPU: the hidden units side by side, each model's padded to a multiple of
-//! four (`W1 [D, M·HP]`), and the small tensors model after model (`[M][H·C + C + H]`: W2, b2, b1).
+//! The weights of all models as they lie on the GPU: of each layer but the output layer, the units of all models side by side,
+//! each model's padded to a multiple of four (`W [D, M·HP]`), and the small tensors model after model: of the last one the output
+//! layer's and its own bias (of one hidden layer `[M][H·C + C + H]`: W2, b2, b1), of those before their bias (`[M][H]`).
 
 use super::context::Gpu;
-use super::plan::Plan;
+use super::plan::{LayerSizes, Plan, Wide, small_name};
 use super::wait::Copy;
 use crate::error::Result;
-use crate::model::params::{B1, B2, Params, W1, W2};
+use crate::model::params::{Params, bias, weight};
 
-/// Their buffers.
+/// Their buffers, layer by layer.
 #[derive(Debug)]
 pub(super) struct Weights {
-    pub(super) w1: wgpu::Buffer,
+    pub(super) layers: Vec<Layer>,
+}
+
+/// A layer's.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) w: wgpu::Buffer,
     pub(super) small: wgpu::Buffer,
 }
 
-/// A copy of them on its way to the host.
-pub(super) struct Copied {
-    w1: Copy,
-    small: Copy,
+/// A copy of them on its way to the host, layer by layer the weights and the small tensors.
+pub(super) struct Copied(Vec<[Copy; 2]>);
+
+/// The tensors of a wide layer that lie in its `small`, in their order, by their places in the table.
+fn small_tensors(plan: &Plan, layer: usize) -> Vec<usize> {
+    let outputs = if plan.layers[layer].outputs > 0 { vec![weight(layer + 1), bias(layer + 1)] } else { vec![] };
+    [outputs, vec![bias(layer)]].concat()
 }
 
 impl Weights {
     /// All 0.
     pub(super) fn new(gpu: &Gpu, plan: &Plan) -> Result<Self> {
-        Ok(Self { w1: gpu.buffer("W1", plan.sizes.w1)?, small: gpu.buffer("W2, b2, b1", plan.sizes.small)? })
+        let layers = plan.sizes.layers.iter().zip(1..).map(|(&LayerSizes { w, small, .. }, number)| {
+            let name = small_name(number, plan.layers.len());
+            Ok(Layer { w: gpu.buffer(&format!("W{number}"), w)?, small: gpu.buffer(&name, small)? })
+        });
+        Ok(Self { layers: layers.collect::<Result<_>>()? })
     }
 
     /// Replaces them.
     pub(super) fn write(&self, gpu: &Gpu, plan: &Plan, params: &[Params]) {
-        let (h, padded, n) = (plan.job.model.hidden, plan.padded as usize, plan.columns as usize);
-        let mut w1 = vec![0f32; plan.job.model.inputs * n];
-        let mut small = Vec::with_capacity(plan.sizes.small as usize / 4);
-        for (m, params) in params.iter().enumerate() {
-            for (row, values) in w1.chunks_exact_mut(n).zip(params.values[W1].chunks_exact(h)) {
-                row[m * padded..][..h].copy_from_slice(values);
+        for (layer, (buffers, wide)) in self.layers.iter().zip(&plan.layers).enumerate() {
+            let (h, padded, n) = sizes(wide);
+            let mut w = vec![0f32; wide.inputs as usize * n];
+            let mut small = Vec::new();
+            for (m, params) in params.iter().enumerate() {
+                for (row, values) in w.chunks_exact_mut(n).zip(params.values[weight(layer)].chunks_exact(h)) {
+                    row[m * padded..][..h].copy_from_slice(values);
+                }
+                for place in small_tensors(plan, layer) {
+                    small.extend_from_slice(&params.values[place]);
+                }
             }
-            for place in [W2, B2, B1] {
-                small.extend_from_slice(&params.values[place]);
-            }
+            gpu.queue.write_buffer(&buffers.w, 0, bytemuck::cast_slice(&w));
+            gpu.queue.write_buffer(&buffers.small, 0, bytemuck::cast_slice(&small));
         }
-        gpu.queue.write_buffer(&self.w1, 0, bytemuck::cast_slice(&w1));
-        gpu.queue.write_buffer(&self.small, 0, bytemuck::cast_slice(&small));
     }
 
     /// Queues a copy.
     pub(super) fn copy(&self, gpu: &Gpu, plan: &Plan) -> Result<Copied> {
-        Ok(Copied { w1: gpu.copy(&self.w1, 0, plan.sizes.w1)?, small: gpu.copy(&self.small, 0, plan.sizes.small)? })
+        let layers = self.layers.iter().zip(&plan.sizes.layers);
+        let copies =
+            layers.map(|(layer, sizes)| Ok([gpu.copy(&layer.w, 0, sizes.w)?, gpu.copy(&layer.small, 0, sizes.small)?]));
+        Ok(Copied(copies.collect::<Result<_>>()?))
     }
 }
 
 impl Copied {
     /// Waits for the weights of `models`.
     pub(super) fn take(self, gpu: &Gpu, plan: &Plan, models: impl Iterator<Item = usize>) -> Result<Vec<Params>> {
-        let spec = plan.job.model;
-        let (h, c, padded, n) = (spec.hidden, spec.classes, plan.padded as usize, plan.columns as usize);
-        let [w1, small] = [self.w1.take::<f32>(gpu)?, self.small.take(gpu)?];
+        let layers = self.0.into_iter().map(|[w, small]| Ok([w.take::<f32>(gpu)?, small.take(gpu)?]));
+        let layers = layers.collect::<Result<Vec<_>>>()?;
+        let spec = &plan.job.model;
+        let lengths: Vec<usize> = spec.layers().flat_map(|[from, to]| [from * to, to]).collect();
         let params = models.map(|m| {
-            let small = &small[m * (h * c + c + h)..][..h * c + c + h];
-            let mut values: [Vec<f32>; 4] = Default::default();
-            values[W1] = w1.chunks_exact(n).flat_map(|row| &row[m * padded..][..h]).copied().collect();
-            values[W2] = small[..h * c].to_vec();
-            values[B2] = small[h * c..][..c].to_vec();
-            values[B1] = small[h * c + c..].to_vec();
-            Params { spec, values }
+            let mut values = vec![vec![]; lengths.len()];
+            for (layer, ([w, small], wide)) in layers.iter().zip(&plan.layers).enumerate() {
+                let (h, padded, n) = sizes(wide);
+                values[weight(layer)] = w.chunks_exact(n).flat_map(|row| &row[m * padded..][..h]).copied().collect();
+                let of_a_model = (wide.outputs + wide.units) as usize;
+                let mut small = &small[m * of_a_model..][..of_a_model];
+                for place in small_tensors(plan, layer) {
+                    let (tensor, rest) = small.split_at(lengths[place]);
+                    values[place] = tensor.to_vec();
+                    small = rest;
+                }
+            }
+            Params { spec: spec.clone(), values }
         });
         Ok(params.collect())
     }
+}
+
+/// `H`, `HP` and `N`.
+fn sizes(layer: &Wide) -> (usize, usize, usize) {
+    (layer.units as usize, layer.padded as usize, layer.columns as usize)
 }

@@ -1,6 +1,6 @@
 //! Networks: their shapes, tensors and initial values, for both engines, the records and the referee.
 
-pub use shape::ModelSpec;
+pub use shape::{Hidden, ModelSpec};
 
 pub mod params;
 pub mod reference;

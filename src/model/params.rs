@@ -7,10 +7,10 @@ use crate::model::ModelSpec;
 use crate::util::random::{Purpose, stream};
 
 /// A named tensor, stored as `[rows, columns]`, row-major.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
     /// Its name in PyTorch, which stores a weight as `[out, in]`, the transpose of the layout here.
-    pub name: &'static str,
+    pub name: String,
     /// Fan-in of a weight; 1 for a bias.
     pub rows: usize,
     /// Units of the layer.
@@ -31,27 +31,31 @@ impl Tensor {
     }
 }
 
-/// Place of `W1 [D, H]` in the table.
-pub const W1: usize = 0;
-/// Place of `b1 [H]` in the table.
-pub const B1: usize = 1;
-/// Place of `W2 [H, C]` in the table.
-pub const W2: usize = 2;
-/// Place of `b2 [C]` in the table.
-pub const B2: usize = 3;
+/// Place in the table of the weight of layer `layer`, the first being 0.
+pub const fn weight(layer: usize) -> usize {
+    2 * layer
+}
 
-/// Their names in the crate's page, in the order of [`tensors`].
-pub const NAMES: [&str; 4] = ["W1", "b1", "W2", "b2"];
+/// Place in the table of the bias of layer `layer`.
+pub const fn bias(layer: usize) -> usize {
+    2 * layer + 1
+}
 
-/// The table of tensors, for everything that allocates, checks or saves them.
-pub fn tensors(spec: &ModelSpec) -> [Tensor; 4] {
-    let ModelSpec { inputs, hidden, classes } = *spec;
-    [
-        Tensor { name: "fc1.weight", rows: inputs, columns: hidden, is_weight: true },
-        Tensor { name: "fc1.bias", rows: 1, columns: hidden, is_weight: false },
-        Tensor { name: "fc2.weight", rows: hidden, columns: classes, is_weight: true },
-        Tensor { name: "fc2.bias", rows: 1, columns: classes, is_weight: false },
-    ]
+/// The symbol in the crate's page of the tensor at `place` of the table: `W1`, `b1`, `W2`, …
+pub fn symbol(place: usize) -> String {
+    format!("{}{}", if place.is_multiple_of(2) { 'W' } else { 'b' }, place / 2 + 1)
+}
+
+/// The table of tensors, for everything that allocates, checks or saves them: layer after layer, its weight and its bias.
+pub fn tensors(spec: &ModelSpec) -> Vec<Tensor> {
+    let layers = spec.layers().enumerate().flat_map(|(layer, [from, to])| {
+        let name = |of: &str| format!("fc{}.{of}", layer + 1);
+        [
+            Tensor { name: name("weight"), rows: from, columns: to, is_weight: true },
+            Tensor { name: name("bias"), rows: 1, columns: to, is_weight: false },
+        ]
+    });
+    layers.collect()
 }
 
 /// The parameters of a network on the host, in the order and layout of [`tensors`].
@@ -59,18 +63,16 @@ pub fn tensors(spec: &ModelSpec) -> [Tensor; 4] {
 pub struct Params {
     /// The shape.
     pub spec: ModelSpec,
-    /// `W1 [D, H]`, `b1 [H]`, `W2 [H, C]`, `b2 [C]`.
-    pub values: [Vec<f32>; 4],
+    /// Of one hidden layer, `W1 [D, H]`, `b1 [H]`, `W2 [H, C]`, `b2 [C]`.
+    pub values: Vec<Vec<f32>>,
 }
 
 impl Params {
     /// Initial values from `seed`, with the same bits for both engines: weights are normal with standard deviation
     /// 1/√fan-in, biases 0.
     pub fn init(spec: &ModelSpec, seed: u64) -> Self {
-        let mut index = 0;
-        let values = tensors(spec).map(|tensor| {
+        let values = tensors(spec).into_iter().zip(0..).map(|(tensor, index)| {
             let mut generator = stream(seed, Purpose::Weights, index);
-            index += 1;
             if !tensor.is_weight {
                 return vec![0.0; tensor.len()];
             }
@@ -78,7 +80,7 @@ impl Params {
             let mut draw = || -> f64 { StandardNormal.sample(&mut generator) };
             (0..tensor.len()).map(|_| (draw() * deviation) as f32).collect()
         });
-        Self { spec: *spec, values }
+        Self { spec: spec.clone(), values: values.collect() }
     }
 
     /// Whether every value is a finite number.
@@ -90,24 +92,25 @@ impl Params {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Hidden;
 
     #[test]
     fn the_same_seed_gives_the_same_bits_and_another_seed_gives_other_bits() {
-        let spec = ModelSpec { inputs: 7, hidden: 5, classes: 3 };
+        let spec = ModelSpec { inputs: 7, hidden: Hidden::new(&[5]), classes: 3 };
         assert_eq!(Params::init(&spec, 1), Params::init(&spec, 1));
         assert_ne!(Params::init(&spec, 1), Params::init(&spec, 2));
     }
 
     #[test]
     fn weights_have_the_stated_spread_and_biases_are_zero() {
-        let spec = ModelSpec { inputs: 3072, hidden: 50, classes: 10 };
+        let spec = ModelSpec { inputs: 3072, hidden: Hidden::new(&[50]), classes: 10 };
         let params = Params::init(&spec, 0);
-        let n = params.values[W1].len() as f64;
-        let mean = params.values[W1].iter().map(|&w| f64::from(w)).sum::<f64>() / n;
-        let variance = params.values[W1].iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / n - mean * mean;
+        let n = params.values[weight(0)].len() as f64;
+        let mean = params.values[weight(0)].iter().map(|&w| f64::from(w)).sum::<f64>() / n;
+        let variance = params.values[weight(0)].iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / n - mean * mean;
         // 153,600 draws: the standard error of the mean is 4.6e-5, the relative one of the variance 3.6e-3; five are allowed.
         approx::assert_abs_diff_eq!(mean, 0.0, epsilon = 2.3e-4);
         approx::assert_relative_eq!(variance * 3072.0, 1.0, max_relative = 1.8e-2);
-        assert!(params.values[B1].iter().chain(&params.values[B2]).all(|&b| b == 0.0));
+        assert!(params.values[bias(0)].iter().chain(&params.values[bias(1)]).all(|&b| b == 0.0));
     }
 }

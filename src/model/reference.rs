@@ -30,7 +30,7 @@ impl Matrix {
 
     /// How many rows.
     pub fn rows(&self) -> usize {
-        self.values.len() / self.columns
+        self.values.len().checked_div(self.columns).unwrap_or(0)
     }
 }
 
@@ -48,70 +48,84 @@ impl IndexMut<usize> for Matrix {
     }
 }
 
-/// Weights and biases, or the gradient of the cost with respect to them.
+/// A layer: `a·W + b`; or the gradient of the cost with respect to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// `[fan-in, units]`.
+    pub W: Matrix,
+    /// `[units]`.
+    pub b: Vec<f64>,
+}
+
+/// Layers from the inputs to the logits, a `ReLU` between two; or the gradient with respect to all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    /// `[D, H]`.
-    pub W1: Matrix,
-    /// `[H]`.
-    pub b1: Vec<f64>,
-    /// `[H, C]`.
-    pub W2: Matrix,
-    /// `[C]`.
-    pub b2: Vec<f64>,
+    /// Layer `l` of the crate's page stands at `l − 1`.
+    pub layers: Vec<Layer>,
 }
 
 impl Network {
-    /// `W1`, `b1`, `W2`, `b2`, each as one row of numbers.
-    pub fn tensors(&self) -> [&[f64]; 4] {
-        [&self.W1.values, &self.b1, &self.W2.values, &self.b2]
-    }
-
-    /// The part with these hidden units alone: `W1 [D, units]`, `b1 [units]`, `W2 [units, C]`, `b2 [C]`.
-    #[must_use]
-    pub fn units(&self, units: &[usize]) -> Self {
-        let Self { W1, b1, W2, b2 } = self;
-        Self {
-            W1: W1.some_columns(units),
-            b1: units.iter().map(|&h| b1[h]).collect(),
-            W2: Matrix::of(units.len(), W2.columns, |h, c| W2[units[h]][c]),
-            b2: b2.clone(),
-        }
+    /// `W1`, `b1`, `W2`, …, each as one row of numbers.
+    pub fn tensors(&self) -> Vec<&[f64]> {
+        self.layers.iter().flat_map(|layer| [&layer.W.values[..], &layer.b]).collect()
     }
 
     /// The same, to be changed.
-    pub fn tensors_mut(&mut self) -> [&mut [f64]; 4] {
-        [&mut self.W1.values, &mut self.b1, &mut self.W2.values, &mut self.b2]
+    pub fn tensors_mut(&mut self) -> Vec<&mut [f64]> {
+        self.layers.iter_mut().flat_map(|layer| [&mut layer.W.values[..], &mut layer.b]).collect()
+    }
+
+    /// Of a network with one hidden layer, the part with these units alone: `W1 [D, units]`, `b1 [units]`, `W2 [units, C]`,
+    /// `b2 [C]`.
+    #[must_use]
+    pub fn units(&self, units: &[usize]) -> Self {
+        let [first, second] = &self.layers[..] else { return self.clone() };
+        let b1 = units.iter().map(|&h| first.b[h]).collect();
+        let W2 = Matrix::of(units.len(), second.b.len(), |h, c| second.W[units[h]][c]);
+        Self { layers: vec![Layer { W: first.W.some_columns(units), b: b1 }, Layer { W: W2, b: second.b.clone() }] }
     }
 }
 
 impl From<&Params> for Network {
     fn from(params: &Params) -> Self {
-        let [W1, b1, W2, b2] = params.values.each_ref().map(|tensor| tensor.iter().map(|w| f64::from(*w)).collect());
-        let (H, C) = (params.spec.hidden, params.spec.classes);
-        Self { W1: Matrix { values: W1, columns: H }, b1, W2: Matrix { values: W2, columns: C }, b2 }
+        let wide = |tensor: &[f32]| tensor.iter().map(|w| f64::from(*w)).collect();
+        let layers = params.values.chunks_exact(2).zip(params.spec.layers());
+        let layers = layers
+            .map(|(layer, [_, columns])| Layer { W: Matrix { values: wide(&layer[0]), columns }, b: wide(&layer[1]) });
+        Self { layers: layers.collect() }
     }
 }
 
-/// What a batch leaves behind the first layer's product.
+/// What a batch leaves in a network, behind its first layer's product.
 #[derive(Clone, Debug, Default)]
-pub struct Head {
-    /// What enters the `ReLU`s, `[B, H]`.
-    pub z: Matrix,
-    /// What leaves them, `[B, H]`.
-    pub hidden: Matrix,
-    /// `[B, C]`.
-    pub logit: Matrix,
+pub struct Pass {
+    /// What leaves each layer, `[B, units]`: of the hidden ones it enters the `ReLU`s, of the last it is the logits.
+    pub z: Vec<Matrix>,
+    /// What leaves each hidden layer's `ReLU`s, and enters the next layer, `[B, units]`.
+    pub hidden: Vec<Matrix>,
     /// `softmax(logit) [B, C]`.
     pub p: Matrix,
     /// Each image's, `[B]`.
     pub loss: Vec<f64>,
     /// Whether the label's is the first of the largest logits, `[B]`.
     pub right: Vec<bool>,
+    /// The cost's gradient with respect to each `z`.
+    pub dz: Vec<Matrix>,
+}
+
+impl Pass {
     /// `[B, C]`.
-    pub dlogit: Matrix,
-    /// `[B, H]`.
-    pub dhidden: Matrix,
+    pub fn logit(&self) -> &Matrix {
+        &self.z[self.z.len() - 1]
+    }
+
+    /// Whether what enters some `ReLU` is this close to 0, as a share of the root mean square of all that enters its layer's.
+    pub fn at_a_kink(&self, near: f64) -> bool {
+        self.z.iter().take(self.hidden.len()).any(|Matrix { values, .. }| {
+            let rms = (values.iter().map(|z| z * z).sum::<f64>() / values.len() as f64).sqrt();
+            values.iter().any(|z| z.abs() <= near * rms)
+        })
+    }
 }
 
 fn sum(n: usize, term: impl Fn(usize) -> f64) -> f64 {
@@ -144,49 +158,95 @@ pub fn forward(x: &Matrix, W1: &Matrix, inputs: Range<usize>) -> Matrix {
     xW1
 }
 
-/// From `xW1 [B, H]`, the product over all inputs, to the loss and its gradients.
-pub fn head(xW1: &Matrix, labels: &[u8], network: &Network) -> Head {
-    let Network { b1, W2, b2, .. } = network;
-    let (B, H, C) = (labels.len(), b1.len(), b2.len());
-    let hidden = Matrix::of(B, H, |b, h| f64::max(0.0, xW1[b][h] + b1[h]));
-    let logit = Matrix::of(B, C, |b, c| sum(H, |h| hidden[b][h] * W2[h][c]) + b2[c]);
-    head_of_logits(xW1, logit, labels, network)
+/// From `xW1 [B, units]`, the first layer's product over all inputs, to the loss and its gradients. Of the first layer
+/// only the bias counts.
+pub fn pass(xW1: &Matrix, labels: &[u8], network: &Network) -> Pass {
+    scored(forwards(xW1, network), labels, network)
 }
 
 /// The same with these `logit [B, C]`: then `network` may be some units of the one that they are of.
-pub fn head_of_logits(xW1: &Matrix, logit: Matrix, labels: &[u8], network: &Network) -> Head {
-    let Network { b1, W2, .. } = network;
-    let (B, H, C) = (labels.len(), b1.len(), logit.columns);
-    let y = |b: usize| usize::from(labels[b]);
+pub fn pass_of_logits(xW1: &Matrix, logit: Matrix, labels: &[u8], network: &Network) -> Pass {
+    let mut pass = forwards(xW1, network);
+    pass.z.pop();
+    pass.z.push(logit);
+    scored(pass, labels, network)
+}
 
-    let z = Matrix::of(B, H, |b, h| xW1[b][h] + b1[h]);
-    let hidden = Matrix::of(B, H, |b, h| f64::max(0.0, z[b][h]));
+/// `z` and `hidden`.
+fn forwards(xW1: &Matrix, network: &Network) -> Pass {
+    let mut pass = Pass::default();
+    let mut product = xW1.clone();
+    for (l, layer) in network.layers.iter().enumerate() {
+        if let Some(hidden) = pass.hidden.last() {
+            product = forward(hidden, &layer.W, 0..hidden.columns);
+        }
+        let z = Matrix::of(product.rows(), layer.b.len(), |b, h| product[b][h] + layer.b[h]);
+        if l + 1 < network.layers.len() {
+            pass.hidden.push(Matrix::of(z.rows(), z.columns, |b, h| f64::max(0.0, z[b][h])));
+        }
+        pass.z.push(z);
+    }
+    pass
+}
+
+/// The rest, from `z` and `hidden`.
+fn scored(pass: Pass, labels: &[u8], network: &Network) -> Pass {
+    let Scores { p, loss, right } = scores(pass.logit(), labels);
+    let y = |b: usize| usize::from(labels[b]);
+    let dlogit =
+        Matrix::of(p.rows(), p.columns, |b, c| (p[b][c] - if c == y(b) { 1.0 } else { 0.0 }) / labels.len() as f64);
+    let dz = backwards(dlogit, &pass.hidden, network);
+    Pass { p, loss, right, dz, ..pass }
+}
+
+/// What the logits of some images say.
+pub struct Scores {
+    /// `softmax(logit) [B, C]`.
+    pub p: Matrix,
+    /// Each image's, `[B]`.
+    pub loss: Vec<f64>,
+    /// Whether the label's is the first of the largest logits, `[B]`.
+    pub right: Vec<bool>,
+}
+
+/// `logit [B, C]` beside `labels [B]`.
+pub fn scores(logit: &Matrix, labels: &[u8]) -> Scores {
+    let (B, C) = (labels.len(), logit.columns);
+    let y = |b: usize| usize::from(labels[b]);
     let m = each(B, |b| (0..C).map(|c| logit[b][c]).fold(f64::NEG_INFINITY, f64::max));
     let total = each(B, |b| sum(C, |c| f64::exp(logit[b][c] - m[b])));
     let p = Matrix::of(B, C, |b, c| f64::exp(logit[b][c] - m[b]) / total[b]);
     let loss = each(B, |b| f64::ln(total[b]) - (logit[b][y(b)] - m[b]));
     let right = (0..B).map(|b| (0..C).find(|&c| logit[b][c] == m[b]) == Some(y(b))).collect();
-
-    let dlogit = Matrix::of(B, C, |b, c| (p[b][c] - if c == y(b) { 1.0 } else { 0.0 }) / B as f64);
-    let dhidden = Matrix::of(B, H, |b, h| if hidden[b][h] > 0.0 { sum(C, |c| dlogit[b][c] * W2[h][c]) } else { 0.0 });
-    Head { z, hidden, logit, p, loss, right, dlogit, dhidden }
+    Scores { p, loss, right }
 }
 
-/// The gradient of the cost, from a batch's `x [B, D]` and what [`head`] made of it.
-pub fn gradient(x: &Matrix, head: &Head, network: &Network, decay: f64) -> Network {
-    let Head { hidden, dlogit, dhidden, .. } = head;
-    let Network { W1, W2, .. } = network;
-    let (B, D, H, C) = (x.rows(), x.columns, W1.columns, W2.columns);
-    let mut xdhidden = Matrix::of(D, H, |_, _| 0.0);
-    for b in 0..B {
-        (0..D).for_each(|d| add(&mut xdhidden[d], x[b][d], &dhidden[b]));
+/// The gradients with respect to every layer's `z`, from that with respect to the logits.
+pub fn backwards(dlogit: Matrix, hidden: &[Matrix], network: &Network) -> Vec<Matrix> {
+    let mut dz = vec![dlogit];
+    for (layer, hidden) in network.layers[1..].iter().zip(hidden).rev() {
+        let after = &dz[dz.len() - 1];
+        let through = |b: usize, h: usize| sum(after.columns, |n| after[b][n] * layer.W[h][n]);
+        dz.push(Matrix::of(after.rows(), hidden.columns, |b, h| if hidden[b][h] > 0.0 { through(b, h) } else { 0.0 }));
     }
-    Network {
-        W1: Matrix::of(D, H, |d, h| xdhidden[d][h] + decay * W1[d][h]),
-        W2: Matrix::of(H, C, |h, c| sum(B, |b| hidden[b][h] * dlogit[b][c]) + decay * W2[h][c]),
-        b2: each(C, |c| sum(B, |b| dlogit[b][c])),
-        b1: each(H, |h| sum(B, |b| dhidden[b][h])),
-    }
+    dz.reverse();
+    dz
+}
+
+/// The gradient of the cost, from a batch's `x [B, D]` and what [`pass`] made of it.
+pub fn gradient(x: &Matrix, pass: &Pass, network: &Network, decay: f64) -> Network {
+    let inputs = std::iter::once(x).chain(&pass.hidden);
+    let layers = network.layers.iter().zip(&pass.dz).zip(inputs).map(|((layer, dz), a)| {
+        let mut adz = Matrix::of(a.columns, dz.columns, |_, _| 0.0);
+        for b in 0..a.rows() {
+            (0..a.columns).for_each(|d| add(&mut adz[d], a[b][d], &dz[b]));
+        }
+        Layer {
+            W: Matrix::of(a.columns, dz.columns, |d, h| adz[d][h] + decay * layer.W[d][h]),
+            b: each(dz.columns, |h| sum(dz.rows(), |b| dz[b][h])),
+        }
+    });
+    Network { layers: layers.collect() }
 }
 
 /// A step of gradient descent on every tensor.
@@ -198,7 +258,7 @@ pub fn step(network: &mut Network, gradient: &Network, rate: f64) {
     }
 }
 
-/// `ΣW²`, of both layers.
+/// `ΣW²`, of all layers.
 pub fn squares(network: &Network) -> f64 {
-    [&network.W1, &network.W2].into_iter().flat_map(|W| &W.values).map(|w| w * w).sum()
+    network.layers.iter().flat_map(|layer| &layer.W.values).map(|w| w * w).sum()
 }

@@ -164,10 +164,10 @@ fn host_phases(recording: &Recording, run: &Run) -> Vec<HostPhase> {
 
 fn buffers(made: &Recording) -> Vec<(String, usize, u64)> {
     let mut buffers: Vec<(String, usize, u64)> = Vec::new();
-    for &(name, size) in &made.buffers {
-        match buffers.iter_mut().find(|(other, ..)| *other == name) {
+    for &(ref name, size) in &made.buffers {
+        match buffers.iter_mut().find(|(other, ..)| other == name) {
             Some((_, count, sum)) => (*count, *sum) = (*count + 1, *sum + size),
-            None => buffers.push((name.to_owned(), 1, size)),
+            None => buffers.push((name.clone(), 1, size)),
         }
     }
     buffers

@@ -35,7 +35,7 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
     // Both at once, as in a training: neither the driver nor the disk waits for the other.
     let (devices, workload) = rayon::join(
         || options.open(),
-        || Workload::open(&options.source, options.hidden, options.batch_size, options.models),
+        || Workload::open(&options.source, options.hidden.clone(), options.batch_size, options.models),
     );
     let (opened_devices, (workload, [opened, known])) = (devices?, workload?);
     workload.dataset.notice.iter().for_each(|notice| note(notice));

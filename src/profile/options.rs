@@ -11,7 +11,7 @@ use crate::config::spec::{Check, Feed};
 use crate::data::spec::Source;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
+use crate::model::{Hidden, ModelSpec};
 
 /// What to profile.
 #[derive(Args, Clone, Debug)]
@@ -26,8 +26,8 @@ pub struct Options {
     #[arg(long, value_name = "FEED", default_value = "auto", value_parser = word::<Feed>)]
     pub feed: Feed,
     /// Hidden units
-    #[arg(long, value_name = "H", default_value_t = 50)]
-    pub hidden: usize,
+    #[arg(long, value_name = "LIST", default_value_t = Hidden::new(&[50]))]
+    pub hidden: Hidden,
     /// Images per mini-batch
     #[arg(long, value_name = "B", default_value_t = 100)]
     pub batch_size: usize,
@@ -60,7 +60,7 @@ impl Options {
             return Err(Error::Usage(format!("{flag} 0: expected 1 or more")));
         }
         // Every data set has images of CIFAR-10's size.
-        ModelSpec::new(3072, self.hidden, 10).map(drop)
+        ModelSpec::new(3072, self.hidden.clone(), 10).map(drop)
     }
 
     /// Opens the devices, each with the seconds it took.

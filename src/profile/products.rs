@@ -61,8 +61,8 @@ pub fn products(gpu: &Gpu, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
     for shape in sides.iter().map(|&n| square(n)).chain(models.iter().map(|&m| skinny(m))) {
         // `forward` in each of its tunings; `update` alone, and with the next step's product where that is of use.
         let split = Tuning::ALL.into_iter().filter(|tuning| !tuning.fused);
-        let forward = split.map(|tuning| (Use::Forward, tuning));
-        let update = [(Use::FusedUpdate, Tuning::ALL[0]), (Use::Update, Tuning::ALL[1])];
+        let forward = split.map(|tuning| (Use::Forward(0), tuning));
+        let update = [(Use::FusedUpdate, Tuning::ALL[0]), (Use::Update(0), Tuning::ALL[1])];
         for (of, tuning) in forward.chain(update) {
             match product(gpu, of, tuning, shape) {
                 // A shape that does not fit does not stop the others.

@@ -4,7 +4,7 @@ use super::throughput::timed;
 use super::workload::Workload;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
+use crate::model::{Hidden, ModelSpec};
 pub use crate::records::profile::{Axis, Point, Sweep};
 use crate::util::statistics::Sample;
 
@@ -27,7 +27,7 @@ impl Axis {
         let mut workload = workload.clone();
         match self {
             Self::Hidden => {
-                workload.model = ModelSpec::new(workload.model.inputs, value, workload.model.classes)?;
+                workload.model = ModelSpec::new(workload.model.inputs, Hidden::one(value), workload.model.classes)?;
             }
             Self::Batch => workload.batch_size = value.min(workload.split.train.len()),
             Self::Models => workload.models = value,

@@ -10,8 +10,8 @@ use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
 use crate::engine::{Chunks, Engine, Job};
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
 use crate::model::params::Params;
+use crate::model::{Hidden, ModelSpec};
 
 /// A learning rate in the middle of the report's range. No weight is lost to it, whatever the shape.
 const RATE: f32 = 0.01;
@@ -50,7 +50,7 @@ pub struct Run {
 impl Workload {
     /// The images of `source`, split as the report's `best` splits them; and the seconds that opening them and working out
     /// their statistics took.
-    pub fn open(source: &Source, hidden: usize, batch_size: usize, models: usize) -> Result<(Self, [f64; 2])> {
+    pub fn open(source: &Source, hidden: Hidden, batch_size: usize, models: usize) -> Result<(Self, [f64; 2])> {
         let start = Instant::now();
         let dataset = Arc::new(Dataset::open(source)?);
         let opened = start.elapsed().as_secs_f64();
@@ -69,7 +69,7 @@ impl Workload {
     /// An engine for it.
     pub fn engine(&self, device: &Device) -> Result<Box<dyn Engine>> {
         let decay = vec![DECAY; self.models];
-        let job = Job { model: self.model, decay, batch_size: self.batch_size, shuffles: 1 };
+        let job = Job { model: self.model.clone(), decay, batch_size: self.batch_size, shuffles: 1 };
         device.trainer(job, &self.split, self.dataset.clone(), self.standardisation.clone())
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::lockstep::{Lockstep, follows};
+use super::lockstep::{self, Lockstep};
 use super::{Finding, impossible, start};
 use crate::config::spec::Check;
 use crate::data::{Dataset, Standardisation};
@@ -114,7 +114,7 @@ impl Checked {
         self.turn += 1;
         let batch = step.batch(model, job.shuffles);
         // A batch that is too large to be computed again need not be scored.
-        let batch_scored = if follows(batch.len(), job.model.inputs) { batch } else { &[] };
+        let batch_scored = if batch.len() <= lockstep::images(&job.model) { batch } else { &[] };
         let scored = std::mem::take(&mut self.scored);
         let some = scored.iter().cycle().skip(turn * SCORED % scored.len()).take(SCORED.min(scored.len()));
         let images: Vec<u32> = batch_scored.iter().chain(some).copied().collect();

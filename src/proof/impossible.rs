@@ -42,7 +42,7 @@ pub fn rate(job: &Job, images: u64, took: Duration) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelSpec;
+    use crate::model::{Hidden, ModelSpec};
 
     fn tally(loss: f64, correct: u64) -> Tally {
         Tally { loss, correct, images: 100 }
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn no_device_has_a_petaflop_a_second() {
         let job = Job {
-            model: ModelSpec { inputs: 3072, hidden: 50, classes: 10 },
+            model: ModelSpec { inputs: 3072, hidden: Hidden::new(&[50]), classes: 10 },
             decay: vec![0.0],
             batch_size: 100,
             shuffles: 1,

@@ -10,14 +10,19 @@ use super::compare::{Rule, U, compare};
 use super::finding::Finding;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Job, Witness};
-use crate::model::params::NAMES;
-use crate::model::reference::{Head, Matrix, Network, forward, gradient, head, head_of_logits, standardise, step};
+use crate::model::ModelSpec;
+use crate::model::params::{Params, symbol};
+use crate::model::reference::{
+    Matrix, Network, Pass, backwards, forward, gradient, pass, pass_of_logits, scores, standardise, step,
+};
 
 /// Multiplications of one product of a check: half of the report's first layer. A check of it takes 27 ms on a core of an
 /// EPYC (median of 62).
 const PRODUCT: usize = 1 << 23;
 /// Most numbers of a batch that is computed again: in f64 they take 64 MiB.
 const INPUTS: usize = 1 << 23;
+/// Most multiplications of a pass through a network of more hidden layers: 3072-1000-500-100-10 at B = 100 takes a third.
+const DEEP: usize = 1 << 30;
 /// A logit is this close, as a share of itself or of all logits' root mean square. Worst seen, as
 /// of the next three, in 640 checks of 14 trainings (H = 1 to 500, B = 1 to 9,000, rates up to 3, one batch learnt by heart)
 /// on the CPU engine: 1.6e-6.
@@ -32,8 +37,8 @@ const LOSS: f64 = 5e-6;
 const GRADIENT: f64 = 4e-6;
 /// Rounding's part, as a share of the tensor as a whole: the new value is rounded once, by u at most.
 const ROUNDING: f64 = 2.0 * U;
-/// A hidden unit is left out of a step's comparison if what enters its `ReLU` for any image is this close to 0, as a share of
-/// the root mean square of all that enters: the engine in f32 may have it on the other side.
+/// What enters a `ReLU` may be on its other side in an engine if it is this close to 0, as a share of the root mean square of
+/// all that enters the layer's.
 const NEAR: f64 = 1e-4;
 /// Numbers from here on are those of a training that diverges, which is no fault of an engine.
 const RUNAWAY: f64 = 1e30;
@@ -41,9 +46,11 @@ const RUNAWAY: f64 = 1e30;
 /// The thread that checks: its stack, and the address space that glibc reserves at its first allocation.
 const THREAD: u128 = 66 << 20;
 
-/// Whether a step of so many images of so many inputs is computed again.
-pub fn follows(batch: usize, inputs: usize) -> bool {
-    batch * inputs <= INPUTS
+/// Most images of a step that is computed again. Layers behind the first hidden one need all of its units, so there nothing
+/// can be left out.
+pub fn images(spec: &ModelSpec) -> usize {
+    let deep = if spec.hidden.len() > 1 { DEEP / spec.parameters() } else { usize::MAX };
+    deep.min(INPUTS / spec.inputs)
 }
 
 /// The most bytes that a check of `job` takes at a time: the weights before and after a step, in f32 and f64; a batch's
@@ -92,22 +99,22 @@ impl Lockstep<'_> {
             return vec![Finding::new("logits (forward, head)", outcome)];
         }
 
-        let some = slice(self.turn, images.len(), PRODUCT / network.W1.values.len());
+        let some = slice(self.turn, images.len(), PRODUCT / witness.before.spec.parameters());
         let rows: Vec<u32> = some.iter().map(|&image| images[image]).collect();
         let (x, labels) = self.read(&rows);
-        let expected = head(&forward(&x, &network.W1, 0..x.columns), &labels, &network).logit.values;
+        let product = forward(&x, &network.layers[0].W, 0..x.columns);
+        let expected = pass(&product, &labels, &network).logit().values.clone();
         if !network.tensors().into_iter().chain([&expected[..]]).all(tame) {
             return Vec::new();
         }
         let got: Vec<f64> = some.iter().flat_map(|&image| &logit[image]).copied().collect();
-        let rule = Rule::Relative(LOGITS * (network.b1.len() as f64 / UNITS).sqrt().max(1.0));
+        let rule = Rule::Relative(LOGITS * growth(&witness.before.spec));
         let mut outcome = compare(&got, &expected, &rule);
         outcome.worst.iter_mut().for_each(|worst| worst.index = some[worst.index / C] * C + worst.index % C);
         let mut findings = vec![Finding::new("logits (forward, head)", outcome)];
 
         let labels = self.labels(images);
-        let scores =
-            head_of_logits(&Matrix::of(images.len(), 0, |_, _| 0.0), logit.clone(), &labels, &network.units(&[]));
+        let scores = scores(&logit, &labels);
         let right = scores.right.iter().filter(|right| **right).count();
         let mean = witness.tally.loss / images.len() as f64;
         findings.push(Finding::new(
@@ -117,74 +124,56 @@ impl Lockstep<'_> {
         findings.push(same_loss("loss of some images (head, tally)", mean, &scores.loss));
 
         if let Some((loss, after)) = &witness.step
-            && follows(self.batch, x.columns)
+            && self.batch <= self::images(&after.spec)
             && self.batch <= images.len()
         {
             findings.push(same_loss("loss of a step (head, update)", f64::from(*loss), &scores.loss[..self.batch]));
             let logit = Matrix { values: logit.values[..self.batch * logit.columns].to_vec(), columns: logit.columns };
-            findings.extend(self.step(&network, logit, &Network::from(after)));
+            findings.extend(self.step(&network, logit, after));
         }
         findings
     }
 
-    /// Compares the tensors after a step, in some hidden units: their columns of `W1` and `b1`, their rows of `W2`, and `b2`.
-    fn step(&self, before: &Network, logit: Matrix, after: &Network) -> Vec<Finding> {
+    /// Compares the tensors after a step; of one hidden layer in some units: their columns of `W1` and `b1`, their rows of
+    /// `W2`, and `b2`.
+    fn step(&self, before: &Network, logit: Matrix, after: &Params) -> Vec<Finding> {
         let (x, labels) = self.read(&self.images[..self.batch]);
-        let some = slice(self.turn, before.b1.len(), PRODUCT / x.values.len());
-        let all = before.units(&some);
-        let product = forward(&x, &all.W1, 0..x.columns);
-        let z = head_of_logits(&product, logit.clone(), &labels, &all).z;
-        let rms = norm(&z.values) / (z.values.len() as f64).sqrt();
-        // In place of those with an image at the kink of the `ReLU`, which the engine may have on its other side.
-        let clear = |unit: &usize| (0..self.batch).all(|b| z[b][*unit].abs() > NEAR * rms);
-        let clear: Vec<usize> = (0..some.len()).filter(clear).collect();
-        let (product, before) = (product.some_columns(&clear), all.units(&clear));
-        let units: Vec<usize> = clear.iter().map(|&unit| some[unit]).collect();
-        let (H, C) = (after.b1.len(), logit.columns);
-        let after = after.units(&units);
+        let H = before.layers[0].b.len();
+        let some = slice(self.turn, H, PRODUCT / x.values.len());
+        let (before, got) = (before.units(&some), Network::from(after).units(&some));
+        let (decay, rate) = (f64::from(self.decay), f64::from(self.rate));
 
-        let head = head_of_logits(&product, logit, &labels, &before);
-        let slopes = gradient(&x, &head, &before, self.decay.into());
-        let gauge = self.gauge(&x, &head, &labels, &before);
+        let product = forward(&x, &before.layers[0].W, 0..x.columns);
+        let pass = pass_of_logits(&product, logit, &labels, &before);
         let mut expected = before.clone();
-        step(&mut expected, &slopes, self.rate.into());
+        step(&mut expected, &gradient(&x, &pass, &before, decay), rate);
         if !expected.tensors().into_iter().all(tame) {
             return Vec::new();
         }
-        let tensors = after.tensors().into_iter().zip(expected.tensors()).zip(gauge.tensors()).zip(NAMES);
-        let compared = tensors.filter(|(((got, _), _), _)| !got.is_empty()).map(|(((got, expected), gauge), name)| {
+        let magnitudes = magnitudes(&before);
+        let gauge = gauge(&x, &pass, &labels, &magnitudes, decay);
+        let kinks = kinks(&x, &pass, &before, &magnitudes);
+        let compared = got.tensors().into_iter().enumerate().filter(|(_, got)| !got.is_empty());
+        let compared = compared.map(|(place, got)| {
+            let [expected, gauge, kinks] = [&expected, &gauge, &kinks].map(|network| network.tensors()[place]);
             // What only decays ends below f32's normal numbers, where nothing rounds by a share.
             let least = f64::from(f32::MIN_POSITIVE) * (got.len() as f64).sqrt();
-            let allowed = ROUNDING * norm(expected) + GRADIENT * f64::from(self.rate) * norm(gauge) + least;
-            let rule = Rule::Norm(allowed);
+            let gradient = rate * (GRADIENT * norm(gauge) + norm(kinks));
+            let rule = Rule::Norm(ROUNDING * norm(expected) + gradient + least);
             let mut outcome = compare(got, expected, &rule);
             // Its place in the whole tensor.
-            outcome.worst.iter_mut().for_each(|worst| {
-                worst.index = match (name, worst.index) {
-                    ("W1", i) => i / units.len() * H + units[i % units.len()],
-                    ("b1", i) => units[i],
-                    ("W2", i) => units[i / C] * C + i % C,
-                    (_, i) => i,
+            outcome.worst.iter_mut().filter(|_| some.len() < H).for_each(|worst| {
+                let (i, C) = (worst.index, after.spec.classes);
+                worst.index = match place {
+                    0 => i / some.len() * H + some[i % some.len()],
+                    1 => some[i],
+                    2 => some[i / C] * C + i % C,
+                    _ => i,
                 }
             });
-            Finding::new("weights after a step (update)", outcome).at(name)
+            Finding::new("weights after a step (update)", outcome).at(symbol(place))
         });
         compared.collect()
-    }
-
-    /// The gradient's sums over the absolute values of all that is added up, the two terms of `p − [c = y]` apart: what its
-    /// rounding errors go by. Of a bias the terms nearly cancel in a network that has learnt.
-    fn gauge(&self, x: &Matrix, head: &Head, labels: &[u8], network: &Network) -> Network {
-        let Head { hidden, p, .. } = head;
-        let mut network = network.clone();
-        network.tensors_mut().into_iter().flatten().for_each(|value| *value = value.abs());
-        let label = |b: usize, c: usize| f64::from(u8::from(c == usize::from(labels[b])));
-        let dlogit = Matrix::of(p.rows(), p.columns, |b, c| (p[b][c] + label(b, c)) / p.rows() as f64);
-        let through = |b: usize, h: usize| dlogit[b].iter().zip(&network.W2[h]).map(|(d, w)| d * w).sum();
-        let dhidden =
-            Matrix::of(p.rows(), network.b1.len(), |b, h| if hidden[b][h] > 0.0 { through(b, h) } else { 0.0 });
-        let x = Matrix { values: x.values.iter().map(|value| value.abs()).collect(), columns: x.columns };
-        gradient(&x, &Head { hidden: hidden.clone(), dlogit, dhidden, ..Head::default() }, &network, self.decay.into())
     }
 
     /// The inputs and labels of `rows`.
@@ -199,10 +188,58 @@ impl Lockstep<'_> {
     }
 }
 
+/// The absolute value of each number.
+fn absolute(matrix: &Matrix) -> Matrix {
+    Matrix { values: matrix.values.iter().map(|value| value.abs()).collect(), columns: matrix.columns }
+}
+
+/// The absolute value of each weight and bias.
+fn magnitudes(network: &Network) -> Network {
+    let mut network = network.clone();
+    network.tensors_mut().into_iter().flatten().for_each(|value| *value = value.abs());
+    network
+}
+
+/// The gradient's sums over the absolute values of all that is added up, the two terms of `p − [c = y]` apart: what its
+/// rounding errors go by. Of a bias the terms nearly cancel in a network that has learnt.
+fn gauge(x: &Matrix, pass: &Pass, labels: &[u8], magnitudes: &Network, decay: f64) -> Network {
+    let Pass { hidden, p, .. } = pass;
+    let label = |b: usize, c: usize| f64::from(u8::from(c == usize::from(labels[b])));
+    let dlogit = Matrix::of(p.rows(), p.columns, |b, c| (p[b][c] + label(b, c)) / p.rows() as f64);
+    let dz = backwards(dlogit, hidden, magnitudes);
+    gradient(&absolute(x), &Pass { hidden: hidden.clone(), dz, ..Pass::default() }, magnitudes, decay)
+}
+
+/// The most by which the gradient may differ because an engine has some unit, for some image, on the other side of its
+/// `ReLU`'s kink: where what enters it is [`NEAR`] to 0, it may let the whole gradient through, or nothing.
+fn kinks(x: &Matrix, pass: &Pass, network: &Network, magnitudes: &Network) -> Network {
+    let Pass { z, hidden, dz, p, .. } = pass;
+    // From the logits back, what may differ in the gradient with respect to each layer's z.
+    let mut differ = vec![Matrix::of(p.rows(), p.columns, |_, _| 0.0)];
+    for l in (0..hidden.len()).rev() {
+        let after = &differ[differ.len() - 1];
+        let near = NEAR * norm(&z[l].values) / (z[l].values.len() as f64).sqrt();
+        let (W, magnitude) = (&network.layers[l + 1].W, &magnitudes.layers[l + 1].W);
+        let through = |row: &[f64], weights: &[f64]| row.iter().zip(weights).map(|(d, w)| d * w).sum::<f64>();
+        differ.push(Matrix::of(p.rows(), z[l].columns, |b, h| {
+            let kink = z[l][b][h].abs() <= near;
+            let whole = if kink { through(&dz[l + 1][b], &W[h]).abs() } else { 0.0 };
+            whole + if kink || hidden[l][b][h] > 0.0 { through(&after[b], &magnitude[h]) } else { 0.0 }
+        }));
+    }
+    differ.reverse();
+    gradient(&absolute(x), &Pass { hidden: hidden.clone(), dz: differ, ..Pass::default() }, magnitudes, 0.0)
+}
+
 /// At most `most` of `count` things, but one at least: the slice whose turn it is.
 fn slice(turn: usize, count: usize, most: usize) -> Vec<usize> {
     let length = most.clamp(1, count.max(1)).min(count);
     (0..length).map(|i| (turn * length + i) % count).collect()
+}
+
+/// How the logits' rounding errors grow: with the length of their sums, and layer by layer.
+fn growth(spec: &ModelSpec) -> f64 {
+    spec.hidden.iter().map(|&units| (units as f64 / UNITS).sqrt().max(1.0)).sum::<f64>().max(1.0)
 }
 
 fn same_loss(what: &'static str, got: f64, losses: &[f64]) -> Finding {

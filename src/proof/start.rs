@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::compare::{Rule, compare};
 use super::finding::Finding;
-use super::lockstep::Lockstep;
+use super::lockstep::{self, Lockstep};
 use crate::data::{Dataset, Standardisation};
-use crate::engine::{Chunk, Engine, Witness};
+use crate::engine::{Chunk, Engine, Job, Witness};
 use crate::error::Result;
 use crate::model::params::Params;
 use crate::model::reference::{Network, squares};
@@ -15,6 +15,8 @@ use crate::model::reference::{Network, squares};
 const RATE: f32 = 1024.0;
 /// Images that are scored at most.
 const IMAGES: usize = 1000;
+/// As a share of the images that a check during the training may have: nobody waits for that one.
+const SHARE: usize = 2;
 /// `ΣW²` is this close, as a share.
 const SQUARES: f64 = 1e-5;
 /// Where it is compared.
@@ -29,9 +31,11 @@ struct Step {
 
 impl Step {
     /// The first two steps of `chunk`; its images if it has none.
-    fn of(chunk: &Chunk<'_>, models: usize, shuffles: usize) -> Vec<Self> {
+    fn of(chunk: &Chunk<'_>, job: &Job) -> Vec<Self> {
+        let (models, shuffles) = (job.models(), job.shuffles);
+        let most = IMAGES.min(lockstep::images(&job.model) / SHARE).max(1);
         let cut = |step: Chunk<'_>| {
-            let length = step.batch(0, shuffles).len().min(IMAGES);
+            let length = step.batch(0, shuffles).len().min(most);
             let rows = (0..shuffles).flat_map(|shuffle| &step.batch(shuffle, shuffles)[..length]).copied().collect();
             (rows, length)
         };
@@ -64,7 +68,7 @@ pub fn findings(
     let job = engine.job().clone();
     let mut findings = vec![same("weights as loaded", values(&engine.params()?), values(start))];
 
-    let steps = Step::of(first, job.models(), job.shuffles);
+    let steps = Step::of(first, &job);
     let one = steps[0].chunk();
     let model = if steps.len() > 1 { job.models() - 1 } else { 0 };
     let again = |turn: usize, model: usize, step: &Chunk<'_>, witness: &Witness| {

@@ -126,13 +126,13 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::model::ModelSpec;
-    use crate::model::params::{B1, W2};
+    use crate::model::params::{bias, weight};
+    use crate::model::{Hidden, ModelSpec};
 
     fn sample() -> Trained {
-        let spec = ModelSpec { inputs: 7, hidden: 5, classes: 3 };
+        let spec = ModelSpec { inputs: 7, hidden: Hidden::new(&[5]), classes: 3 };
         let mut params = Params::init(&spec, 1);
-        params.values[B1] = vec![0.5, -0.25, 3.0, 4.0, 5.0];
+        params.values[bias(0)] = vec![0.5, -0.25, 3.0, 4.0, 5.0];
         Trained {
             classes: ["ant", "bee", "cow"].map(String::from).to_vec(),
             standardisation: Standardisation { mean: vec![1.5; 7], scale: vec![0.25; 7] },
@@ -194,7 +194,7 @@ mod tests {
                 write(run, &trained);
             }
         };
-        refused(with(|trained| trained.params.values[W2][4] = f32::NAN), &["fc2.weight: value 6 is NaN"]);
+        refused(with(|trained| trained.params.values[weight(1)][4] = f32::NAN), &["fc2.weight: value 6 is NaN"]);
         refused(with(|trained| trained.standardisation.scale.truncate(6)), &["scale: F32 [6], expected F32 [7]"]);
         refused(with(|trained| trained.classes.truncate(2)), &["fc2.weight: F32 [3, 5], expected F32 [2, 5]"]);
     }

@@ -26,7 +26,7 @@ pub fn file_name(model: usize, models: usize) -> String {
     if models == 1 { "weights.safetensors".to_owned() } else { format!("weights-{model}.safetensors") }
 }
 
-/// `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, each f32.
+/// `fc1.weight [H, D]`, `fc1.bias [H]`, `fc2.weight [C, H]`, `fc2.bias [C]`, or more layers, each f32.
 pub fn network(params: &Params) -> Result<Vec<u8>> {
     serialize(named("", params), digest)
 }
@@ -41,11 +41,11 @@ pub(super) fn networks(params: &[Params], metadata: (&str, &str)) -> Result<Vec<
 /// What [`networks`] wrote of so many models of this shape.
 pub(super) fn read_networks<R: Read>(file: Reader<R>, spec: &ModelSpec, models: usize) -> Result<Vec<Params>, String> {
     let table = tensors(spec);
-    let names = |model| table.iter().map(move |tensor| (prefix(model, models) + tensor.name, shape(tensor)));
+    let names = |model| table.iter().map(move |tensor| (prefix(model, models) + &tensor.name, shape(tensor)));
     let values = file.values(&(0..models).flat_map(names).collect::<Vec<_>>())?;
     let params = values.chunks_exact(table.len()).map(|values| {
-        let mut values = values.iter();
-        Params { spec: *spec, values: table.map(|tensor| values.next().map_or(vec![], |all| from_file(&tensor, all))) }
+        let values = table.iter().zip(values).map(|(tensor, all)| from_file(tensor, all));
+        Params { spec: spec.clone(), values: values.collect() }
     });
     Ok(params.collect())
 }
@@ -57,7 +57,7 @@ pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
     params.pop().ok_or_else(|| "not a network".into())
 }
 
-/// As [`read_network`], of any number of hidden units.
+/// As [`read_network`], of any hidden layers.
 pub(super) fn read_network_of(bytes: &[u8], inputs: usize, classes: usize) -> Result<Params, String> {
     let file = Reader::new(bytes, bytes.len() as u64, HEADER)?;
     let spec = shape_of(&file, 1, inputs, classes)?;
@@ -71,12 +71,10 @@ pub(super) fn shape_of<R: Read>(
     inputs: usize,
     classes: usize,
 ) -> Result<ModelSpec, String> {
-    let name = prefix(0, models) + "fc1.bias";
-    let hidden = file.rows(&name);
-    if hidden == 0 {
-        return Err(format!("no tensor {name}"));
-    }
-    ModelSpec::new(inputs, hidden, classes).map_err(|error| format!("{name} has {hidden} values: {error}"))
+    let name = |layer: usize| format!("{}fc{layer}.bias", prefix(0, models));
+    let units: Vec<_> = (1..).map(|layer| file.rows(&name(layer))).take_while(|&units| units > 0).collect();
+    let Some((_, hidden)) = units.split_last() else { return Err(format!("no tensor {}", name(1))) };
+    ModelSpec::new(inputs, hidden.to_vec().into(), classes).map_err(|error| error.to_string())
 }
 
 /// What [`standardisation`] wrote.
@@ -99,15 +97,14 @@ fn shape(tensor: &Tensor) -> Vec<usize> {
 
 /// A tensor's values in this program's layout, from those in the file.
 fn from_file(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
-    transposed(&Tensor { rows: tensor.columns, columns: tensor.rows, ..*tensor }, values)
+    transposed(values, tensor.rows)
 }
 
 /// A model's tensors as the file has them: name, shape, values.
 fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = Named> + 'a {
-    tensors(&params.spec)
-        .into_iter()
-        .zip(&params.values)
-        .map(move |(tensor, values)| (format!("{prefix}{}", tensor.name), shape(&tensor), transposed(&tensor, values)))
+    tensors(&params.spec).into_iter().zip(&params.values).map(move |(tensor, values)| {
+        (format!("{prefix}{}", tensor.name), shape(&tensor), transposed(values, tensor.columns))
+    })
 }
 
 /// `mean [D]` and `scale [D]`, f32: an input is `(pixel − mean) · scale`, the pixel being 0 to 255.
@@ -137,9 +134,9 @@ fn digest(values: &[u8]) -> Value {
     json!({ "format": "pt", DIGEST: sha256(values) })
 }
 
-/// `[rows, columns]` as `[columns, rows]`; of a bias, one row, the same values.
-fn transposed(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
-    (0..tensor.columns).flat_map(|column| values[column..].iter().step_by(tensor.columns).copied()).collect()
+/// `[rows, columns]` as `[columns, rows]`; of a bias, one row or one column, the same values.
+fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|column| values[column..].iter().step_by(columns).copied()).collect()
 }
 
 #[cfg(test)]
@@ -147,7 +144,8 @@ mod tests {
     use safetensors::SafeTensors;
 
     use super::*;
-    use crate::model::params::{B2, W1};
+    use crate::model::Hidden;
+    use crate::model::params::bias;
 
     fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
         let bytes = file.tensor(name).unwrap().data().as_chunks::<4>().0.to_vec();
@@ -156,9 +154,9 @@ mod tests {
 
     #[test]
     fn a_network_has_pytorchs_names_and_layouts() {
-        let spec = ModelSpec { inputs: 5, hidden: 3, classes: 2 };
+        let spec = ModelSpec { inputs: 5, hidden: Hidden::new(&[3]), classes: 2 };
         let mut params = Params::init(&spec, 1);
-        params.values[B2] = vec![0.5, -0.25];
+        params.values[bias(1)] = vec![0.5, -0.25];
         let bytes = network(&params).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let mut names = file.names();
@@ -171,16 +169,16 @@ mod tests {
         let weight = floats(&file, "fc1.weight");
         for (input, output) in [(0, 0), (4, 0), (1, 2), (4, 2)] {
             // Stored here as [in, out], there as [out, in].
-            assert_eq!(weight[output * 5 + input].to_bits(), params.values[W1][input * 3 + output].to_bits());
+            assert_eq!(weight[output * 5 + input].to_bits(), params.values[0][input * 3 + output].to_bits());
         }
     }
 
     #[test]
     fn a_network_that_was_written_is_read_back() {
-        let params = Params::init(&ModelSpec { inputs: 7, hidden: 4, classes: 3 }, 2);
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2);
         let bytes = network(&params).unwrap();
         assert_eq!(read_network(&bytes, &params.spec), Ok(params.clone()));
-        let other = ModelSpec { hidden: 5, ..params.spec };
+        let other = ModelSpec { hidden: Hidden::new(&[5]), ..params.spec.clone() };
         let error = read_network(&bytes, &other).unwrap_err();
         assert_eq!(error, "fc1.weight: F32 [4, 7], expected F32 [5, 7]");
         assert!(read_network(&bytes[..9], &params.spec).unwrap_err().starts_with("not a network"));
@@ -189,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_bit_that_flips_is_noticed_or_changes_no_value() {
-        let params = Params::init(&ModelSpec { inputs: 7, hidden: 4, classes: 3 }, 2);
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2);
         let bytes = network(&params).unwrap();
         let mut noticed = 0;
         for bit in 0..8 * bytes.len() {
@@ -207,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_file_without_a_digest_is_read() {
-        let params = Params::init(&ModelSpec { inputs: 7, hidden: 4, classes: 3 }, 2);
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2);
         let bytes = serialize(named("", &params), |_| json!({ "format": "pt" })).unwrap();
         assert_eq!(read_network(&bytes, &params.spec), Ok(params));
     }
@@ -215,7 +213,7 @@ mod tests {
     #[test]
     fn a_header_of_any_length_is_written_and_values_begin_at_a_multiple_of_8() {
         for models in [1, 2, 300] {
-            let params = vec![Params::init(&ModelSpec { inputs: 2, hidden: 1, classes: 2 }, 1); models];
+            let params = vec![Params::init(&ModelSpec { inputs: 2, hidden: Hidden::new(&[1]), classes: 2 }, 1); models];
             let bytes = networks(&params, ("some", "words")).unwrap();
             let (header, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
             assert!(header.is_multiple_of(8) && (models < 300 || header > 1 << 16), "{header}");
@@ -226,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_same_values_give_the_same_bytes() {
-        let params = Params::init(&ModelSpec { inputs: 7, hidden: 4, classes: 3 }, 2);
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2);
         assert_eq!(network(&params).unwrap(), network(&params).unwrap());
     }
 }

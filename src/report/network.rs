@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use crate::data::INPUTS;
 use crate::error::Result;
-use crate::model::params::{Params, W1, W2};
+use crate::model::params::{Params, weight};
 use crate::records::answers::png;
 use crate::records::trained;
 
@@ -21,7 +21,8 @@ pub(super) fn body(path: &Path, classes: &[String]) -> Result<Option<Markup>> {
         return Ok(None);
     }
     let params = trained::network(path, INPUTS, classes.len())?;
-    let mut units: Vec<usize> = (0..params.spec.hidden).collect();
+    let hidden = first(&params);
+    let mut units: Vec<usize> = (0..hidden).collect();
     units.sort_by(|&a, &b| influence(&params, b).total_cmp(&influence(&params, a)));
     units.truncate(UNITS);
     let pictures: Vec<_> = units.iter().map(|&unit| Ok((unit, png(&pixels(&params, unit))?))).collect::<Result<_>>()?;
@@ -29,32 +30,59 @@ pub(super) fn body(path: &Path, classes: &[String]) -> Result<Option<Markup>> {
         p.about {
             "What each hidden unit looks for: its weights as an image, grey where they are 0, full colour at three standard "
             "deviations. "
-            @if params.spec.hidden > UNITS {
-                "The " (UNITS) " of " (params.spec.hidden) " units with the largest output weights. "
+            @if hidden > UNITS {
+                "The " (UNITS) " of " (hidden) " units with the largest output weights. "
             }
-            "The units that weigh most in the output come first; below each, the class that it speaks for most."
+            "The units that weigh most in the next layer come first"
+            @if params.spec.hidden.len() < 2 { "; below each, the class that it speaks for most" }
+            "."
         }
         ul.pictures.weights {
             @for (unit, picture) in &pictures {
-                @let [most, least] = ends(&params, *unit);
-                li title=(format!("unit {unit}: for {}, against {}", classes[most], classes[least])) {
+                @let class = class(&params, *unit);
+                li title=(format!("unit {unit}{}", against(&params, *unit, classes))) {
                     img src={ "data:image/png;base64," (picture) } width="32" height="32"
                         alt=(format!("weights of unit {unit}"));
-                    p { (classes[most]) }
+                    @if let Some(class) = class { p { (classes[class]) } }
                 }
             }
         }
     }))
 }
 
-/// The output weights of a hidden unit, `[C]`.
+/// Units of the first layer.
+fn first(params: &Params) -> usize {
+    params.spec.hidden.first().copied().unwrap_or(params.spec.classes)
+}
+
+/// The weights of a unit of the first layer in the next one.
 fn outputs(params: &Params, unit: usize) -> &[f32] {
-    &params.values[W2][unit * params.spec.classes..][..params.spec.classes]
+    let Some(weights) = params.values.get(weight(1)) else { return &[] };
+    let next = weights.len() / first(params);
+    &weights[unit * next..][..next]
 }
 
 /// Their norm.
 fn influence(params: &Params, unit: usize) -> f64 {
     outputs(params, unit).iter().map(|&weight| f64::from(weight).powi(2)).sum()
+}
+
+/// The class that a unit speaks for most, where its weights go to the classes.
+fn class(params: &Params, unit: usize) -> Option<usize> {
+    match params.spec.hidden.len() {
+        0 => Some(unit),
+        1 => Some(ends(params, unit)[0]),
+        _ => None,
+    }
+}
+
+/// The same and its opposite in words.
+fn against(params: &Params, unit: usize, classes: &[String]) -> String {
+    if params.spec.hidden.len() != 1 {
+        return String::new();
+    }
+    let [most, least] = ends(params, unit);
+    format!(": for {}, against {}", classes[most], classes[least])
 }
 
 /// The classes of the largest and of the least output weight.
@@ -68,8 +96,9 @@ fn ends(params: &Params, unit: usize) -> [usize; 2] {
 
 /// A unit's weights as the planes of an image.
 fn pixels(params: &Params, unit: usize) -> Vec<u8> {
-    let hidden = params.spec.hidden;
-    let weights: Vec<f64> = params.values[W1].iter().skip(unit).step_by(hidden).map(|&weight| weight.into()).collect();
+    let hidden = first(params);
+    let weights: Vec<f64> =
+        params.values[weight(0)].iter().skip(unit).step_by(hidden).map(|&weight| weight.into()).collect();
     let deviation = (weights.iter().map(|weight| weight * weight).sum::<f64>() / weights.len() as f64).sqrt();
     let full = (FULL * deviation).max(f64::MIN_POSITIVE);
     weights.iter().map(|weight| (127.5 + 127.5 * (weight / full).clamp(-1.0, 1.0)).round() as u8).collect()
@@ -78,16 +107,16 @@ fn pixels(params: &Params, unit: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelSpec;
+    use crate::model::{Hidden, ModelSpec};
 
     #[test]
     fn a_units_picture_has_its_own_weights_and_grey_where_they_are_0() {
-        let spec = ModelSpec { inputs: INPUTS, hidden: 3, classes: 2 };
+        let spec = ModelSpec { inputs: INPUTS, hidden: Hidden::new(&[3]), classes: 2 };
         let mut params = Params::init(&spec, 0);
-        params.values[W1].fill(0.0);
+        params.values[weight(0)].fill(0.0);
         // Input 5 of unit 1; alone it is far beyond three deviations.
-        params.values[W1][5 * 3 + 1] = 2.0;
-        params.values[W1][6 * 3 + 1] = -2.0;
+        params.values[weight(0)][5 * 3 + 1] = 2.0;
+        params.values[weight(0)][6 * 3 + 1] = -2.0;
         let picture = pixels(&params, 1);
         assert_eq!((picture.len(), picture[4], picture[5], picture[6]), (INPUTS, 128, 255, 0));
         assert!(pixels(&params, 0).iter().all(|&pixel| pixel == 128));
@@ -95,9 +124,9 @@ mod tests {
 
     #[test]
     fn a_unit_speaks_for_the_class_of_its_largest_output_weight() {
-        let spec = ModelSpec { inputs: INPUTS, hidden: 2, classes: 3 };
+        let spec = ModelSpec { inputs: INPUTS, hidden: Hidden::new(&[2]), classes: 3 };
         let mut params = Params::init(&spec, 0);
-        params.values[W2] = vec![0.0, 0.0, 0.0, -1.0, 3.0, 0.5];
+        params.values[weight(1)] = vec![0.0, 0.0, 0.0, -1.0, 3.0, 0.5];
         assert_eq!(ends(&params, 1), [1, 0]);
         assert!(influence(&params, 1) > influence(&params, 0));
     }

@@ -42,7 +42,7 @@ impl Subject for Profile {
     fn sections(&self, charts: &mut Charts) -> Result<Vec<Section>> {
         let Report { version, data, images, model, batch_size, models, peak_memory, devices, .. } = &self.document;
         let mut rows = vec![
-            ("network", format!("{}-{}-{}", model.inputs, model.hidden, model.classes)),
+            ("network", model.to_string()),
             ("step", format!("{batch_size} images, {}", plural(*models, "model"))),
             ("images", format!("{data}, {} training", grouped(*images))),
             ("version", format!("cyclone {version}")),

@@ -8,7 +8,7 @@ use super::parts::{Card, Charts, Section, Subject, bar, facts, heads, table};
 use super::text::{device, duration, percent, tenths};
 use crate::device::Record;
 use crate::error::Result;
-use crate::model::params::NAMES;
+use crate::model::params::symbol;
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::util::text::grouped;
 
@@ -256,10 +256,11 @@ fn both(comparison: &Comparison, name: &str, charts: &mut Charts) -> Markup {
     let losses =
         vec![series("CPU, f64", 0, &|step| Some(step.cpu_loss)), series("GPU", 1, &|step| Some(step.gpu_loss))];
     // The logarithm has no place for a difference of 0.
-    let errors = NAMES
-        .iter()
-        .enumerate()
-        .map(|(place, name)| series(name, place, &|step| step.weights.get(place)?.error.filter(|error| *error > 0.0)));
+    let tensors = comparison.steps.first().map_or(0, |step| step.weights.len());
+    let error = |place: usize| {
+        series(&symbol(place), place, &|step| step.weights.get(place)?.error.filter(|error| *error > 0.0))
+    };
+    let errors = (0..tensors).map(error);
     html! {
         p.about {
             "The same training on the GPU and on the CPU engine in f64, from the same weights on the same batches. Of "

@@ -2,6 +2,7 @@
 
 use super::trial::Trial;
 use crate::config::Config;
+use crate::model::Hidden;
 
 /// A hyper-parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub enum Parameter {
     LrMin,
     /// `n_s`.
     HalfCycle,
-    /// `H`.
+    /// `H`, of one hidden layer.
     Hidden,
     /// `B`.
     BatchSize,
@@ -58,7 +59,7 @@ impl Parameter {
             Self::LrMax => spec.lr.max,
             Self::LrMin => spec.lr.min,
             Self::HalfCycle => spec.lr.half_cycle as f64,
-            Self::Hidden => trial.hidden as f64,
+            Self::Hidden => trial.hidden.first().copied().unwrap_or(0) as f64,
             Self::BatchSize => spec.batch_size as f64,
             Self::Seed => spec.seed as f64,
         }
@@ -71,7 +72,7 @@ impl Parameter {
             Self::LrMax => config.lr_max = value,
             Self::LrMin => config.lr_min = value,
             Self::HalfCycle => config.half_cycle = value as u64,
-            Self::Hidden => config.hidden = value as usize,
+            Self::Hidden => config.hidden = Hidden::one(value as usize),
             Self::BatchSize => config.batch_size = value as usize,
             Self::Seed => config.seed = value as u64,
         }

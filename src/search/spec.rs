@@ -90,7 +90,7 @@ impl Search {
         let trial = |(place, point): (usize, &Vec<f64>)| {
             let config = self.config_at(point);
             let (spec, cut) = (config.train_spec(), config.steps);
-            Trial { trial: first + place, stage, hidden: config.hidden, spec, cut }
+            Trial { trial: first + place, stage, hidden: config.hidden.clone(), spec, cut }
         };
         points.iter().enumerate().map(trial).collect()
     }

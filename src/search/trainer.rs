@@ -82,7 +82,7 @@ impl Trainer {
 
     /// The shape of a trial's network.
     pub fn shape(&self, trial: &Trial) -> Result<ModelSpec> {
-        ModelSpec::new(self.dataset.inputs, trial.hidden, self.dataset.classes.len())
+        ModelSpec::new(self.dataset.inputs, trial.hidden.clone(), self.dataset.classes.len())
     }
 }
 
@@ -113,7 +113,7 @@ impl Prepared {
         let begun = Instant::now();
         let specs = trials.iter().map(|trial| trial.spec.clone()).collect();
         let training = Training::new(specs, split.clone(), trials[0].cut)?;
-        let job = training.job(trainer.shape(&trials[0])?);
+        let job = training.job(&trainer.shape(&trials[0])?);
         let engine = device.trainer(job, split, dataset.clone(), standardisation.clone())?;
         Ok(Self { begun, training, engine })
     }

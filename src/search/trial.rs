@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::spec::TrainSpec;
+use crate::model::Hidden;
 use crate::train::Score;
 
 /// One training.
@@ -13,7 +14,7 @@ pub struct Trial {
     /// 0, or 1 for a trial around the best of stage 0.
     pub stage: usize,
     /// `H`.
-    pub hidden: usize,
+    pub hidden: Hidden,
     /// How it is trained.
     pub spec: TrainSpec,
     /// Ends it after so many steps, whatever its length.
@@ -26,7 +27,7 @@ impl Trial {
     pub fn goes_with(&self, other: &Self) -> bool {
         let key = |trial: &Self| {
             let TrainSpec { batch_size, lr, length, evals_per_cycle, .. } = trial.spec;
-            (trial.hidden, batch_size, lr.half_cycle, length, evals_per_cycle, trial.cut)
+            (trial.hidden.clone(), batch_size, lr.half_cycle, length, evals_per_cycle, trial.cut)
         };
         key(self) == key(other)
     }

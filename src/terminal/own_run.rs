@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::checks;
 use super::columns::{Column, Row, table, wrapped};
-use crate::model::params::NAMES;
+use crate::model::params::symbol;
 use crate::util::text::percent;
 use crate::verify::own_run::Comparison;
 use crate::verify::paired_run::Step;
@@ -77,7 +77,8 @@ fn figures(comparison: &Comparison, software: bool, width: usize) -> String {
             worst.step,
             steps.len()
         );
-        let tensors = last.weights.iter().zip(NAMES).map(|(outcome, name)| format!("{name} {:.1e}", outcome.error));
+        let tensors =
+            last.weights.iter().zip((0..).map(symbol)).map(|(outcome, name)| format!("{name} {:.1e}", outcome.error));
         let line = format!("weights      differ at the end by {} (normwise)", tensors.collect::<Vec<_>>().join(", "));
         text.push_str(&wrapped(&line, 13, width));
     }

@@ -15,12 +15,12 @@ const BAR: usize = 16;
 
 /// The whole report.
 pub fn report(report: &Report) -> String {
-    let model = report.model;
+    let model = &report.model;
     let mut text = format!("cyclone {} profile\n\n", report.version);
     let mut row = |label: &str, value: String| {
         let _ = writeln!(text, "{label:<12}{value}");
     };
-    row("network", format!("{}-{}-{}", model.inputs, model.hidden, model.classes));
+    row("network", model.to_string());
     row("step", format!("{} images, {}", report.batch_size, plural(report.models, "model")));
     row("data", format!("{}, {} training images", report.data, grouped(report.images)));
     if let Some(peak) = report.peak_memory {

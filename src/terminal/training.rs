@@ -20,11 +20,10 @@ pub fn header(
     data: &str,
     config: &Config,
     training: &Training,
-    shape: ModelSpec,
+    shape: &ModelSpec,
     records: &Path,
 ) -> String {
     let (spec, plan, split) = (&training.models()[0], training.plan(), training.split());
-    let ModelSpec { inputs, hidden, classes } = shape;
     let [train, validation, test] = [&split.train, &split.validation, &split.test].map(|rows| grouped(rows.len()));
     let cost = match spec.penalty {
         Penalty::Half => "half: cost = loss + lambda/2 ΣW²",
@@ -45,7 +44,7 @@ pub fn header(
         ("device", device.to_owned()),
         ("data", data.to_owned()),
         ("images", format!("{train} training, {validation} validation, {test} test")),
-        ("network", format!("{inputs}-{hidden}-{classes}, {} parameters", grouped(shape.parameters()))),
+        ("network", format!("{shape}, {} parameters", grouped(shape.parameters()))),
         ("lambda", spec.lambda.to_string()),
         ("penalty", cost.to_owned()),
         ("batch size", grouped(spec.batch_size)),

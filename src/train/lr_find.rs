@@ -162,7 +162,7 @@ pub fn run(
     scored: &[u32],
     watch: &mut dyn FnMut(u64),
 ) -> Result<Found> {
-    let (shape, batch_size) = (engine.job().model, engine.job().batch_size);
+    let (shape, batch_size) = (engine.job().model.clone(), engine.job().batch_size);
     engine.load(&[Params::init(&shape, seed)])?;
     let (batches, rates) = (Batches::new(train.to_vec(), batch_size, vec![seed]), *sweep);
     let mut chunks = Chunks::new(batches, 1, move |step, _| rates.at(step) as f32);

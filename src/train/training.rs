@@ -76,9 +76,9 @@ impl Training {
     }
 
     /// What an engine must be built for.
-    pub fn job(&self, shape: ModelSpec) -> Job {
+    pub fn job(&self, shape: &ModelSpec) -> Job {
         Job {
-            model: shape,
+            model: shape.clone(),
             decay: self.models.iter().map(|model| model.penalty.gradient(model.lambda) as f32).collect(),
             batch_size: self.plan.batch_size.min(self.split.train.len()),
             shuffles: self.shuffle_seeds().len(),

@@ -10,8 +10,8 @@ use crate::engine::{Chunks, Engine, Job, Tally};
 use crate::error::Result;
 use crate::gpu::plan::Tuning;
 use crate::gpu::waves::{Waves, split};
-use crate::model::ModelSpec;
 use crate::model::params::Params;
+use crate::model::{Hidden, ModelSpec};
 use crate::proof::Finding;
 use crate::proof::compare::{Outcome, Rule, compare};
 use crate::util::random::{Purpose, stream};
@@ -66,7 +66,7 @@ impl Training {
         let labels = (0..images).map(|_| (draw.next_u32() % c as u32) as u8).collect();
         let classes = (0..c).map(|class| class.to_string()).collect();
         let dataset = Dataset::in_memory("random", classes, d, pixels, labels, images);
-        let spec = ModelSpec { inputs: d, hidden: h, classes: c };
+        let spec = ModelSpec { inputs: d, hidden: Hidden::one(h), classes: c };
         Self { spec, batch_size: 31, steps: 12, dataset: dataset.into() }
     }
 
@@ -74,7 +74,7 @@ impl Training {
     /// own shuffle if `own`.
     fn run(&self, referee: &Referee, seeds: &[u64], own: bool, cut: Cut) -> Result<Left> {
         let job = Job {
-            model: self.spec,
+            model: self.spec.clone(),
             decay: seeds.iter().map(|seed| 0.001 * (1 + seed) as f32).collect(),
             batch_size: self.batch_size,
             shuffles: if own { seeds.len() } else { 1 },

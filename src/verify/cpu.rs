@@ -8,10 +8,9 @@ use crate::cpu::CpuEngine;
 use crate::cpu::real::Real;
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
-use crate::model::ModelSpec;
-use crate::model::params::NAMES;
-use crate::model::params::Params;
-use crate::model::reference::{self, Head, Matrix, Network, standardise};
+use crate::model::params::{Params, symbol};
+use crate::model::reference::{self, Matrix, Network, Pass, standardise};
+use crate::model::{Hidden, ModelSpec};
 use crate::proof::Finding;
 use crate::proof::compare::{Rule, compare};
 
@@ -37,20 +36,20 @@ struct Model {
 }
 
 impl Model {
-    fn head(&self, network: &Network, step: usize) -> Head {
+    fn pass(&self, network: &Network, step: usize) -> Pass {
         let (x, labels) = &self.batches[step];
-        reference::head(&reference::forward(x, &network.W1, 0..x.columns), labels, network)
+        reference::pass(&reference::forward(x, &network.layers[0].W, 0..x.columns), labels, network)
     }
 
     fn gradient(&self, network: &Network, step: usize) -> Network {
-        reference::gradient(&self.batches[step].0, &self.head(network, step), network, self.decay.into())
+        reference::gradient(&self.batches[step].0, &self.pass(network, step), network, self.decay.into())
     }
 }
 
 /// Logits, scores, squares, gradients and the losses of two steps, of which the second one's is of the weights after the first.
 pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
     let Shape { d, h, c, m, b, own } = shape;
-    let spec = ModelSpec::new(d, h, c)?;
+    let spec = ModelSpec::new(d, Hidden::one(h), c)?;
     // A short batch after a full one, but for a batch of one.
     let (lengths, shuffles) = ([b, b - b / 3], if own { m } else { 1 });
     let (dataset, _) = images(d, c, (lengths[0] + lengths[1]) * shuffles);
@@ -69,9 +68,7 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
         // Weights with which no ReLU is at its kink.
         for seed in (m..).step_by(101) {
             model.params = params(&spec, seed as u64);
-            let z = model.head(&Network::from(&model.params), 0).z.values;
-            let rms = (z.iter().map(|z| z * z).sum::<f64>() / z.len() as f64).sqrt();
-            if z.iter().all(|z| z.abs() > NEAR * rms) {
+            if !model.pass(&Network::from(&model.params), 0).at_a_kink(NEAR) {
                 break;
             }
         }
@@ -105,27 +102,27 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
 
     for (m, model) in models.iter().enumerate() {
         let network = Network::from(&model.params);
-        let head = model.head(&network, 0);
+        let pass = model.pass(&network, 0);
         let batch = &rows[m % shuffles * b..][..b];
         let widened = |values: &[T]| values.iter().map(|value| (*value).into()).collect::<Vec<f64>>();
-        add("logits", m, "", &widened(&engine.logits(batch)?[m]), &head.logit.values, &close);
+        add("logits", m, "", &widened(&engine.logits(batch)?[m]), &pass.logit().values, &close);
         let tally = engine.evaluate(batch)?[m];
-        add("evaluation's loss", m, "", &[tally.loss], &[head.loss.iter().sum()], &close);
-        let right = head.right.iter().filter(|right| **right).count();
+        add("evaluation's loss", m, "", &[tally.loss], &[pass.loss.iter().sum()], &close);
+        let right = pass.right.iter().filter(|right| **right).count();
         add("right answers", m, "", &[tally.correct as f64], &[right as f64], &Rule::Exact);
         add("squares", m, "", &squares[m..=m], &[reference::squares(&network)], &close);
 
         let gradient = model.gradient(&network, 0);
-        for (i, name) in NAMES.iter().enumerate() {
+        for (i, expected) in gradient.tensors().into_iter().enumerate() {
             let steps = network.tensors()[i].iter().zip(moved[m].tensors()[i]);
             let got: Vec<f64> = steps.map(|(before, after)| (before - after) / f64::from(RATE)).collect();
-            add("gradients", m, &format!(", {name}"), &got, gradient.tensors()[i], &close);
+            add("gradients", m, &format!(", {}", symbol(i)), &got, expected, &close);
         }
         let mut after = network;
         reference::step(&mut after, &gradient, model.rate.into());
-        let mean = |head: &Head| head.loss.iter().sum::<f64>() / head.loss.len() as f64;
+        let mean = |pass: &Pass| pass.loss.iter().sum::<f64>() / pass.loss.len() as f64;
         let got = [losses[m], losses[models.len() + m]].map(f64::from);
-        add("losses of two steps", m, "", &got, &[mean(&head), mean(&model.head(&after, 1))], &close_loss);
+        add("losses of two steps", m, "", &got, &[mean(&pass), mean(&model.pass(&after, 1))], &close_loss);
     }
     Ok(findings)
 }

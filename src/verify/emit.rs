@@ -85,8 +85,8 @@ pub fn emit(folder: &Path, shaders: &Shaders) -> Result<Vec<String>> {
     let mut known = Vec::new();
     for (label, shape) in JOBS {
         let job = shape.job()?;
-        for of in Use::ALL {
-            let other = |tuning: &Tuning| if tuning.fused { of == Use::Update } else { of == Use::FusedUpdate };
+        for of in Use::all(job.model.hidden.len()) {
+            let other = |tuning: &Tuning| if tuning.fused { of == Use::Update(0) } else { of == Use::FusedUpdate };
             for tuning in Tuning::ALL.into_iter().filter(|tuning| !other(tuning)) {
                 let kernel = of.kernel();
                 let mut constants = Plan::new(&job, &limits, false, Some(tuning))?.constants(of);
@@ -274,7 +274,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let names = emit(folder.path(), &Shaders::default()).unwrap();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-        for of in Use::ALL {
+        for of in Use::all(1) {
             assert!(names.iter().any(|name| name.starts_with(&format!("{}-M1-", of.name()))) || !of.trains(), "{of:?}");
         }
         let read = |name: &str| fs::read(folder.path().join(name)).unwrap();

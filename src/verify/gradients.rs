@@ -12,10 +12,9 @@ use crate::config::spec::{Feed, Penalty};
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
-use crate::model::ModelSpec;
-use crate::model::params::NAMES;
-use crate::model::params::Params;
-use crate::model::reference::{self, Head, Matrix, Network, standardise};
+use crate::model::params::{Params, symbol};
+use crate::model::reference::{self, Matrix, Network, Pass, standardise};
+use crate::model::{Hidden, ModelSpec};
 use crate::proof::Finding;
 use crate::proof::compare::{Rule, compare};
 use crate::util::random::{Purpose, stream};
@@ -43,7 +42,7 @@ struct Problem {
     standardisation: Arc<Standardisation>,
 }
 
-const REPORT: ModelSpec = ModelSpec { inputs: 3072, hidden: 50, classes: 10 };
+const REPORT: ModelSpec = ModelSpec { inputs: 3072, hidden: Hidden::new(&[50]), classes: 10 };
 
 impl Problem {
     fn of_the_report(penalty: Penalty) -> Self {
@@ -61,22 +60,22 @@ impl Problem {
         Self { network: Network::from(&params), params, x, labels, penalty, dataset, standardisation }
     }
 
-    fn head(&self, network: &Network) -> Head {
-        reference::head(&reference::forward(&self.x, &network.W1, 0..self.x.columns), &self.labels, network)
+    fn pass(&self, network: &Network) -> Pass {
+        reference::pass(&reference::forward(&self.x, &network.layers[0].W, 0..self.x.columns), &self.labels, network)
     }
 
     /// The cost, and which hidden units are active for which image.
     fn cost(&self, network: &Network) -> (f64, Vec<bool>) {
-        let Head { hidden, loss, .. } = self.head(network);
+        let Pass { hidden, loss, .. } = self.pass(network);
         let mean = loss.iter().sum::<f64>() / loss.len() as f64;
-        let active = hidden.values.iter().map(|hidden| *hidden > 0.0).collect();
+        let active = hidden.iter().flat_map(|hidden| &hidden.values).map(|hidden| *hidden > 0.0).collect();
         (mean + self.penalty.cost(LAMBDA) * reference::squares(network), active)
     }
 
     fn analytic(&self) -> Network {
         // As f32, which is what the engines are told.
         let decay = f64::from(self.penalty.gradient(LAMBDA) as f32);
-        reference::gradient(&self.x, &self.head(&self.network), &self.network, decay)
+        reference::gradient(&self.x, &self.pass(&self.network), &self.network, decay)
     }
 
     /// `(cost(+h) − cost(−h)) / 2h` along `direction`; `None` where a ReLU switches in between.
@@ -134,7 +133,7 @@ const PENALTIES: [Penalty; 2] = [Penalty::Half, Penalty::Full];
 /// Every parameter of a small network.
 pub(super) fn small() -> [Finding; 2] {
     PENALTIES.map(|penalty| {
-        let problem = Problem::new(ModelSpec { inputs: 23, hidden: 11, classes: 5 }, 7, penalty);
+        let problem = Problem::new(ModelSpec { inputs: 23, hidden: Hidden::new(&[11]), classes: 5 }, 7, penalty);
         let every: Vec<usize> = (0..problem.params.spec.parameters()).collect();
         entries(&problem, &every)
     })
@@ -221,13 +220,12 @@ const DIRECTIONS: f64 = 1e-6;
 /// The GPU's gradient of every tensor, from one step at a rate of 1,024.
 pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for (spec, batch) in [(REPORT, 100), (ModelSpec { inputs: 131, hidden: 67, classes: 13 }, 29)] {
+    for (spec, batch) in [(REPORT, 100), (ModelSpec { inputs: 131, hidden: Hidden::new(&[67]), classes: 13 }, 29)] {
         for penalty in PENALTIES {
-            let ModelSpec { inputs, hidden, classes } = spec;
-            let place = format!("{inputs}-{hidden}-{classes} {}", name(penalty));
-            let problem = Problem::new(spec, batch, penalty);
+            let place = format!("{spec} {}", name(penalty));
+            let problem = Problem::new(spec.clone(), batch, penalty);
             let decay = penalty.gradient(LAMBDA) as f32;
-            let job = Job { model: spec, decay: vec![decay], batch_size: batch, shuffles: 1 };
+            let job = Job { model: spec.clone(), decay: vec![decay], batch_size: batch, shuffles: 1 };
             let mut engine =
                 referee.gpu_engine(&job, &problem.dataset, &problem.standardisation, (Feed::Stream, None))?;
             engine.load(std::slice::from_ref(&problem.params))?;
@@ -236,12 +234,12 @@ pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
             let after = engine.params()?.remove(0);
             let gradient = problem.analytic();
             let (mut all_got, mut all_expected) = (Vec::new(), Vec::new());
-            for (tensor, (expected, name)) in gradient.tensors().into_iter().zip(NAMES).enumerate() {
+            for (tensor, expected) in gradient.tensors().into_iter().enumerate() {
                 let (before, after) = (&problem.params.values[tensor], &after.values[tensor]);
                 let got: Vec<f64> =
                     before.iter().zip(after).map(|(b, a)| (f64::from(*b) - f64::from(*a)) / f64::from(RATE)).collect();
                 let outcome = compare(&got, expected, &Rule::Normwise(GPU));
-                findings.push(Finding::new("GPU against f64", outcome).at(format!("{place}, {name}")));
+                findings.push(Finding::new("GPU against f64", outcome).at(format!("{place}, {}", symbol(tensor))));
                 all_got.extend(got);
                 all_expected.extend_from_slice(expected);
             }
@@ -258,16 +256,16 @@ mod tests {
     use super::*;
 
     fn problem(penalty: Penalty) -> Problem {
-        Problem::new(ModelSpec { inputs: 5, hidden: 3, classes: 2 }, 4, penalty)
+        Problem::new(ModelSpec { inputs: 5, hidden: Hidden::new(&[3]), classes: 2 }, 4, penalty)
     }
 
     #[test]
     fn a_parameter_whose_relu_switches_is_skipped_and_counted() {
         let mut problem = problem(Penalty::Half);
-        problem.network.W1.values.fill(0.0);
+        problem.network.layers[0].W.values.fill(0.0);
         // Nothing else enters the first unit, so that 1e-5 less takes it over its kink.
-        problem.network.b1[0] = 1e-6;
-        let b1 = problem.network.W1.values.len();
+        problem.network.layers[0].b[0] = 1e-6;
+        let b1 = problem.network.layers[0].W.values.len();
         let finding = entries(&problem, &[b1, b1 + 1]);
         assert!(finding.outcome.passed(), "{}", finding.outcome.describe());
         assert!(finding.note.unwrap().contains("1 of 2 at a kink"));
@@ -278,7 +276,7 @@ mod tests {
     fn the_other_penaltys_gradient_does_not_pass() {
         let (half, full) = (problem(Penalty::Half), problem(Penalty::Full));
         let gradient = half.analytic().tensors().concat();
-        let every = 0..half.network.W1.values.len();
+        let every = 0..half.network.layers[0].W.values.len();
         let differences = |problem: &Problem| {
             every.clone().map(|i| problem.difference(&|n, h| *at(n, i) += h, 1e-5).unwrap()).collect()
         };

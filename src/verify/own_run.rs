@@ -65,13 +65,13 @@ impl OwnRun {
     pub fn new(config: &Config, dataset: Arc<Dataset>, steps: u64) -> Result<Self> {
         let split = Split::new(&dataset, &config.data_spec())?;
         let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
-        let shape = ModelSpec::new(dataset.inputs, config.hidden, dataset.classes.len())?;
+        let shape = ModelSpec::new(dataset.inputs, config.hidden.clone(), dataset.classes.len())?;
         let cut = config.steps.map_or(steps, |cut| cut.min(steps));
         let mut training = Training::new(vec![config.train_spec()], split, Some(cut))?;
         if config.overfit_one_batch {
             training = training.on_one_batch()?;
         }
-        let (job, split) = (training.job(shape), training.split());
+        let (job, split) = (training.job(&shape), training.split());
         let parts = [("validation", &split.validation), ("test", &split.test), ("training", &split.train)];
         let (part, rows) = parts.into_iter().find(|(_, rows)| !rows.is_empty()).unwrap_or(parts[2]);
         let (seed, lr) = (config.seed, config.lr());
@@ -85,7 +85,7 @@ impl OwnRun {
 
     /// Its network.
     pub fn shape(&self) -> ModelSpec {
-        self.run.job.model
+        self.run.job.model.clone()
     }
 
     /// Trains and compares; `done` hears how many steps are done.

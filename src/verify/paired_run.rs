@@ -19,8 +19,7 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Chunks, Engine, Job};
 use crate::error::{Error, Result};
 use crate::gpu::GpuEngine;
-use crate::model::params::NAMES;
-use crate::model::params::Params;
+use crate::model::params::{Params, symbol};
 use crate::model::reference::{Matrix, Network, standardise};
 use crate::proof::Finding;
 use crate::proof::compare::{Outcome, Rule, compare};
@@ -61,7 +60,7 @@ pub struct Step {
     /// The two compared.
     pub loss: Outcome,
     /// The tensors after the step, in the order of [`crate::model::params::tensors`].
-    pub weights: [Outcome; 4],
+    pub weights: Vec<Outcome>,
     /// `ReLU`s of the batch (hidden units times images) that one has switched and the other not, or that are too near to
     /// their kink to tell.
     pub kinks: usize,
@@ -186,22 +185,29 @@ impl PairedRun {
     }
 }
 
-/// `(x·W1 + b1)ᵀ [H, B]`, by the engine's product: a long run has many.
+/// `(a·W + b)ᵀ [H, B]` of every hidden layer, by the engine's product: a long run has many.
 fn inputs_of_relu(x: &Matrix, network: &Network) -> Vec<f64> {
-    let images = x.rows();
-    let mut z = vec![0.0; network.b1.len() * images];
-    let w1 = Rows::transposed(&network.W1.values, network.W1.columns);
-    forward(&Rows::new(&x.values, x.columns), w1.values(), &mut z);
-    z.chunks_exact(images).zip(&network.b1).flat_map(|(z, bias)| z.iter().map(move |z| z + bias)).collect()
+    let (mut a, mut all) = (Rows::new(&x.values, x.columns), Vec::new());
+    for layer in &network.layers[..network.layers.len() - 1] {
+        let mut z = vec![0.0; layer.b.len() * x.rows()];
+        forward(&a, Rows::transposed(&layer.W.values, layer.W.columns).values(), &mut z);
+        for (z, bias) in z.chunks_exact_mut(x.rows()).zip(&layer.b) {
+            z.iter_mut().for_each(|z| *z += bias);
+        }
+        let hidden: Vec<f64> = z.iter().map(|z| z.max(0.0)).collect();
+        a = Rows::transposed(&hidden, x.rows());
+        all.extend(z);
+    }
+    all
 }
 
 /// Each tensor as a whole against the CPU engine's.
-fn normwise(got: &Params, expected: &Network, tolerance: f64) -> [Outcome; 4] {
-    let expected = expected.tensors();
-    std::array::from_fn(|tensor| {
-        let got: Vec<f64> = got.values[tensor].iter().copied().map(f64::from).collect();
-        compare(&got, expected[tensor], &Rule::Normwise(tolerance))
-    })
+fn normwise(got: &Params, expected: &Network, tolerance: f64) -> Vec<Outcome> {
+    let tensors = got.values.iter().zip(expected.tensors()).map(|(got, expected)| {
+        let got: Vec<f64> = got.iter().copied().map(f64::from).collect();
+        compare(&got, expected, &Rule::Normwise(tolerance))
+    });
+    tensors.collect()
 }
 
 /// The steps of a free run that count, as findings.
@@ -209,7 +215,7 @@ pub(super) fn findings(run: &[Step]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for step in run.iter().filter(|step| step.judged) {
         findings.push(Finding::new("losses of a free run", step.loss.clone()).at(format!("step {}", step.step)));
-        for (outcome, name) in step.weights.iter().zip(NAMES) {
+        for (outcome, name) in step.weights.iter().zip((0..).map(symbol)) {
             let at = format!("step {}, {name}", step.step);
             findings.push(Finding::new("weights of a free run", outcome.clone()).at(at));
         }
@@ -247,11 +253,13 @@ pub(super) fn only<T>(mut items: impl ExactSizeIterator<Item = T>) -> Result<T> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::reference::Layer;
 
     #[test]
     fn what_enters_a_relu_is_the_product_and_the_bias() {
         let w1 = Matrix { values: vec![1.0, 10.0, 2.0, 20.0, 3.0, 30.0], columns: 2 };
-        let network = Network { W1: w1, b1: vec![0.5, -0.5], W2: Matrix::of(2, 2, |_, _| 0.0), b2: vec![0.0; 2] };
+        let layer = |weights, bias: [f64; 2]| Layer { W: weights, b: bias.to_vec() };
+        let network = Network { layers: vec![layer(w1, [0.5, -0.5]), layer(Matrix::of(2, 2, |_, _| 0.0), [0.0; 2])] };
         let x = Matrix { values: vec![1.0, 1.0, -1.0, 0.0, 1.0, 0.0], columns: 3 };
         // 1·1 + 1·2 − 1·3 + 0.5 and 0·1 + 1·2 + 0·3 + 0.5; then 10 + 20 − 30 − 0.5 and 20 − 0.5.
         assert_eq!(inputs_of_relu(&x, &network), [0.5, 2.5, -0.5, 19.5]);

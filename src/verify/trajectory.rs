@@ -13,7 +13,7 @@ use crate::config::spec::Penalty;
 use crate::data::{Standardisation, stand_in};
 use crate::engine::{Engine, Job};
 use crate::error::Result;
-use crate::model::ModelSpec;
+use crate::model::{Hidden, ModelSpec};
 use crate::proof::compare::{Rule, compare};
 use crate::proof::{Finding, Lockstep};
 
@@ -28,7 +28,7 @@ const ACCURACY: f64 = 0.02;
 /// The report's network and settings.
 fn job() -> Result<Job> {
     let decay = vec![Penalty::Half.gradient(0.01) as f32];
-    Ok(Job { model: ModelSpec::new(3072, 50, 10)?, decay, batch_size: 100, shuffles: 1 })
+    Ok(Job { model: ModelSpec::new(3072, Hidden::new(&[50]), 10)?, decay, batch_size: 100, shuffles: 1 })
 }
 
 /// [`job`] on `count` images that are made up.

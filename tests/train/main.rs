@@ -9,14 +9,14 @@ use cyclone::config::spec::{Length, TrainSpec};
 use cyclone::data::split::Split;
 use cyclone::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
-use cyclone::model::ModelSpec;
-use cyclone::model::params::{Params, W1};
+use cyclone::model::params::{Params, weight};
+use cyclone::model::{Hidden, ModelSpec};
 use cyclone::train::{Evaluation, Observer, Outcome, Training};
 
 mod state_machine;
 mod states;
 
-const SHAPE: ModelSpec = ModelSpec { inputs: 5, hidden: 3, classes: 2 };
+const SHAPE: ModelSpec = ModelSpec { inputs: 5, hidden: Hidden::new(&[3]), classes: 2 };
 /// Eleven training images in batches of four: an epoch has three steps, the last of three images.
 const TRAIN: usize = 11;
 const BATCH: usize = 4;
@@ -42,7 +42,7 @@ struct Books {
 impl Books {
     fn new(training: &Training, chunk_steps: usize) -> Self {
         Self {
-            job: training.job(SHAPE),
+            job: training.job(&SHAPE),
             chunk_steps,
             chunks: vec![],
             rows: vec![],
@@ -341,5 +341,5 @@ fn a_batch_larger_than_the_set_is_the_set() {
 fn the_final_weights_are_the_engines() {
     let training = training(vec![spec()]);
     let outcome = run(&training, &mut Books::new(&training, 4)).0.unwrap();
-    assert_eq!(outcome.params[0].values[W1], Params::init(&SHAPE, 0).values[W1]);
+    assert_eq!(outcome.params[0].values[weight(0)], Params::init(&SHAPE, 0).values[weight(0)]);
 }

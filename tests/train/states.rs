@@ -3,7 +3,7 @@
 use cyclone::config::spec::TrainSpec;
 use cyclone::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
-use cyclone::model::params::{Params, W1};
+use cyclone::model::params::{Params, weight};
 use cyclone::train::{BatchLosses, Keeper, State};
 
 use super::{Books, Diary, SHAPE, run, spec, training};
@@ -139,7 +139,7 @@ fn weights_that_are_no_numbers_are_never_saved() {
         }
         fn params(&mut self) -> Result<Vec<Params>> {
             let mut params = self.0.params()?;
-            params[1].values[W1][2] = f32::INFINITY;
+            params[1].values[weight(0)][2] = f32::INFINITY;
             Ok(params)
         }
         fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {

@@ -102,6 +102,7 @@ mod tests {
     use clap::FromArgMatches;
 
     use super::*;
+    use crate::model::Hidden;
 
     /// The command that `cyclone NAME arguments…` is.
     pub fn parsed(name: &str, arguments: &[&str]) -> Result<Command, clap::Error> {
@@ -132,7 +133,7 @@ mod tests {
         let path = path.to_str().unwrap();
         let config = config(&["--preset", "figure-2", "--config", path, "--hidden", "9"]);
         let mut expected = Preset::Figure2.config();
-        expected.hidden = 9;
+        expected.hidden = Hidden::new(&[9]);
         expected.lambda = 0.5;
         (expected.cycles, expected.epochs) = (None, Some(2));
         assert_eq!(config, expected);

@@ -17,15 +17,22 @@ pub(in crate::cpu) fn update<T: Real>(
 ) {
     let (units, classes) = (small.b1.len(), small.b2.len());
     let (rate, decay) = rates;
-    product(Matrix::new(hidden, units).transposed(), Matrix::new(dlogits, classes), &mut sums.w2);
+    if classes > 0 {
+        product(Matrix::new(hidden, units).transposed(), Matrix::new(dlogits, classes), &mut sums.w2);
+    }
     for (weight, &sum) in small.w2.iter_mut().zip(&sums.w2) {
         *weight -= rate * (sum + decay * *weight);
     }
-    for (biases, sums, rows) in [(&mut small.b1, &mut sums.b1, dhidden), (&mut small.b2, &mut sums.b2, dlogits)] {
-        sum_rows(rows, sums);
-        for (bias, &sum) in biases.iter_mut().zip(&*sums) {
-            *bias -= rate * sum;
-        }
+    update_bias(&mut small.b1, dhidden, rate, &mut sums.b1);
+    update_bias(&mut small.b2, dlogits, rate, &mut sums.b2);
+}
+
+/// A step on a bias `[N]`, from its layer's gradients `dz [B, N]`. `sums` over the batch are scratch.
+pub(in crate::cpu) fn update_bias<T: Real>(bias: &mut [T], dz: &[T], rate: T, sums: &mut Vec<T>) {
+    sums.resize(bias.len(), T::ZERO);
+    sum_rows(dz, sums);
+    for (bias, &sum) in bias.iter_mut().zip(&*sums) {
+        *bias -= rate * sum;
     }
 }
 
@@ -41,7 +48,7 @@ pub(in crate::cpu) fn loss<T: Real>(scores: &[(T, bool)]) -> T {
 /// `sums [N] ← Σ rows [B, N]`, row after row.
 fn sum_rows<T: Real>(rows: &[T], sums: &mut [T]) {
     sums.fill(T::ZERO);
-    for row in rows.chunks_exact(sums.len()) {
+    for row in rows.chunks_exact(sums.len().max(1)) {
         for (sum, &value) in sums.iter_mut().zip(row) {
             *sum += value;
         }

@@ -1,9 +1,8 @@
 //! How each kernel is dispatched: `override` constants and workgroups.
 
-use super::sizes::Plan;
-use super::tiles::{COLUMNS, GROUP, PART, TALLY, UPDATE_ROW, VALUES, WORDS};
+use super::sizes::{Plan, Wide};
+use super::tiles::{ACTIVATED, COLUMNS, GROUP, PART, TALLY, UPDATE_ROW, VALUES, WORDS};
 use crate::gpu::kernels::Use;
-use crate::model::ModelSpec;
 
 /// Slices of a workgroup of `update`: the next step's product has room beside one alone.
 const fn update_slices(of: Use) -> u64 {
@@ -13,51 +12,86 @@ const fn update_slices(of: Use) -> u64 {
 impl Plan {
     /// `override` constants, but for those of `gather` that depend on the buffer of images.
     pub fn constants(&self, of: Use) -> Vec<(&'static str, f64)> {
-        let ModelSpec { inputs: d, hidden: h, classes: c } = self.job.model;
-        let (padded, columns, models) = (self.padded as f64, self.columns as f64, self.job.models() as f64);
-        let (d, h, c) = (d as f64, h as f64, c as f64);
-        let own = self.own_batches(of.trains());
-        let batch_columns = if own { padded } else { columns };
-        let group = self.slices_of_a_partial(of.trains());
+        let (models, classes) = (self.job.models() as f64, self.job.model.classes as f64);
+        let place = of.layer().unwrap_or(self.layers.len() - 1);
+        let layer = &self.layers[place.min(self.layers.len() - 1)];
+        let [d, h, padded, columns, outputs] =
+            [layer.inputs, layer.units, layer.padded, layer.columns, layer.outputs].map(|size| size as f64);
+        let batch_columns = if self.own_inputs(of) { padded } else { columns };
+        let group = self.slices_of_a_partial(place, of.trains());
         let (thread_rows, thread_columns) = self.tuning.threads;
+        let flag = |is: bool| f64::from(u8::from(is));
+        let tile = [
+            ("THREAD_ROWS", thread_rows.into()),
+            ("THREAD_COLUMNS", thread_columns.into()),
+            ("QUADS", self.tuning.quads.into()),
+            ("WORKGROUP", (thread_rows * thread_columns).into()),
+        ];
+        let sums = [
+            ("PARTIALS", self.partials(place.min(self.layers.len() - 1), of.trains()) as f64),
+            ("GROUP", (GROUP / group) as f64),
+            ("GROUPS", layer.groups() as f64),
+        ];
+        let own = (place > 0).then_some(("MODELS", models));
         match of {
             Use::Gather => vec![("WORDS", self.words() as f64)],
-            Use::Forward | Use::EvalForward => vec![
-                ("D", d),
-                ("N", columns),
-                ("BATCH_COLUMNS", batch_columns),
-                ("GROUP", group as f64),
-                ("THREAD_ROWS", thread_rows.into()),
-                ("THREAD_COLUMNS", thread_columns.into()),
-                ("QUADS", self.tuning.quads.into()),
-                ("WORKGROUP", (thread_rows * thread_columns).into()),
-            ],
-            Use::Head | Use::EvalHead => vec![
-                ("H", h),
-                ("HP", padded),
-                ("C", c),
-                ("M", models),
-                ("PARTIALS", self.partials(of.trains()) as f64),
-                ("GROUP", (GROUP / group) as f64),
-                ("GROUPS", self.groups() as f64),
-                ("SHUFFLES", if own { models } else { 1.0 }),
-                ("TRAIN", f64::from(u8::from(of == Use::Head))),
-                ("BLOCK", self.head_block() as f64),
-                ("WORKGROUP", self.head_threads.into()),
-            ],
-            Use::Update | Use::FusedUpdate => vec![
-                ("D", d),
-                ("H", h),
-                ("HP", padded),
-                ("C", c),
-                ("M", models),
-                ("BATCH_COLUMNS", batch_columns),
-                ("FUSED", f64::from(u8::from(of == Use::FusedUpdate))),
-                ("SLICES", update_slices(of) as f64),
-            ],
+            Use::Forward(_) | Use::EvalForward(_) => {
+                let sizes = [("D", d), ("N", columns), ("BATCH_COLUMNS", batch_columns), ("GROUP", group as f64)];
+                sizes.into_iter().chain(tile).chain(own).collect()
+            }
+            Use::Backward(_) => {
+                let before = &self.layers[place - 1];
+                let sizes = [
+                    ("D", h),
+                    ("N", before.columns as f64),
+                    ("BATCH_COLUMNS", before.padded as f64),
+                    ("GROUP", GROUP as f64),
+                    ("ROWS", before.units as f64),
+                    ("ROW", columns),
+                    ("STEP", padded),
+                ];
+                sizes.into_iter().chain(tile).chain(own).collect()
+            }
+            Use::Activate(_) | Use::EvalActivate(_) => {
+                [("H", h), ("HP", padded), ("N", columns)].into_iter().chain(sums).collect()
+            }
+            Use::ActivateBackward(_) => vec![("N", columns), ("PARTIALS", self.back_partials(place + 1) as f64)],
+            Use::Head | Use::EvalHead => {
+                let sizes = [
+                    ("H", h),
+                    ("HP", padded),
+                    ("C", classes),
+                    ("M", models),
+                    ("SHUFFLES", if self.own_batches(of) { models } else { 1.0 }),
+                    ("TRAIN", flag(of == Use::Head)),
+                    ("LINEAR", flag(outputs == 0.0)),
+                    ("BLOCK", self.head_block() as f64),
+                    ("WORKGROUP", self.head_threads.into()),
+                ];
+                sizes.into_iter().chain(sums).collect()
+            }
+            Use::Update(_) | Use::FusedUpdate => {
+                let sizes = [
+                    ("D", d),
+                    ("H", h),
+                    ("HP", padded),
+                    ("C", classes),
+                    ("M", models),
+                    ("BATCH_COLUMNS", batch_columns),
+                    ("OUTPUTS", outputs),
+                    ("LOSS", flag(place + 1 == self.layers.len())),
+                    ("FUSED", flag(of == Use::FusedUpdate)),
+                    ("SLICES", update_slices(of) as f64),
+                ];
+                sizes.into_iter().chain(own).collect()
+            }
             Use::Tally => vec![("M", models)],
-            Use::SquaresW1 => vec![("WIDTH", h), ("HEIGHT", d), ("STRIDE", columns), ("STEP", padded)],
-            Use::SquaresW2 => vec![("WIDTH", c), ("HEIGHT", h), ("STRIDE", c), ("STEP", h * c + c + h)],
+            Use::Squares(place) if place < self.layers.len() => {
+                vec![("WIDTH", h), ("HEIGHT", d), ("STRIDE", columns), ("STEP", padded)]
+            }
+            Use::Squares(_) => {
+                vec![("WIDTH", classes), ("HEIGHT", h), ("STRIDE", classes), ("STEP", outputs + h)]
+            }
         }
     }
 
@@ -67,27 +101,34 @@ impl Plan {
     }
 
     pub(super) fn workgroups(&self, of: Use, rows: u64) -> [u64; 3] {
-        let [d, h, c] = [self.job.model.inputs, self.job.model.hidden, self.job.model.classes].map(|size| size as u64);
-        let m = self.job.models() as u64;
-        // With a batch a model, tiles do not cross models.
-        let tiles = |width: u64| {
-            if self.own_batches(of.trains()) { m * self.padded.div_ceil(width) } else { self.columns.div_ceil(width) }
+        let (m, c) = (self.job.models() as u64, self.job.model.classes as u64);
+        let place = of.layer().unwrap_or(self.layers.len() - 1);
+        let layer = &self.layers[place.min(self.layers.len() - 1)];
+        // With inputs a model, tiles do not cross models.
+        let tiles = |layer: &Wide, width: u64| {
+            if self.own_inputs(of) { m * layer.padded.div_ceil(width) } else { layer.columns.div_ceil(width) }
         };
+        let (height, width) = self.tuning.tile();
         match of {
             Use::Gather => [rows, self.words().div_ceil(WORDS), 1],
-            Use::Forward | Use::EvalForward => {
-                let (height, width) = self.tuning.tile();
-                [tiles(width), rows.div_ceil(height), self.partials(of.trains())]
+            Use::Forward(_) | Use::EvalForward(_) => {
+                [tiles(layer, width), rows.div_ceil(height), self.partials(place, of.trains())]
+            }
+            Use::Backward(_) => {
+                [tiles(&self.layers[place - 1], width), rows.div_ceil(height), self.back_partials(place)]
+            }
+            Use::Activate(_) | Use::EvalActivate(_) | Use::ActivateBackward(_) => {
+                [rows, layer.columns.div_ceil(ACTIVATED), 1]
             }
             Use::Head | Use::EvalHead => [rows, m, 1],
-            Use::Update | Use::FusedUpdate => {
-                let slices = self.slices.div_ceil(update_slices(of));
-                let total = tiles(COLUMNS) * slices + m * (h * c + c + h + 1).div_ceil(VALUES);
+            Use::Update(_) | Use::FusedUpdate => {
+                let slices = layer.slices.div_ceil(update_slices(of));
+                let total = tiles(layer, COLUMNS) * slices + m * (layer.outputs + layer.units + 1).div_ceil(VALUES);
                 [total.min(UPDATE_ROW), total.div_ceil(UPDATE_ROW), 1]
             }
             Use::Tally => [rows.div_ceil(TALLY), m, 1],
-            Use::SquaresW1 => [(d * h).div_ceil(PART), m, 1],
-            Use::SquaresW2 => [(h * c).div_ceil(PART), m, 1],
+            Use::Squares(place) if place < self.layers.len() => [(layer.inputs * layer.units).div_ceil(PART), m, 1],
+            Use::Squares(_) => [(layer.units * c).div_ceil(PART), m, 1],
         }
     }
 }
@@ -100,18 +141,21 @@ mod tests {
 
     use super::*;
     use crate::engine::Job;
+    use crate::model::ModelSpec;
 
     #[test]
     fn every_override_of_a_shader_is_given_and_nothing_else() {
-        let model = ModelSpec { inputs: 3072, hidden: 50, classes: 10 };
-        let job = Job { model, decay: vec![0.0], batch_size: 100, shuffles: 1 };
-        let plan = Plan::new(&job, &Limits::default(), false, None).unwrap();
-        for of in Use::ALL {
-            let mut given: BTreeSet<_> = plan.constants(of).into_iter().map(|(name, _)| name).collect();
-            if of == Use::Gather {
-                given.extend(["FIRST", "COUNT"]);
+        for hidden in ["50", "50,40,30", "none"] {
+            let model = ModelSpec::new(3072, hidden.parse().unwrap(), 10).unwrap();
+            let job = Job { model, decay: vec![0.0], batch_size: 100, shuffles: 1 };
+            let plan = Plan::new(&job, &Limits::default(), false, None).unwrap();
+            for of in plan.uses() {
+                let mut given: BTreeSet<_> = plan.constants(of).into_iter().map(|(name, _)| name).collect();
+                if of == Use::Gather {
+                    given.extend(["FIRST", "COUNT"]);
+                }
+                assert_eq!(of.kernel().interface().unwrap().overrides().collect::<BTreeSet<_>>(), given, "{of:?}");
             }
-            assert_eq!(of.kernel().interface().unwrap().overrides().collect::<BTreeSet<_>>(), given, "{of:?}");
         }
     }
 }

@@ -7,7 +7,8 @@ mod tiles;
 mod tuning;
 mod work;
 
-pub use sizes::{LOSSES, Plan, Sizes, TALLIES};
-pub use tiles::{PART, SLICE, TALLY};
+pub(in crate::gpu) use sizes::small_name;
+pub use sizes::{LOSSES, LayerSizes, Plan, Sizes, TALLIES, Wide};
+pub use tiles::{GROUP, PART, SLICE, TALLY};
 pub use tuning::Tuning;
 pub use work::Work;

@@ -10,6 +10,8 @@ pub const TALLY: u64 = 64;
 pub const PART: u64 = 4096;
 /// Words of a workgroup of `gather`.
 pub(super) const WORDS: u64 = 256;
+/// Columns of a workgroup of `activate` and `activate_backward`, four an invocation.
+pub(super) const ACTIVATED: u64 = 256;
 /// Columns of a workgroup of `update`.
 pub(super) const COLUMNS: u64 = 64;
 /// Small values of a workgroup of `update`.

@@ -44,7 +44,8 @@ impl Tuning {
 
     /// The choice without measuring: fused unless its partial sums would be large.
     pub(super) fn default_for(job: &Job) -> Self {
-        let padded = job.model.hidden.next_multiple_of(4) as u64;
+        let units = job.model.hidden.first().copied().unwrap_or(job.model.classes);
+        let padded = units.next_multiple_of(4) as u64;
         let slices = (job.model.inputs as u64).div_ceil(SLICE);
         let size = product(&[slices, job.batch_size as u64, job.models() as u64, padded, 4]);
         Self { fused: size.is_some_and(|size| size <= FUSED_PARTIALS), threads: (8, 16), quads: 1 }

@@ -46,7 +46,7 @@ pub struct Checkpoint {
 }
 
 /// The shapes that a checkpoint must have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shapes {
     /// Of each model.
     pub model: ModelSpec,

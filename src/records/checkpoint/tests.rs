@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Settings;
 use crate::config::preset::Preset;
-use crate::model::params::{B1, W2};
+use crate::model::Hidden;
+use crate::model::params::bias;
 
-pub(super) const SHAPES: Shapes = Shapes { model: ModelSpec { inputs: 5, hidden: 3, classes: 2 }, models: 1 };
+pub(super) const SHAPES: Shapes =
+    Shapes { model: ModelSpec { inputs: 5, hidden: Hidden::new(&[3]), classes: 2 }, models: 1 };
 
 pub(super) fn run() -> Run {
     let settings = Settings::from(&Preset::Best.config());
@@ -177,7 +179,7 @@ fn another_name_type_shape_or_number_of_tensors_is_refused() {
 fn weights_that_are_no_finite_numbers_are_refused_though_their_digest_is_right() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut saved = checkpoint(7);
-        saved.state.params[0].values[B1][2] = value;
+        saved.state.params[0].values[bias(0)][2] = value;
         assert!(damage(&saved.encode().unwrap()).contains("expected a finite number"));
     }
 }
@@ -233,7 +235,7 @@ proptest! {
         let mut saved = checkpoint(step.into());
         saved.state.best = best.map(|accuracy| Best { accuracy, step: 2 });
         saved.state.losses.sums[0] = sum;
-        saved.state.params[0].values[W2][5] = weight;
+        saved.state.params[0].values[2][5] = weight;
         prop_assert_eq!(decode(&saved.encode().unwrap()).unwrap(), saved);
     }
 }

@@ -8,6 +8,7 @@ use crate::config::spec::{Length, TrainSpec};
 use crate::data::Dataset;
 use crate::data::split::Split;
 use crate::device::Device;
+use crate::model::Hidden;
 use crate::ranks::threads::on_ranks;
 
 const INPUTS: usize = 7;
@@ -31,7 +32,8 @@ fn trials(hidden: &[usize]) -> Vec<Trial> {
         evals_per_cycle: 1,
         ..Config::default().train_spec()
     };
-    let trial = |(trial, &hidden)| Trial { trial, stage: 0, hidden, spec: spec.clone(), cut: None };
+    let trial =
+        |(trial, &hidden)| Trial { trial, stage: 0, hidden: Hidden::one(hidden), spec: spec.clone(), cut: None };
     hidden.iter().enumerate().map(trial).collect()
 }
 

@@ -6,7 +6,7 @@ use super::inputs::{Draw, Kind};
 use crate::engine::Job;
 use crate::error::Result;
 use crate::gpu::kernels::{Step, Use};
-use crate::gpu::plan::{Plan, Tuning};
+use crate::gpu::plan::{Plan, Tuning, Wide};
 use crate::model::ModelSpec;
 use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
@@ -22,6 +22,9 @@ pub(super) fn sum_limit(terms: u64, roundings: u64) -> f64 {
     let k = terms as f64;
     (k + 2.0).min((2.0 * k.sqrt()).max(16.0)) + roundings as f64
 }
+
+/// Units of a layer that a case is not about.
+const OTHER: usize = 37;
 
 /// A shape to try, in the letters of the crate's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +46,18 @@ pub struct Shape {
 impl Shape {
     /// A job of this shape, without penalties.
     pub(in crate::verify) fn job(&self) -> Result<Job> {
+        self.job_of(Use::Head)
+    }
+
+    /// A job in which that layer has this shape which `of` is of.
+    pub(super) fn job_of(&self, of: Use) -> Result<Job> {
         let &Self { d, h, c, m, b, own } = self;
-        let model = ModelSpec::new(d, h, c)?;
+        let (inputs, hidden) = match of {
+            Use::Activate(_) | Use::EvalActivate(_) | Use::ActivateBackward(_) => (d, vec![h, OTHER]),
+            _ if of.layer() == Some(1) => (OTHER, vec![d, h]),
+            _ => (d, vec![h]),
+        };
+        let model = ModelSpec::new(inputs, hidden.into(), c)?;
         Ok(Job { model, decay: vec![0.0; m], batch_size: b, shuffles: if own { m } else { 1 } })
     }
 }
@@ -72,7 +85,11 @@ impl fmt::Display for Shape {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pass = if matches!(self.of, Use::EvalForward | Use::EvalHead) { "evaluate" } else { "train" };
+        let pass = if matches!(self.of, Use::EvalForward(_) | Use::EvalActivate(_) | Use::EvalHead) {
+            "evaluate"
+        } else {
+            "train"
+        };
         let kind = format!("{:?}", self.kind).to_lowercase();
         write!(f, "{}/{}/{}/{pass}/{kind}", self.of.kernel().name(), self.shape, self.tuning)
     }
@@ -98,7 +115,12 @@ pub(super) fn next_rows(b: usize) -> usize {
 impl Bench {
     /// Numbers `H`, `HP`, `M`, `B` as usize, so often needed together.
     pub(super) fn sizes(&self) -> (usize, usize, usize, usize) {
-        (self.case.shape.h, self.plan.padded as usize, self.case.shape.m, self.case.shape.b)
+        (self.case.shape.h, self.layer().padded as usize, self.case.shape.m, self.case.shape.b)
+    }
+
+    /// The layer that the case is about.
+    pub(super) fn layer(&self) -> &Wide {
+        self.case.of.layer().map_or(self.plan.last(), |layer| &self.plan.layers[layer])
     }
 
     pub(super) fn batches(&self) -> usize {

@@ -2,25 +2,28 @@
 
 use std::ops::Range;
 
-use super::case::{BEFORE, Bench, next_rows, sum_limit};
+use super::case::{BEFORE, Bench, Shape, next_rows, sum_limit};
 use super::inputs::{absolute, matrix, side_by_side};
 use crate::data::Standardisation;
-use crate::gpu::plan::SLICE;
+use crate::gpu::plan::{GROUP, SLICE};
 use crate::model::reference::{self, Matrix, standardise};
 use crate::verify::images::uneven;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
-/// Images and what standardises them, as bytes and as f64.
-pub(super) struct Images {
-    pub(super) pixels: Tensor,
-    pub(super) standardisation: Tensor,
+/// What enters a layer, as the kernels have it and as f64: images and what standardises them, or what leaves the layer before.
+pub(super) struct Inputs {
+    pub(super) tensors: Vec<Tensor>,
     /// Each model's batch, `[B, D]`.
     pub(super) x: Vec<Matrix>,
     pub(super) next: Vec<Matrix>,
 }
 
-pub(super) fn images(bench: &mut Bench) -> Images {
+pub(super) fn inputs(bench: &mut Bench) -> Inputs {
     let (d, b) = (bench.case.shape.d, bench.case.shape.b);
+    if bench.case.of.layer() != Some(0) {
+        let (x, tensor) = activations(bench, d);
+        return Inputs { tensors: vec![tensor], next: x.clone(), x };
+    }
     let row_bytes = d.next_multiple_of(4);
     // Some rows before the step's, and some after the next one's, that must not count.
     let rows = BEFORE.0 + bench.batches() * (b + next_rows(b)) + 2;
@@ -32,12 +35,19 @@ pub(super) fn images(bench: &mut Bench) -> Images {
         let bytes: Vec<u8> = images.flat_map(|image| &image[..d]).copied().collect();
         standardise(&bytes, &standardisation.mean, &standardisation.scale)
     };
-    Images {
+    Inputs {
         x: (0..bench.case.shape.m).map(|m| standardised(bench.batch_of(m))).collect(),
         next: (0..bench.case.shape.m).map(|m| standardised(bench.next_batch_of(m))).collect(),
-        pixels: Tensor::bytes("pixels", &pixels),
-        standardisation: Tensor::floats("standardisation", &standardisation.padded()),
+        tensors: vec![Tensor::bytes("pixels", &pixels), Tensor::floats("standardisation", &standardisation.padded())],
     }
+}
+
+/// Each model's `[B, width]`, and the tensor of all.
+fn activations(bench: &mut Bench, width: usize) -> (Vec<Matrix>, Tensor) {
+    let Shape { m, b, .. } = bench.case.shape;
+    let values: Vec<_> = (0..m).map(|_| bench.draw.numbers(b * width, 1.0)).collect();
+    let tensor = Tensor::floats("activations", &side_by_side(&values, width, width.next_multiple_of(4)));
+    (values.iter().map(|values| matrix(values, width)).collect(), tensor)
 }
 
 /// The products `[partials][B][M·HP]` of each model's `x [B, D]` and `w1 [D, H]`, a partial having `inputs` inputs.
@@ -61,16 +71,34 @@ pub(super) fn gauge(x: &[Matrix], w1: &[Matrix], padded: usize, inputs: usize) -
 pub fn forward(mut bench: Bench) -> Launch {
     let (h, padded, models, _) = bench.sizes();
     let d = bench.case.shape.d;
-    let images = images(&mut bench);
+    let entering = inputs(&mut bench);
     let w1: Vec<_> = (0..models).map(|_| bench.draw.numbers(d * h, 0.03)).collect();
 
-    let inputs = (SLICE * bench.plan.slices_of_a_partial(bench.case.of.trains())) as usize;
+    let place = bench.case.of.layer().unwrap_or(0);
+    let inputs = (SLICE * bench.plan.slices_of_a_partial(place, bench.case.of.trains())) as usize;
     let wide: Vec<_> = w1.iter().map(|w1| matrix(w1, h)).collect();
-    let values = products(&images.x, &wide, padded, inputs);
+    let values = products(&entering.x, &wide, padded, inputs);
     // Two roundings make x. Worst seen 6.2 of 18 (M = 30).
-    let rule = bench.rule(sum_limit(inputs.min(d) as u64, 2), || gauge(&images.x, &wide, padded, inputs));
+    let rule = bench.rule(sum_limit(inputs.min(d) as u64, 2), || gauge(&entering.x, &wide, padded, inputs));
     let partials = Tensor::unwritten("partials", values.len());
     let expected = vec![Expected::new("partials", "partial sums", values, rule)];
     let w1 = Tensor::floats("w1", &side_by_side(&w1, h, padded));
-    bench.launch(vec![images.pixels, images.standardisation, w1, partials], expected)
+    bench.launch([entering.tensors, vec![w1, partials]].concat(), expected)
+}
+
+/// `partials[p][b][k] = Σ_{n in partial p} x[b][n] · W[k][n]`
+pub fn backward(mut bench: Bench) -> Launch {
+    let (h, padded, models, _) = bench.sizes();
+    let d = bench.case.shape.d;
+    let (x, tensor) = activations(&mut bench, h);
+    let w: Vec<_> = (0..models).map(|_| bench.draw.numbers(d * h, 0.03)).collect();
+    let turned: Vec<_> = w.iter().map(|w| Matrix::of(h, d, |n, k| w[k * h + n].into())).collect();
+
+    let (inputs, stride) = ((SLICE * GROUP) as usize, d.next_multiple_of(4));
+    let values = products(&x, &turned, stride, inputs);
+    // Worst seen 2.9 of 16.
+    let rule = bench.rule(sum_limit(inputs.min(h) as u64, 0), || gauge(&x, &turned, stride, inputs));
+    let partials = Tensor::unwritten("partials", values.len());
+    let expected = vec![Expected::new("partials", "partial sums", values, rule)];
+    bench.launch(vec![tensor, Tensor::floats("w1", &side_by_side(&w, h, padded)), partials], expected)
 }

@@ -2,9 +2,9 @@
 
 use super::case::{BEFORE, Bench, sum_limit};
 use super::inputs::{self, Kind, matrix, side_by_side};
-use crate::model::ModelSpec;
-use crate::model::params::{B1, B2, Params, W2, tensors};
-use crate::model::reference::{self, Head, Matrix, Network};
+use crate::model::params::{Params, bias, tensors, weight};
+use crate::model::reference::{self, Matrix, Network, Pass};
+use crate::model::{Hidden, ModelSpec};
 use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -18,15 +18,23 @@ const LOSS: f64 = 16.0;
 
 /// Each model's small tensors, W1 left zero.
 pub(super) fn networks(bench: &mut Bench, spread: f32) -> Vec<Params> {
-    let spec = ModelSpec { inputs: 1, hidden: bench.case.shape.h, classes: bench.case.shape.c };
+    let spec = ModelSpec { inputs: 1, hidden: Hidden::one(bench.case.shape.h), classes: bench.case.shape.c };
     (0..bench.case.shape.m)
-        .map(|_| Params { spec, values: tensors(&spec).map(|tensor| bench.draw.numbers(tensor.len(), spread)) })
+        .map(|_| {
+            let values = tensors(&spec).iter().map(|tensor| bench.draw.numbers(tensor.len(), spread)).collect();
+            Params { spec: spec.clone(), values }
+        })
         .collect()
 }
 
 /// `[M][H·C + C + H]`: W2, b2, b1.
 pub(super) fn small(models: &[Params]) -> Vec<f32> {
-    models.iter().flat_map(|params| [W2, B2, B1].map(|place| &params.values[place])).flatten().copied().collect()
+    models
+        .iter()
+        .flat_map(|params| [weight(1), bias(1), bias(0)].map(|place| &params.values[place]))
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// The same network with the absolute value of each weight and bias.
@@ -39,33 +47,34 @@ pub(super) fn absolute(network: &Network) -> Network {
 }
 
 /// The reference of one model from `partials [S·B, H]`, and the gauges of its errors, in the same places.
-fn judged(partials: &Matrix, labels: &[u8], network: &Network) -> (Head, Head) {
-    let (b, h, c) = (labels.len(), network.b1.len(), network.b2.len());
+fn judged(partials: &Matrix, labels: &[u8], network: &Network) -> (Pass, Pass) {
+    let (b, h, c) = (labels.len(), network.layers[0].b.len(), network.layers[1].b.len());
     let sums = |partials: &Matrix| {
         Matrix::of(b, h, |image, unit| (image..partials.rows()).step_by(b).map(|row| partials[row][unit]).sum())
     };
-    let reference = reference::head(&sums(partials), labels, network);
+    let reference = reference::pass(&sums(partials), labels, network);
 
     // The same sums over absolute values: |partials|, |b1|, then |hidden|, |W2|, |b2|.
     let absolutes = absolute(network);
-    let gauge = reference::head(&sums(&inputs::absolute(partials)), labels, &absolutes);
+    let gauge = reference::pass(&sums(&inputs::absolute(partials)), labels, &absolutes);
     // A logit's error moves every probability of its image.
     let loss: Vec<f64> =
-        (0..b).map(|b| 1.0 + gauge.logit[b].iter().fold(0.0, |most: f64, sum| most.max(*sum))).collect();
+        (0..b).map(|b| 1.0 + gauge.logit()[b].iter().fold(0.0, |most: f64, sum| most.max(*sum))).collect();
     let dlogit = Matrix::of(b, c, |image, _| loss[image] / b as f64);
-    let dhidden = Matrix::of(b, h, |image, unit| loss[image] / b as f64 * absolutes.W2[unit].iter().sum::<f64>());
-    (reference, Head { loss, dlogit, dhidden, ..gauge })
+    let dhidden =
+        Matrix::of(b, h, |image, unit| loss[image] / b as f64 * absolutes.layers[1].W[unit].iter().sum::<f64>());
+    (reference, Pass { loss, dz: vec![dhidden, dlogit], ..gauge })
 }
 
 /// `[B, C + 1]`: an image's gradients of its logits, then `scale` times its loss.
-fn dlogits_and_losses(head: &Head, scale: f64) -> Vec<f64> {
-    (0..head.loss.len()).flat_map(|b| [&head.dlogit[b], &[head.loss[b] * scale]].concat()).collect()
+fn dlogits_and_losses(pass: &Pass, scale: f64) -> Vec<f64> {
+    (0..pass.loss.len()).flat_map(|b| [&pass.dz[1][b], &[pass.loss[b] * scale]].concat()).collect()
 }
 
 /// `hidden`, `loss`, `dlogit`, `dhidden` from the partial sums.
 pub fn head(mut bench: Bench) -> Launch {
     let (h, padded, models, b) = bench.sizes();
-    let (c, slices) = (bench.case.shape.c, bench.plan.partials(bench.case.of.trains()) as usize);
+    let (c, slices) = (bench.case.shape.c, bench.plan.partials(0, bench.case.of.trains()) as usize);
     // Logits as sums of H terms: about ±1, or ±200.
     let spread = if bench.case.kind == Kind::Extreme { 200.0 } else { 1.0 } / (h as f32).sqrt();
     let params = networks(&mut bench, spread);
@@ -75,14 +84,14 @@ pub fn head(mut bench: Bench) -> Launch {
         let labels: Vec<u8> = labels[bench.batch_of(m)].iter().map(|label| *label as u8).collect();
         judged(&matrix(&partials[m], h), &labels, &Network::from(&params[m]))
     });
-    let (references, gauges): (Vec<Head>, Vec<Head>) = judged.unzip();
+    let (references, gauges): (Vec<Pass>, Vec<Pass>) = judged.unzip();
     // Model after model within a row, each row of `width` values padded to `stride`.
-    let rows = |heads: &[Head], width: usize, stride: usize, of: &dyn Fn(&Head) -> Vec<f64>| {
-        side_by_side(&heads.iter().map(of).collect::<Vec<_>>(), width, stride)
+    let rows = |passes: &[Pass], width: usize, stride: usize, of: &dyn Fn(&Pass) -> Vec<f64>| {
+        side_by_side(&passes.iter().map(of).collect::<Vec<_>>(), width, stride)
     };
-    let losses = |heads: &[Head]| rows(heads, 1, 1, &|head| head.loss.clone());
+    let losses = |passes: &[Pass]| rows(passes, 1, 1, &|pass| pass.loss.clone());
     let loss_rule = Rule::Gauge { gauge: losses(&gauges), limit: LOSS };
-    let right = |head: &Head| head.right.iter().map(|right| f64::from(u8::from(*right))).collect();
+    let right = |pass: &Pass| pass.right.iter().map(|right| f64::from(u8::from(*right))).collect();
     let right = rows(&references, 1, 1, &right);
     let mut expected = vec![
         Expected { of: (0, 2), ..Expected::new("scores", "losses", losses(&references), loss_rule) },
@@ -91,9 +100,9 @@ pub fn head(mut bench: Bench) -> Launch {
     let hidden_limit = sum_limit(slices as u64 + 1, 0);
     if bench.case.of.trains() {
         let gradient = |gauge| Rule::Gauge { gauge, limit: GRADIENT };
-        let hidden = |heads: &[Head]| rows(heads, h, padded, &|head| head.hidden.values.clone());
-        let dhidden = |heads: &[Head]| rows(heads, h, padded, &|head| head.dhidden.values.clone());
-        let dlogits = |heads: &[Head], scale| rows(heads, c + 1, c + 1, &|head| dlogits_and_losses(head, scale));
+        let hidden = |passes: &[Pass]| rows(passes, h, padded, &|pass| pass.hidden[0].values.clone());
+        let dhidden = |passes: &[Pass]| rows(passes, h, padded, &|pass| pass.dz[0].values.clone());
+        let dlogits = |passes: &[Pass], scale| rows(passes, c + 1, c + 1, &|pass| dlogits_and_losses(pass, scale));
         let hidden_rule = bench.rule(hidden_limit, || hidden(&gauges));
         // A loss's gauge is enlarged so that GRADIENT times it is LOSS times its own.
         let dlogits_rule = gradient(dlogits(&gauges, LOSS / GRADIENT));
@@ -105,7 +114,7 @@ pub fn head(mut bench: Bench) -> Launch {
     } else {
         // The hidden units' errors, and those of a sum of H products and b2.
         let limit = hidden_limit + sum_limit(h as u64 + 1, 1);
-        let logits = |heads: &[Head]| rows(heads, c, c, &|head| head.logit.values.clone());
+        let logits = |passes: &[Pass]| rows(passes, c, c, &|pass| pass.logit().values.clone());
         let rule = Rule::Gauge { gauge: logits(&gauges), limit };
         expected.push(Expected::new("dlogits", "logits", logits(&references), rule));
     }

@@ -2,6 +2,7 @@
 //!
 //! A case is one dispatch: a kernel, a shape, a kind of input. Its printed name can be passed back as `--case`.
 
+mod activate;
 mod case;
 mod forward;
 mod head;
@@ -27,7 +28,7 @@ impl Case {
     ///
     /// [`crate::error::Error::Usage`] if the shape does not fit an adapter of these limits.
     pub fn launch(&self, limits: &Limits) -> Result<Launch> {
-        let job = self.shape.job()?;
+        let job = self.shape.job_of(self.of)?;
         let b = job.batch_size;
         let plan = Plan::new(&job, limits, false, Some(self.tuning))?;
         let draw = Draw::new(&self.to_string(), self.kind);
@@ -42,8 +43,11 @@ impl Case {
         };
         let bench = Bench { case: *self, plan, draw, step };
         Ok(match self.of.kernel() {
-            Kernel::Forward => forward::forward(bench),
-            Kernel::Update => update::update(bench),
+            Kernel::Forward | Kernel::HiddenForward => forward::forward(bench),
+            Kernel::Backward => forward::backward(bench),
+            Kernel::Activate => activate::activate(bench),
+            Kernel::ActivateBackward => activate::activate_backward(bench),
+            Kernel::Update | Kernel::HiddenUpdate => update::update(bench),
             Kernel::Head => head::head(bench),
             Kernel::Gather => sums::gather(bench),
             Kernel::Tally => sums::tally(bench),
@@ -96,20 +100,28 @@ pub fn cases(full: bool) -> Vec<Case> {
             for tuning in tunings {
                 let inputs: &[(Kind, Use)] = match kernel {
                     Kernel::Forward if shape.own => {
-                        &[(Random, Use::Forward), (Integers, Use::Forward), (Random, Use::EvalForward)]
+                        &[(Random, Use::Forward(0)), (Integers, Use::Forward(0)), (Random, Use::EvalForward(0))]
                     }
-                    Kernel::Forward => &[(Random, Use::Forward), (Integers, Use::Forward)],
+                    Kernel::Forward => &[(Random, Use::Forward(0)), (Integers, Use::Forward(0))],
+                    Kernel::HiddenForward => &[(Random, Use::Forward(1)), (Integers, Use::Forward(1))],
+                    Kernel::Backward => &[(Random, Use::Backward(1)), (Integers, Use::Backward(1))],
+                    Kernel::HiddenUpdate if !tuning.fused => &[(Random, Use::Update(1)), (Integers, Use::Update(1))],
+                    Kernel::Activate => &[(Random, Use::Activate(0)), (Integers, Use::Activate(0))],
                     Kernel::Head if tuning.fused => {
                         &[(Random, Use::Head), (Integers, Use::Head), (Random, Use::EvalHead)]
                     }
                     Kernel::Head => &[(Extreme, Use::Head)],
                     Kernel::Update if tuning.fused => &[(Random, Use::FusedUpdate), (Integers, Use::FusedUpdate)],
-                    Kernel::Update => &[(Random, Use::Update), (Integers, Use::Update)],
+                    Kernel::Update => &[(Random, Use::Update(0)), (Integers, Use::Update(0))],
                     // The others do not depend on the tuning.
                     _ if !tuning.fused => &[],
+                    Kernel::HiddenUpdate => &[],
+                    Kernel::ActivateBackward => {
+                        &[(Random, Use::ActivateBackward(0)), (Integers, Use::ActivateBackward(0))]
+                    }
                     Kernel::Gather => &[(Integers, Use::Gather)],
                     Kernel::Tally => &[(Random, Use::Tally), (Integers, Use::Tally)],
-                    Kernel::Squares => &[(Random, Use::SquaresW1), (Integers, Use::SquaresW1)],
+                    Kernel::Squares => &[(Random, Use::Squares(0)), (Integers, Use::Squares(0))],
                 };
                 cases.extend(inputs.iter().map(|&(kind, of)| Case { of, shape, kind, tuning }));
             }

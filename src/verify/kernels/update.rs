@@ -1,18 +1,19 @@
 //! `update`: a step on every tensor, the step's loss, and the first layer's product of the next step.
 
 use super::case::{BEFORE, Bench, sum_limit};
-use super::forward::{self, Images, images, products};
+use super::forward::{self, inputs, products};
 use super::head::{self, networks, small};
 use super::inputs::{absolute, matrix, side_by_side};
+use crate::gpu::kernels::Use;
 use crate::gpu::plan::SLICE;
 use crate::model::params::Params;
-use crate::model::reference::{self, Head, Matrix, Network};
+use crate::model::reference::{self, Matrix, Network, Pass};
 use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// What the kernel reads and writes, model by model.
 struct Inputs {
-    images: Images,
+    entering: forward::Inputs,
     w1: Vec<Vec<f32>>,
     params: Vec<Params>,
     /// `[B, H]`.
@@ -32,7 +33,7 @@ impl Inputs {
     fn new(bench: &mut Bench) -> Self {
         let (h, _, models, b) = bench.sizes();
         let (d, c) = (bench.case.shape.d, bench.case.shape.c);
-        let images = images(bench);
+        let entering = inputs(bench);
         let params = networks(bench, 0.1);
         let exact = bench.draw.exact();
         // Powers of two where sums must be exact.
@@ -41,7 +42,7 @@ impl Inputs {
             (0..count).map(|_| bench.draw.numbers(len, size)).collect()
         };
         Self {
-            images,
+            entering,
             params,
             w1: draw(models, d * h, 0.03),
             hidden: draw(models, b * h, 1.0),
@@ -67,19 +68,16 @@ impl Inputs {
         };
         let after = self.params.iter().enumerate().map(|(m, params)| {
             let c = params.spec.classes;
-            let mut network = Network { W1: matrix(&self.w1[m], h), ..Network::from(params) };
-            let mut x = self.images.x[m].clone();
+            let mut network = Network::from(params);
+            network.layers[0].W = matrix(&self.w1[m], h);
+            let mut x = self.entering.x[m].clone();
             if absolutes {
                 (network, x) = (head::absolute(&network), absolute(&x));
             }
-            let head = Head {
-                hidden: wide(&self.hidden[m], h),
-                dlogit: wide(&self.dlogits[m], c),
-                dhidden: wide(&self.dhidden[m], h),
-                ..Head::default()
-            };
+            let dz = vec![wide(&self.dhidden[m], h), wide(&self.dlogits[m], c)];
+            let pass = Pass { hidden: vec![wide(&self.hidden[m], h)], dz, ..Pass::default() };
             let (rate, decay) = self.rate(m);
-            let gradient = reference::gradient(&x, &head, &network, decay);
+            let gradient = reference::gradient(&x, &pass, &network, decay);
             reference::step(&mut network, &gradient, if absolutes { -rate } else { rate });
             network
         });
@@ -99,7 +97,11 @@ impl Inputs {
 
 /// `[M][H·C + C + H]`: W2, b2, b1.
 fn small_after(models: &[Network]) -> Vec<f64> {
-    models.iter().flat_map(|network| [&network.W2.values, &network.b2[..], &network.b1].concat()).collect()
+    let small = |network: &Network| {
+        let [first, second] = &network.layers[..] else { return vec![] };
+        [&second.W.values, &second.b[..], &first.b].concat()
+    };
+    models.iter().flat_map(small).collect()
 }
 
 /// A step on every tensor, and the next step's partial sums if the stages are fused.
@@ -108,15 +110,15 @@ pub fn update(mut bench: Bench) -> Launch {
     let (d, c) = (bench.case.shape.d, bench.case.shape.c);
     let inputs = Inputs::new(&mut bench);
     let (after, gauge) = (inputs.after(h, false), inputs.after(h, true));
-    let w1 = |models: &[Network]| models.iter().map(|network| network.W1.clone()).collect::<Vec<Matrix>>();
+    let w1 = |models: &[Network]| models.iter().map(|network| network.layers[0].W.clone()).collect::<Vec<Matrix>>();
     let (w1, w1_gauge) = (w1(&after), w1(&gauge));
     // Two roundings make x, four the step. Worst seen 2.7 of 15.
     let w1_limit = sum_limit(b as u64, 6);
 
-    let fused = bench.plan.tuning.fused;
+    let fused = bench.case.of == Use::FusedUpdate;
     let (partials, values, rule) = if fused {
-        let values = products(&inputs.images.next, &w1, padded, SLICE as usize);
-        let gauge = forward::gauge(&inputs.images.next, &w1_gauge, padded, SLICE as usize);
+        let values = products(&inputs.entering.next, &w1, padded, SLICE as usize);
+        let gauge = forward::gauge(&inputs.entering.next, &w1_gauge, padded, SLICE as usize);
         // The new weights' own errors come on top. Worst seen 5.5 of 44 (M = 30).
         let limit = sum_limit(SLICE.min(d as u64), 2) + w1_limit;
         (Tensor::unwritten("partials", values.len()), values, bench.rule(limit, || gauge))
@@ -145,8 +147,6 @@ pub fn update(mut bench: Bench) -> Launch {
     });
     let dlogits: Vec<Vec<f32>> = with_losses.collect();
     let tensors = vec![
-        inputs.images.pixels,
-        inputs.images.standardisation,
         Tensor::floats("hidden", &side_by_side(&inputs.hidden, h, padded)),
         Tensor::floats("dhidden", &side_by_side(&inputs.dhidden, h, padded)),
         Tensor::floats("dlogits", &side_by_side(&dlogits, c + 1, c + 1)),
@@ -156,5 +156,5 @@ pub fn update(mut bench: Bench) -> Launch {
         Tensor::floats("losses", &inputs.losses),
         partials,
     ];
-    bench.launch(tensors, expected)
+    bench.launch([inputs.entering.tensors, tensors].concat(), expected)
 }

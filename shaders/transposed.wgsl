@@ -1,0 +1,31 @@
+// In the place of `weights`, on the way back through a layer: its weights transposed, so that `forward` gives
+//
+//   z[b][k] = Σ_n x[b][n] · W[k][n]
+//
+// from the gradient x [B][M][D], D units of the layer, for each k of the layer before.
+
+override ROWS: u32 = 50u;  // units of the layer before
+override ROW: u32 = 52u;   // columns of w1: M · STEP
+override STEP: u32 = 52u;  // D rounded up to a multiple of 4
+
+@group(0) @binding(2) var<storage, read> w1: array<vec4<f32>>;  // [ROWS][ROW/4]
+
+fn bring_weights(thread: u32, slice: u32, batch: u32, first_column: u32, end_column: u32) {
+    // 4 columns × 4 inputs at a time, turned in registers: every write to workgroup memory is a whole vec4.
+    for (var i = thread; i < 8u * QUADS * THREAD_COLUMNS; i += WORKGROUP) {
+        let fours = i % (QUADS * THREAD_COLUMNS);
+        let quad = slice * 8u + i / (QUADS * THREAD_COLUMNS);
+        let k = first_column - batch * BATCH_COLUMNS + 4u * fours;
+        var rows = mat4x4<f32>();
+        for (var r = 0u; r < 4u; r++) {
+            if (k + r < ROWS && 4u * quad < D) {
+                rows[r] = w1[((k + r) * ROW + batch * STEP) / 4u + quad];
+            }
+        }
+        let four = transpose(rows);
+        let to = (i / (QUADS * THREAD_COLUMNS) * 4u * QUADS + fours / THREAD_COLUMNS) * THREAD_COLUMNS + fours % THREAD_COLUMNS;
+        for (var j = 0u; j < 4u; j++) {
+            w[to + j * QUADS * THREAD_COLUMNS] = four[j];
+        }
+    }
+}

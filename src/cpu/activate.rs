@@ -1,0 +1,20 @@
+//! What leaves a hidden layer that is not the last: `hidden ← max(0, z + b)`. The shader's twin: `shaders/activate.wgsl`. Of
+//! the last one, `head` does it.
+
+use super::real::Real;
+use super::rows::Rows;
+
+/// Fills `hidden [B, H]` from `z`, which is `(a·W)ᵀ [H, B]`, and `b [H]`.
+pub(super) fn activate<T: Real>(z: &[T], b: &[T], hidden: &mut Rows<T>) {
+    let images = z.len() / b.len();
+    hidden.resize(images);
+    let stride = hidden.stride();
+    let values = hidden.values_mut();
+    for (unit, (z, &bias)) in z.chunks_exact(images).zip(b).enumerate() {
+        for (hidden, &z) in values[unit..].iter_mut().step_by(stride).zip(z) {
+            let z = z + bias;
+            // Not max(z, 0), which would turn a NaN into 0 and hide it.
+            *hidden = if z <= T::ZERO { T::ZERO } else { z };
+        }
+    }
+}
