@@ -10,6 +10,7 @@ use cyclone::data::batches::Batches;
 use cyclone::data::{Dataset, Standardisation};
 use cyclone::engine::{Chunks, Engine, Job};
 use cyclone::error::Result;
+use cyclone::model::optimizer::Optimizer;
 use cyclone::model::params::Params;
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::util::random::{Purpose, stream};
@@ -22,7 +23,13 @@ const BATCH_SIZE: usize = 100;
 /// Prints the median over `repetitions` epochs, after a warm-up.
 fn time<T: Real>(models: usize, threads: usize, repetitions: usize, data: &Arc<Dataset>) -> Result<()> {
     let statistics = Standardisation { mean: vec![127.5; SPEC.inputs], scale: vec![1.0 / 73.6; SPEC.inputs] };
-    let job = Job { model: SPEC, decay: vec![0.01; models], batch_size: BATCH_SIZE, shuffles: 1 };
+    let job = Job {
+        model: SPEC,
+        decay: vec![0.01; models],
+        batch_size: BATCH_SIZE,
+        shuffles: 1,
+        optimizer: Optimizer::default(),
+    };
     let mut engine = CpuEngine::<T>::new(job, Arc::clone(data), Arc::new(statistics), threads)?;
     engine.load(&(0..models as u64).map(|seed| Params::init(&SPEC, seed)).collect::<Vec<_>>())?;
     let batches = Batches::new((0..IMAGES as u32).collect(), BATCH_SIZE, vec![0]);

@@ -1,15 +1,13 @@
 // In the place of `inputs`, for the layers behind the first: what leaves the layer before, or on the way back the gradient of
 // what leaves this one. Every model has its own.
 
-override MODELS: u32 = 1u;
-
 alias Word = vec4<f32>;
 
-@group(0) @binding(0) var<storage, read> activations: array<vec4<f32>>;  // [B][MODELS][⌈D/4⌉]
+@group(0) @binding(0) var<storage, read> activations: array<vec4<f32>>;  // [B][M][⌈D/4⌉]
 
 // The row of image `b` of a model.
 fn image(batch: u32, b: u32) -> u32 {
-    return b * MODELS + batch;
+    return b * M + batch;
 }
 
 // Four neighbouring inputs; zero where there is no image.

@@ -22,6 +22,9 @@ override THREAD_ROWS: u32 = 8u;
 override THREAD_COLUMNS: u32 = 16u;
 override QUADS: u32 = 1u;            // 1 or 2: columns of an invocation, in fours
 override WORKGROUP: u32 = 128u;      // THREAD_ROWS · THREAD_COLUMNS
+// Here and not in the parts that use them, because naga panics at an override that is declared behind an array sized by one.
+override M: u32 = 1u;                // models
+override ROWS: u32 = 0u;             // of `transposed`: units of the layer before
 
 const SLICE = 32u;
 

@@ -4,22 +4,19 @@
 //
 // from the gradient x [B][M][D], D units of the layer, for each k of the layer before.
 
-override ROWS: u32 = 50u;  // units of the layer before
-override ROW: u32 = 52u;   // columns of w1: M · STEP
-override STEP: u32 = 52u;  // D rounded up to a multiple of 4
-
-@group(0) @binding(2) var<storage, read> w1: array<vec4<f32>>;  // [ROWS][ROW/4]
+@group(0) @binding(2) var<storage, read> w1: array<vec4<f32>>;  // [ROWS][M][⌈D/4⌉]
 
 fn bring_weights(thread: u32, slice: u32, batch: u32, first_column: u32, end_column: u32) {
     // 4 columns × 4 inputs at a time, turned in registers: every write to workgroup memory is a whole vec4.
+    let quads = (D + 3u) / 4u;
     for (var i = thread; i < 8u * QUADS * THREAD_COLUMNS; i += WORKGROUP) {
         let fours = i % (QUADS * THREAD_COLUMNS);
         let quad = slice * 8u + i / (QUADS * THREAD_COLUMNS);
         let k = first_column - batch * BATCH_COLUMNS + 4u * fours;
         var rows = mat4x4<f32>();
         for (var r = 0u; r < 4u; r++) {
-            if (k + r < ROWS && 4u * quad < D) {
-                rows[r] = w1[((k + r) * ROW + batch * STEP) / 4u + quad];
+            if (k + r < ROWS && quad < quads) {
+                rows[r] = w1[((k + r) * M + batch) * quads + quad];
             }
         }
         let four = transpose(rows);

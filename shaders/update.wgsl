@@ -1,8 +1,8 @@
-// A step of SGD on a layer's tensors and on the output layer's, then, if FUSED, the first layer's product of the next step with the new weights:
+// A step of the optimizer (`moved`) on a layer's tensors and on the output layer's, then, if FUSED, the first layer's product of the next step with the new weights:
 //
-//   W1[d][n] −= rate · (Σ_b x[b][d] · dhidden[b][n] + decay · W1[d][n])         even images, then odd ones, then their sum
-//   W2[h][c] −= rate · (Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c])     eight lanes, every eighth image each
-//   b2[c]    −= rate · Σ_b dlogit[b][c],   b1[h] −= rate · Σ_b dhidden[b][h],   losses = Σ_b loss[b] / B     likewise
+//   W1[d][n]: g = Σ_b x[b][d] · dhidden[b][n] + decay · W1[d][n]         even images, then odd ones, then their sum
+//   W2[h][c]: g = Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c]     eight lanes, every eighth image each
+//   b2[c]:    g = Σ_b dlogit[b][c],   b1[h]: g = Σ_b dhidden[b][h],   losses = Σ_b loss[b] / B     likewise
 //   partial[slice][b][n] = Σ_{d in slice} next x[b][d] · W1[d][n]               as `forward` with GROUP = 1
 //
 // Of a later layer than the first, x is what leaves the layer before (`activations`).
@@ -147,11 +147,9 @@ fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
     for (var i = 0u; i < 2u * SLICES; i++) {
         let mine = i / 2u * 4u + i % 2u;
         let sum = select(sums[mine + 2u], sums[mine], even) + tile[256u * i + (thread ^ 128u)];
-        w[i] -= rate.x * (sum + rate.y * w[i]);
         let d = first_d + i / 2u * SLICE + i % 2u;
-        if (d < D && column < end_column) {
-            w1[(d * M * HP + column) / 4u] = w[i];
-        }
+        let inside = d < D && column < end_column;
+        w[i] = moved_weights(w[i], sum + rate.y * w[i], rate.x, (d * M * HP + column) / 4u, inside);
     }
 
     if (FUSED) {

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::gpu::tune::tuning;
 use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
+use crate::model::optimizer::Optimizer;
 use crate::model::params::Params;
 use crate::proof::{self, Checked, Pace};
 use crate::util::memory;
@@ -173,7 +174,13 @@ impl Device {
         dataset: Arc<Dataset>,
         standardisation: Arc<Standardisation>,
     ) -> Result<Box<dyn Engine>> {
-        let job = Job { model: networks[0].spec.clone(), decay: vec![0.0; networks.len()], batch_size: 1, shuffles: 1 };
+        let job = Job {
+            model: networks[0].spec.clone(),
+            decay: vec![0.0; networks.len()],
+            batch_size: 1,
+            shuffles: 1,
+            optimizer: Optimizer::default(),
+        };
         let images = dataset.labels.len().min(100) as u32;
         let mut engine = self.engine(job, dataset, standardisation)?;
         engine.load(networks)?;

@@ -10,6 +10,7 @@ use cyclone::cpu::real::Real;
 use cyclone::data::{Dataset, Standardisation};
 use cyclone::engine::{Chunk, Engine, Job, Tally};
 use cyclone::error::Error;
+use cyclone::model::optimizer::Optimizer;
 use cyclone::model::params::{Params, bias, tensors};
 use cyclone::model::reference::{self, Layer, Matrix, Network, Pass};
 use cyclone::model::{Hidden, ModelSpec};
@@ -55,7 +56,7 @@ impl Images {
 }
 
 fn job(model: &ModelSpec, decay: &[f32], batch_size: usize) -> Job {
-    Job { model: model.clone(), decay: decay.to_vec(), batch_size, shuffles: 1 }
+    Job { model: model.clone(), decay: decay.to_vec(), batch_size, shuffles: 1, optimizer: Optimizer::default() }
 }
 
 /// Largest difference, relative to the largest expected magnitude; infinite where anything is not a finite number.
@@ -77,7 +78,7 @@ fn pass((x, labels): &(Matrix, Vec<u8>), network: &Network) -> Pass {
 /// All weights 0.
 fn zeros(spec: &ModelSpec) -> Params {
     let values = tensors(spec).iter().map(|tensor| vec![0.0; tensor.len()]).collect();
-    Params { spec: spec.clone(), values }
+    Params { spec: spec.clone(), steps: 0, values }
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn a_gradient_derived_by_hand_comes_out_exactly() {
     // logits = (2, 0, 0)·W2 + b2 = (2 − 2, −2 + 2) = (0, 0), so p = (1/2, 1/2) and the loss is ln 2.
     let w1 = vec![1.0, -1.0, 0.5, 0.5, -1.0, -0.25];
     let values = vec![w1, vec![0.0; 3], vec![1.0, -1.0, 3.0, 5.0, 7.0, 9.0], vec![-2.0, 2.0]];
-    let params = Params { spec: spec.clone(), values };
+    let params = Params { spec: spec.clone(), steps: 0, values };
     // dlogits = p − (1, 0) = (−1/2, 1/2); dhidden = dlogits·W2ᵀ = (−1/2·1 + 1/2·−1) = −1 for the live unit.
     // dW1 = x ⊗ dhidden, dW2 = hidden ⊗ dlogits; the penalty adds W/4 to both.
     let layer =
@@ -124,8 +125,16 @@ fn a_gradient_derived_by_hand_comes_out_exactly() {
 /// Hidden layers from none to four.
 const DEPTHS: [&[usize]; 5] = [&[], &[7], &[9, 6], &[5, 11, 4], &[12, 9, 7, 6]];
 
+/// Each optimizer. The rates are too large for `AdamW`, which a network must survive too.
+const OPTIMIZERS: [Optimizer; 4] = [
+    Optimizer::Sgd { momentum: 0.0, nesterov: false },
+    Optimizer::Sgd { momentum: 0.9, nesterov: false },
+    Optimizer::Sgd { momentum: 0.9, nesterov: true },
+    Optimizer::Adamw { weight_decay: 0.1 },
+];
+
 /// Ten steps, two of them short, against the reference.
-fn ten_steps_differ_by<T: Real>(hidden: &'static [usize]) -> (f64, f64) {
+fn ten_steps_differ_by<T: Real>(hidden: &'static [usize], optimizer: Optimizer) -> (f64, f64) {
     // Two slices of the products and three parts of standardising, the last ones short.
     let spec = ModelSpec { inputs: 1100, hidden: Hidden::new(hidden), classes: 3 };
     let images = Images::random(53, &spec);
@@ -133,23 +142,23 @@ fn ten_steps_differ_by<T: Real>(hidden: &'static [usize]) -> (f64, f64) {
     let rows: Vec<u32> = (0..53).chain((0..53).rev()).collect();
     let rates: Vec<f32> = (1..=10).map(|step| 0.01 * step as f32).collect();
     let decay = 0.02;
-    let params = Params::init(&spec, 3);
-    let mut engine = images.engine::<T>(job(&spec, &[decay], 11), 2);
+    let params = Params::init(&spec, 3).with_moments(optimizer);
+    let mut engine = images.engine::<T>(Job { optimizer, ..job(&spec, &[decay], 11) }, 2);
     engine.load(std::slice::from_ref(&params)).unwrap();
     engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates }).unwrap();
     let losses = engine.losses().unwrap();
     assert_eq!(losses.len(), 10);
     assert!(engine.losses().unwrap().is_empty(), "losses are handed out once");
 
-    let mut network = Network::from(&params);
+    let (mut network, mut moments) = (Network::from(&params), Network::moments(&params));
     let mut rows = &rows[..];
     let mut worst_loss = 0.0f64;
-    for ((&length, &rate), found) in lengths.iter().zip(&rates).zip(losses) {
+    for (step, ((&length, &rate), found)) in (0..).zip(lengths.iter().zip(&rates).zip(losses)) {
         let (now, later) = rows.split_at(length as usize);
         let batch = images.batch(now);
         let pass = pass(&batch, &network);
         let gradient = reference::gradient(&batch.0, &pass, &network, f64::from(decay));
-        reference::step(&mut network, &gradient, f64::from(rate));
+        reference::optimize(optimizer, &mut network, &gradient, &mut moments, f64::from(rate), step);
         let loss = pass.loss.iter().sum::<f64>() / f64::from(length);
         rows = later;
         assert!(found.is_finite());
@@ -162,22 +171,22 @@ fn ten_steps_differ_by<T: Real>(hidden: &'static [usize]) -> (f64, f64) {
 #[test]
 fn ten_steps_with_short_batches_among_them_equal_the_references_f64() {
     // Weights: seen 1.3e-16. Losses are handed out as f32, so half a unit of its last place, 6e-8.
-    for hidden in DEPTHS {
-        let (weights, losses) = ten_steps_differ_by::<f64>(hidden);
-        println!("{hidden:?}: weights {weights:.1e}, losses {losses:.1e}");
-        assert!(weights <= 1e-13, "{hidden:?}, weights: {weights:e}");
-        assert!(losses <= 6e-8, "{hidden:?}, losses: {losses:e}");
+    for (hidden, optimizer) in DEPTHS.into_iter().flat_map(|hidden| OPTIMIZERS.map(|optimizer| (hidden, optimizer))) {
+        let (weights, losses) = ten_steps_differ_by::<f64>(hidden, optimizer);
+        println!("{hidden:?} {optimizer:?}: weights {weights:.1e}, losses {losses:.1e}");
+        assert!(weights <= 1e-13, "{hidden:?} {optimizer:?}, weights: {weights:e}");
+        assert!(losses <= 6e-8, "{hidden:?} {optimizer:?}, losses: {losses:e}");
     }
 }
 
 #[test]
 fn ten_steps_with_short_batches_among_them_equal_the_references_f32() {
     // Rounding drifts as some 2.5e-8·√steps, and 20 times that is allowed: 5e-7·√10. Seen 1.2e-7 and 1.4e-7.
-    for hidden in DEPTHS {
-        let (weights, losses) = ten_steps_differ_by::<f32>(hidden);
-        println!("{hidden:?}: weights {weights:.1e}, losses {losses:.1e}");
-        assert!(weights <= 1.6e-6, "{hidden:?}, weights: {weights:e}");
-        assert!(losses <= 1.6e-6, "{hidden:?}, losses: {losses:e}");
+    for (hidden, optimizer) in DEPTHS.into_iter().flat_map(|hidden| OPTIMIZERS.map(|optimizer| (hidden, optimizer))) {
+        let (weights, losses) = ten_steps_differ_by::<f32>(hidden, optimizer);
+        println!("{hidden:?} {optimizer:?}: weights {weights:.1e}, losses {losses:.1e}");
+        assert!(weights <= 1.6e-6, "{hidden:?} {optimizer:?}, weights: {weights:e}");
+        assert!(losses <= 1.6e-6, "{hidden:?} {optimizer:?}, losses: {losses:e}");
     }
 }
 
@@ -275,7 +284,8 @@ fn train_bits_in_chunks(
     }
     let rates: Vec<f32> =
         (1..=3).flat_map(|step| models.iter().map(move |&model| 0.1 / (step + model) as f32)).collect();
-    let job = Job { model: spec.clone(), decay, batch_size: 13, shuffles: shuffles.len() };
+    let job =
+        Job { model: spec.clone(), decay, batch_size: 13, shuffles: shuffles.len(), optimizer: Optimizer::default() };
     let mut engine = images.engine::<f32>(job, threads);
     engine.load(&models.iter().map(|&model| Params::init(spec, model as u64)).collect::<Vec<_>>()).unwrap();
     let (mut rows, mut lengths, mut rates) = (&rows[..], &lengths[..], &rates[..]);

@@ -13,6 +13,7 @@ use cyclone::engine::Job;
 use cyclone::gpu::kernels::{Kernel, Use};
 use cyclone::gpu::plan::{Plan, Work};
 use cyclone::gpu::{self, Gpu};
+use cyclone::model::optimizer::Optimizer;
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::profile::sweep::Axis;
 use cyclone::profile::trace::Trace;
@@ -198,6 +199,7 @@ fn the_work_of_a_dispatch_is_that_of_its_formula() {
         decay: vec![0.0; models],
         batch_size: 4,
         shuffles: 1,
+        optimizer: Optimizer::default(),
     };
     let plan = |models| Plan::new(&job(models), &wgpu::Limits::default(), false, None).unwrap();
     let (one, three) = (plan(1), plan(3));

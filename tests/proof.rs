@@ -9,6 +9,7 @@ use cyclone::cpu::CpuEngine;
 use cyclone::data::{Dataset, Standardisation};
 use cyclone::engine::{Checks, Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
+use cyclone::model::optimizer::Optimizer;
 use cyclone::model::params::{Params, bias, weight};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::proof::{Checked, Pace};
@@ -182,7 +183,13 @@ impl Bench {
         let data = Arc::new(Dataset::in_memory("random bytes", classes, SPEC.inputs, pixels, labels, IMAGES));
         let statistics = Standardisation { mean: vec![120.0; SPEC.inputs], scale: vec![1.0 / 70.0; SPEC.inputs] };
         let statistics = Arc::new(statistics);
-        let job = Job { model: SPEC, decay: vec![0.01; models], batch_size: BATCH, shuffles };
+        let job = Job {
+            model: SPEC,
+            decay: vec![0.01; models],
+            batch_size: BATCH,
+            shuffles,
+            optimizer: Optimizer::default(),
+        };
         let engine = CpuEngine::new(job, data.clone(), statistics.clone(), 1).unwrap();
         let engine = Box::new(Faulty { engine, fault, from, step: 0, losses: Vec::new() });
         let mut engine = Checked::new(engine, data, statistics, Pace { check, rest: 0 });

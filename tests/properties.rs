@@ -12,6 +12,7 @@ use cyclone::data::spec::Source;
 use cyclone::engine::Job;
 use cyclone::gpu::kernels::Use;
 use cyclone::gpu::plan::{PART, Plan, SLICE, TALLIES, TALLY, Tuning, Wide};
+use cyclone::model::optimizer::Optimizer;
 use cyclone::model::{Hidden, ModelSpec};
 
 use proptest::prelude::*;
@@ -41,6 +42,7 @@ prop_compose! {
             decay: vec![0.5; models],
             batch_size,
             shuffles: if own { models } else { 1 },
+            optimizer: Optimizer::default(),
         }
     }
 }
@@ -176,7 +178,7 @@ proptest! {
     fn small_shapes_fit_everywhere(
         inputs in 1_usize..4000, hidden in hidden(1_usize..260), classes in 2_usize..20, models in 1_usize..5, batch_size in 1_usize..300,
     ) {
-        let job = Job { model: ModelSpec { inputs, hidden, classes }, decay: vec![0.0; models], batch_size, shuffles: 1 };
+        let job = Job { model: ModelSpec { inputs, hidden, classes }, decay: vec![0.0; models], batch_size, shuffles: 1, optimizer: Optimizer::default() };
         let plan = Plan::new(&job, &Limits::default(), true, None);
         prop_assert!(plan.is_ok(), "{:?}", plan);
         check(&plan.unwrap(), &Limits::default())?;
@@ -203,6 +205,7 @@ fn more_loops_than_every_driver_runs_are_refused() {
         decay: vec![0.5],
         batch_size,
         shuffles: 1,
+        optimizer: Optimizer::default(),
     };
     let limits =
         Limits { max_buffer_size: 1 << 40, max_storage_buffer_binding_size: u32::MAX.into(), ..Limits::default() };

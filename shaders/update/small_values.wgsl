@@ -1,4 +1,4 @@
-// A step of SGD on 32 values of a model's W2, b2 and b1, or its loss: eight lanes a value, every eighth image each.
+// A step on 32 values of a model's W2, b2 and b1, or its loss: eight lanes a value, every eighth image each.
 
 fn small_values(m: u32, first: u32, thread: u32) {
     let value = first + thread / 8u;
@@ -37,9 +37,9 @@ fn small_values(m: u32, first: u32, thread: u32) {
                 losses[step.loss * M + m] = total / f32(step.rows);
             }
         } else if (value < b2) {
-            small[i] -= rate.x * (total + rate.y * small[i]);
+            move_small(total + rate.y * small[i], rate.x, true, i);
         } else {
-            small[i] -= rate.x * total;
+            move_small(total, rate.x, false, i);
         }
     }
 }

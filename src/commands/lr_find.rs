@@ -47,7 +47,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     sweep.check()?;
     let shape = ModelSpec::new(dataset.inputs, config.hidden.clone(), dataset.classes.len())?;
     let decay = vec![spec.penalty.gradient(spec.lambda) as f32];
-    let job = Job { model: shape, decay, batch_size, shuffles: 1 };
+    let job = Job { model: shape, decay, batch_size, shuffles: 1, optimizer: spec.optimizer };
     let mut engine = device.trainer(job, &split, dataset.clone(), standardisation)?;
 
     let steps = grouped(sweep.steps);

@@ -44,10 +44,10 @@ macro_rules! settings {
                 $(, in $range:expr => $words:literal)? $(, excludes $other:ident)*
                 $(, only $($taker:ident)|+)? $(, decides $nothing:ident)?;
         )+})+
-        switches $switches:literal {$(
+        $(switches $switches:literal {$(
             $(#[doc = $switch_help:tt])+
             $switch:ident $(, only $($switch_taker:ident)|+)?;
-        )+}
+        )+})+
     ) => {
         /// A layer: the settings that a preset, a file or the flags name.
         #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -59,31 +59,31 @@ macro_rules! settings {
                 #[serde(skip_serializing_if = "Option::is_none")]
                 pub $name: Option<$type>,
             )+)+
-            $(
+            $($(
                 $(#[doc = $switch_help])+
                 #[arg(long, help_heading = $switches)]
                 #[serde(skip_serializing_if = "std::ops::Not::not")]
                 pub $switch: bool,
-            )+
+            )+)+
         }
 
         /// Everything that decides what a training does.
         #[derive(Clone, Debug, PartialEq)]
         pub struct Config {
             $($($(#[doc = $help])+ pub $name: whole!($type $(, $none)?),)+)+
-            $($(#[doc = $switch_help])+ pub $switch: bool,)+
+            $($($(#[doc = $switch_help])+ pub $switch: bool,)+)+
         }
 
         impl Default for Config {
             fn default() -> Self {
-                Self { $($($name: default!($type $(, $default)?),)+)+ $($switch: false,)+ }
+                Self { $($($name: default!($type $(, $default)?),)+)+ $($($switch: false,)+)+ }
             }
         }
 
         impl From<&Config> for Settings {
             fn from(config: &Config) -> Self {
                 let config = config.clone();
-                Self { $($($name: config.$name.into(),)+)+ $($switch: config.$switch,)+ }
+                Self { $($($name: config.$name.into(),)+)+ $($($switch: config.$switch,)+)+ }
             }
         }
 
@@ -96,7 +96,7 @@ macro_rules! settings {
                         self.$name = value.into();
                     }
                 )+)+
-                $(self.$switch |= layer.$switch;)+
+                $($(self.$switch |= layer.$switch;)+)+
             }
         }
 
@@ -133,7 +133,7 @@ macro_rules! settings {
             pub fn foreign(&self, taker: Taker) -> impl Iterator<Item = (&'static str, bool)> {
                 [
                     $($((stringify!($name), &[$($(Taker::$taker),+)?][..], self.$name.is_some()),)+)+
-                    $((stringify!($switch), &[$($(Taker::$switch_taker),+)?][..], self.$switch),)+
+                    $($((stringify!($switch), &[$($(Taker::$switch_taker),+)?][..], self.$switch),)+)+
                 ]
                 .into_iter()
                 .filter(move |(_, only, _)| !only.is_empty() && !only.contains(&taker))

@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::declare::{default, settings, unless_decides, whole};
 use super::device::Choice;
 use super::schedule::Triangle;
-use super::spec::{Check, Feed, Length, Penalty, TrainSpec};
+use super::spec::{Check, Feed, Length, Method, Penalty, TrainSpec};
 use crate::data::spec::{DataSpec, Pick, Source, Validation};
 use crate::error::{Error, Result, shown};
+use crate::model::optimizer::Optimizer;
 use crate::model::{Hidden, ModelSpec};
 use crate::util::text::grouped;
 
@@ -48,6 +49,15 @@ settings! {
         /// half: cost L/2 ΣW², as in the report; full: cost L ΣW²
         #[arg(value_parser = word::<Penalty>)]
         penalty: Penalty = Penalty::Half;
+        /// How gradients move the weights: sgd or adamw
+        #[arg(value_name = "NAME", value_parser = word::<Method>)]
+        optimizer: Method = Method::Sgd;
+        /// Momentum of sgd
+        #[arg(value_name = "MU")]
+        momentum: f64 = 0.0, in 0.0..1.0 => "0 or more, below 1";
+        /// Share of each weight that a step of adamw at a rate of 1 takes away, apart from the penalty
+        #[arg(value_name = "WD")]
+        weight_decay: f64 = 0.01, in 0.0..=f64::MAX => "a finite number, 0 or more";
         /// Images per mini-batch
         #[arg(value_name = "B", value_parser = integer::<usize>())]
         batch_size: usize = 100, in 1.. => "1 image or more";
@@ -98,6 +108,10 @@ settings! {
         /// Stop after N steps
         #[arg(value_name = "N", value_parser = integer::<u64>())]
         steps: u64 | None, in 1.. => "1 or more";
+    }
+    switches "Training" {
+        /// Nesterov's momentum
+        nesterov;
     }
     switches "Checks" {
         /// Train on the first mini-batch alone, without penalty: its loss must come close to 0
@@ -164,6 +178,13 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// How gradients move the weights, where these settings say nothing by the defaults.
+    pub fn optimizer(&self) -> Optimizer {
+        Config::default().with(self.clone()).optimizer()
+    }
+}
+
 impl Config {
     /// This configuration with what `layer` names in the place of its own.
     #[must_use]
@@ -186,6 +207,15 @@ impl Config {
         }
         // The size of CIFAR-10's images, which every data set here has.
         ModelSpec::new(3072, self.hidden.clone(), 10)?;
+        let sgd = self.optimizer == Method::Sgd;
+        if !sgd && (self.momentum > 0.0 || self.nesterov) {
+            return Err(Error::Usage(
+                "--momentum and --nesterov are of --optimizer sgd: adamw has moments of its own".into(),
+            ));
+        }
+        if self.nesterov && self.momentum == 0.0 {
+            return Err(Error::Usage("--nesterov without momentum: add --momentum 0.9".into()));
+        }
         self.lr().check()
     }
 
@@ -206,6 +236,14 @@ impl Config {
         Triangle { min: self.lr_min, max: self.lr_max, half_cycle: self.half_cycle }
     }
 
+    /// How gradients move the weights.
+    pub fn optimizer(&self) -> Optimizer {
+        match self.optimizer {
+            Method::Sgd => Optimizer::Sgd { momentum: self.momentum as f32, nesterov: self.nesterov },
+            Method::Adamw => Optimizer::Adamw { weight_decay: self.weight_decay as f32 },
+        }
+    }
+
     /// How long to train.
     pub fn length(&self) -> Length {
         match self.epochs {
@@ -217,7 +255,8 @@ impl Config {
     /// What the first network is to do.
     pub fn train_spec(&self) -> TrainSpec {
         let Self { lambda, penalty, batch_size, seed, evals_per_cycle, .. } = *self;
-        TrainSpec { lambda, penalty, batch_size, lr: self.lr(), length: self.length(), seed, evals_per_cycle }
+        let (optimizer, length) = (self.optimizer(), self.length());
+        TrainSpec { lambda, penalty, batch_size, lr: self.lr(), optimizer, length, seed, evals_per_cycle }
     }
 
     /// What each of the networks trained at once is to do.

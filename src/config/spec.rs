@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Triangle;
+use crate::model::optimizer::Optimizer;
 
 /// Which cost's gradient the weights follow. See the crate's page for why there are two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,17 @@ impl Penalty {
     pub fn gradient(self, lambda: f64) -> f64 {
         2.0 * self.cost(lambda)
     }
+}
+
+/// Which optimizer; [`Optimizer`] has its numbers too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Gradient descent, plain or with momentum.
+    #[default]
+    Sgd,
+    /// `AdamW`.
+    Adamw,
 }
 
 /// How long to train.
@@ -61,6 +73,9 @@ pub struct TrainSpec {
     pub batch_size: usize,
     /// The cyclical learning rate.
     pub lr: Triangle,
+    /// How gradients move the weights.
+    #[serde(default)]
+    pub optimizer: Optimizer,
     /// How long.
     pub length: Length,
     /// Seed of the initial weights and of the shuffles.

@@ -26,7 +26,10 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
     let [models, shuffles, batch] = [job.models(), job.shuffles, job.batch_size].map(|size| size as u128);
     let parts = [&split.train, &split.validation, &split.test].map(Vec::len);
     let images = parts.iter().sum::<usize>() as u128;
-    let parameters = job.model.parameters() as u128;
+    // With the optimizer's moments; and where there are any, the gradient.
+    let kinds = 1 + job.optimizer.moments().len() as u128;
+    let copies = if kinds > 1 { kinds + 1 } else { 1 };
+    let parameters = kinds * job.model.parameters() as u128;
     // What enters the hidden layers, activations, their gradients and those of the layer before, of one image.
     let activations = hidden + 3 * (hidden + classes);
     // Of an image's inputs or a unit's weights.
@@ -34,9 +37,9 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
     let layers = job.model.layers().take(job.model.hidden.len().max(1));
     let wide = layers.clone().map(|[from, to]| to as u128 * row(from)).sum::<u128>();
     // The output layer and the biases.
-    let small = parameters - layers.map(|[from, to]| (from * to) as u128).sum::<u128>();
+    let small = parameters - kinds * layers.map(|[from, to]| (from * to) as u128).sum::<u128>();
     let row = row(job.model.inputs);
-    let networks = models * (wide + 4 * (5 * parameters + 2 * small + batch * activations));
+    let networks = models * (copies * wide + 4 * (5 * parameters + 2 * small + batch * activations));
     let batches = 2 * shuffles * batch * row;
     // The images' numbers: in the split and two copies, shuffled, and of a chunk's steps.
     let rows = 4 * (images * 3 + shuffles * (split.train.len() as u128 + CHUNK_STEPS as u128 * batch));
@@ -51,6 +54,7 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::optimizer::Optimizer;
     use crate::model::{Hidden, ModelSpec};
 
     #[test]
@@ -59,7 +63,13 @@ mod tests {
         for (inputs, hidden, classes) in [(3072, 50, 10), (16, 1000, 200)] {
             let model = ModelSpec { inputs, hidden: Hidden::one(hidden), classes };
             let of = |models| {
-                let job = Job { model: model.clone(), decay: vec![0.0; models], batch_size: 1, shuffles: 1 };
+                let job = Job {
+                    model: model.clone(),
+                    decay: vec![0.0; models],
+                    batch_size: 1,
+                    shuffles: 1,
+                    optimizer: Optimizer::default(),
+                };
                 memory(&job, &split, 1)
             };
             let (all, w1) = (model.parameters(), inputs * hidden);

@@ -105,7 +105,7 @@ impl<T: Real> CpuEngine<T> {
         expect("classes", spec.classes..=spec.classes, data.classes.len())?;
         expect("means", spec.inputs..=spec.inputs, statistics.mean.len())?;
         expect("scales", spec.inputs..=spec.inputs, statistics.scale.len())?;
-        let models = job.decay.iter().map(|&decay| Model::new(spec, decay)).collect();
+        let models = job.decay.iter().map(|&decay| Model::new(spec, job.optimizer, decay)).collect();
         let batches = [(); 2].map(|()| Batch::new(spec.inputs, job.shuffles));
         Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
     }
@@ -114,7 +114,7 @@ impl<T: Real> CpuEngine<T> {
     pub fn networks(&self) -> impl ExactSizeIterator<Item = Network> {
         self.models.iter().map(|model| {
             let wide = |tensor: &[T]| tensor.iter().map(|&value| value.into()).collect();
-            let tensors = model.tensors();
+            let tensors = model.tensors(0);
             let layers = tensors.chunks_exact(2).map(|layer| {
                 let [values, b] = [wide(&layer[0]), wide(&layer[1])];
                 Layer { W: Matrix { values, columns: layer[1].len() }, b }

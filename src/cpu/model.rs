@@ -1,5 +1,6 @@
 //! One of the `M` models: its weights and what a step needs beside them.
 
+use num_traits::NumCast;
 use rayon::prelude::*;
 
 use super::activate::activate;
@@ -10,9 +11,11 @@ use super::real::Real;
 use super::rows::Rows;
 use super::small::Small;
 use super::squares::squares;
+use super::update::moved::{Rates, moved};
 use super::update::small_values::update_bias;
 use super::update::{self, small_values};
 use crate::model::ModelSpec;
+use crate::model::optimizer::Optimizer;
 use crate::model::params::{Params, bias, weight};
 
 /// What a batch of `B` images leaves in a model. Refilled batch after batch without allocation.
@@ -50,15 +53,55 @@ struct Wide<T> {
     w: Rows<T>,
     /// Its bias `[H]`, but for the last one's, which is with the small tensors.
     b: Vec<T>,
+    /// The optimizer's moments of both, each kind.
+    moments: Vec<(Rows<T>, Vec<T>)>,
+    /// The gradient of `w`, where there are moments: else the weights move while it is still in registers.
+    gradient: Rows<T>,
 }
+
+impl<T: Real> Wide<T> {
+    /// `w` one step further, from the layer's inputs `x [B, D]` and the gradients `dz [B, H]`, and the product of the `next`
+    /// inputs, if there are any. `z` is theirs, else scratch.
+    fn step(&mut self, x: &Rows<T>, dz: &[T], rates: &Rates<T>, next: Option<&Rows<T>>, z: &mut Vec<T>) {
+        let Self { w, moments, gradient, .. } = self;
+        // Without a next step nothing is written to z, but its parts must not be empty.
+        let images = next.map_or(1, Rows::rows);
+        if moments.is_empty() {
+            let of_sgd = (rates.rate, rates.decay);
+            by_units(w, images, z, |first, w, z| update::update(x, dz, of_sgd, next, first, w, z));
+            return;
+        }
+        // A step from 0 at a rate of −1 leaves the gradient.
+        gradient.values_mut().fill(T::ZERO);
+        let of_gradient = (-T::ONE, T::ZERO);
+        by_units(gradient, 1, z, |first, g, z| update::update(x, dz, of_gradient, None, first, g, z));
+        let mut parts: Vec<_> = w.values_mut().chunks_mut(PART).zip(gradient.values().chunks(PART)).collect();
+        let mut of_parts: Vec<Vec<_>> = parts.iter().map(|_| Vec::new()).collect();
+        for (moment, _) in moments {
+            of_parts.iter_mut().zip(moment.values_mut().chunks_mut(PART)).for_each(|(of, part)| of.push(part));
+        }
+        parts.par_iter_mut().zip(&mut of_parts).for_each(|((w, g), moments)| moved(rates, g, true, w, moments));
+        if let Some(next) = next {
+            by_units(w, images, z, |_, w, z| forward(next, w, z));
+        }
+    }
+}
+
+/// Weights that a thread moves at a time: 64 KiB of f32, and as much of their gradient and of each moment.
+const PART: usize = 1 << 14;
 
 /// A model in training.
 pub(super) struct Model<T> {
     spec: ModelSpec,
     wide: Vec<Wide<T>>,
     small: Small<T>,
+    /// The optimizer's moments of them, each kind.
+    moments: Vec<Small<T>>,
     /// Scratch of an update.
     sums: Small<T>,
+    optimizer: Optimizer,
+    /// Steps taken, if it has moments.
+    steps: u64,
     /// The factor of `W` in the gradient.
     decay: T,
     activations: Activations<T>,
@@ -66,43 +109,72 @@ pub(super) struct Model<T> {
 
 impl<T: Real> Model<T> {
     /// All weights 0.
-    pub(super) fn new(spec: &ModelSpec, decay: f32) -> Self {
-        let layers = spec.layers().take(spec.hidden.len().max(1));
+    pub(super) fn new(spec: &ModelSpec, optimizer: Optimizer, decay: f32) -> Self {
+        let kinds = optimizer.moments().len();
+        let layers = spec.layers().take(spec.hidden.len().max(1)).enumerate().map(|(layer, [from, to])| {
+            let zeros = || (Rows::zeros(to, from), vec![T::ZERO; if layer + 1 < spec.hidden.len() { to } else { 0 }]);
+            let (w, b) = zeros();
+            let gradient = Rows::zeros(if kinds > 0 { to } else { 0 }, from);
+            Wide { w, b, moments: (0..kinds).map(|_| zeros()).collect(), gradient }
+        });
         Self {
             spec: spec.clone(),
-            wide: layers.map(|[from, to]| Wide { w: Rows::zeros(to, from), b: vec![] }).collect(),
+            wide: layers.collect(),
             small: Small::zeros(spec),
+            moments: vec![Small::zeros(spec); kinds],
+            optimizer,
+            steps: 0,
             sums: Small::zeros(spec),
             decay: <T as From<f32>>::from(decay),
             activations: Activations::new(spec),
         }
     }
 
-    /// Replaces all weights.
+    /// Replaces all weights, and moments.
     pub(super) fn load(&mut self, params: &Params) {
-        let widened =
-            |place: usize| params.values[place].iter().map(|&value| <T as From<f32>>::from(value)).collect::<Vec<_>>();
+        self.steps = params.steps;
         let last = self.wide.len() - 1;
-        for (layer, (wide, [_, units])) in self.wide.iter_mut().zip(self.spec.layers()).enumerate() {
-            wide.w = Rows::transposed(&widened(weight(layer)), units);
-            wide.b = if layer < last { widened(bias(layer)) } else { vec![] };
-        }
-        self.small.b1 = widened(bias(last));
-        if !self.spec.hidden.is_empty() {
-            (self.small.w2, self.small.b2) = (widened(weight(last + 1)), widened(bias(last + 1)));
+        let params = &params.clone().with_moments_of(self.optimizer);
+        for (kind, values) in (0..=self.moments.len()).filter_map(|kind| Some((kind, params.kind(kind)?))) {
+            let widened =
+                |place: usize| values[place].iter().map(|&value| <T as From<f32>>::from(value)).collect::<Vec<_>>();
+            for (layer, (wide, [_, units])) in self.wide.iter_mut().zip(self.spec.layers()).enumerate() {
+                let (w, b) = match kind.checked_sub(1) {
+                    Some(moment) => {
+                        let (w, b) = &mut wide.moments[moment];
+                        (w, b)
+                    }
+                    None => (&mut wide.w, &mut wide.b),
+                };
+                *w = Rows::transposed(&widened(weight(layer)), units);
+                *b = if layer < last { widened(bias(layer)) } else { vec![] };
+            }
+            let small = kind.checked_sub(1).map_or(&mut self.small, |moment| &mut self.moments[moment]);
+            small.b1 = widened(bias(last));
+            if !self.spec.hidden.is_empty() {
+                (small.w2, small.b2) = (widened(weight(last + 1)), widened(bias(last + 1)));
+            }
         }
     }
 
-    /// The weights, rounded to f32.
+    /// The weights and moments, rounded to f32.
     pub(super) fn params(&self) -> Params {
         let rounded = |tensor: Vec<T>| tensor.into_iter().map(T::as_).collect();
-        Params { spec: self.spec.clone(), values: self.tensors().into_iter().map(rounded).collect() }
+        let values = (0..=self.moments.len()).flat_map(|kind| self.tensors(kind)).map(rounded).collect();
+        Params { spec: self.spec.clone(), steps: self.steps, values }
     }
 
-    /// The weights, in the order of [`crate::model::params::tensors`].
-    pub(super) fn tensors(&self) -> Vec<Vec<T>> {
-        let Small { w2, b2, b1 } = &self.small;
-        let mut tensors: Vec<_> = self.wide.iter().flat_map(|wide| [wide.w.untransposed(), wide.b.clone()]).collect();
+    /// The weights, if `kind` is 0, else that kind of moments, in the order of [`crate::model::params::tensors`].
+    pub(super) fn tensors(&self, kind: usize) -> Vec<Vec<T>> {
+        let Small { w2, b2, b1 } = kind.checked_sub(1).map_or(&self.small, |moment| &self.moments[moment]);
+        let wide = self.wide.iter().flat_map(|wide| {
+            let (w, b) = match kind.checked_sub(1) {
+                Some(moment) => (&wide.moments[moment].0, &wide.moments[moment].1),
+                None => (&wide.w, &wide.b),
+            };
+            [w.untransposed(), b.clone()]
+        });
+        let mut tensors: Vec<_> = wide.collect();
         tensors.pop();
         tensors.push(b1.clone());
         if !self.spec.hidden.is_empty() {
@@ -116,11 +188,18 @@ impl<T: Real> Model<T> {
         by_units(&mut self.wide[0].w, x.rows(), &mut self.activations.z, |_, w1, z| forward(x, w1, z));
     }
 
+    /// What the step at this learning rate is taken with.
+    fn rates(&self, rate: f32) -> Rates<T> {
+        let corrections = self.optimizer.corrections(self.steps);
+        let corrections = corrections.map(|number| <T as NumCast>::from(number).unwrap_or(T::ONE));
+        Rates { optimizer: self.optimizer, rate: <T as From<f32>>::from(rate), decay: self.decay, corrections }
+    }
+
     /// First part of a step, from the batch's `labels [B]`: everything but W1 one step further.
     pub(super) fn output(&mut self, labels: &[u8], rate: f32) {
-        let Self { wide, small, sums, decay, activations, .. } = self;
+        let rates = self.rates(rate);
+        let Self { wide, small, moments, sums, activations, .. } = self;
         let Activations { z, before, hidden, logits, dlogits, dhidden, dz, scores } = activations;
-        let rates = (<T as From<f32>>::from(rate), *decay);
         for (layer, hidden) in before.iter_mut().enumerate() {
             activate(z, &wide[layer].b, hidden);
             by_units(&mut wide[layer + 1].w, hidden.rows(), z, |_, w, z| forward(hidden, w, z));
@@ -128,26 +207,26 @@ impl<T: Real> Model<T> {
         head::logits(z, small, hidden, logits);
         head::scores(logits, labels, dlogits, scores);
         head::gradients(labels, small, hidden, dlogits, dhidden);
-        small_values::update(hidden, dhidden, dlogits, rates, small, sums);
+        small_values::update(hidden, dhidden, dlogits, &rates, small, moments, sums);
         for (layer, hidden) in before.iter().enumerate().rev() {
             std::mem::swap(dz, dhidden);
             activate_backward(dz, &wide[layer + 1].w, hidden, dhidden);
-            // Without a next step nothing is written to z, but its parts must not be empty.
-            by_units(&mut wide[layer + 1].w, 1, z, |first, w, z| {
-                update::update(hidden, dz, rates, None, first, w, z);
-            });
-            update_bias(&mut wide[layer].b, dhidden, rates.0, &mut sums.b1);
+            wide[layer + 1].step(hidden, dz, &rates, None, z);
+            let Wide { b, moments, .. } = &mut wide[layer];
+            let mut moments: Vec<_> = moments.iter_mut().map(|(_, b)| &mut b[..]).collect();
+            update_bias(b, dhidden, &rates, &mut moments, &mut sums.b1);
         }
     }
 
     /// Second part, from the batch's `x [B, D]`: W1 one step further; and what enters the first layer from the `next`
-    /// step's images, if there is one, as soon as a unit's weights have moved.
+    /// step's images, if there is one.
     pub(super) fn hidden(&mut self, x: &Rows<T>, rate: f32, next: Option<&Rows<T>>) {
-        let rates = (<T as From<f32>>::from(rate), self.decay);
+        let rates = self.rates(rate);
         let Activations { z, dhidden, .. } = &mut self.activations;
-        by_units(&mut self.wide[0].w, next.map_or(1, Rows::rows), z, |first, w1, z| {
-            update::update(x, dhidden, rates, next, first, w1, z);
-        });
+        self.wide[0].step(x, dhidden, &rates, next, z);
+        if !self.moments.is_empty() {
+            self.steps += 1;
+        }
     }
 
     /// The mean loss of the last step's batch, before its update.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::ModelSpec;
+use crate::model::optimizer::Optimizer;
 use crate::model::params::Params;
 use crate::util::text::{percent, plural};
 
@@ -27,6 +28,8 @@ pub struct Job {
     pub batch_size: usize,
     /// `G`: 1 when all models see the same batches, `M` when each has its own.
     pub shuffles: usize,
+    /// How gradients move the weights.
+    pub optimizer: Optimizer,
 }
 
 impl Job {

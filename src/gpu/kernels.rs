@@ -157,7 +157,7 @@ impl Use {
 
 /// What all kernels of a step are told: their `var<immediate>`.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Step {
     /// First row of the step in the chunk.
     pub row: u32,
@@ -171,6 +171,10 @@ pub struct Step {
     pub next_row: u32,
     /// `B` of the next step.
     pub next_rows: u32,
+    /// Of `AdamW`'s first moment, and of the root of its second: [`crate::model::optimizer::Optimizer::corrections`].
+    pub correction1: f32,
+    /// See there.
+    pub correction2: f32,
 }
 
 impl Kernel {
@@ -214,6 +218,7 @@ impl Kernel {
                 file!("update"),
                 file!("step"),
                 file!("activations"),
+                file!("update/moved"),
                 file!("update/small_values"),
                 file!("update/next_product"),
             ],
@@ -221,6 +226,7 @@ impl Kernel {
                 file!("update"),
                 file!("step"),
                 file!("inputs"),
+                file!("update/moved"),
                 file!("update/small_values"),
                 file!("update/next_product"),
             ],
@@ -373,6 +379,8 @@ mod tests {
             ("loss", std::mem::offset_of!(Step, loss)),
             ("next_row", std::mem::offset_of!(Step, next_row)),
             ("next_rows", std::mem::offset_of!(Step, next_rows)),
+            ("correction1", std::mem::offset_of!(Step, correction1)),
+            ("correction2", std::mem::offset_of!(Step, correction2)),
         ]
         .into();
         for kernel in Kernel::ALL {

@@ -80,6 +80,8 @@ pub struct GpuEngine {
     read: Vec<f32>,
     /// Steps whose losses are still on the GPU.
     pending: u64,
+    /// Steps that an optimizer with moments has taken.
+    steps: u64,
 }
 
 impl GpuEngine {
@@ -167,8 +169,8 @@ impl GpuEngine {
         }
 
         gpu.check()?;
-        let (read, pending) = (vec![], 0);
-        Ok(Self { gpu, plan: Arc::new(plan), feed, weights, losses, tallies, dlogits, squares, kernels, read, pending })
+        let (plan, read, pending, steps) = (Arc::new(plan), vec![], 0, 0);
+        Ok(Self { gpu, plan, feed, weights, losses, tallies, dlogits, squares, kernels, read, pending, steps })
     }
 
     /// How the job runs here.
@@ -238,11 +240,12 @@ impl Engine for GpuEngine {
 
     fn load(&mut self, params: &[Params]) -> Result<()> {
         self.weights.write(&self.gpu, &self.plan, params);
+        self.steps = params.first().map_or(0, |params| params.steps);
         self.gpu.check()
     }
 
     fn params(&mut self) -> Result<Vec<Params>> {
-        self.weights.copy(&self.gpu, &self.plan)?.take(&self.gpu, &self.plan, 0..self.plan.job.models())
+        self.weights.copy(&self.gpu, &self.plan)?.take(&self.gpu, &self.plan, 0..self.plan.job.models(), self.steps)
     }
 
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
@@ -267,7 +270,10 @@ impl Engine for GpuEngine {
                     let next_row = row + length * shuffles as u32;
                     let next_rows = lengths.get(i + 1).copied().unwrap_or(0);
                     let loss = engine.pending as u32 + i as u32;
-                    let step = Step { row, rows: length, rate: i as u32, loss, next_row, next_rows };
+                    let [correction1, correction2] = engine.plan.job.optimizer.corrections(engine.steps + i as u64);
+                    let (correction1, correction2) = (correction1 as f32, correction2 as f32);
+                    let step =
+                        Step { row, rows: length, rate: i as u32, loss, next_row, next_rows, correction1, correction2 };
                     let fuse = engine.plan.tuning.fused;
                     let last = engine.plan.layers.len() - 1;
                     let mut dispatch = |of| engine.dispatch(pass, of, slot, &step);
@@ -290,6 +296,9 @@ impl Engine for GpuEngine {
                 }
             })?;
             self.pending += lengths.len() as u64;
+            if !self.plan.job.optimizer.moments().is_empty() {
+                self.steps += lengths.len() as u64;
+            }
         }
         Ok(())
     }
@@ -374,12 +383,13 @@ impl Engine for GpuEngine {
             scored
                 .push((logits, self.gpu.copy(&self.tallies, 0, (rows.div_ceil(TALLY as usize) * models * 8) as u64)?));
         }
-        let before = self.weights.copy(&self.gpu, &self.plan)?;
+        let before = (self.weights.copy(&self.gpu, &self.plan)?, self.steps);
         self.train(step)?;
         let mut after = None;
         if !step.lengths.is_empty() {
             let loss = ((self.pending as usize - 1) * models + model) * 4;
-            after = Some((self.gpu.copy(&self.losses, loss as u64, 4)?, self.weights.copy(&self.gpu, &self.plan)?));
+            let weights = (self.weights.copy(&self.gpu, &self.plan)?, self.steps);
+            after = Some((self.gpu.copy(&self.losses, loss as u64, 4)?, weights));
         }
         let (gpu, plan) = (self.gpu.clone(), self.plan.clone());
         let mut tally = Tally { images: images.len() as u64, ..Tally::default() };
@@ -392,7 +402,8 @@ impl Engine for GpuEngine {
                     tally.correct += sum[1] as u64;
                 }
             }
-            let weights = |copy: weights::Copied| Ok(copy.take(&gpu, &plan, model..=model)?.remove(0));
+            let weights =
+                |(copy, steps): (weights::Copied, u64)| Ok(copy.take(&gpu, &plan, model..=model, steps)?.remove(0));
             let before = weights(before)?;
             let step = after.map(|(loss, after)| Ok((loss.take(&gpu)?[0], weights(after)?))).transpose()?;
             Ok(Witness { before, logits, tally, step })

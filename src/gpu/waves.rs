@@ -152,11 +152,13 @@ fn own_rows(chunk: &Chunk<'_>, all: usize, models: &Range<usize>) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::optimizer::Optimizer;
     use crate::model::{Hidden, ModelSpec};
 
     fn job(models: usize, shuffles: usize) -> Job {
         let model = ModelSpec { inputs: 3072, hidden: Hidden::new(&[50]), classes: 10 };
-        Job { model, decay: (0..models).map(|m| m as f32).collect(), batch_size: 100, shuffles }
+        let decay = (0..models).map(|m| m as f32).collect();
+        Job { model, decay, batch_size: 100, shuffles, optimizer: Optimizer::default() }
     }
 
     #[test]

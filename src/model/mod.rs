@@ -2,6 +2,7 @@
 
 pub use shape::{Hidden, ModelSpec};
 
+pub mod optimizer;
 pub mod params;
 pub mod reference;
 mod shape;

@@ -4,6 +4,7 @@ use rand::distr::Distribution;
 use rand_distr::StandardNormal;
 
 use crate::model::ModelSpec;
+use crate::model::optimizer::Optimizer;
 use crate::util::random::{Purpose, stream};
 
 /// A named tensor, stored as `[rows, columns]`, row-major.
@@ -63,7 +64,9 @@ pub fn tensors(spec: &ModelSpec) -> Vec<Tensor> {
 pub struct Params {
     /// The shape.
     pub spec: ModelSpec,
-    /// Of one hidden layer, `W1 [D, H]`, `b1 [H]`, `W2 [H, C]`, `b2 [C]`.
+    /// Steps that an optimizer with moments has taken; 0 of one without.
+    pub steps: u64,
+    /// Of one hidden layer, `W1 [D, H]`, `b1 [H]`, `W2 [H, C]`, `b2 [C]`; then the optimizer's moments, as many of each kind.
     pub values: Vec<Vec<f32>>,
 }
 
@@ -80,7 +83,33 @@ impl Params {
             let mut draw = || -> f64 { StandardNormal.sample(&mut generator) };
             (0..tensor.len()).map(|_| (draw() * deviation) as f32).collect()
         });
-        Self { spec: spec.clone(), values: values.collect() }
+        Self { spec: spec.clone(), steps: 0, values: values.collect() }
+    }
+
+    /// The same with the moments that `optimizer` begins with, all 0.
+    #[must_use]
+    pub fn with_moments(mut self, optimizer: Optimizer) -> Self {
+        let table = tensors(&self.spec);
+        self.values.truncate(table.len());
+        let zeros = optimizer.moments().iter().flat_map(|_| &table).map(|tensor| vec![0.0; tensor.len()]);
+        self.values.extend(zeros.collect::<Vec<_>>());
+        self
+    }
+
+    /// The same with the moments of `optimizer`: those that are there, or else 0.
+    #[must_use]
+    pub fn with_moments_of(self, optimizer: Optimizer) -> Self {
+        if self.moments().len() == optimizer.moments().len() { self } else { self.with_moments(optimizer) }
+    }
+
+    /// The weights and biases, if `kind` is 0, else that kind of the optimizer's moments; `None` where there are no such.
+    pub fn kind(&self, kind: usize) -> Option<&[Vec<f32>]> {
+        self.values.chunks_exact(tensors(&self.spec).len()).nth(kind)
+    }
+
+    /// Each kind of the optimizer's moments, as [`Self::values`] has the weights and biases.
+    pub fn moments(&self) -> impl ExactSizeIterator<Item = &[Vec<f32>]> {
+        self.values.chunks_exact(tensors(&self.spec).len()).skip(1)
     }
 
     /// Whether every value is a finite number.

@@ -5,6 +5,8 @@
 
 use std::ops::{Index, IndexMut, Range};
 
+use super::ModelSpec;
+use super::optimizer::{BETAS, EPS, Optimizer};
 use super::params::Params;
 
 /// Numbers in rows: `matrix[row][column]`.
@@ -86,13 +88,24 @@ impl Network {
     }
 }
 
-impl From<&Params> for Network {
-    fn from(params: &Params) -> Self {
+impl Network {
+    /// The optimizer's moments, each kind as a network.
+    pub fn moments(params: &Params) -> Vec<Self> {
+        params.moments().map(|values| Self::of(&params.spec, values)).collect()
+    }
+
+    fn of(spec: &ModelSpec, values: &[Vec<f32>]) -> Self {
         let wide = |tensor: &[f32]| tensor.iter().map(|w| f64::from(*w)).collect();
-        let layers = params.values.chunks_exact(2).zip(params.spec.layers());
+        let layers = values.chunks_exact(2).zip(spec.layers());
         let layers = layers
             .map(|(layer, [_, columns])| Layer { W: Matrix { values: wide(&layer[0]), columns }, b: wide(&layer[1]) });
         Self { layers: layers.collect() }
+    }
+}
+
+impl From<&Params> for Network {
+    fn from(params: &Params) -> Self {
+        Self::of(&params.spec, &params.values)
     }
 }
 
@@ -247,6 +260,49 @@ pub fn gradient(x: &Matrix, pass: &Pass, network: &Network, decay: f64) -> Netwo
         }
     });
     Network { layers: layers.collect() }
+}
+
+/// A step of `optimizer` on every tensor, the one after `steps`; `moments` are its moments, each kind as a network.
+pub fn optimize(
+    optimizer: Optimizer,
+    network: &mut Network,
+    gradient: &Network,
+    moments: &mut [Network],
+    rate: f64,
+    steps: u64,
+) {
+    match (optimizer, moments) {
+        (Optimizer::Sgd { momentum, nesterov }, [velocity]) => {
+            let momentum = f64::from(momentum);
+            let mut direction = gradient.clone();
+            each_of([velocity, &mut direction], |[v, g]| {
+                *v = momentum * *v + *g;
+                *g = if nesterov { *g + momentum * *v } else { *v };
+            });
+            step(network, &direction, rate);
+        }
+        (Optimizer::Adamw { weight_decay }, [m, v]) => {
+            let [correction1, correction2] = optimizer.corrections(steps);
+            let mut g = gradient.clone();
+            let [beta1, beta2] = BETAS;
+            each_of([m, &mut g], |[m, g]| *m = beta1 * *m + (1.0 - beta1) * *g);
+            each_of([v, &mut g], |[v, g]| *v = beta2 * *v + (1.0 - beta2) * *g * *g);
+            for layer in &mut network.layers {
+                layer.W.values.iter_mut().for_each(|w| *w -= rate * f64::from(weight_decay) * *w);
+            }
+            let mut direction = m.clone();
+            each_of([&mut direction, v], |[d, v]| *d *= correction1 / (v.sqrt() * correction2 + EPS));
+            step(network, &direction, rate);
+        }
+        (_, _) => step(network, gradient, rate),
+    }
+}
+
+/// Each place of two networks.
+fn each_of([one, other]: [&mut Network; 2], change: impl Fn([&mut f64; 2])) {
+    for (one, other) in one.tensors_mut().into_iter().zip(other.tensors_mut()) {
+        one.iter_mut().zip(other).for_each(|(one, other)| change([one, other]));
+    }
 }
 
 /// A step of gradient descent on every tensor.

@@ -10,6 +10,7 @@ use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
 use crate::engine::{Chunks, Engine, Job};
 use crate::error::{Error, Result};
+use crate::model::optimizer::Optimizer;
 use crate::model::params::Params;
 use crate::model::{Hidden, ModelSpec};
 
@@ -69,7 +70,13 @@ impl Workload {
     /// An engine for it.
     pub fn engine(&self, device: &Device) -> Result<Box<dyn Engine>> {
         let decay = vec![DECAY; self.models];
-        let job = Job { model: self.model.clone(), decay, batch_size: self.batch_size, shuffles: 1 };
+        let job = Job {
+            model: self.model.clone(),
+            decay,
+            batch_size: self.batch_size,
+            shuffles: 1,
+            optimizer: Optimizer::default(),
+        };
         device.trainer(job, &self.split, self.dataset.clone(), self.standardisation.clone())
     }
 

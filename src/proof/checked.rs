@@ -120,12 +120,12 @@ impl Checked {
         let images: Vec<u32> = batch_scored.iter().chain(some).copied().collect();
         let witness = self.engine.witness(step, model, &images)?;
         let (dataset, standardisation) = (self.dataset.clone(), self.standardisation.clone());
-        let (batch, decay, rate) = (batch.len(), job.decay[model], step.rates[model]);
+        let (batch, optimizer, decay, rate) = (batch.len(), job.optimizer, job.decay[model], step.rates[model]);
         let steps = self.steps;
         let judge = move || {
             let witness = witness()?;
             let (dataset, standardisation) = (&*dataset, &*standardisation);
-            let again = Lockstep { dataset, standardisation, images: &images, batch, decay, rate, turn };
+            let again = Lockstep { dataset, standardisation, images: &images, batch, optimizer, decay, rate, turn };
             let place = format!("model {model}, step {steps} of this process");
             Ok(Verdict { findings: again.judge(&witness, &place), took: begun.elapsed() })
         };

@@ -42,6 +42,7 @@ pub fn rate(job: &Job, images: u64, took: Duration) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::optimizer::Optimizer;
     use crate::model::{Hidden, ModelSpec};
 
     fn tally(loss: f64, correct: u64) -> Tally {
@@ -70,6 +71,7 @@ mod tests {
             decay: vec![0.0],
             batch_size: 100,
             shuffles: 1,
+            optimizer: Optimizer::default(),
         };
         // 617,400 operations an image.
         assert_eq!(rate(&job, 1000, Duration::from_micros(1)), None);

@@ -11,9 +11,10 @@ use super::finding::Finding;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Job, Witness};
 use crate::model::ModelSpec;
+use crate::model::optimizer::{BETAS, EPS, Optimizer};
 use crate::model::params::{Params, symbol};
 use crate::model::reference::{
-    Matrix, Network, Pass, backwards, forward, gradient, pass, pass_of_logits, scores, standardise, step,
+    Matrix, Network, Pass, backwards, forward, gradient, optimize, pass, pass_of_logits, scores, standardise, step,
 };
 
 /// Multiplications of one product of a check: half of the report's first layer. A check of it takes 27 ms on a core of an
@@ -40,6 +41,9 @@ const ROUNDING: f64 = 2.0 * U;
 /// What enters a `ReLU` may be on its other side in an engine if it is this close to 0, as a share of the root mean square of
 /// all that enters the layer's.
 const NEAR: f64 = 1e-4;
+/// What moments that are known make of a tensor is this close, as a share of the whole step: a dozen roundings, of which a
+/// momentum's look ahead has some twice.
+const STEP: f64 = 32.0 * U;
 /// Numbers from here on are those of a training that diverges, which is no fault of an engine.
 const RUNAWAY: f64 = 1e30;
 
@@ -73,6 +77,8 @@ pub struct Lockstep<'a> {
     pub images: &'a [u32],
     /// Images of the step.
     pub batch: usize,
+    /// How gradients move the weights.
+    pub optimizer: Optimizer,
     /// The factor of `W` in the gradient.
     pub decay: f32,
     /// The step's learning rate.
@@ -129,51 +135,74 @@ impl Lockstep<'_> {
         {
             findings.push(same_loss("loss of a step (head, update)", f64::from(*loss), &scores.loss[..self.batch]));
             let logit = Matrix { values: logit.values[..self.batch * logit.columns].to_vec(), columns: logit.columns };
-            findings.extend(self.step(&network, logit, after));
+            findings.extend(self.step(witness, &network, logit, after));
         }
         findings
     }
 
     /// Compares the tensors after a step; of one hidden layer in some units: their columns of `W1` and `b1`, their rows of
     /// `W2`, and `b2`.
-    fn step(&self, before: &Network, logit: Matrix, after: &Params) -> Vec<Finding> {
+    fn step(&self, witness: &Witness, network: &Network, logit: Matrix, after: &Params) -> Vec<Finding> {
         let (x, labels) = self.read(&self.images[..self.batch]);
-        let H = before.layers[0].b.len();
+        let H = network.layers[0].b.len();
         let some = slice(self.turn, H, PRODUCT / x.values.len());
-        let (before, got) = (before.units(&some), Network::from(after).units(&some));
+        let (before, got) = (network.units(&some), Network::from(after).units(&some));
         let (decay, rate) = (f64::from(self.decay), f64::from(self.rate));
 
         let product = forward(&x, &before.layers[0].W, 0..x.columns);
         let pass = pass_of_logits(&product, logit, &labels, &before);
-        let mut expected = before.clone();
-        step(&mut expected, &gradient(&x, &pass, &before, decay), rate);
-        if !expected.tensors().into_iter().all(tame) {
-            return Vec::new();
-        }
+        let slopes = gradient(&x, &pass, &before, decay);
         let magnitudes = magnitudes(&before);
         let gauge = gauge(&x, &pass, &labels, &magnitudes, decay);
         let kinks = kinks(&x, &pass, &before, &magnitudes);
-        let compared = got.tensors().into_iter().enumerate().filter(|(_, got)| !got.is_empty());
-        let compared = compared.map(|(place, got)| {
-            let [expected, gauge, kinks] = [&expected, &gauge, &kinks].map(|network| network.tensors()[place]);
-            // What only decays ends below f32's normal numbers, where nothing rounds by a share.
-            let least = f64::from(f32::MIN_POSITIVE) * (got.len() as f64).sqrt();
-            let gradient = rate * (GRADIENT * norm(gauge) + norm(kinks));
-            let rule = Rule::Norm(ROUNDING * norm(expected) + gradient + least);
-            let mut outcome = compare(got, expected, &rule);
-            // Its place in the whole tensor.
-            outcome.worst.iter_mut().filter(|_| some.len() < H).for_each(|worst| {
-                let (i, C) = (worst.index, after.spec.classes);
-                worst.index = match place {
-                    0 => i / some.len() * H + some[i % some.len()],
-                    1 => some[i],
-                    2 => some[i / C] * C + i % C,
-                    _ => i,
-                }
+        // Of each tensor, the most by which its gradient may differ.
+        let gradients = gauge.tensors().into_iter().zip(kinks.tensors());
+        let allowed: Vec<f64> = gradients.map(|(gauge, kinks)| GRADIENT * norm(gauge) + norm(kinks)).collect();
+
+        // The moments by the gradient; the weights by the moments that the engine has, which are then known to be right.
+        let [earlier, later] = [&witness.before, after]
+            .map(|params| Network::moments(params).iter().map(|moments| moments.units(&some)).collect::<Vec<_>>());
+        let mut expected = (before.clone(), earlier.clone());
+        optimize(self.optimizer, &mut expected.0, &slopes, &mut expected.1, rate, witness.before.steps);
+        let mut moved = before.clone();
+        let errors =
+            follow(self.optimizer, &mut moved, [&earlier, &later], rate, witness.before.steps).unwrap_or_else(|| {
+                moved = expected.0.clone();
+                allowed.iter().map(|allowed| rate * allowed).collect()
             });
-            Finding::new("weights after a step (update)", outcome).at(symbol(place))
-        });
-        compared.collect()
+        let kinds = [&moved].into_iter().chain(&expected.1);
+        if !kinds.clone().flat_map(Network::tensors).all(tame) {
+            return Vec::new();
+        }
+        let mut findings = Vec::new();
+        for (kind, (expected, got)) in kinds.zip([&got].into_iter().chain(&later)).enumerate() {
+            let compared = got.tensors().into_iter().zip(expected.tensors()).enumerate();
+            for (place, (got, expected)) in compared.filter(|(_, (got, _))| !got.is_empty()) {
+                // What only decays ends below f32's normal numbers, where nothing rounds by a share.
+                let least = f64::from(f32::MIN_POSITIVE) * (got.len() as f64).sqrt();
+                let error = match kind {
+                    0 => errors[place],
+                    _ => moment_error(self.optimizer, kind, allowed[place], slopes.tensors()[place]),
+                };
+                let mut outcome = compare(got, expected, &Rule::Norm(ROUNDING * norm(expected) + error + least));
+                // Its place in the whole tensor.
+                outcome.worst.iter_mut().filter(|_| some.len() < H).for_each(|worst| {
+                    let (i, C) = (worst.index, after.spec.classes);
+                    worst.index = match place {
+                        0 => i / some.len() * H + some[i % some.len()],
+                        1 => some[i],
+                        2 => some[i / C] * C + i % C,
+                        _ => i,
+                    }
+                });
+                let at = match kind.checked_sub(1) {
+                    Some(moment) => format!("{} of {}", self.optimizer.moments()[moment], symbol(place)),
+                    None => symbol(place),
+                };
+                findings.push(Finding::new("weights after a step (update)", outcome).at(at));
+            }
+        }
+        findings
     }
 
     /// The inputs and labels of `rows`.
@@ -229,6 +258,59 @@ fn kinks(x: &Matrix, pass: &Pass, network: &Network, magnitudes: &Network) -> Ne
     }
     differ.reverse();
     gradient(&absolute(x), &Pass { hidden: hidden.clone(), dz: differ, ..Pass::default() }, magnitudes, 0.0)
+}
+
+/// Moves `network` by moments that are known, `[before, after]` the step, and says by how much each tensor may then differ
+/// beyond the rounding of its values; `None` for an optimizer without moments.
+fn follow(
+    optimizer: Optimizer,
+    network: &mut Network,
+    [before, after]: [&[Network]; 2],
+    rate: f64,
+    steps: u64,
+) -> Option<Vec<f64>> {
+    let start = network.clone();
+    let direction = match (optimizer, before, after) {
+        (Optimizer::Sgd { nesterov: false, .. }, [_], [velocity]) => velocity.clone(),
+        (Optimizer::Sgd { momentum, .. }, [before], [after]) => {
+            // The gradient is what momentum did not keep.
+            let momentum = f64::from(momentum);
+            combined(before, after, |before, after| after - momentum * before + momentum * after)
+        }
+        (Optimizer::Adamw { weight_decay }, _, [first, second]) => {
+            let [correction1, correction2] = optimizer.corrections(steps);
+            for layer in &mut network.layers {
+                layer.W.values.iter_mut().for_each(|w| *w -= rate * f64::from(weight_decay) * *w);
+            }
+            combined(first, second, |m, v| correction1 * m / (v.max(0.0).sqrt() * correction2 + EPS))
+        }
+        (_, _, _) => return None,
+    };
+    step(network, &direction, rate);
+    let moved = combined(&start, network, |start, moved| moved - start);
+    Some(moved.tensors().into_iter().map(|moved| STEP * norm(moved)).collect())
+}
+
+/// What `number` gives for each place of two networks.
+fn combined(one: &Network, other: &Network, number: impl Fn(f64, f64) -> f64) -> Network {
+    let mut result = one.clone();
+    for (one, other) in result.tensors_mut().into_iter().zip(other.tensors()) {
+        one.iter_mut().zip(other).for_each(|(one, other)| *one = number(*one, *other));
+    }
+    result
+}
+
+/// By how much a kind of moments of a tensor may differ, whose gradient is `slopes` and may differ by `allowed`.
+fn moment_error(optimizer: Optimizer, kind: usize, allowed: f64, slopes: &[f64]) -> f64 {
+    match (optimizer, kind) {
+        (Optimizer::Adamw { .. }, 1) => (1.0 - BETAS[0]) * allowed,
+        // (g + d)² − g² = 2·g·d + d².
+        (Optimizer::Adamw { .. }, _) => {
+            let most = slopes.iter().fold(0.0, |most: f64, slope| most.max(slope.abs()));
+            (1.0 - BETAS[1]) * allowed * (2.0 * most + allowed)
+        }
+        (Optimizer::Sgd { .. }, _) => allowed,
+    }
 }
 
 /// At most `most` of `count` things, but one at least: the slice whose turn it is.

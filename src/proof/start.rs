@@ -74,7 +74,16 @@ pub fn findings(
     let again = |turn: usize, model: usize, step: &Chunk<'_>, witness: &Witness| {
         let images = step.batch(model, job.shuffles);
         let (decay, rate) = (job.decay[model], step.rates.get(model).copied().unwrap_or_default());
-        let again = Lockstep { dataset, standardisation, images, batch: images.len(), decay, rate, turn };
+        let again = Lockstep {
+            dataset,
+            standardisation,
+            images,
+            batch: images.len(),
+            optimizer: job.optimizer,
+            decay,
+            rate,
+            turn,
+        };
         again.judge(witness, &format!("trial step {}, model {model}", turn + 1))
     };
     let witness = engine.witness(&one, 0, one.batch(0, job.shuffles))?()?;

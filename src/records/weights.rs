@@ -31,29 +31,44 @@ pub fn network(params: &Params) -> Result<Vec<u8>> {
     serialize(named("", params), digest)
 }
 
-/// As [`network`] for several models, the names of model 3 beginning with `3.`, with one entry of metadata.
-pub(super) fn networks(params: &[Params], metadata: (&str, &str)) -> Result<Vec<u8>> {
+/// As [`network`] for several models, the names of model 3 beginning with `3.`, then their optimizer's `moments`, such as
+/// `3.exp_avg.fc1.weight`, with one entry of metadata.
+pub(super) fn networks(params: &[Params], moments: &[&str], metadata: (&str, &str)) -> Result<Vec<u8>> {
     let prefixes: Vec<_> = (0..params.len()).map(|model| prefix(model, params.len())).collect();
     let metadata = |_: &[u8]| json!({ metadata.0: metadata.1 });
-    serialize(prefixes.iter().zip(params).flat_map(|(prefix, params)| named(prefix, params)), metadata)
+    let weights = prefixes.iter().zip(params).flat_map(|(prefix, params)| named(prefix, params));
+    let moments = prefixes.iter().zip(params).flat_map(|(prefix, params)| {
+        let kinds = params.moments().zip(moments);
+        kinds.flat_map(move |(values, kind)| named_values(format!("{prefix}{kind}."), &params.spec, values))
+    });
+    serialize(weights.chain(moments), metadata)
 }
 
 /// What [`networks`] wrote of so many models of this shape.
-pub(super) fn read_networks<R: Read>(file: Reader<R>, spec: &ModelSpec, models: usize) -> Result<Vec<Params>, String> {
+pub(super) fn read_networks<R: Read>(
+    file: Reader<R>,
+    spec: &ModelSpec,
+    models: usize,
+    moments: &[&str],
+) -> Result<Vec<Params>, String> {
     let table = tensors(spec);
-    let names = |model| table.iter().map(move |tensor| (prefix(model, models) + &tensor.name, shape(tensor)));
-    let values = file.values(&(0..models).flat_map(names).collect::<Vec<_>>())?;
-    let params = values.chunks_exact(table.len()).map(|values| {
-        let values = table.iter().zip(values).map(|(tensor, all)| from_file(tensor, all));
-        Params { spec: spec.clone(), values: values.collect() }
-    });
-    Ok(params.collect())
+    let names = |prefix: String| table.iter().map(move |tensor| (format!("{prefix}{}", tensor.name), shape(tensor)));
+    let weights = (0..models).flat_map(|model| names(prefix(model, models)));
+    let kinds = |model| moments.iter().map(move |kind| format!("{}{kind}.", prefix(model, models)));
+    let all: Vec<_> = weights.chain((0..models).flat_map(kinds).flat_map(names)).collect();
+    let values = file.values(&all)?;
+    let mut tensors = table.iter().cycle().zip(&values).map(|(tensor, all)| from_file(tensor, all));
+    let mut take = |count: usize| tensors.by_ref().take(count).collect::<Vec<_>>();
+    let mut params: Vec<_> =
+        (0..models).map(|_| Params { spec: spec.clone(), steps: 0, values: take(table.len()) }).collect();
+    params.iter_mut().for_each(|params| params.values.extend(take(moments.len() * table.len())));
+    Ok(params)
 }
 
 /// What [`network`] wrote of a network of this shape, bit for bit. An error is a sentence without the file's name.
 pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
     let file = Reader::new(bytes, bytes.len() as u64, HEADER).map_err(|what| format!("not a network: {what}"))?;
-    let mut params = read_networks(file, spec, 1)?;
+    let mut params = read_networks(file, spec, 1, &[])?;
     params.pop().ok_or_else(|| "not a network".into())
 }
 
@@ -61,7 +76,7 @@ pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
 pub(super) fn read_network_of(bytes: &[u8], inputs: usize, classes: usize) -> Result<Params, String> {
     let file = Reader::new(bytes, bytes.len() as u64, HEADER)?;
     let spec = shape_of(&file, 1, inputs, classes)?;
-    read_networks(file, &spec, 1)?.pop().ok_or_else(|| "not a network".into())
+    read_networks(file, &spec, 1, &[])?.pop().ok_or_else(|| "not a network".into())
 }
 
 /// The shape of each of a file's `models` networks, which have so many inputs and classes.
@@ -102,7 +117,11 @@ fn from_file(tensor: &Tensor, values: &[f32]) -> Vec<f32> {
 
 /// A model's tensors as the file has them: name, shape, values.
 fn named<'a>(prefix: &'a str, params: &'a Params) -> impl Iterator<Item = Named> + 'a {
-    tensors(&params.spec).into_iter().zip(&params.values).map(move |(tensor, values)| {
+    named_values(prefix.to_owned(), &params.spec, &params.values)
+}
+
+fn named_values<'a>(prefix: String, spec: &ModelSpec, values: &'a [Vec<f32>]) -> impl Iterator<Item = Named> + use<'a> {
+    tensors(spec).into_iter().zip(values).map(move |(tensor, values)| {
         (format!("{prefix}{}", tensor.name), shape(&tensor), transposed(values, tensor.columns))
     })
 }
@@ -214,7 +233,7 @@ mod tests {
     fn a_header_of_any_length_is_written_and_values_begin_at_a_multiple_of_8() {
         for models in [1, 2, 300] {
             let params = vec![Params::init(&ModelSpec { inputs: 2, hidden: Hidden::new(&[1]), classes: 2 }, 1); models];
-            let bytes = networks(&params, ("some", "words")).unwrap();
+            let bytes = networks(&params, &[], ("some", "words")).unwrap();
             let (header, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
             assert!(header.is_multiple_of(8) && (models < 300 || header > 1 << 16), "{header}");
             assert_eq!(metadata.metadata().as_ref().unwrap()["some"], "words");

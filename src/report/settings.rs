@@ -133,6 +133,7 @@ pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
     let all = [
         (Some(Parameter::Hidden), "hidden units", config.hidden.to_string()),
         (Some(Parameter::Lambda), "lambda", config.lambda.to_string()),
+        (None, "optimizer", config.optimizer().to_string()),
         (Some(Parameter::BatchSize), "batch size", config.batch_size.to_string()),
         (Some(Parameter::LrMin), "lr-min", config.lr_min.to_string()),
         (Some(Parameter::LrMax), "lr-max", config.lr_max.to_string()),

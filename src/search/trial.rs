@@ -26,8 +26,8 @@ impl Trial {
     /// Whether both can train in one wave: the same shape and the same steps.
     pub fn goes_with(&self, other: &Self) -> bool {
         let key = |trial: &Self| {
-            let TrainSpec { batch_size, lr, length, evals_per_cycle, .. } = trial.spec;
-            (trial.hidden.clone(), batch_size, lr.half_cycle, length, evals_per_cycle, trial.cut)
+            let TrainSpec { batch_size, lr, optimizer, length, evals_per_cycle, .. } = trial.spec;
+            (trial.hidden.clone(), batch_size, lr.half_cycle, optimizer, length, evals_per_cycle, trial.cut)
         };
         key(self) == key(other)
     }

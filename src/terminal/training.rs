@@ -47,6 +47,7 @@ pub fn header(
         ("network", format!("{shape}, {} parameters", grouped(shape.parameters()))),
         ("lambda", spec.lambda.to_string()),
         ("penalty", cost.to_owned()),
+        ("optimizer", spec.optimizer.to_string()),
         ("batch size", grouped(spec.batch_size)),
         ("rate", format!("{} to {}, half-cycle {} steps", spec.lr.min, spec.lr.max, grouped(spec.lr.half_cycle))),
         ("length", format!("{first} = {second} = {} steps", grouped(whole))),

@@ -82,6 +82,7 @@ impl Training {
             decay: self.models.iter().map(|model| model.penalty.gradient(model.lambda) as f32).collect(),
             batch_size: self.plan.batch_size.min(self.split.train.len()),
             shuffles: self.shuffle_seeds().len(),
+            optimizer: self.models[0].optimizer,
         }
     }
 
@@ -103,7 +104,8 @@ impl Training {
 
     /// The state before the first step, with fresh weights of this shape.
     pub fn fresh(&self, shape: &ModelSpec) -> State {
-        State::fresh(self.models.iter().map(|model| Params::init(shape, model.seed)).collect())
+        let fresh = |model: &TrainSpec| Params::init(shape, model.seed).with_moments(model.optimizer);
+        State::fresh(self.models.iter().map(fresh).collect())
     }
 
     /// Trains from `state` to the plan's end on an engine built for [`Self::job`]: drives the [`Loop`]. The states that

@@ -10,6 +10,7 @@ use crate::engine::{Chunks, Engine, Job, Tally};
 use crate::error::Result;
 use crate::gpu::plan::Tuning;
 use crate::gpu::waves::{Waves, split};
+use crate::model::optimizer::Optimizer;
 use crate::model::params::Params;
 use crate::model::{Hidden, ModelSpec};
 use crate::proof::Finding;
@@ -78,6 +79,7 @@ impl Training {
             decay: seeds.iter().map(|seed| 0.001 * (1 + seed) as f32).collect(),
             batch_size: self.batch_size,
             shuffles: if own { seeds.len() } else { 1 },
+            optimizer: Optimizer::default(),
         };
         let inputs = self.spec.inputs;
         let standardisation = Standardisation { mean: vec![127.0; inputs], scale: vec![1.0 / 70.0; inputs] };

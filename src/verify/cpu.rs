@@ -8,6 +8,7 @@ use crate::cpu::CpuEngine;
 use crate::cpu::real::Real;
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
+use crate::model::optimizer::Optimizer;
 use crate::model::params::{Params, symbol};
 use crate::model::reference::{self, Matrix, Network, Pass, standardise};
 use crate::model::{Hidden, ModelSpec};
@@ -76,7 +77,13 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
     };
     let models: Vec<Model> = (0..m).map(model).collect();
 
-    let job = Job { model: spec, decay: models.iter().map(|model| model.decay).collect(), batch_size: b, shuffles };
+    let job = Job {
+        model: spec,
+        decay: models.iter().map(|model| model.decay).collect(),
+        batch_size: b,
+        shuffles,
+        optimizer: Optimizer::default(),
+    };
     let mut engine = CpuEngine::<T>::new(job, dataset.clone(), standardisation.clone(), 2)?;
     let start: Vec<_> = models.iter().map(|model| model.params.clone()).collect();
     let tolerance = if size_of::<T>() == 4 { F32 } else { F64 };

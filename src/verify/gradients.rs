@@ -12,6 +12,7 @@ use crate::config::spec::{Feed, Penalty};
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
+use crate::model::optimizer::Optimizer;
 use crate::model::params::{Params, symbol};
 use crate::model::reference::{self, Matrix, Network, Pass, standardise};
 use crate::model::{Hidden, ModelSpec};
@@ -225,7 +226,13 @@ pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
             let place = format!("{spec} {}", name(penalty));
             let problem = Problem::new(spec.clone(), batch, penalty);
             let decay = penalty.gradient(LAMBDA) as f32;
-            let job = Job { model: spec.clone(), decay: vec![decay], batch_size: batch, shuffles: 1 };
+            let job = Job {
+                model: spec.clone(),
+                decay: vec![decay],
+                batch_size: batch,
+                shuffles: 1,
+                optimizer: Optimizer::default(),
+            };
             let mut engine =
                 referee.gpu_engine(&job, &problem.dataset, &problem.standardisation, (Feed::Stream, None))?;
             engine.load(std::slice::from_ref(&problem.params))?;

@@ -13,6 +13,7 @@ use crate::config::spec::Penalty;
 use crate::data::{Standardisation, stand_in};
 use crate::engine::{Engine, Job};
 use crate::error::Result;
+use crate::model::optimizer::Optimizer;
 use crate::model::{Hidden, ModelSpec};
 use crate::proof::compare::{Rule, compare};
 use crate::proof::{Finding, Lockstep};
@@ -28,7 +29,13 @@ const ACCURACY: f64 = 0.02;
 /// The report's network and settings.
 fn job() -> Result<Job> {
     let decay = vec![Penalty::Half.gradient(0.01) as f32];
-    Ok(Job { model: ModelSpec::new(3072, Hidden::new(&[50]), 10)?, decay, batch_size: 100, shuffles: 1 })
+    Ok(Job {
+        model: ModelSpec::new(3072, Hidden::new(&[50]), 10)?,
+        decay,
+        batch_size: 100,
+        shuffles: 1,
+        optimizer: Optimizer::default(),
+    })
 }
 
 /// [`job`] on `count` images that are made up.
@@ -54,7 +61,8 @@ pub(super) fn lockstep(referee: &Referee) -> Result<Vec<Finding>> {
         let (images, rate) = (chunk.rows.to_vec(), chunk.rates[0]);
         let witness = gpu.witness(&chunk, 0, &images)?()?;
         let (dataset, standardisation, decay) = (&*run.dataset, &*run.standardisation, run.job.decay[0]);
-        let again = Lockstep { dataset, standardisation, images: &images, batch: images.len(), decay, rate, turn };
+        let (batch, optimizer) = (images.len(), run.job.optimizer);
+        let again = Lockstep { dataset, standardisation, images: &images, batch, optimizer, decay, rate, turn };
         findings.extend(again.judge(&witness, &format!("step {step}")));
     }
     Ok(findings)

@@ -9,6 +9,7 @@
 //! fused into `(1 − rate·decay)·W1 − rate·Xᵀ·dhidden`: in f32 that factor rounds to 1 below rate·decay = 3e-8, and the
 //! penalty would vanish.
 
+pub(super) mod moved;
 pub(super) mod small_values;
 
 use pulp::{Arch, Simd, WithSimd};

@@ -3,6 +3,7 @@
 use super::sizes::{Plan, Wide};
 use super::tiles::{ACTIVATED, COLUMNS, GROUP, PART, TALLY, UPDATE_ROW, VALUES, WORDS};
 use crate::gpu::kernels::Use;
+use crate::model::optimizer::Optimizer;
 
 /// Slices of a workgroup of `update`: the next step's product has room beside one alone.
 const fn update_slices(of: Use) -> u64 {
@@ -26,18 +27,24 @@ impl Plan {
             ("THREAD_COLUMNS", thread_columns.into()),
             ("QUADS", self.tuning.quads.into()),
             ("WORKGROUP", (thread_rows * thread_columns).into()),
+            ("M", models),
         ];
         let sums = [
             ("PARTIALS", self.partials(place.min(self.layers.len() - 1), of.trains()) as f64),
             ("GROUP", (GROUP / group) as f64),
             ("GROUPS", layer.groups() as f64),
         ];
-        let own = (place > 0).then_some(("MODELS", models));
         match of {
             Use::Gather => vec![("WORDS", self.words() as f64)],
             Use::Forward(_) | Use::EvalForward(_) => {
-                let sizes = [("D", d), ("N", columns), ("BATCH_COLUMNS", batch_columns), ("GROUP", group as f64)];
-                sizes.into_iter().chain(tile).chain(own).collect()
+                let sizes = [
+                    ("D", d),
+                    ("N", columns),
+                    ("BATCH_COLUMNS", batch_columns),
+                    ("GROUP", group as f64),
+                    ("ROWS", 0.0),
+                ];
+                sizes.into_iter().chain(tile).collect()
             }
             Use::Backward(_) => {
                 let before = &self.layers[place - 1];
@@ -47,10 +54,8 @@ impl Plan {
                     ("BATCH_COLUMNS", before.padded as f64),
                     ("GROUP", GROUP as f64),
                     ("ROWS", before.units as f64),
-                    ("ROW", columns),
-                    ("STEP", padded),
                 ];
-                sizes.into_iter().chain(tile).chain(own).collect()
+                sizes.into_iter().chain(tile).collect()
             }
             Use::Activate(_) | Use::EvalActivate(_) => {
                 [("H", h), ("HP", padded), ("N", columns)].into_iter().chain(sums).collect()
@@ -83,7 +88,7 @@ impl Plan {
                     ("FUSED", flag(of == Use::FusedUpdate)),
                     ("SLICES", update_slices(of) as f64),
                 ];
-                sizes.into_iter().chain(own).collect()
+                sizes.into_iter().chain(self.optimizer()).collect()
             }
             Use::Tally => vec![("M", models)],
             Use::Squares(place) if place < self.layers.len() => {
@@ -93,6 +98,15 @@ impl Plan {
                 vec![("WIDTH", classes), ("HEIGHT", h), ("STRIDE", classes), ("STEP", outputs + h)]
             }
         }
+    }
+
+    fn optimizer(&self) -> [(&'static str, f64); 3] {
+        let (kind, momentum, weight_decay) = match self.job.optimizer {
+            Optimizer::Sgd { momentum, .. } if momentum == 0.0 => (0.0, 0.0, 0.0),
+            Optimizer::Sgd { momentum, nesterov } => (if nesterov { 2.0 } else { 1.0 }, momentum, 0.0),
+            Optimizer::Adamw { weight_decay } => (3.0, 0.0, weight_decay),
+        };
+        [("OPTIMIZER", kind), ("MOMENTUM", momentum.into()), ("WEIGHT_DECAY", weight_decay.into())]
     }
 
     /// Workgroups of a dispatch over `rows` images.
@@ -147,7 +161,7 @@ mod tests {
     fn every_override_of_a_shader_is_given_and_nothing_else() {
         for hidden in ["50", "50,40,30", "none"] {
             let model = ModelSpec::new(3072, hidden.parse().unwrap(), 10).unwrap();
-            let job = Job { model, decay: vec![0.0], batch_size: 100, shuffles: 1 };
+            let job = Job { model, decay: vec![0.0], batch_size: 100, shuffles: 1, optimizer: Optimizer::default() };
             let plan = Plan::new(&job, &Limits::default(), false, None).unwrap();
             for of in plan.uses() {
                 let mut given: BTreeSet<_> = plan.constants(of).into_iter().map(|(name, _)| name).collect();

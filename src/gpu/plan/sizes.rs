@@ -58,9 +58,10 @@ sizes! {
 /// Bytes of a wide layer's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerSizes {
-    /// `W [D, M·HP]`.
+    /// `W [D, M·HP]`, and behind it the optimizer's moments of it.
     pub w: u64,
-    /// Of the last wide layer the output layer's tensors and its own bias, `[M][H·C + C + H]`; of another one its bias, `[M][H]`.
+    /// Of the last wide layer the output layer's tensors and its own bias, `[M][H·C + C + H]`; of another one its bias, `[M][H]`; and the moments of
+    /// all.
     pub small: u64,
     /// `hidden [B, M·HP]`, and its gradient.
     pub hidden: u64,
@@ -145,6 +146,7 @@ impl Plan {
         let mut partials = product(&[evaluation_rows, row_partials])?;
         let mut squares = product(&[last.units, c])?;
         let mut sizes = Vec::new();
+        let copies = 1 + job.optimizer.moments().len() as u64;
         for (place, layer) in layers.iter().enumerate() {
             let sums = if place == 0 && tuning.fused { layer.slices } else { layer.groups() };
             partials = partials.max(product(&[sums, b, layer.columns, 4])?);
@@ -156,8 +158,8 @@ impl Plan {
             // An evaluation keeps what leaves all hidden layers but the last.
             let kept = if place + 1 < layers.len() { rows } else { b };
             sizes.push(LayerSizes {
-                w: product(&[layer.inputs, layer.columns, 4])?,
-                small: product(&[m, layer.outputs.checked_add(layer.units)?, 4])?,
+                w: product(&[layer.inputs, layer.columns, 4, copies])?,
+                small: product(&[m, layer.outputs.checked_add(layer.units)?, 4, copies])?,
                 hidden: product(&[kept, layer.columns, 4])?,
             });
         }

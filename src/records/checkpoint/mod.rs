@@ -17,6 +17,7 @@ use super::weights;
 use crate::engine::Checks;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
+use crate::model::optimizer::Optimizer;
 use crate::model::params::Params;
 use crate::train::{BatchLosses, Best, State, Timing};
 use crate::util::digest::{hex, sha256};
@@ -109,7 +110,8 @@ impl Checkpoint {
             weights: digest_of(params),
         };
         let text = serde_json::to_string(&meta).map_err(|error| Error::Internal(format!("checkpoint: {error}")))?;
-        weights::networks(params, (KEY, &format!("{} {text}", sha256(text.as_bytes()))))
+        let moments = self.run.settings.optimizer().moments();
+        weights::networks(params, moments, (KEY, &format!("{} {text}", sha256(text.as_bytes()))))
     }
 
     /// Reads a file of `length` bytes that must have these shapes and be of this run, but for its device.
@@ -127,7 +129,7 @@ impl Checkpoint {
     }
 }
 
-/// The networks of a checkpoint of any run, `models` of so many inputs and classes.
+/// The networks of a checkpoint of any run, `models` of so many inputs and classes, without the optimizer's moments.
 pub fn networks(
     file: impl Read,
     length: u64,
@@ -137,7 +139,8 @@ pub fn networks(
 ) -> Result<Vec<Params>, Fault> {
     let (file, meta) = open(file, length, models)?;
     let model = weights::shape_of(&file, models, inputs, classes).map_err(Fault::Damaged)?;
-    read_params(file, &meta, &Shapes { model, models })
+    let params = read_params(file, &meta, &Shapes { model, models })?;
+    Ok(params.into_iter().map(|params| params.with_moments(Optimizer::default())).collect())
 }
 
 /// A file of `length` bytes, its header read.
@@ -148,7 +151,11 @@ fn open<R: Read>(file: R, length: u64, models: usize) -> Result<(Reader<R>, Meta
 }
 
 fn read_params(file: Reader<impl Read>, meta: &Meta, shapes: &Shapes) -> Result<Vec<Params>, Fault> {
-    let params = weights::read_networks(file, &shapes.model, shapes.models).map_err(Fault::Damaged)?;
+    let moments = meta.run.settings.optimizer().moments();
+    let mut params = weights::read_networks(file, &shapes.model, shapes.models, moments).map_err(Fault::Damaged)?;
+    if !moments.is_empty() {
+        params.iter_mut().for_each(|params| params.steps = meta.step);
+    }
     if digest_of(&params) == meta.weights {
         Ok(params)
     } else {

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::gpu::kernels::{Step, Use};
 use crate::gpu::plan::{Plan, Tuning, Wide};
 use crate::model::ModelSpec;
+use crate::model::optimizer::Optimizer;
 use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -58,7 +59,13 @@ impl Shape {
             _ => (d, vec![h]),
         };
         let model = ModelSpec::new(inputs, hidden.into(), c)?;
-        Ok(Job { model, decay: vec![0.0; m], batch_size: b, shuffles: if own { m } else { 1 } })
+        Ok(Job {
+            model,
+            decay: vec![0.0; m],
+            batch_size: b,
+            shuffles: if own { m } else { 1 },
+            optimizer: Optimizer::default(),
+        })
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn networks(bench: &mut Bench, spread: f32) -> Vec<Params> {
     (0..bench.case.shape.m)
         .map(|_| {
             let values = tensors(&spec).iter().map(|tensor| bench.draw.numbers(tensor.len(), spread)).collect();
-            Params { spec: spec.clone(), values }
+            Params { spec: spec.clone(), steps: 0, values }
         })
         .collect()
 }

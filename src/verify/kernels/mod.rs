@@ -40,6 +40,7 @@ impl Case {
             loss: loss as u32,
             next_row: (row + job.shuffles * b) as u32,
             next_rows: next_rows(b) as u32,
+            ..Step::default()
         };
         let bench = Bench { case: *self, plan, draw, step };
         Ok(match self.of.kernel() {
