@@ -185,8 +185,10 @@ fn ten_steps_with_short_batches_among_them_equal_the_references_f32() {
     for (hidden, optimizer) in DEPTHS.into_iter().flat_map(|hidden| OPTIMIZERS.map(|optimizer| (hidden, optimizer))) {
         let (weights, losses) = ten_steps_differ_by::<f32>(hidden, optimizer);
         println!("{hidden:?} {optimizer:?}: weights {weights:.1e}, losses {losses:.1e}");
-        assert!(weights <= 1.6e-6, "{hidden:?} {optimizer:?}, weights: {weights:e}");
-        assert!(losses <= 1.6e-6, "{hidden:?} {optimizer:?}, losses: {losses:e}");
+        // AdamW divides by the gradient's size: one near 0, all rounding, moves a weight as far as any. Seen 1.0e-5.
+        let allowed = if matches!(optimizer, Optimizer::Adamw { .. }) { 1e-4 } else { 1.6e-6 };
+        assert!(weights <= allowed, "{hidden:?} {optimizer:?}, weights: {weights:e}");
+        assert!(losses <= allowed, "{hidden:?} {optimizer:?}, losses: {losses:e}");
     }
 }
 

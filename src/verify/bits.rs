@@ -45,30 +45,36 @@ struct Cut {
     feed: Feed,
     tuning: Option<Tuning>,
     waves: usize,
+    /// Whether weights and moments go to the host and back after each chunk, as at a resume.
+    reloads: bool,
 }
 
 impl Cut {
     /// Everything as in a training of few models.
-    const WHOLE: Self = Self { chunk: 12, feed: Feed::Stream, tuning: None, waves: 1 };
+    const WHOLE: Self = Self { chunk: 12, feed: Feed::Stream, tuning: None, waves: 1, reloads: false };
 }
+
+const NESTEROV: Optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: true };
+const ADAMW: Optimizer = Optimizer::Adamw { weight_decay: 0.1 };
 
 struct Training {
     spec: ModelSpec,
+    optimizer: Optimizer,
     batch_size: usize,
     steps: u64,
     dataset: std::sync::Arc<Dataset>,
 }
 
 impl Training {
-    fn new(d: usize, h: usize) -> Self {
+    fn new(d: usize, hidden: &'static [usize]) -> Self {
         let (c, images) = (7, 150);
         let mut draw = stream(0, Purpose::Check, 1);
         let pixels = (0..d * images).map(|_| draw.next_u32() as u8).collect();
         let labels = (0..images).map(|_| (draw.next_u32() % c as u32) as u8).collect();
         let classes = (0..c).map(|class| class.to_string()).collect();
         let dataset = Dataset::in_memory("random", classes, d, pixels, labels, images);
-        let spec = ModelSpec { inputs: d, hidden: Hidden::one(h), classes: c };
-        Self { spec, batch_size: 31, steps: 12, dataset: dataset.into() }
+        let spec = ModelSpec { inputs: d, hidden: Hidden::new(hidden), classes: c };
+        Self { spec, optimizer: Optimizer::default(), batch_size: 31, steps: 12, dataset: dataset.into() }
     }
 
     /// Trains the models of `seeds`, each from its own weights, with its own strength of penalty and learning rate, on its
@@ -79,7 +85,7 @@ impl Training {
             decay: seeds.iter().map(|seed| 0.001 * (1 + seed) as f32).collect(),
             batch_size: self.batch_size,
             shuffles: if own { seeds.len() } else { 1 },
-            optimizer: Optimizer::default(),
+            optimizer: self.optimizer,
         };
         let inputs = self.spec.inputs;
         let standardisation = Standardisation { mean: vec![127.0; inputs], scale: vec![1.0 / 70.0; inputs] };
@@ -102,6 +108,10 @@ impl Training {
         let mut chunks = Chunks::new(batches, seeds.len(), move |step, model| 0.05 / slower[model] / (1 + step) as f32);
         for first in (0..self.steps).step_by(cut.chunk as usize) {
             engine.train(&chunks.steps(first..self.steps.min(first + cut.chunk)))?;
+            if cut.reloads {
+                let params = engine.params()?;
+                engine.load(&params)?;
+            }
         }
         let evaluated: Vec<u32> = (0..images).collect();
         Ok(Left {
@@ -126,7 +136,7 @@ fn same(got: &[f64], expected: &[f64]) -> Outcome {
 }
 
 pub(super) fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::new(101, 50);
+    let training = Training::new(101, &[50]);
     let [first, second] =
         [training.run(referee, &[1], false, Cut::WHOLE)?, training.run(referee, &[1], false, Cut::WHOLE)?];
     Ok(vec![Finding::new("a rerun", same(&second.of(0), &first.of(0)))])
@@ -134,7 +144,7 @@ pub(super) fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
 
 /// One submission of 12 steps against submissions of 1, 5 and 7.
 pub(super) fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::new(101, 9);
+    let training = Training { optimizer: ADAMW, ..Training::new(101, &[9]) };
     let whole = training.run(referee, &[1, 2], true, Cut::WHOLE)?;
     let mut findings = Vec::new();
     for chunk in [1, 5, 7] {
@@ -144,9 +154,22 @@ pub(super) fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
+/// Weights and moments that went to the host and back, against those that stayed.
+pub(super) fn resumed(referee: &Referee) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let shapes: [(&[usize], _); 2] = [(&[9], NESTEROV), (&[33, 18], ADAMW)];
+    for (hidden, optimizer) in shapes {
+        let training = Training { optimizer, ..Training::new(101, hidden) };
+        let whole = training.run(referee, &[1, 2], true, Cut::WHOLE)?;
+        let cut = training.run(referee, &[1, 2], true, Cut { chunk: 5, reloads: true, ..Cut::WHOLE })?;
+        findings.extend(each("a resume", &format!("{} {optimizer}", training.spec), &cut, &whole));
+    }
+    Ok(findings)
+}
+
 /// Every tuning against the first, with a shared batch and with one each. A shape of several groups and a short last slice.
 pub fn tunings(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::new(1001, 70);
+    let training = Training::new(1001, &[70]);
     let cut = |tuning| Cut { tuning: Some(tuning), ..Cut::WHOLE };
     let mut findings = Vec::new();
     for own in [false, true] {
@@ -162,7 +185,7 @@ pub fn tunings(referee: &Referee) -> Result<Vec<Finding>> {
 
 /// Streamed images against resident ones.
 pub fn feeds(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::new(101, 33);
+    let training = Training::new(101, &[33, 18]);
     let mut findings = Vec::new();
     for own in [false, true] {
         let [streamed, resident] = [Feed::Stream, Feed::Resident]
@@ -176,8 +199,11 @@ pub fn feeds(referee: &Referee) -> Result<Vec<Finding>> {
 /// Models together against each alone, with a shared batch and with one each.
 pub(super) fn together(referee: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for h in [1, 50, 65] {
-        let training = Training::new(101, h);
+    let plain = Optimizer::default();
+    let shapes: [(&[usize], _); 5] =
+        [(&[1], plain), (&[50], plain), (&[65], ADAMW), (&[33, 18, 9], NESTEROV), (&[], plain)];
+    for (hidden, optimizer) in shapes {
+        let training = Training { optimizer, ..Training::new(101, hidden) };
         for own in [false, true] {
             let seeds = [1, 2, 3, 4, 5];
             let together = training.run(referee, &seeds, own, Cut::WHOLE)?;
@@ -185,7 +211,10 @@ pub(super) fn together(referee: &Referee) -> Result<Vec<Finding>> {
                 let alone = training.run(referee, &[*seed], own, Cut::WHOLE)?;
                 let outcome = same(&together.of(m), &alone.of(0));
                 let batches = if own { "own" } else { "shared" };
-                findings.push(Finding::new("alone and together", outcome).at(format!("H{h} {batches}, model {m}")));
+                findings.push(
+                    Finding::new("alone and together", outcome)
+                        .at(format!("{} {optimizer}, {batches}, model {m}", training.spec)),
+                );
             }
         }
     }
@@ -194,7 +223,7 @@ pub(super) fn together(referee: &Referee) -> Result<Vec<Finding>> {
 
 /// Models in two and three waves against all at once, with a shared batch and with one each.
 pub(super) fn waves(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::new(101, 33);
+    let training = Training { optimizer: NESTEROV, ..Training::new(101, &[33]) };
     let seeds = [1, 2, 3, 4, 5];
     let mut findings = Vec::new();
     for own in [false, true] {

@@ -131,13 +131,17 @@ fn name(penalty: Penalty) -> String {
 
 const PENALTIES: [Penalty; 2] = [Penalty::Half, Penalty::Full];
 
-/// Every parameter of a small network.
-pub(super) fn small() -> [Finding; 2] {
-    PENALTIES.map(|penalty| {
-        let problem = Problem::new(ModelSpec { inputs: 23, hidden: Hidden::new(&[11]), classes: 5 }, 7, penalty);
+/// Every parameter of small networks of no hidden layers to four.
+pub(super) fn small() -> Vec<Finding> {
+    const DEPTHS: [&[usize]; 5] = [&[11], &[], &[9, 7], &[8, 9, 6], &[7, 8, 6, 9]];
+    let finding = |(hidden, penalty)| {
+        let problem = Problem::new(ModelSpec { inputs: 23, hidden: Hidden::new(hidden), classes: 5 }, 7, penalty);
         let every: Vec<usize> = (0..problem.params.spec.parameters()).collect();
-        entries(&problem, &every)
-    })
+        let finding = entries(&problem, &every);
+        let at = format!("{} {}", problem.params.spec, finding.at);
+        finding.at(at)
+    };
+    DEPTHS.into_iter().flat_map(|hidden| PENALTIES.map(|penalty| (hidden, penalty))).map(finding).collect()
 }
 
 /// Three of four from W1, the rest from the end, where the small tensors are.
@@ -221,7 +225,8 @@ const DIRECTIONS: f64 = 1e-6;
 /// The GPU's gradient of every tensor, from one step at a rate of 1,024.
 pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for (spec, batch) in [(REPORT, 100), (ModelSpec { inputs: 131, hidden: Hidden::new(&[67]), classes: 13 }, 29)] {
+    let small = |hidden| ModelSpec { inputs: 131, hidden: Hidden::new(hidden), classes: 13 };
+    for (spec, batch) in [(REPORT, 100), (small(&[67]), 29), (small(&[67, 33, 130]), 29), (small(&[]), 29)] {
         for penalty in PENALTIES {
             let place = format!("{spec} {}", name(penalty));
             let problem = Problem::new(spec.clone(), batch, penalty);

@@ -112,7 +112,7 @@ pub fn checks(level: Level) -> Vec<Check> {
         .collect();
     checks.extend(kernels::shapes(full).flat_map(|shape| [Check::cpu::<f32>(shape), Check::cpu::<f64>(shape)]));
     checks.extend([
-        Check::function("gradients", "gradients/small", |_| Ok(gradients::small().into())),
+        Check::function("gradients", "gradients/small", |_| Ok(gradients::small())),
         Check::function("gradients", "gradients/report", |_| Ok(gradients::report().into())),
         Check::function("gradients", "gradients/directions", |_| Ok(gradients::directions())),
         Check::function("gradients", "gradients/gpu", gradients::gpu),
@@ -124,6 +124,7 @@ pub fn checks(level: Level) -> Vec<Check> {
         Check::function("bits", "bits/feeds", bits::feeds),
         Check::function("bits", "bits/together", bits::together),
         Check::function("bits", "bits/waves", bits::waves),
+        Check::function("bits", "bits/resumed", bits::resumed),
     ]);
     if full {
         checks.push(Check::function("trajectory", "trajectory/accuracy", trajectory::accuracy));

@@ -70,7 +70,7 @@ impl Shape {
 }
 
 /// One dispatch to check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Case {
     /// The kernel, as in training or as in evaluation.
     pub of: Use,
@@ -80,6 +80,8 @@ pub struct Case {
     pub kind: Kind,
     /// How the work is cut.
     pub tuning: Tuning,
+    /// Of `update`, how the gradients move the weights.
+    pub optimizer: Optimizer,
 }
 
 impl fmt::Display for Shape {
@@ -98,7 +100,14 @@ impl fmt::Display for Case {
             "train"
         };
         let kind = format!("{:?}", self.kind).to_lowercase();
-        write!(f, "{}/{}/{}/{pass}/{kind}", self.of.kernel().name(), self.shape, self.tuning)
+        write!(f, "{}/{}/{}/{pass}/{kind}", self.of.kernel().name(), self.shape, self.tuning)?;
+        let optimizer = match self.optimizer {
+            Optimizer::Sgd { momentum, .. } if momentum == 0.0 => return Ok(()),
+            Optimizer::Sgd { nesterov: false, .. } => "momentum",
+            Optimizer::Sgd { .. } => "nesterov",
+            Optimizer::Adamw { .. } => "adamw",
+        };
+        write!(f, "/{optimizer}")
     }
 }
 
@@ -111,6 +120,8 @@ pub(super) struct Bench {
     pub(super) step: Step,
 }
 
+/// Steps that an optimizer has taken before.
+pub(super) const STEPS: u64 = 3;
 /// Rows before the step's in the chunk, its place among the learning rates and among the losses.
 pub(super) const BEFORE: (usize, usize, usize) = (3, 2, 5);
 

@@ -12,14 +12,16 @@ mod update;
 
 use wgpu::Limits;
 
-use self::case::{BEFORE, Bench, next_rows};
+use self::case::{BEFORE, Bench, STEPS, next_rows};
 pub use self::case::{Case, Shape};
 use self::inputs::Draw;
 pub use self::inputs::Kind;
 use super::launch::Launch;
+use crate::engine::Job;
 use crate::error::Result;
 use crate::gpu::kernels::{Kernel, Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
+use crate::model::optimizer::Optimizer;
 
 impl Case {
     /// The dispatch and its reference.
@@ -28,7 +30,8 @@ impl Case {
     ///
     /// [`crate::error::Error::Usage`] if the shape does not fit an adapter of these limits.
     pub fn launch(&self, limits: &Limits) -> Result<Launch> {
-        let job = self.shape.job_of(self.of)?;
+        let job = Job { optimizer: self.optimizer, ..self.shape.job_of(self.of)? };
+        let [correction1, correction2] = self.optimizer.corrections(STEPS).map(|number| number as f32);
         let b = job.batch_size;
         let plan = Plan::new(&job, limits, false, Some(self.tuning))?;
         let draw = Draw::new(&self.to_string(), self.kind);
@@ -40,7 +43,8 @@ impl Case {
             loss: loss as u32,
             next_row: (row + job.shuffles * b) as u32,
             next_rows: next_rows(b) as u32,
-            ..Step::default()
+            correction1,
+            correction2,
         };
         let bench = Bench { case: *self, plan, draw, step };
         Ok(match self.of.kernel() {
@@ -85,6 +89,13 @@ const REAL: &[Shape] = &[
     Shape { d: 3071, h: 1, c: 100, m: 1, b: 2001, own: false },
 ];
 
+/// The optimizers beside plain SGD; what `AdamW` makes of integers is none.
+const OTHERS: [Optimizer; 3] = [
+    Optimizer::Sgd { momentum: 0.5, nesterov: false },
+    Optimizer::Sgd { momentum: 0.5, nesterov: true },
+    Optimizer::Adamw { weight_decay: 0.5 },
+];
+
 /// The shapes of a level. A software driver takes seconds for the real ones, so `--quick` has just the first.
 pub fn shapes(full: bool) -> impl Iterator<Item = Shape> {
     SMALL.iter().chain(&REAL[..if full { REAL.len() } else { 1 }]).copied()
@@ -124,7 +135,13 @@ pub fn cases(full: bool) -> Vec<Case> {
                     Kernel::Tally => &[(Random, Use::Tally), (Integers, Use::Tally)],
                     Kernel::Squares => &[(Random, Use::Squares(0)), (Integers, Use::Squares(0))],
                 };
-                cases.extend(inputs.iter().map(|&(kind, of)| Case { of, shape, kind, tuning }));
+                let plain = Optimizer::default();
+                cases.extend(inputs.iter().map(|&(kind, of)| Case { of, shape, kind, tuning, optimizer: plain }));
+                let updates = inputs.iter().filter(|(_, of)| matches!(of, Use::Update(_) | Use::FusedUpdate));
+                cases.extend(updates.map(|&(kind, of)| {
+                    let optimizer = OTHERS[i % if kind == Integers { 2 } else { 3 }];
+                    Case { of, shape, kind, tuning, optimizer }
+                }));
             }
         }
     }
