@@ -213,6 +213,9 @@ fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
 
 fn broadcast(ranks: &Ranks, state: &mut State) -> Result<()> {
     state.step = ranks.tell(state.step)?;
+    for params in &mut state.params {
+        params.steps = ranks.tell(params.steps)?;
+    }
     ranks.spread(&mut state.params, || None)
 }
 

@@ -31,8 +31,8 @@ const FORWARD: &[Edit] = &[
     ("means for scales", "standard[1] = standardisation[quads + quad]", "standard[1] = standardisation[quad]"),
     ("bytes in the wrong order", "vec4<u32>(0u, 8u, 16u, 24u)", "vec4<u32>(24u, 16u, 8u, 0u)"),
     ("last slice of a group missing", "< min((D + SLICE - 1u) / SLICE,", "+ 1u < min((D + SLICE - 1u) / SLICE,"),
-    ("first row of the chunk for every step", "step.row + batch * step.rows", "batch * step.rows"),
-    ("every model on the first batch", "step.row + batch * step.rows", "step.row"),
+    ("first row of the chunk for every step", "return step.row + batch * step.rows", "return batch * step.rows"),
+    ("every model on the first batch", "return step.row + batch * step.rows", "return step.row"),
     ("transposed tile", "return transpose(mat4x4", "return (mat4x4"),
     ("weights of the next input", "w1[(d * N + place) / 4u]", "w1[((d + 1u) * N + place) / 4u]"),
     ("padding of the last input block not zeroed", "if (d < D && place < end_column)", "if (place < end_column)"),
@@ -91,17 +91,25 @@ const HEAD: &[Edit] = &[
 ];
 
 const UPDATE: &[Edit] = &[
-    ("ascent instead of descent", "w[i] -= rate.x", "w[i] += rate.x"),
-    ("no penalty", "(sum + rate.y * w[i])", "sum"),
-    ("penalty doubled", "(sum + rate.y * w[i])", "(sum + 2.0 * rate.y * w[i])"),
+    ("ascent instead of descent", "result -= rate * gradient;", "result += rate * gradient;"),
+    ("no penalty", "sum + rate.y * w[i]", "sum"),
+    ("penalty doubled", "sum + rate.y * w[i]", "sum + 2.0 * rate.y * w[i]"),
     ("first model's rate for all", "min(column, end_column - 1u) / HP]", "0u]"),
     ("first step's learning rate", "rates[step.rate * M + min(", "rates[min("),
-    ("last image missing", "inputs(x[s], block + image < step.rows,", "inputs(x[s], block + image + 1u < step.rows,"),
+    (
+        "last image missing",
+        "inputs(x[s], block + my_image < step.rows,",
+        "inputs(x[s], block + my_image + 1u < step.rows,",
+    ),
     ("last eight images of a batch not summed", "eight < min(32u, step.rows -", "eight + 8u < min(32u, step.rows -"),
     ("last rows of the next batch not multiplied", "if (row < step.next_rows) {", "if (row + 4u < step.next_rows) {"),
     ("every model on the first batch", "step.row + batch * step.rows", "step.row"),
     ("next images of the first batch for every model", "step.next_row + batch * step.next_rows", "step.next_row"),
-    ("this step's images for the next product", "next_words(next_row, thread", "next_words(batch_row, thread"),
+    (
+        "this step's images for the next product",
+        "next_words(next_row, thread",
+        "next_words(step.row + batch * step.rows, thread",
+    ),
     ("mean not subtracted", "- standard[0])", "- 0.0 * standard[0])"),
     ("next tile transposed", "return transpose(mat4x4", "return (mat4x4"),
     (
@@ -118,11 +126,7 @@ const UPDATE: &[Edit] = &[
         "* c;\n                }\n            }\n        }",
     ),
     ("sums taken before the partner has left them", "even);\n    }\n    workgroupBarrier();", "even);\n    }"),
-    (
-        "an input past the last one written",
-        "if (d < D && column < end_column) {\n            w1[(d",
-        "if (d <= D && column < end_column) {\n            w1[(d",
-    ),
+    ("an input past the last one written", "let inside = d < D && column", "let inside = d <= D && column"),
     ("gradients cut to f16", "c = tile[512u + k * 16u + across];", "c = quantizeToF16(tile[512u + k * 16u + across]);"),
     ("first slice's inputs for both", "tile[256u * s + k * 8u", "tile[k * 8u"),
     (
@@ -145,14 +149,116 @@ const UPDATE: &[Edit] = &[
         "HP + value % H] * dlogits[(b * M + m) * (C + 1u) + value / H]",
     ),
     ("last lane missing", "i < 8u; i++) {\n            total", "i < 7u; i++) {\n            total"),
-    ("biases penalised too", "if (value < b2) {\n            small[i]", "if (value < loss) {\n            small[i]"),
+    (
+        "biases penalised too",
+        "move_small(total, rate.x, false, i);",
+        "move_small(total + rate.y * small[i], rate.x, false, i);",
+    ),
+    (
+        "output weights not penalised",
+        "move_small(total + rate.y * small[i], rate.x, true, i);",
+        "move_small(total, rate.x, true, i);",
+    ),
     ("b1 not updated", "} else if (value >= b1 && value < loss) {", "} else if (value >= b1 && value < b1) {"),
-    ("loss of another column", "min(value - b2, C)", "min(value - b2, C - 1u)"),
+    ("loss of another column", "select(C, value - b2", "select(C - 1u, value - b2"),
     ("small values of the first model for all", "small_values(index / parts,", "small_values(0u,"),
     ("inputs past the last not zeroed", "< quads) {\n        standard[0]", "<= quads) {\n        standard[0]"),
     ("loss of the first step overwritten", "losses[step.loss * M + m]", "losses[m]"),
     ("loss not averaged", "total / f32(step.rows);", "total;"),
     ("models overlap", "let i = m * loss + value;", "let i = m * (loss - 1u) + value;"),
+];
+
+const OPTIMIZER: &[Edit] = &[
+    ("velocity not kept", "w1[count + at] = first;", "w1[count + at] = first * 0.5;"),
+    ("second moments not kept", "w1[2u * count + at] = second;", "w1[2u * count + at] = second * 0.5;"),
+    ("velocity of the weights' place", "first = w1[count + at];", "first = w1[at];"),
+    ("second moment for the first", "second = w1[2u * count + at];", "second = w1[count + at];"),
+    ("velocity forgotten", "let velocity = MOMENTUM * *first + gradient;", "let velocity = gradient;"),
+    (
+        "velocity dampened",
+        "let velocity = MOMENTUM * *first + gradient;",
+        "let velocity = MOMENTUM * *first + 0.5 * gradient;",
+    ),
+    ("no look ahead", "gradient + MOMENTUM * velocity, OPTIMIZER == 2u", "velocity, OPTIMIZER == 2u"),
+    ("look ahead by the gradient", "gradient + MOMENTUM * velocity", "gradient + MOMENTUM * gradient"),
+    ("look ahead always", "OPTIMIZER == 2u);", "OPTIMIZER >= 1u);"),
+    ("betas swapped", "const BETA1 = 0.9;\nconst BETA2 = 0.999;", "const BETA1 = 0.999;\nconst BETA2 = 0.9;"),
+    (
+        "second moment of the gradient, not of its square",
+        "(1.0 - BETA2) * gradient * gradient",
+        "(1.0 - BETA2) * gradient",
+    ),
+    ("first moment not corrected", "rate * step.correction1 * *first", "rate * *first"),
+    ("second moment not corrected", "sqrt(*second) * step.correction2", "sqrt(*second)"),
+    ("root forgotten", "(sqrt(*second) * step", "(*second * step"),
+    ("epsilon inside the root's factor", "+ EPS)", "+ 1e-2)"),
+    ("weights do not decay", "result -= rate * weight_decay * w;", "result -= 0.0 * w;"),
+    ("decay without the rate", "result -= rate * weight_decay * w;", "result -= weight_decay * w;"),
+    ("biases decay", "select(0.0, WEIGHT_DECAY, is_weight)", "WEIGHT_DECAY"),
+    ("small velocity not kept", "small[count + at] = first.x;", "small[count + at] = 0.5 * first.x;"),
+    ("small second moment not kept", "small[2u * count + at] = second.x;", "small[2u * count + at] = 0.5 * second.x;"),
+    ("small velocity of another place", "first.x = small[count + at];", "first.x = small[at];"),
+    ("small second moment of another place", "second.x = small[2u * count + at];", "second.x = small[count + at];"),
+    ("moments of fewer models", "let count = M * (OUTPUTS + H);", "let count = M * H;"),
+    ("moments of fewer columns", "let count = D * M * HP / 4u;", "let count = D * HP / 4u + 1u;"),
+];
+
+const ACTIVATE: &[Edit] = &[
+    ("bias forgotten", "z[i] += small[", "z[i] += 0.0 * small["),
+    ("bias of the first model", "small[column / HP * H + unit]", "small[unit]"),
+    ("bias of a padded place", "small[column / HP * H + unit]", "small[column / HP * HP + unit]"),
+    ("no ReLU", "select(z, vec4<f32>(), z <= vec4<f32>())", "z"),
+    ("last partial missing", "p < min(PARTIALS,", "p + 1u < min(PARTIALS,"),
+    ("last group missing", "g < GROUPS; g++", "g + 1u < GROUPS; g++"),
+    ("first row for all", "((p * step.rows + b) * N + column)", "((p * step.rows) * N + column)"),
+    ("last columns not written", "if (column < N) {", "if (column + 4u < N) {"),
+    ("columns past the models written", "if (column < N) {", "if (column <= N) {"),
+];
+
+const ACTIVATE_BACKWARD: &[Edit] = &[
+    ("inactive units learn", "select(sum, vec4<f32>(), hidden[i] <= vec4<f32>())", "sum"),
+    ("active units do not learn", "hidden[i] <= vec4<f32>()", "hidden[i] > vec4<f32>()"),
+    ("mask of the first row", "hidden[i] <=", "hidden[column / 4u] <="),
+    ("last partial missing", "p < PARTIALS", "p + 1u < PARTIALS"),
+    ("first partial twice", "((p * step.rows + b)", "((p / 2u * step.rows + b)"),
+    ("first row for all", "p * step.rows + b)", "p * step.rows)"),
+    ("last columns not written", "if (column < N) {", "if (column + 4u < N) {"),
+];
+
+const HIDDEN_FORWARD: &[Edit] = &[
+    ("every model on the first one's activations", "return b * M + batch;", "return b * M;"),
+    ("images of a model side by side", "return b * M + batch;", "return batch * step.rows + b;"),
+    ("last inputs missing", "let quads = (D + 3u) / 4u;", "let quads = D / 4u;"),
+    ("rows past the batch read", "if (inside && quad < quads)", "if (quad < quads)"),
+    ("transposed tile", "return transpose(mat4x4", "return (mat4x4"),
+    ("two images swapped", "words[0], words[1], words[2]", "words[0], words[2], words[1]"),
+];
+
+const BACKWARD: &[Edit] = &[
+    ("weights not turned", "let four = transpose(rows);", "let four = rows;"),
+    (
+        "units of the first model for all",
+        "w1[((k + r) * M + batch) * quads + quad]",
+        "w1[((k + r) * M) * quads + quad]",
+    ),
+    ("rows of one model", "((k + r) * M + batch)", "((k + r) + batch)"),
+    ("units past the layer's last read", "if (k + r < ROWS &&", "if (k + r <= ROWS &&"),
+    ("last unit's weights missing", "if (k + r < ROWS &&", "if (k + r + 1u < ROWS &&"),
+    (
+        "inputs past the last not zeroed",
+        "&& quad < quads) {\n                rows",
+        "&& quad <= quads) {\n                rows",
+    ),
+    ("columns of the first model", "first_column - batch * BATCH_COLUMNS + 4u", "first_column + 4u"),
+    ("next unit's weights", "let k = first_column", "let k = 1u + first_column"),
+    ("first four columns for the other four", "+ fours / THREAD_COLUMNS)", ")"),
+];
+
+const HIDDEN_UPDATE: &[Edit] = &[
+    ("every model by the first one's activations", "return b * M + batch;", "return b * M;"),
+    ("rows past the batch counted", "if (inside && quad < quads)", "if (quad < quads)"),
+    ("inputs of the first slice for both", "tile[256u * s + k * 8u", "tile[k * 8u"),
+    ("penalty forgotten", "sum + rate.y * w[i]", "sum + 0.0 * w[i]"),
 ];
 
 const GATHER: &[Edit] = &[
@@ -181,6 +287,12 @@ pub static MUTANTS: LazyLock<Vec<Mutant>> = LazyLock::new(|| {
         (Kernel::Forward, FORWARD),
         (Kernel::Head, HEAD),
         (Kernel::Update, UPDATE),
+        (Kernel::Update, OPTIMIZER),
+        (Kernel::Activate, ACTIVATE),
+        (Kernel::ActivateBackward, ACTIVATE_BACKWARD),
+        (Kernel::HiddenForward, HIDDEN_FORWARD),
+        (Kernel::Backward, BACKWARD),
+        (Kernel::HiddenUpdate, HIDDEN_UPDATE),
         (Kernel::Gather, GATHER),
         (Kernel::Tally, TALLY),
         (Kernel::Squares, SQUARES),
