@@ -12,32 +12,34 @@ use cyclone::data::spec::{Augment, Flip};
 use cyclone::data::{Dataset, ImageList, Images, Planes, Standardisation};
 use cyclone::engine::{Chunk, Chunks, Engine, Job, Tally};
 use cyclone::gpu::{Gpu, GpuEngine, Options};
-use cyclone::model::ModelSpec;
+use cyclone::model::optimizer::Optimizer;
 use cyclone::model::params::Params;
+use cyclone::model::{Hidden, ModelSpec};
 use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 
 /// 105 inputs: the last word of an image is not full.
 const PLANES: Planes = Planes { channels: 3, height: 5, width: 7 };
-const SPEC: ModelSpec = ModelSpec { inputs: PLANES.inputs(), hidden: 9, classes: 4 };
+const INPUTS: usize = PLANES.inputs();
+const CLASSES: usize = 4;
 const IMAGES: u32 = 60;
 /// Steps of two epochs and a half, with short batches.
 const STEPS: u64 = 13;
 const SEEDS: [u64; 2] = [3, 8];
 
 fn dataset(pixels: Vec<u8>, labels: Vec<u8>) -> Arc<Dataset> {
-    let classes = (0..SPEC.classes).map(|class| class.to_string()).collect();
+    let classes = (0..CLASSES).map(|class| class.to_string()).collect();
     let images = labels.len();
-    let mut dataset = Dataset::in_memory("random bytes", classes, SPEC.inputs, pixels, labels, images);
+    let mut dataset = Dataset::in_memory("random bytes", classes, INPUTS, pixels, labels, images);
     dataset.planes = Some(PLANES);
     dataset.into()
 }
 
 fn random() -> Arc<Dataset> {
     let mut generator = stream(0, Purpose::Check, 0);
-    let mut pixels = vec![0; IMAGES as usize * SPEC.inputs];
+    let mut pixels = vec![0; IMAGES as usize * INPUTS];
     generator.fill_bytes(&mut pixels);
-    dataset(pixels, (0..IMAGES).map(|_| generator.random_range(0..SPEC.classes as u8)).collect())
+    dataset(pixels, (0..IMAGES).map(|_| generator.random_range(0..CLASSES as u8)).collect())
 }
 
 fn chunks(augment: Augment) -> Chunks {
@@ -56,7 +58,7 @@ type Make<'a> = &'a dyn Fn(&Arc<Dataset>) -> Box<dyn Engine>;
 
 fn engine(make: Make<'_>, dataset: &Arc<Dataset>) -> Box<dyn Engine> {
     let mut engine = make(dataset);
-    engine.load(&SEEDS.map(|seed| Params::init(&SPEC, seed))).unwrap();
+    engine.load(&fresh()).unwrap();
     engine
 }
 
@@ -96,7 +98,7 @@ fn check(make: Make<'_>) -> Left {
     let data = random();
     let mut chunks = chunks(augment);
     let chunk = chunks.steps(0..STEPS);
-    let mut pixels = vec![0; chunk.images.len() * SPEC.inputs];
+    let mut pixels = vec![0; chunk.images.len() * INPUTS];
     data.gather(chunk.images, &mut pixels);
     let labels = chunk.images.rows.iter().map(|&row| data.labels[row as usize]).collect();
     let rows: Vec<u32> = (0..chunk.images.len() as u32).collect();
@@ -108,25 +110,35 @@ fn check(make: Make<'_>) -> Left {
     let mut engine = engine(make, &data);
     let unmoved = scores(&mut *engine);
     engine.train(&chunk).unwrap();
-    engine.load(&SEEDS.map(|seed| Params::init(&SPEC, seed))).unwrap();
+    engine.load(&fresh()).unwrap();
     assert!(unmoved == scores(&mut *engine), "scored as they are");
     let none = Chunk { images: Images::default(), lengths: &[], rates: &[] };
     let moved = chunk.images.part(0..5);
     let images: ImageList = [moved, (&[7, 8]).into()].into_iter().collect();
     let witness = engine.witness(&none, 1, images.images()).unwrap()().unwrap();
-    beforehand.load(&SEEDS.map(|seed| Params::init(&SPEC, seed))).unwrap();
+    beforehand.load(&fresh()).unwrap();
     let expected = [&beforehand.logits(&rows[..5]).unwrap()[1][..], &engine.logits(&[7, 8]).unwrap()[1]].concat();
     assert_eq!(witness.logits, expected);
     whole
 }
 
 fn job() -> Job {
-    Job { model: SPEC, decay: vec![0.01, 0.02], batch_size: 13, shuffles: SEEDS.len() }
+    let decay = vec![0.01, 0.02];
+    Job { model: spec(), decay, batch_size: 13, shuffles: SEEDS.len(), optimizer: Optimizer::default() }
+}
+
+/// Two hidden layers, so that no layer's inputs are taken for an image's.
+fn spec() -> ModelSpec {
+    ModelSpec { inputs: INPUTS, hidden: Hidden::new(&[9, 6]), classes: CLASSES }
+}
+
+fn fresh() -> [Params; 2] {
+    SEEDS.map(|seed| Params::init(&spec(), seed))
 }
 
 fn statistics() -> Standardisation {
-    let mean = (0..SPEC.inputs).map(|d| 100.0 + d as f32).collect();
-    Standardisation { mean, scale: (0..SPEC.inputs).map(|d| 1.0 / (50.0 + d as f32)).collect() }
+    let mean = (0..INPUTS).map(|d| 100.0 + d as f32).collect();
+    Standardisation { mean, scale: (0..INPUTS).map(|d| 1.0 / (50.0 + d as f32)).collect() }
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Plan {
             ("GROUPS", layer.groups() as f64),
         ];
         match of {
-            Use::Gather => vec![("D", d), ("WORDS", self.words() as f64)],
+            Use::Gather => vec![("D", self.job.model.inputs as f64), ("WORDS", self.words() as f64)],
             Use::Forward(_) | Use::EvalForward(_) => {
                 let sizes = [
                     ("D", d),
