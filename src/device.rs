@@ -181,10 +181,10 @@ impl Device {
             shuffles: 1,
             optimizer: Optimizer::default(),
         };
-        let images = dataset.labels.len().min(100) as u32;
+        let images: Vec<u32> = (0..dataset.labels.len().min(100) as u32).collect();
         let mut engine = self.engine(job, dataset, standardisation)?;
         engine.load(networks)?;
-        engine.prove(&Chunk { rows: &(0..images).collect::<Vec<_>>(), lengths: &[], rates: &[] })?;
+        engine.prove(&Chunk { images: (&images).into(), lengths: &[], rates: &[] })?;
         Ok(engine)
     }
 

@@ -30,7 +30,7 @@
 //! | `hidden`, `logit`, `loss`; `dlogit[b][c] = (p[b][c] − [c = y_b]) / B`; `dhidden[b][h] = [hidden[b][h] > 0] · Σ_c dlogit[b][c] · W2[h][c]` | `head` |
 //! | `W1[d][h] −= rate · (Σ_b x[b][d] · dhidden[b][h] + decay · W1[d][h])` | `update` |
 //! | `W2[h][c] −= rate · (Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c])`; `b2[c] −= rate · Σ_b dlogit[b][c]`; `b1[h] −= rate · Σ_b dhidden[b][h]` | `update` |
-//! | a chunk's images, from those that stay on the GPU | `gather` |
+//! | a chunk's images, from those that stay on the GPU, mirrored and shifted | `gather` |
 //! | sums of losses and right answers of an evaluation | `tally` |
 //! | `ΣW²` | `squares` |
 //!
@@ -49,7 +49,7 @@
 //! |---|---|
 //! | [`error`] | every cause of failure, each with its exit code |
 //! | [`util`] | files that are written whole or not at all, locks, signals, random numbers, statistics, counts and sizes |
-//! | [`data`] | images: sources, splits, standardisation, mini-batches, download |
+//! | [`data`] | images: sources, splits, standardisation, augmentation, mini-batches, download |
 //! | [`model`] | networks: shape, tensors, initial values, and the [reference](model::reference) in f64 |
 //! | [`config`] | settings: presets, files and flags as layers over the same keys; learning-rate schedules |
 //! | [`engine`] | what an engine can do |

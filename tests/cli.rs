@@ -60,6 +60,7 @@ fn a_flag_out_of_range_is_a_usage_error_that_names_it() {
     refused(&["--evals-per-cycle", "0"], 2, &["--evals-per-cycle 0"]);
     refused(&["--steps", "0"], 2, &["--steps 0"]);
     refused(&["--seed", "-1"], 2, &["--seed"]);
+    refused(&["--shift", "17"], 2, &["--shift 17: expected 0 to 16"]);
 }
 
 #[test]
@@ -69,6 +70,8 @@ fn flags_that_make_no_sense_are_wrong_usage() {
     refused(&["--val-images", "5", "--val-batches", "2"], 2, &["--val-images", "--val-batches"]);
     refused(&["--preset", "figure-1", "--val-pick", "random"], 2, &["--val-images"]);
     refused(&["--val-pick", "middle"], 2, &["last", "first", "random"]);
+    refused(&["--flip", "vertical"], 2, &["none", "random", "alternate"]);
+    refused(&["--standardise", "image"], 2, &["dimension", "channel"]);
     refused(&["--device", "gpu:x"], 2, &["gpu:N"]);
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cyclone::cpu::CpuEngine;
 use cyclone::cpu::real::Real;
-use cyclone::data::{Dataset, Standardisation};
+use cyclone::data::{self, Dataset, Standardisation};
 use cyclone::engine::{Chunk, Engine, Job, Tally};
 use cyclone::error::Error;
 use cyclone::model::optimizer::Optimizer;
@@ -116,7 +116,7 @@ fn a_gradient_derived_by_hand_comes_out_exactly() {
     let mut engine = images.engine::<f64>(job(&spec, &[decay], 1), 1);
     engine.load(&[params]).unwrap();
     assert_eq!(engine.squares().unwrap(), [squares]);
-    engine.train(&Chunk { rows: &[0], lengths: &[1], rates: &[1.0] }).unwrap();
+    engine.train(&Chunk { images: (&[0]).into(), lengths: &[1], rates: &[1.0] }).unwrap();
     assert_eq!(engine.losses().unwrap(), [2.0f64.ln() as f32]);
     reference::step(&mut network, &gradient, 1.0);
     assert_eq!(engine.networks().next(), Some(network));
@@ -145,7 +145,7 @@ fn ten_steps_differ_by<T: Real>(hidden: &'static [usize], optimizer: Optimizer) 
     let params = Params::init(&spec, 3).with_moments(optimizer);
     let mut engine = images.engine::<T>(Job { optimizer, ..job(&spec, &[decay], 11) }, 2);
     engine.load(std::slice::from_ref(&params)).unwrap();
-    engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates }).unwrap();
+    engine.train(&Chunk { images: (&rows).into(), lengths: &lengths, rates: &rates }).unwrap();
     let losses = engine.losses().unwrap();
     assert_eq!(losses.len(), 10);
     assert!(engine.losses().unwrap().is_empty(), "losses are handed out once");
@@ -236,7 +236,7 @@ fn the_first_of_equal_logits_counts_and_a_nan_never_does() {
     let tally = engine.evaluate(&[0, 1, 2]).unwrap()[0];
     assert!(tally.loss.is_nan());
     assert_eq!(tally.correct, 0);
-    engine.train(&Chunk { rows: &[0, 1], lengths: &[2], rates: &[0.1] }).unwrap();
+    engine.train(&Chunk { images: (&[0, 1]).into(), lengths: &[2], rates: &[0.1] }).unwrap();
     assert!(engine.losses().unwrap()[0].is_nan());
 }
 
@@ -248,7 +248,7 @@ fn logits_of_200_keep_losses_and_weights_finite() {
     let mut params = zeros(&spec);
     params.values[bias(1)] = vec![200.0, -200.0, 0.0];
     engine.load(&[params]).unwrap();
-    engine.train(&Chunk { rows: &[0, 1, 2, 3, 4], lengths: &[5], rates: &[0.1] }).unwrap();
+    engine.train(&Chunk { images: (&[0, 1, 2, 3, 4]).into(), lengths: &[5], rates: &[0.1] }).unwrap();
     assert!(engine.losses().unwrap()[0].is_finite());
     assert!(engine.params().unwrap()[0].is_finite());
 }
@@ -290,12 +290,12 @@ fn train_bits_in_chunks(
         Job { model: spec.clone(), decay, batch_size: 13, shuffles: shuffles.len(), optimizer: Optimizer::default() };
     let mut engine = images.engine::<f32>(job, threads);
     engine.load(&models.iter().map(|&model| Params::init(spec, model as u64)).collect::<Vec<_>>()).unwrap();
-    let (mut rows, mut lengths, mut rates) = (&rows[..], &lengths[..], &rates[..]);
+    let (mut rest, mut lengths, mut rates) = (data::Images::from(&rows), &lengths[..], &rates[..]);
     for &steps in chunks {
         let (now, after) = lengths.split_at(steps);
-        let images = now.iter().sum::<u32>() as usize * shuffles.len();
-        engine.train(&Chunk { rows: &rows[..images], lengths: now, rates: &rates[..steps * models.len()] }).unwrap();
-        (rows, lengths, rates) = (&rows[images..], after, &rates[steps * models.len()..]);
+        let (images, later) = rest.split_at(now.iter().sum::<u32>() as usize * shuffles.len());
+        engine.train(&Chunk { images, lengths: now, rates: &rates[..steps * models.len()] }).unwrap();
+        (rest, lengths, rates) = (later, after, &rates[steps * models.len()..]);
         engine.evaluate(&[7, 8, 9]).unwrap();
         engine.logits(&[11, 12]).unwrap();
     }
@@ -363,7 +363,9 @@ fn one_batch_is_learned_by_heart() {
     engine.load(&[Params::init(&spec, 0)]).unwrap();
     let rows: Vec<u32> = (0..23).collect();
     let steps = 500;
-    engine.train(&Chunk { rows: &rows.repeat(steps), lengths: &vec![23; steps], rates: &vec![0.1; steps] }).unwrap();
+    let rows_of_all = rows.repeat(steps);
+    let (images, lengths, rates) = ((&rows_of_all).into(), vec![23; steps], vec![0.1; steps]);
+    engine.train(&Chunk { images, lengths: &lengths, rates: &rates }).unwrap();
     let losses = engine.losses().unwrap();
     assert!(losses[0] > 1.0 && losses[steps - 1] < 0.02, "from {} to {}", losses[0], losses[steps - 1]);
     assert_eq!(engine.evaluate(&rows).unwrap(), [Tally { correct: 23, ..engine.evaluate(&rows).unwrap()[0] }]);
@@ -376,7 +378,7 @@ fn a_chunk_of_no_steps_changes_nothing() {
     let mut engine = images.engine::<f32>(job(&spec, &[0.0], 2), 1);
     let params = [Params::init(&spec, 0)];
     engine.load(&params).unwrap();
-    engine.train(&Chunk { rows: &[], lengths: &[], rates: &[] }).unwrap();
+    engine.train(&Chunk { images: data::Images::default(), lengths: &[], rates: &[] }).unwrap();
     assert!(engine.losses().unwrap().is_empty());
     assert_eq!(engine.params().unwrap(), params);
 }
@@ -391,11 +393,11 @@ fn shapes_that_do_not_fit_are_refused_by_name() {
     let built = CpuEngine::<f64>::new(job(&other, &[0.0], 2), Arc::clone(data), Arc::clone(statistics), 1);
     let refusals = [
         ("inputs of an image", built.map(|_| ())),
-        ("images of a step", engine.train(&Chunk { rows: &[0, 1, 2], lengths: &[3], rates: &[0.1] })),
-        ("images of a step", engine.train(&Chunk { rows: &[], lengths: &[0], rates: &[0.1] })),
-        ("rows of a chunk", engine.train(&Chunk { rows: &[0], lengths: &[2], rates: &[0.1] })),
-        ("rates of a chunk", engine.train(&Chunk { rows: &[0], lengths: &[1], rates: &[] })),
-        ("row 5", engine.train(&Chunk { rows: &[5], lengths: &[1], rates: &[0.1] })),
+        ("images of a step", engine.train(&Chunk { images: (&[0, 1, 2]).into(), lengths: &[3], rates: &[0.1] })),
+        ("images of a step", engine.train(&Chunk { images: data::Images::default(), lengths: &[0], rates: &[0.1] })),
+        ("rows of a chunk", engine.train(&Chunk { images: (&[0]).into(), lengths: &[2], rates: &[0.1] })),
+        ("rates of a chunk", engine.train(&Chunk { images: (&[0]).into(), lengths: &[1], rates: &[] })),
+        ("row 5", engine.train(&Chunk { images: (&[5]).into(), lengths: &[1], rates: &[0.1] })),
         ("row 9", engine.evaluate(&[9]).map(|_| ())),
         ("networks", engine.load(&[])),
         ("ModelSpec", engine.load(&[Params::init(&other, 0)])),

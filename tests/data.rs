@@ -7,7 +7,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use cyclone::config::Settings;
-use cyclone::data::spec::{DataSpec, Pick, Source};
+use cyclone::data::spec::{DataSpec, Pick, Source, Standardise};
 use cyclone::data::{Dataset, FILES, Standardisation, split::Split};
 use cyclone::error::Error;
 use tempfile::TempDir;
@@ -50,7 +50,7 @@ fn the_official_folder_or_its_parent_opens_and_constant_pixels_are_counted() {
     assert_eq!((dataset.train, dataset.labels.len(), dataset.inputs), (50_000, 60_000, 3072));
     assert_eq!(dataset.digest(), open(outer.path()).unwrap().digest());
 
-    let standardisation = Standardisation::of(&dataset, &[0, 1, 2]).unwrap();
+    let standardisation = Standardisation::of(&dataset, &[0, 1, 2], Standardise::default()).unwrap();
     assert_eq!(standardisation.constant(), 3072);
     assert!(standardisation.mean.iter().chain(&standardisation.scale).all(|&value| value == 0.0));
 }
@@ -133,7 +133,9 @@ fn the_stand_in_has_the_layout_of_the_official_set() {
     assert_eq!(dataset.classes.len(), 10);
     let split = Split::new(&dataset, &DataSpec::default()).unwrap();
     assert_eq!([split.train.len(), split.validation.len(), split.test.len()], [49_000, 1_000, 10_000]);
-    assert_eq!(Standardisation::of(&dataset, &split.train).unwrap().constant(), 0);
+    for per in [Standardise::Dimension, Standardise::Channel] {
+        assert_eq!(Standardisation::of(&dataset, &split.train, per).unwrap().constant(), 0);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cyclone::config::spec::Check;
 use cyclone::cpu::CpuEngine;
-use cyclone::data::{Dataset, Standardisation};
+use cyclone::data::{Dataset, Images, Move, Planes, Standardisation};
 use cyclone::engine::{Checks, Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
 use cyclone::model::optimizer::Optimizer;
@@ -43,6 +43,8 @@ enum Fault {
     Decay,
     /// A weight is off after a step that is not alone in its chunk.
     Chunk,
+    /// The images of a step are not moved.
+    Still,
 }
 
 /// The CPU engine, which from some step on does one thing wrong.
@@ -58,6 +60,25 @@ struct Faulty {
 impl Faulty {
     fn is(&self, fault: Fault) -> bool {
         self.fault == fault && self.step >= self.from
+    }
+
+    fn spoil_tally(&self, tally: &mut Tally) {
+        match self.fault {
+            _ if !self.is(self.fault) => {}
+            Fault::Everything => (tally.loss, tally.correct) = (0.0, 0),
+            Fault::Right => tally.correct -= 1,
+            Fault::EvaluationLoss => tally.loss *= 1.000_01,
+            _ => {}
+        }
+    }
+
+    fn spoil_logits(&self, model: usize, logits: &mut [f32]) {
+        if self.is(Fault::Logit) && model == 0 {
+            logits[1] *= 1.001;
+        }
+        if self.is(Fault::Everything) {
+            logits.fill(0.0);
+        }
     }
 }
 
@@ -90,7 +111,8 @@ impl Engine for Faulty {
             return Ok(());
         }
         let before = self.engine.params()?;
-        self.engine.train(chunk)?;
+        let still = Chunk { images: chunk.images.rows.into(), ..*chunk };
+        self.engine.train(if self.is(Fault::Still) { &still } else { chunk })?;
         let mut after = self.engine.params()?;
         for (before, after) in before.iter().zip(&mut after) {
             match self.fault {
@@ -122,39 +144,28 @@ impl Engine for Faulty {
     fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>> {
         let mut tallies = self.engine.evaluate(rows)?;
         for tally in &mut tallies {
-            match self.fault {
-                _ if !self.is(self.fault) => {}
-                Fault::Everything => (tally.loss, tally.correct) = (0.0, 0),
-                Fault::Right => tally.correct -= 1,
-                Fault::EvaluationLoss => tally.loss *= 1.000_01,
-                _ => {}
-            }
+            self.spoil_tally(tally);
         }
         Ok(tallies)
     }
     fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
         let mut logits = Engine::logits(&mut self.engine, rows)?;
-        if self.is(Fault::Logit) {
-            logits[0][1] *= 1.001;
-        }
-        if self.is(Fault::Everything) {
-            for logits in &mut logits {
-                logits.fill(0.0);
-            }
-        }
+        logits.iter_mut().enumerate().for_each(|(model, logits)| self.spoil_logits(model, logits));
         Ok(logits)
     }
     fn squares(&mut self) -> Result<Vec<f64>> {
         let squares = self.engine.squares()?;
         Ok(squares.iter().map(|square| if self.is(Fault::Squares) { square * 1.001 } else { *square }).collect())
     }
-    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: Images<'_>) -> Result<Later<Witness>> {
         let before = self.params()?.swap_remove(model);
-        let mut logits = self.logits(images)?.swap_remove(model);
+        let none = Chunk { images: Images::default(), lengths: &[], rates: &[] };
+        let Witness { mut logits, mut tally, .. } = self.engine.witness(&none, model, images)?()?;
+        self.spoil_logits(model, &mut logits);
         if self.is(Fault::Short) {
             logits.truncate(logits.len() - SPEC.classes);
         }
-        let tally = self.evaluate(images)?[model];
+        self.spoil_tally(&mut tally);
         let wrong = self.is(Fault::StepLoss);
         self.train(step)?;
         let after = self.params()?.swap_remove(model);
@@ -169,6 +180,7 @@ impl Engine for Faulty {
 struct Bench {
     engine: Checked,
     rows: Vec<u32>,
+    moves: Vec<Move>,
     rates: Vec<f32>,
     shuffles: usize,
 }
@@ -180,7 +192,9 @@ impl Bench {
         random.fill_bytes(&mut pixels);
         let labels = (0..IMAGES).map(|_| random.random_range(0..SPEC.classes as u8)).collect();
         let classes = (0..SPEC.classes).map(|class| class.to_string()).collect();
-        let data = Arc::new(Dataset::in_memory("random bytes", classes, SPEC.inputs, pixels, labels, IMAGES));
+        let mut data = Dataset::in_memory("random bytes", classes, SPEC.inputs, pixels, labels, IMAGES);
+        data.planes = Some(Planes { channels: 3, height: 2, width: 8 });
+        let data = Arc::new(data);
         let statistics = Standardisation { mean: vec![120.0; SPEC.inputs], scale: vec![1.0 / 70.0; SPEC.inputs] };
         let statistics = Arc::new(statistics);
         let job = Job {
@@ -195,13 +209,21 @@ impl Bench {
         let mut engine = Checked::new(engine, data, statistics, Pace { check, rest: 0 });
         engine.load(&(0..models as u64).map(|seed| Params::init(&SPEC, seed)).collect::<Vec<_>>()).unwrap();
         let rows = (0..3 * BATCH * shuffles).map(|row| (row % IMAGES) as u32).collect();
-        Self { engine, rows, rates: vec![0.1; 3 * models], shuffles }
+        Self { engine, rows, moves: Vec::new(), rates: vec![0.1; 3 * models], shuffles }
+    }
+
+    /// The same, its images mirrored and shifted.
+    fn moved(mut self) -> Self {
+        let by = |&row: &u32| Move { flip: row % 2 == 0, dx: row as i8 % 7 - 3, dy: row as i8 % 3 - 1 };
+        self.moves = self.rows.iter().map(by).collect();
+        self
     }
 
     /// Proves the first steps.
     fn prove(&mut self) -> Result<()> {
         let lengths = [BATCH as u32; 3];
-        self.engine.prove(&Chunk { rows: &self.rows, lengths: &lengths, rates: &self.rates })
+        let images = Images { rows: &self.rows, moves: &self.moves };
+        self.engine.prove(&Chunk { images, lengths: &lengths, rates: &self.rates })
     }
 
     /// Three steps and an evaluation, so often.
@@ -210,7 +232,8 @@ impl Bench {
         for _ in 0..times {
             self.engine.evaluate(&(0..IMAGES as u32).collect::<Vec<_>>())?;
             let lengths = [BATCH as u32; 3];
-            self.engine.train(&Chunk { rows: &self.rows, lengths: &lengths, rates: &self.rates })?;
+            let images = Images { rows: &self.rows, moves: &self.moves };
+            self.engine.train(&Chunk { images, lengths: &lengths, rates: &self.rates })?;
             self.engine.losses()?;
             // Else a check might still run when the next is due.
             self.engine.checks(true)?;
@@ -278,6 +301,17 @@ fn a_right_engine_passes_and_its_checks_are_counted() {
 }
 
 #[test]
+fn moved_images_are_checked_as_they_were_trained_on() {
+    for models in [(1, 1), (3, 3)] {
+        let checks = Bench::new(Fault::Nothing, 0, models, Check::Always).moved().train(6).unwrap().unwrap();
+        assert_eq!(checks.times, 7, "the start and six evaluations");
+        assert!(checks.worst > 0.0 && checks.worst < 0.5, "{checks:?}");
+        found(Bench::new(Fault::Still, 0, models, Check::Start).moved().prove(), "loss of a step (head, update)");
+        found(Bench::new(Fault::Still, 12, models, Check::Always).moved().train(6), "loss of a step (head, update)");
+    }
+}
+
+#[test]
 fn checks_change_no_bits() {
     let weights = |check| {
         let mut bench = Bench::new(Fault::Nothing, 0, (2, 2), check);
@@ -310,8 +344,9 @@ fn an_engines_witness_has_what_it_says_of_itself() {
         let images: Vec<u32> = (0..IMAGES as u32).collect();
         let (before, logits) = (bench.engine.params().unwrap(), bench.engine.logits(&images).unwrap());
         let tallies = bench.engine.evaluate(&images).unwrap();
-        let chunk = Chunk { rows: &bench.rows[..3 * BATCH], lengths: &[BATCH as u32], rates: &bench.rates[..3] };
-        let witness = bench.engine.witness(&chunk, 1, &images).unwrap()().unwrap();
+        let (step, lengths) = ((&bench.rows[..3 * BATCH]).into(), [BATCH as u32]);
+        let chunk = Chunk { images: step, lengths: &lengths, rates: &bench.rates[..3] };
+        let witness = bench.engine.witness(&chunk, 1, (&images).into()).unwrap()().unwrap();
         let (loss, after) = witness.step.unwrap();
         assert_eq!((&witness.before, &witness.logits, witness.tally), (&before[1], &logits[1], tallies[1]));
         assert!(after == bench.engine.params().unwrap()[1] && after != before[1]);

@@ -43,7 +43,8 @@ fn trainer(wave: usize) -> Trainer {
     let classes = ["a", "b", "c"].map(String::from).to_vec();
     let dataset = Arc::new(Dataset::in_memory("random bytes", classes, INPUTS, pixels, labels, images - 11));
     let split = Split { train: (0..TRAIN).collect(), validation: (TRAIN..60).collect(), test: (60..71).collect() };
-    let mut trainer = Trainer::new(Arc::new(Device::open(&Choice::Cpu).unwrap()), dataset, split).unwrap();
+    let device = Arc::new(Device::open(&Choice::Cpu).unwrap());
+    let mut trainer = Trainer::new(device, dataset, split, &Config::default()).unwrap();
     trainer.models = wave;
     trainer
 }

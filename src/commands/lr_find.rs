@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::commands::flags::LrFindArgs;
 use crate::data::Standardisation;
+use crate::data::batches::Batches;
 use crate::data::split::Split;
 use crate::device::Place;
 use crate::engine::Job;
@@ -39,8 +40,9 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     let mut scored =
         if split.validation.is_empty() { split.train.clone() } else { std::mem::take(&mut split.validation) };
     scored.truncate(SCORED);
-    let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
+    let standardisation = Arc::new(Standardisation::of(&dataset, &split.train, config.standardise)?);
     let spec = config.train_spec();
+    spec.augment.check(&dataset)?;
     let batch_size = spec.batch_size.min(split.train.len());
     let epoch = split.train.len().div_ceil(batch_size) as u64;
     let sweep = Sweep { from: args.from, to: args.to, steps: config.steps.unwrap_or(2 * epoch) };
@@ -58,7 +60,8 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
         sweep.to
     ))?;
     display.start(sweep.steps);
-    let found = lr_find::run(engine.as_mut(), &sweep, spec.seed, &split.train, &scored, &mut |step| {
+    let batches = Batches::new(split.train.clone(), batch_size, vec![spec.seed]).augmented(spec.augment);
+    let found = lr_find::run(engine.as_mut(), &sweep, spec.seed, batches, &scored, &mut |step| {
         display.at(step);
     })?;
     drop(display);

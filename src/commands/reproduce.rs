@@ -77,7 +77,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let split = shorten(Split::new(&dataset, &part.search.config.data_spec())?, args.scale);
         let plan = Plan::new(&part.search, &dataset, &split)?;
         let validation = split.validation.len();
-        let mut trainer = Trainer::new(device.clone(), dataset.clone(), split)?;
+        let mut trainer = Trainer::new(device.clone(), dataset.clone(), split, &part.search.config)?;
         trainer.signals = signals.clone();
         let own = path.join(part.name);
         let mut folder = Folder::open(&own, &plan)?;

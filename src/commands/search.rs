@@ -125,7 +125,7 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
         split.test.clear();
     }
     let plan = Plan::new(&search, &dataset, &split)?;
-    let mut trainer = Trainer::new(Arc::new(device), dataset, split)?;
+    let mut trainer = Trainer::new(Arc::new(device), dataset, split, &search.config)?;
     trainer.signals = Signals::watch()?;
     Ok(Prepared { search, shard, plan, trainer })
 }

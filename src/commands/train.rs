@@ -118,7 +118,8 @@ fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display:
     device.feed = config.feed;
     device.check = config.check;
     let split = Split::new(&dataset, &config.data_spec())?;
-    let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
+    config.train_spec().augment.check(&dataset)?;
+    let standardisation = Arc::new(Standardisation::of(&dataset, &split.train, config.standardise)?);
     match standardisation.constant() {
         0 => {}
         constant => display.note(&format!("{constant} of {} input dimensions never change: left out", dataset.inputs)),

@@ -122,11 +122,13 @@ macro_rules! settings {
                 None
             }
 
-            /// Without those that decide no bit of the weights, or whose part in them the images' digest tells.
+            /// All that these settings are, as those of a record from before a setting was there have its default, but for
+            /// those that decide no bit of the weights, or whose part in them the images' digest tells.
             #[must_use]
-            pub fn deciding(mut self) -> Self {
-                $($($(self.$name = unless_decides!($nothing);)?)+)+
-                self
+            pub fn deciding(self) -> Self {
+                let mut all = Self::from(&Config::default().with(self));
+                $($($(all.$name = unless_decides!($nothing);)?)+)+
+                all
             }
 
             /// The settings that `taker` does not take as flags, and whether this layer names them.

@@ -45,6 +45,14 @@ mod tests {
     }
 
     #[test]
+    fn a_record_from_before_a_setting_was_there_has_its_default() {
+        let now = Settings::from(&Preset::Figure2.config());
+        let recorded = Settings { flip: None, shift: None, standardise: None, ..now.clone() };
+        assert_eq!(recorded.clone().deciding(), now.clone().deciding());
+        assert_ne!(recorded.deciding(), Settings { shift: Some(1), ..now }.deciding());
+    }
+
+    #[test]
     fn a_pick_alone_keeps_the_count_and_needs_one() {
         let pick = || Settings { val_pick: Some(Pick::Random), ..Settings::default() };
         let config = Config::default().with(pick());

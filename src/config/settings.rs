@@ -15,7 +15,7 @@ use super::declare::{default, settings, unless_decides, whole};
 use super::device::Choice;
 use super::schedule::Triangle;
 use super::spec::{Check, Feed, Length, Method, Penalty, TrainSpec};
-use crate::data::spec::{DataSpec, Pick, Source, Validation};
+use crate::data::spec::{Augment, DataSpec, Flip, Pick, Source, Standardise, Validation};
 use crate::error::{Error, Result, shown};
 use crate::model::optimizer::Optimizer;
 use crate::model::{Hidden, ModelSpec};
@@ -38,6 +38,15 @@ settings! {
         /// Validate on these whole batches instead
         #[arg(value_name = "LIST", value_delimiter = ',')]
         val_batches: Vec<usize> | None, excludes val_images, excludes val_pick;
+        /// One mean and deviation for each input dimension, as in the report, or for each colour channel, the better for shifted images
+        #[arg(value_name = "PER", value_parser = word::<Standardise>)]
+        standardise: Standardise = Standardise::Dimension;
+        /// Mirror training images: none, random (others in each epoch) or alternate (random at first, then by turns)
+        #[arg(value_name = "HOW", value_parser = word::<Flip>)]
+        flip: Flip = Flip::None;
+        /// Shift training images by up to N pixels to any side, others in each epoch, with reflected borders
+        #[arg(value_name = "N", value_parser = integer::<usize>())]
+        shift: usize = 0, in 0..=Augment::MAX_SHIFT => "0 to 16";
     }
     "Training" {
         /// Units of each hidden layer, such as 50 or 512,256,128; none: softmax regression
@@ -254,9 +263,10 @@ impl Config {
 
     /// What the first network is to do.
     pub fn train_spec(&self) -> TrainSpec {
-        let Self { lambda, penalty, batch_size, seed, evals_per_cycle, .. } = *self;
-        let (optimizer, length) = (self.optimizer(), self.length());
-        TrainSpec { lambda, penalty, batch_size, lr: self.lr(), optimizer, length, seed, evals_per_cycle }
+        let Self { lambda, penalty, batch_size, seed, evals_per_cycle, flip, shift, .. } = *self;
+        let (lr, optimizer, length) = (self.lr(), self.optimizer(), self.length());
+        let augment = Augment { flip, shift };
+        TrainSpec { lambda, penalty, batch_size, lr, optimizer, length, seed, evals_per_cycle, augment }
     }
 
     /// What each of the networks trained at once is to do.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Triangle;
+use crate::data::spec::Augment;
 use crate::model::optimizer::Optimizer;
 
 /// Which cost's gradient the weights follow. See the crate's page for why there are two.
@@ -82,6 +83,9 @@ pub struct TrainSpec {
     pub seed: u64,
     /// Evaluations on the whole training and validation sets in a cycle.
     pub evals_per_cycle: u64,
+    /// How training images are moved. Records from before there was a choice have none.
+    #[serde(default)]
+    pub augment: Augment,
 }
 
 /// How often an engine's results are computed again by the reference. No result depends on it.

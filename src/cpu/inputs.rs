@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::real::Real;
 use super::rows::Rows;
-use crate::data::{Dataset, Standardisation};
+use crate::data::{Dataset, Images, Standardisation};
 
 /// Images that a thread standardises at a time: 8 are 24 KB of pixels and 96 KB of f32, some 4 µs.
 const IMAGES: usize = 8;
@@ -26,20 +26,29 @@ impl<T: Real> Batch<T> {
         Self { x: vec![Rows::zeros(0, inputs); shuffles], labels: Vec::new() }
     }
 
-    /// Takes in the data set's `rows [G][length]`.
-    pub(super) fn fill(&mut self, data: &Dataset, statistics: &Standardisation, rows: &[u32], length: usize) {
+    /// Takes in `images [G][length]` of the data set.
+    pub(super) fn fill(&mut self, data: &Dataset, statistics: &Standardisation, images: Images<'_>, length: usize) {
         self.labels.clear();
-        self.labels.extend(rows.iter().map(|&row| data.labels[row as usize]));
-        self.x.par_iter_mut().zip(rows.par_chunks(length)).for_each(|(x, rows)| {
+        self.labels.extend(images.rows.iter().map(|&row| data.labels[row as usize]));
+        self.x.par_iter_mut().zip(images.par_chunks(length)).for_each(|(x, images)| {
             x.resize(length);
             let stride = x.stride();
-            let images = x.values_mut().par_chunks_mut(IMAGES * stride).zip(rows.par_chunks(IMAGES));
-            images.for_each(|(x, rows)| {
+            let parts = x.values_mut().par_chunks_mut(IMAGES * stride).zip(images.par_chunks(IMAGES));
+            parts.for_each_init(Vec::new, |moved, (x, images)| {
+                // Images that are not moved are read where they lie.
+                if !images.moves.is_empty() {
+                    moved.resize(images.len() * data.inputs, 0);
+                    data.gather(images, moved);
+                }
+                let pixels = |place: usize| match images.moves {
+                    [] => data.image(images.rows[place]),
+                    _ => &moved[place * data.inputs..][..data.inputs],
+                };
                 for first in (0..data.inputs).step_by(PIXELS) {
                     let part = first..data.inputs.min(first + PIXELS);
                     let [mean, scale] = [&statistics.mean, &statistics.scale].map(|values| &values[part.clone()]);
-                    for (x, &row) in x.chunks_exact_mut(stride).zip(rows) {
-                        standardise(&data.image(row)[part.clone()], mean, scale, &mut x[part.clone()]);
+                    for (place, x) in x.chunks_exact_mut(stride).enumerate() {
+                        standardise(&pixels(place)[part.clone()], mean, scale, &mut x[part.clone()]);
                     }
                 }
             });

@@ -58,7 +58,7 @@ use self::memory::{CHUNK_STEPS, EVALUATION_IMAGES};
 use self::model::{Activations, Model};
 use self::real::Real;
 use self::tally::tally;
-use crate::data::{Dataset, Standardisation};
+use crate::data::{Dataset, Images, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
@@ -123,19 +123,33 @@ impl<T: Real> CpuEngine<T> {
         })
     }
 
-    /// Each model's `logits [rows, C]` of the data set's `rows`, in full precision.
-    pub fn logits(&self, rows: &[u32]) -> Result<Vec<Vec<T>>> {
-        let blocks = self.infer(rows, |activations| activations.logits.clone())?;
+    /// Each model's `logits [images, C]` of some images of the data set, in full precision.
+    pub fn logits<'a>(&self, images: impl Into<Images<'a>>) -> Result<Vec<Vec<T>>> {
+        let blocks = self.infer(images.into(), |activations| activations.logits.clone())?;
         Ok((0..self.models.len()).map(|m| blocks.iter().flat_map(|block| &block[m]).copied().collect()).collect())
     }
 
-    /// What `each` makes of blocks of the data set's `rows`: block after block, each model's.
-    fn infer<R: Send>(&self, rows: &[u32], each: impl Fn(&Activations<T>) -> R + Sync) -> Result<Vec<Vec<R>>> {
-        self.check_rows(rows)?;
+    /// Each model's sums over some images.
+    fn tallies(&self, images: Images<'_>) -> Result<Vec<Tally>> {
+        let blocks = self.infer(images, |activations| tally(&activations.scores))?;
+        let mut sums = vec![Tally::default(); self.models.len()];
+        for block in blocks {
+            for (sum, tally) in sums.iter_mut().zip(block) {
+                sum.loss += tally.loss;
+                sum.correct += tally.correct;
+                sum.images += tally.images;
+            }
+        }
+        Ok(sums)
+    }
+
+    /// What `each` makes of blocks of `images`: block after block, each model's.
+    fn infer<R: Send>(&self, images: Images<'_>, each: impl Fn(&Activations<T>) -> R + Sync) -> Result<Vec<Vec<R>>> {
+        self.check_rows(images.rows)?;
         let start = || (Batch::new(self.job.model.inputs, 1), Activations::new(&self.job.model));
         Ok(self.threads.install(|| {
-            let blocks = rows.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, activations), rows| {
-                batch.fill(&self.data, &self.statistics, rows, rows.len());
+            let blocks = images.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, activations), images| {
+                batch.fill(&self.data, &self.statistics, images, images.len());
                 let results = self.models.iter().map(|model| {
                     model.evaluate(batch.x(0), batch.labels(0), activations);
                     each(activations)
@@ -156,14 +170,17 @@ impl<T: Real> CpuEngine<T> {
 
     fn check_chunk(&self, chunk: &Chunk<'_>) -> Result<()> {
         let images: usize = chunk.lengths.iter().map(|&length| length as usize * self.job.shuffles).sum();
-        expect("rows of a chunk", images..=images, chunk.rows.len())?;
+        expect("rows of a chunk", images..=images, chunk.images.len())?;
+        if !chunk.images.moves.is_empty() {
+            expect("moves of a chunk", images..=images, chunk.images.moves.len())?;
+        }
         let rates = chunk.lengths.len() * self.job.models();
         expect("rates of a chunk", rates..=rates, chunk.rates.len())?;
         chunk
             .lengths
             .iter()
             .try_for_each(|&length| expect("images of a step", 1..=self.job.batch_size, length as usize))?;
-        self.check_rows(chunk.rows)
+        self.check_rows(chunk.images.rows)
     }
 }
 
@@ -199,13 +216,13 @@ impl<T: Real> Engine for CpuEngine<T> {
         self.check_chunk(chunk)?;
         let Self { job, data, statistics, threads, models, batches: [batch, next], losses } = self;
         threads.install(|| {
-            let mut rows = chunk.rows;
+            let mut images = chunk.images;
             let mut lengths = chunk.lengths.iter().map(|&length| length as usize);
             // Gathers the coming step's batch, if there is one.
             let mut gather = |batch: &mut Batch<T>| {
                 let Some(length) = lengths.next() else { return false };
-                let (now, later) = rows.split_at(length * job.shuffles);
-                rows = later;
+                let (now, later) = images.split_at(length * job.shuffles);
+                images = later;
                 batch.fill(data, statistics, now, length);
                 true
             };
@@ -233,16 +250,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     }
 
     fn evaluate(&mut self, rows: &[u32]) -> Result<Vec<Tally>> {
-        let blocks = self.infer(rows, |activations| tally(&activations.scores))?;
-        let mut sums = vec![Tally::default(); self.models.len()];
-        for block in blocks {
-            for (sum, tally) in sums.iter_mut().zip(block) {
-                sum.loss += tally.loss;
-                sum.correct += tally.correct;
-                sum.images += tally.images;
-            }
-        }
-        Ok(sums)
+        self.tallies(rows.into())
     }
 
     fn logits(&mut self, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
@@ -254,10 +262,10 @@ impl<T: Real> Engine for CpuEngine<T> {
         Ok(self.threads.install(|| self.models.par_iter().map(Model::squares).collect()))
     }
 
-    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: Images<'_>) -> Result<Later<Witness>> {
         let before = self.models[model].params();
-        let logits = Engine::logits(self, images)?.swap_remove(model);
-        let tally = self.evaluate(images)?[model];
+        let logits = Self::logits(self, images)?.swap_remove(model).into_iter().map(T::as_).collect();
+        let tally = self.tallies(images)?[model];
         let mut after = None;
         if !step.lengths.is_empty() {
             self.train(step)?;

@@ -1,7 +1,9 @@
-//! The training images of each step: shuffled every epoch, and cut into mini-batches.
+//! The training images of each step: shuffled every epoch, perhaps moved, and cut into mini-batches.
 
 use rand::seq::SliceRandom;
 
+use super::moves::ImageList;
+use super::spec::Augment;
 use crate::util::random::{Purpose, stream};
 
 /// Mini-batches from `G` shuffles of the same training images.
@@ -9,6 +11,7 @@ pub struct Batches {
     images: Vec<u32>,
     batch_size: usize,
     seeds: Vec<u64>,
+    augment: Augment,
     epoch: Option<u64>,
     orders: Vec<Vec<u32>>,
 }
@@ -22,7 +25,13 @@ impl Batches {
     pub fn new(images: Vec<u32>, batch_size: usize, seeds: Vec<u64>) -> Self {
         assert!(!images.is_empty() && batch_size > 0 && !seeds.is_empty(), "checked by the specs");
         let orders = vec![images.clone(); seeds.len()];
-        Self { images, batch_size, seeds, epoch: None, orders }
+        Self { images, batch_size, seeds, augment: Augment::default(), epoch: None, orders }
+    }
+
+    /// The same, the images of each shuffle moved by its own seed.
+    #[must_use]
+    pub fn augmented(self, augment: Augment) -> Self {
+        Self { augment, ..self }
     }
 
     /// Steps of an epoch; the last batch may be short.
@@ -30,8 +39,8 @@ impl Batches {
         self.images.len().div_ceil(self.batch_size) as u64
     }
 
-    /// Appends the rows of `step`, shuffle by shuffle, and returns the size of its batch.
-    pub fn append(&mut self, step: u64, rows: &mut Vec<u32>) -> u32 {
+    /// Appends the images of `step`, shuffle by shuffle, and returns the size of its batch.
+    pub fn append(&mut self, step: u64, images: &mut ImageList) -> u32 {
         let epoch = step / self.steps_per_epoch();
         if self.epoch != Some(epoch) {
             for (order, &seed) in self.orders.iter_mut().zip(&self.seeds) {
@@ -42,8 +51,10 @@ impl Batches {
         }
         let first = (step % self.steps_per_epoch()) as usize * self.batch_size;
         let last = (first + self.batch_size).min(self.images.len());
-        for order in &self.orders {
-            rows.extend_from_slice(&order[first..last]);
+        for (order, &seed) in self.orders.iter().zip(&self.seeds) {
+            let rows = &order[first..last];
+            images.rows.extend_from_slice(rows);
+            self.augment.append(seed, epoch, rows, &mut images.moves);
         }
         (last - first) as u32
     }
@@ -51,16 +62,17 @@ impl Batches {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spec::Flip;
     use super::*;
 
     fn epoch(batches: &mut Batches, epoch: u64) -> Vec<Vec<u32>> {
         let steps = batches.steps_per_epoch();
         (epoch * steps..(epoch + 1) * steps)
             .map(|step| {
-                let mut rows = Vec::new();
-                let length = batches.append(step, &mut rows);
-                assert_eq!(rows.len(), length as usize * batches.seeds.len());
-                rows
+                let mut images = ImageList::default();
+                let length = batches.append(step, &mut images);
+                assert_eq!(images.rows.len(), length as usize * batches.seeds.len());
+                images.rows
             })
             .collect()
     }
@@ -90,5 +102,26 @@ mod tests {
         let alone = epoch(&mut Batches::new((0..20).collect(), 20, vec![5]), 1).concat();
         let together = epoch(&mut Batches::new((0..20).collect(), 20, vec![4, 5]), 1).concat();
         assert_eq!(together[20..], alone);
+    }
+
+    #[test]
+    fn an_image_is_moved_alike_wherever_its_shuffle_puts_it() {
+        let moves = |batch_size, seeds: Vec<u64>, steps: std::ops::Range<u64>| {
+            let augment = Augment { flip: Flip::Random, shift: 3 };
+            let mut batches = Batches::new((0..20).collect(), batch_size, seeds).augmented(augment);
+            let mut images = ImageList::default();
+            for step in steps {
+                batches.append(step, &mut images);
+            }
+            images.images().iter().collect::<Vec<_>>()
+        };
+        // The second epoch, in one batch or in three, the seed alone or behind another.
+        let (mut whole, mut cut) = (moves(20, vec![5], 1..2), moves(7, vec![5], 3..6));
+        assert_eq!(moves(20, vec![4, 5], 1..2)[20..], whole);
+        assert_eq!(whole, cut, "the order of a shuffle does not depend on the batches");
+        whole.sort_unstable_by_key(|(row, _)| *row);
+        cut = moves(20, vec![6], 1..2);
+        cut.sort_unstable_by_key(|(row, _)| *row);
+        assert_ne!(whole, cut, "another seed");
     }
 }

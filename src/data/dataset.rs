@@ -10,7 +10,8 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use crate::error::Result;
+use super::moves::{Images, Move, Planes};
+use crate::error::{Error, Result};
 use crate::util::digest::hex;
 use crate::util::memory;
 
@@ -26,6 +27,8 @@ pub struct Dataset {
     pub train: usize,
     /// `D`: bytes of an image.
     pub inputs: usize,
+    /// How they are arranged; none for images that are no pictures.
+    pub planes: Option<Planes>,
     /// Rows of each training batch; empty for a set that does not come in batches.
     pub batches: Vec<Range<u32>>,
     /// A notice for the user, one line: why this set was chosen, or what was done to its images.
@@ -34,7 +37,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A data set of `pixels [rows, inputs]`.
+    /// A data set of `pixels [rows, inputs]`; of as many inputs as CIFAR-10 has, they are taken for pictures like its own.
     ///
     /// # Panics
     ///
@@ -50,7 +53,8 @@ impl Dataset {
         assert_eq!(pixels.len(), labels.len() * inputs, "one image a label");
         assert!(train <= labels.len(), "no more training images than rows");
         assert!(labels.iter().all(|&label| usize::from(label) < classes.len()), "labels are classes");
-        Self { name: name.into(), classes, labels, train, inputs, batches: Vec::new(), notice: None, pixels }
+        let planes = (inputs == Planes::CIFAR.inputs()).then_some(Planes::CIFAR);
+        Self { name: name.into(), classes, labels, train, inputs, planes, batches: Vec::new(), notice: None, pixels }
     }
 
     /// Divides the training images into batches of `records`, in the order of their rows.
@@ -69,10 +73,28 @@ impl Dataset {
         &self.pixels[row as usize * self.inputs..][..self.inputs]
     }
 
-    /// Copies the pixels of `rows` into `out`, one after another.
-    pub fn gather(&self, rows: &[u32], out: &mut [u8]) {
-        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.inputs)) {
-            out.copy_from_slice(self.image(row));
+    /// The arrangement of its images for what `flag` asks for; [`Error::Usage`] if they are no pictures.
+    pub fn planes_for(&self, flag: &str) -> Result<Planes> {
+        let name = &self.name;
+        self.planes.ok_or_else(|| {
+            Error::Usage(format!(
+                "{flag}: the images of {name} are not pictures of known width, height and colours: omit the flag"
+            ))
+        })
+    }
+
+    /// Copies the pixels of `images`, moved as these are, into `out`, one after another.
+    ///
+    /// # Panics
+    ///
+    /// If one is moved and they are no pictures: [`crate::data::spec::Augment::check`] sees to that.
+    pub fn gather<'a>(&self, images: impl Into<Images<'a>>, out: &mut [u8]) {
+        for ((row, by), out) in images.into().iter().zip(out.chunks_exact_mut(self.inputs)) {
+            match self.planes {
+                _ if by == Move::default() => out.copy_from_slice(self.image(row)),
+                Some(planes) => planes.copy(by, self.image(row), out),
+                None => panic!("{}: images that are no pictures are moved", self.name),
+            }
         }
     }
 

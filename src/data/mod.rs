@@ -1,6 +1,8 @@
-//! Images and labels: sources, download, splits, standardisation and mini-batches, for both engines and every command.
+//! Images and labels: sources, download, splits, standardisation, augmentation and mini-batches, for both engines and every
+//! command.
 
 mod archive;
+mod augment;
 pub mod batches;
 pub mod binary;
 mod cifar;
@@ -8,6 +10,7 @@ mod dataset;
 pub mod fetch;
 mod folder;
 pub mod info;
+mod moves;
 mod open;
 pub mod picture;
 pub mod spec;
@@ -18,4 +21,5 @@ mod standardise;
 pub use cifar::{FILES, INPUTS};
 pub use dataset::Dataset;
 pub use folder::picture_files;
+pub use moves::{ImageList, Images, Move, Planes};
 pub use standardise::Standardisation;

@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use crate::data::batches::Batches;
+use crate::data::{ImageList, Images};
 
 /// Some steps of mini-batch SGD.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk<'a> {
-    /// Rows of the data set, step after step, within a step shuffle after shuffle: `[steps][G][length of the step]`.
-    pub rows: &'a [u32],
+    /// Images of the data set, step after step, within a step shuffle after shuffle: `[steps][G][length of the step]`.
+    pub images: Images<'a>,
     /// How many images each step averages over: `B`, or fewer at an epoch's end.
     pub lengths: &'a [u32],
     /// Learning rates `[steps, M]`.
@@ -21,15 +22,16 @@ impl<'a> Chunk<'a> {
         let steps = steps.min(self.lengths.len());
         let models = self.rates.len() / self.lengths.len().max(1);
         let (lengths, later) = self.lengths.split_at(steps);
-        let (rows, later_rows) = self.rows.split_at(lengths.iter().sum::<u32>() as usize * shuffles);
+        let (images, later_images) = self.images.split_at(lengths.iter().sum::<u32>() as usize * shuffles);
         let (rates, later_rates) = self.rates.split_at(steps * models);
-        (Self { rows, lengths, rates }, Self { rows: later_rows, lengths: later, rates: later_rates })
+        (Self { images, lengths, rates }, Self { images: later_images, lengths: later, rates: later_rates })
     }
 
-    /// The rows of the first step that `model` sees; all rows where there is no step.
-    pub fn batch(&self, model: usize, shuffles: usize) -> &'a [u32] {
-        let length = self.lengths.first().map_or(self.rows.len(), |&length| length as usize);
-        &self.rows[model % shuffles * length..][..length]
+    /// The images of the first step that `model` sees; all images where there is no step.
+    pub fn batch(&self, model: usize, shuffles: usize) -> Images<'a> {
+        let length = self.lengths.first().map_or(self.images.len(), |&length| length as usize);
+        let first = model % shuffles * length;
+        self.images.part(first..first + length)
     }
 }
 
@@ -38,7 +40,7 @@ pub struct Chunks {
     batches: Batches,
     models: usize,
     rate: Box<dyn Fn(u64, usize) -> f32 + Send>,
-    rows: Vec<u32>,
+    images: ImageList,
     lengths: Vec<u32>,
     rates: Vec<f32>,
 }
@@ -46,21 +48,21 @@ pub struct Chunks {
 impl Chunks {
     /// Chunks of `batches` for `models` models; `rate` gives the learning rate of a step and a model.
     pub fn new(batches: Batches, models: usize, rate: impl Fn(u64, usize) -> f32 + Send + 'static) -> Self {
-        let (rows, lengths, rates) = Default::default();
-        Self { batches, models, rate: Box::new(rate), rows, lengths, rates }
+        let (images, lengths, rates) = Default::default();
+        Self { batches, models, rate: Box::new(rate), images, lengths, rates }
     }
 
     /// The chunk of these steps.
     pub fn steps(&mut self, steps: Range<u64>) -> Chunk<'_> {
-        let Self { batches, models, rate, rows, lengths, rates } = self;
-        rows.clear();
+        let Self { batches, models, rate, images, lengths, rates } = self;
+        images.clear();
         lengths.clear();
         rates.clear();
         for step in steps {
-            lengths.push(batches.append(step, rows));
+            lengths.push(batches.append(step, images));
             rates.extend((0..*models).map(|model| rate(step, model)));
         }
-        Chunk { rows, lengths, rates }
+        Chunk { images: images.images(), lengths, rates }
     }
 }
 
@@ -77,11 +79,11 @@ mod tests {
         // Three steps an epoch, of 2, 2 and 1 images of each shuffle.
         assert_eq!(whole.lengths, [2, 2, 1, 2]);
         assert_eq!(whole.rates, [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]);
-        let rows = whole.rows.to_vec();
+        let rows = whole.images.rows.to_vec();
         assert_eq!(rows.len(), 14);
-        assert_eq!([chunks.steps(0..1).rows, &[]].concat(), rows[..4]);
+        assert_eq!([chunks.steps(0..1).images.rows, &[]].concat(), rows[..4]);
         let rest = chunks.steps(1..4);
-        assert_eq!((rest.rows, rest.lengths), (&rows[4..], &[2, 1, 2][..]));
+        assert_eq!((rest.images.rows, rest.lengths), (&rows[4..], &[2, 1, 2][..]));
         assert_eq!(rest.rates, [1.0, 1.5, 2.0, 2.5, 3.0, 3.5]);
     }
 }

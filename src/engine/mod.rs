@@ -9,6 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Images;
 use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::optimizer::Optimizer;
@@ -122,9 +123,9 @@ pub trait Engine: Send {
     /// `ΣW1² + ΣW2²` of each model.
     fn squares(&mut self) -> Result<Vec<f64>>;
 
-    /// Scores the data set's `images`, and then runs the chunk, of one step or
-    /// none, as [`Self::train`] does. What `model` gave comes later; nothing is waited for.
-    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>>;
+    /// Scores `images`, moved as they say, and then runs the chunk, of one step or none, as [`Self::train`] does. What `model`
+    /// gave comes later; nothing is waited for.
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: Images<'_>) -> Result<Later<Witness>>;
 
     /// Proves, if it can, that it computes the first steps of `first` right, from the weights that were loaded, and leaves
     /// these. To be called between [`Self::load`] and anything else.

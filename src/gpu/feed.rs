@@ -9,7 +9,7 @@ use super::context::Gpu;
 use super::plan::Plan;
 use super::recorder::Phase;
 use crate::config::spec;
-use crate::data::Dataset;
+use crate::data::{Dataset, Images, Move};
 use crate::error::{Error, Result};
 
 /// Rows that one thread gathers at a time: 200 KB, about 20 µs.
@@ -26,6 +26,8 @@ pub struct Slot {
     pub pixels: wgpu::Buffer,
     /// Rows of the data set, `[rows of the chunk]`, for resident images.
     pub rows: wgpu::Buffer,
+    /// How these are moved, [`Move::word`].
+    pub moves: wgpu::Buffer,
     /// `[rows of the chunk]`.
     pub labels: wgpu::Buffer,
     /// Learning rates and decays `[steps of the chunk, M, 2]`.
@@ -74,6 +76,7 @@ impl Feed {
             Ok(Slot {
                 pixels: gpu.buffer("pixels", plan.sizes.pixels)?,
                 rows: gpu.buffer("rows", rows)?,
+                moves: gpu.buffer("moves", rows)?,
                 labels: gpu.buffer("labels", plan.sizes.labels)?,
                 rates: gpu.buffer("rates", plan.sizes.rates)?,
                 submission: None,
@@ -82,18 +85,18 @@ impl Feed {
         Ok(Self { dataset, slots: [slot()?, slot()?], parts, bytes: Vec::new(), next: 0 })
     }
 
-    /// Uploads a chunk's rows (if streamed, their pixels), labels, and `rates` (rate and decay by turns); returns the
-    /// slot's place. Waits only for the slot's last user, the chunk before the one that runs.
-    pub fn fill(&mut self, gpu: &Gpu, rows: &[u32], rates: &[f32]) -> Result<usize> {
+    /// Uploads a chunk's rows and moves (if streamed, the pixels), labels, and `rates` (rate and decay by turns); returns
+    /// the slot's place. Waits only for the slot's last user, the chunk before the one that runs.
+    pub fn fill(&mut self, gpu: &Gpu, images: Images<'_>, rates: &[f32]) -> Result<usize> {
         let Self { dataset, slots, parts, bytes, next } = self;
         let place = *next;
         *next = 1 - place;
         let slot = &mut slots[place];
-        let mut labels = Vec::with_capacity(rows.len());
+        let mut labels = Vec::with_capacity(images.len());
         gpu.recorder.phase(Phase::Gather, || {
-            labels.extend(rows.iter().map(|row| u32::from(dataset.labels[*row as usize])));
+            labels.extend(images.rows.iter().map(|row| u32::from(dataset.labels[*row as usize])));
             if parts.is_empty() {
-                gather(dataset, rows, bytes);
+                gather(dataset, images, bytes);
             }
         });
         if let Some(submission) = slot.submission.take() {
@@ -103,7 +106,9 @@ impl Feed {
             if parts.is_empty() {
                 gpu.queue.write_buffer(&slot.pixels, 0, bytes);
             } else {
-                gpu.queue.write_buffer(&slot.rows, 0, bytemuck::cast_slice(rows));
+                let moves: Vec<u32> = images.iter().map(|(_, by)| Move::word(by)).collect();
+                gpu.queue.write_buffer(&slot.rows, 0, bytemuck::cast_slice(images.rows));
+                gpu.queue.write_buffer(&slot.moves, 0, bytemuck::cast_slice(&moves));
             }
             gpu.queue.write_buffer(&slot.labels, 0, bytemuck::cast_slice(&labels));
             gpu.queue.write_buffer(&slot.rates, 0, bytemuck::cast_slice(rates));
@@ -113,17 +118,16 @@ impl Feed {
     }
 }
 
-/// The pixels of `rows`, each row padded to whole words.
-fn gather(dataset: &Dataset, rows: &[u32], bytes: &mut Vec<u8>) {
+/// The pixels of `images`, each padded to whole words.
+fn gather(dataset: &Dataset, images: Images<'_>, bytes: &mut Vec<u8>) {
     let row_bytes = dataset.inputs.next_multiple_of(4);
-    bytes.resize(rows.len() * row_bytes, 0);
-    rows.par_chunks(PIECE).zip(bytes.par_chunks_mut(PIECE * row_bytes)).for_each(|(rows, bytes)| {
+    bytes.resize(images.len() * row_bytes, 0);
+    images.par_chunks(PIECE).zip(bytes.par_chunks_mut(PIECE * row_bytes)).for_each(|(images, bytes)| {
         if row_bytes == dataset.inputs {
-            return dataset.gather(rows, bytes);
+            return dataset.gather(images, bytes);
         }
-        let mut padded = bytes.chunks_exact_mut(row_bytes);
-        for (row, out) in rows.iter().zip(&mut padded) {
-            dataset.gather(&[*row], &mut out[..dataset.inputs]);
+        for (image, out) in images.chunks(1).zip(bytes.chunks_exact_mut(row_bytes)) {
+            dataset.gather(image, &mut out[..dataset.inputs]);
         }
     });
 }
@@ -138,7 +142,7 @@ fn upload(gpu: &Gpu, plan: &Plan, dataset: &Dataset) -> Result<Vec<Part>> {
     for rows in all.chunks((most / row_bytes).max(1) as usize) {
         let images = gpu.buffer("images", rows.len() as u64 * row_bytes)?;
         for (piece, rows) in rows.chunks(UPLOAD).enumerate() {
-            gather(dataset, rows, &mut bytes);
+            gather(dataset, rows.into(), &mut bytes);
             gpu.queue.write_buffer(&images, (piece * UPLOAD) as u64 * row_bytes, &bytes);
             // Otherwise the driver would hold a copy of all of them until the first step.
             gpu.finish([])?;

@@ -33,7 +33,7 @@ pub use adapter::{AdapterInfo, list};
 pub use context::Gpu;
 pub use wait::is_polling;
 
-use crate::data::{Dataset, Standardisation};
+use crate::data::{Dataset, Images, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use crate::error::Result;
 use crate::model::params::Params;
@@ -94,6 +94,8 @@ impl GpuEngine {
         options: &Options,
     ) -> Result<Self> {
         let plan = Plan::new(job, &gpu.limits, gpu.is_software(), options.tuning)?;
+        // Images that are no pictures are not moved.
+        let sides = dataset.planes.map_or([1, 1], |planes| [planes.width, planes.height]).map(|side| side as f64);
         let sizes = &plan.sizes;
         let compile = |of: Use, constants: &[_]| Pipeline::new(&gpu, &options.shaders, of.kernel(), constants);
         // A driver may take tens of milliseconds for each kernel that it does not remember, so they are compiled at once,
@@ -133,8 +135,13 @@ impl GpuEngine {
         ];
         let bound = |of, pipeline: Pipeline, own: &[(&str, &wgpu::Buffer)]| -> Result<Bound> {
             let bindings = feed.slots.iter().map(|slot| {
-                let of_slot =
-                    [("pixels", &slot.pixels), ("rows", &slot.rows), ("labels", &slot.labels), ("rates", &slot.rates)];
+                let of_slot = [
+                    ("pixels", &slot.pixels),
+                    ("rows", &slot.rows),
+                    ("moves", &slot.moves),
+                    ("labels", &slot.labels),
+                    ("rates", &slot.rates),
+                ];
                 pipeline.bind(&gpu, &[&shared[..], &of_slot, own].concat())
             });
             Ok(Bound { of, bindings: bindings.collect::<Result<_>>()?, pipeline })
@@ -163,8 +170,10 @@ impl GpuEngine {
             kernels.push(bound(of, pipeline, &own)?);
         }
         for part in &feed.parts {
-            let constants = [("FIRST", part.first.into()), ("COUNT", part.count.into())];
-            let pipeline = compile(Use::Gather, &[plan.constants(Use::Gather), constants.to_vec()].concat())?;
+            let [width, height] = sides;
+            let place = [("FIRST", part.first.into()), ("COUNT", part.count.into())];
+            let constants = [place, [("WIDTH", width), ("HEIGHT", height)]].concat();
+            let pipeline = compile(Use::Gather, &[plan.constants(Use::Gather), constants].concat())?;
             kernels.push(bound(Use::Gather, pipeline, &[("images", &part.images)])?);
         }
 
@@ -197,16 +206,16 @@ impl GpuEngine {
         self.dispatch(pass, Use::EvalHead, slot, step);
     }
 
-    /// Fills a slot with a chunk's rows and rates and submits `commands` on it, the images gathered before.
+    /// Fills a slot with a chunk's images and rates and submits `commands` on it, the images gathered before.
     fn submit(
         &mut self,
-        rows: &[u32],
+        images: Images<'_>,
         rates: &[f32],
         commands: impl FnOnce(&Self, &mut Pass<'_>, usize),
     ) -> Result<()> {
-        let slot = self.feed.fill(&self.gpu, rows, rates)?;
+        let slot = self.feed.fill(&self.gpu, images, rates)?;
         let submission = self.gpu.encode(|pass| {
-            self.dispatch(pass, Use::Gather, slot, &Step { rows: rows.len() as u32, ..Step::default() });
+            self.dispatch(pass, Use::Gather, slot, &Step { rows: images.len() as u32, ..Step::default() });
             commands(self, pass, slot);
         })?;
         self.feed.slots[slot].submission = Some(submission);
@@ -251,14 +260,13 @@ impl Engine for GpuEngine {
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
         let models = self.plan.job.models();
         let shuffles = self.plan.job.shuffles;
-        let mut rows = chunk.rows;
+        let mut images = chunk.images;
         let mut rates = chunk.rates;
         // A caller's chunk may be longer than the plan's.
         for lengths in chunk.lengths.chunks(self.plan.chunk_steps as usize) {
-            let images = lengths.iter().sum::<u32>() as usize * shuffles;
-            let (now, later) = rows.split_at(images);
+            let (now, later) = images.split_at(lengths.iter().sum::<u32>() as usize * shuffles);
             let (rates_now, rates_later) = rates.split_at(lengths.len() * models);
-            (rows, rates) = (later, rates_later);
+            (images, rates) = (later, rates_later);
             if self.pending + lengths.len() as u64 > LOSSES {
                 self.read_losses()?;
             }
@@ -317,7 +325,7 @@ impl Engine for GpuEngine {
         for part in rows.chunks((TALLIES * TALLY) as usize) {
             let mut group = 0;
             for rows in part.chunks(chunk) {
-                self.submit(rows, &[], |engine, pass, slot| {
+                self.submit(rows.into(), &[], |engine, pass, slot| {
                     let mut row = 0;
                     for rows in rows.chunks(batch) {
                         let length = rows.len() as u32;
@@ -343,7 +351,7 @@ impl Engine for GpuEngine {
         let mut logits = vec![Vec::with_capacity(rows.len() * classes); models];
         for rows in rows.chunks(self.plan.evaluation_rows as usize) {
             let step = Step { rows: rows.len() as u32, ..Step::default() };
-            self.submit(rows, &[], |engine, pass, slot| {
+            self.submit(rows.into(), &[], |engine, pass, slot| {
                 engine.infer(pass, slot, &step);
             })?;
             let read: Vec<f32> = self.gpu.read(&self.dlogits, (rows.len() * models * classes * 4) as u64)?;
@@ -369,7 +377,7 @@ impl Engine for GpuEngine {
         Ok(squares)
     }
 
-    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: Images<'_>) -> Result<Later<Witness>> {
         let (models, classes) = (self.plan.job.models(), self.plan.job.model.classes);
         let mut scored = Vec::new();
         for images in images.chunks(self.plan.evaluation_rows as usize) {

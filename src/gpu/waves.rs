@@ -2,13 +2,13 @@
 //!
 //! No result of a model depends on the others, so it has the same bits in any wave.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use wgpu::Limits;
 
 use super::GpuEngine;
 use super::plan::Plan;
+use crate::data::{ImageList, Images};
 use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
@@ -63,10 +63,11 @@ impl Waves {
     ) -> Result<()> {
         let (all, shared) = (self.job.models(), self.job.shuffles == 1);
         self.parts().try_for_each(|(models, engine)| {
-            let rows = if shared { Cow::from(chunk.rows) } else { own_rows(chunk, all, &models).into() };
+            let own = if shared { ImageList::default() } else { own_images(chunk, all, &models) };
+            let images = if shared { chunk.images } else { own.images() };
             let rates = chunk.rates.chunks_exact(all).flat_map(|rates| &rates[models.clone()]).copied();
             let rates: Vec<f32> = rates.collect();
-            hand(models, engine, &Chunk { rows: &rows, lengths: chunk.lengths, rates: &rates })
+            hand(models, engine, &Chunk { images, lengths: chunk.lengths, rates: &rates })
         })
     }
 
@@ -103,7 +104,7 @@ impl Engine for Waves {
         self.each(chunk, |_, engine, chunk| engine.train(chunk))
     }
 
-    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: Images<'_>) -> Result<Later<Witness>> {
         let mut witness = None;
         self.each(step, |models, engine, step| {
             if models.contains(&model) {
@@ -137,16 +138,16 @@ impl Engine for Waves {
     }
 }
 
-/// The rows of `models` among `all`, when each has its own: `[steps][G][length]` of fewer models.
-fn own_rows(chunk: &Chunk<'_>, all: usize, models: &Range<usize>) -> Vec<u32> {
-    let (mut rows, mut later) = (Vec::new(), chunk.rows);
-    for &length in chunk.lengths {
+/// The images of `models` among `all`, when each has its own: `[steps][G][length]` of fewer models.
+fn own_images(chunk: &Chunk<'_>, all: usize, models: &Range<usize>) -> ImageList {
+    let mut later = chunk.images;
+    let steps = chunk.lengths.iter().map(|&length| {
         let length = length as usize;
         let (now, rest) = later.split_at(all * length);
-        rows.extend_from_slice(&now[models.start * length..models.end * length]);
         later = rest;
-    }
-    rows
+        now.part(models.start * length..models.end * length)
+    });
+    steps.collect()
 }
 
 #[cfg(test)]
@@ -187,8 +188,8 @@ mod tests {
         assert!(split(&job(5, 1), 3).iter().all(|job| job.shuffles == 1));
 
         let rows: Vec<u32> = (0..9).collect();
-        let chunk = Chunk { rows: &rows, lengths: &[2, 1], rates: &[0.0; 6] };
-        assert_eq!(own_rows(&chunk, 3, &(0..2)), [0, 1, 2, 3, 6, 7]);
-        assert_eq!(own_rows(&chunk, 3, &(2..3)), [4, 5, 8]);
+        let chunk = Chunk { images: (&rows).into(), lengths: &[2, 1], rates: &[0.0; 6] };
+        assert_eq!(own_images(&chunk, 3, &(0..2)).images().rows, [0, 1, 2, 3, 6, 7]);
+        assert_eq!(own_images(&chunk, 3, &(2..3)).images().rows, [4, 5, 8]);
     }
 }

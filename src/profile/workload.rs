@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::data::batches::Batches;
-use crate::data::spec::{DataSpec, Source};
+use crate::data::spec::{DataSpec, Source, Standardise};
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
@@ -56,7 +56,7 @@ impl Workload {
         let dataset = Arc::new(Dataset::open(source)?);
         let opened = start.elapsed().as_secs_f64();
         let split = Arc::new(Split::new(&dataset, &DataSpec { source: source.clone(), ..DataSpec::default() })?);
-        let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
+        let standardisation = Arc::new(Standardisation::of(&dataset, &split.train, Standardise::default())?);
         let known = start.elapsed().as_secs_f64();
         let images = split.train.len();
         if batch_size > images {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::lockstep::{self, Lockstep};
 use super::{Finding, impossible, start};
 use crate::config::spec::Check;
-use crate::data::{Dataset, Standardisation};
+use crate::data::{Dataset, ImageList, Images, Standardisation};
 use crate::engine::{Checks, Chunk, Engine, Job, Later, Tally, Witness};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
@@ -114,18 +114,20 @@ impl Checked {
         self.turn += 1;
         let batch = step.batch(model, job.shuffles);
         // A batch that is too large to be computed again need not be scored.
-        let batch_scored = if batch.len() <= lockstep::images(&job.model) { batch } else { &[] };
+        let batch_scored = if batch.len() <= lockstep::images(&job.model) { batch } else { Images::default() };
         let scored = std::mem::take(&mut self.scored);
         let some = scored.iter().cycle().skip(turn * SCORED % scored.len()).take(SCORED.min(scored.len()));
-        let images: Vec<u32> = batch_scored.iter().chain(some).copied().collect();
-        let witness = self.engine.witness(step, model, &images)?;
+        let some: Vec<u32> = some.copied().collect();
+        let images: ImageList = [batch_scored, (&some).into()].into_iter().collect();
+        let witness = self.engine.witness(step, model, images.images())?;
         let (dataset, standardisation) = (self.dataset.clone(), self.standardisation.clone());
         let (batch, optimizer, decay, rate) = (batch.len(), job.optimizer, job.decay[model], step.rates[model]);
         let steps = self.steps;
         let judge = move || {
             let witness = witness()?;
             let (dataset, standardisation) = (&*dataset, &*standardisation);
-            let again = Lockstep { dataset, standardisation, images: &images, batch, optimizer, decay, rate, turn };
+            let images = images.images();
+            let again = Lockstep { dataset, standardisation, images, batch, optimizer, decay, rate, turn };
             let place = format!("model {model}, step {steps} of this process");
             Ok(Verdict { findings: again.judge(&witness, &place), took: begun.elapsed() })
         };
@@ -209,7 +211,7 @@ impl Engine for Checked {
         self.engine.squares()
     }
 
-    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
+    fn witness(&mut self, step: &Chunk<'_>, model: usize, images: Images<'_>) -> Result<Later<Witness>> {
         self.engine.witness(step, model, images)
     }
 

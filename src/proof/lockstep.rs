@@ -8,7 +8,7 @@
 
 use super::compare::{Rule, U, compare};
 use super::finding::Finding;
-use crate::data::{Dataset, Standardisation};
+use crate::data::{Dataset, ImageList, Images, Standardisation};
 use crate::engine::{Job, Witness};
 use crate::model::ModelSpec;
 use crate::model::optimizer::{BETAS, EPS, Optimizer};
@@ -73,8 +73,8 @@ pub struct Lockstep<'a> {
     pub dataset: &'a Dataset,
     /// What standardises them.
     pub standardisation: &'a Standardisation,
-    /// The scored images' rows, those of the step first.
-    pub images: &'a [u32],
+    /// The scored images, those of the step first.
+    pub images: Images<'a>,
     /// Images of the step.
     pub batch: usize,
     /// How gradients move the weights.
@@ -106,8 +106,8 @@ impl Lockstep<'_> {
         }
 
         let some = slice(self.turn, images.len(), PRODUCT / witness.before.spec.parameters());
-        let rows: Vec<u32> = some.iter().map(|&image| images[image]).collect();
-        let (x, labels) = self.read(&rows);
+        let sliced: ImageList = some.iter().map(|&image| images.part(image..image + 1)).collect();
+        let (x, labels) = self.read(sliced.images());
         let product = forward(&x, &network.layers[0].W, 0..x.columns);
         let expected = pass(&product, &labels, &network).logit().values.clone();
         if !network.tensors().into_iter().chain([&expected[..]]).all(tame) {
@@ -143,7 +143,7 @@ impl Lockstep<'_> {
     /// Compares the tensors after a step; of one hidden layer in some units: their columns of `W1` and `b1`, their rows of
     /// `W2`, and `b2`.
     fn step(&self, witness: &Witness, network: &Network, logit: Matrix, after: &Params) -> Vec<Finding> {
-        let (x, labels) = self.read(&self.images[..self.batch]);
+        let (x, labels) = self.read(self.images.part(0..self.batch));
         let H = network.layers[0].b.len();
         let some = slice(self.turn, H, PRODUCT / x.values.len());
         let (before, got) = (network.units(&some), Network::from(after).units(&some));
@@ -205,15 +205,15 @@ impl Lockstep<'_> {
         findings
     }
 
-    /// The inputs and labels of `rows`.
-    fn read(&self, rows: &[u32]) -> (Matrix, Vec<u8>) {
-        let mut pixels = vec![0; rows.len() * self.dataset.inputs];
-        self.dataset.gather(rows, &mut pixels);
-        (standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale), self.labels(rows))
+    /// The inputs and labels of `images`.
+    fn read(&self, images: Images<'_>) -> (Matrix, Vec<u8>) {
+        let mut pixels = vec![0; images.len() * self.dataset.inputs];
+        self.dataset.gather(images, &mut pixels);
+        (standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale), self.labels(images))
     }
 
-    fn labels(&self, rows: &[u32]) -> Vec<u8> {
-        rows.iter().map(|&row| self.dataset.labels[row as usize]).collect()
+    fn labels(&self, images: Images<'_>) -> Vec<u8> {
+        images.rows.iter().map(|&row| self.dataset.labels[row as usize]).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::compare::{Rule, compare};
 use super::finding::Finding;
 use super::lockstep::{self, Lockstep};
-use crate::data::{Dataset, Standardisation};
+use crate::data::{Dataset, ImageList, Images, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Witness};
 use crate::error::Result;
 use crate::model::params::Params;
@@ -24,7 +24,7 @@ const SQUARED: Range<f64> = 1e-30..1e30;
 
 /// A step, cut to so many images that the reference can follow; or no step, but images.
 struct Step {
-    rows: Vec<u32>,
+    images: ImageList,
     lengths: Vec<u32>,
     rates: Vec<f32>,
 }
@@ -36,24 +36,24 @@ impl Step {
         let most = IMAGES.min(lockstep::images(&job.model) / SHARE).max(1);
         let cut = |step: Chunk<'_>| {
             let length = step.batch(0, shuffles).len().min(most);
-            let rows = (0..shuffles).flat_map(|shuffle| &step.batch(shuffle, shuffles)[..length]).copied().collect();
-            (rows, length)
+            let images = (0..shuffles).map(|shuffle| step.batch(shuffle, shuffles).part(0..length)).collect();
+            (images, length)
         };
         if chunk.lengths.is_empty() {
-            return vec![Self { rows: cut(*chunk).0, lengths: vec![], rates: vec![] }];
+            return vec![Self { images: cut(*chunk).0, lengths: vec![], rates: vec![] }];
         }
         let (one, later) = chunk.split(1, shuffles);
         let (two, _) = later.split(1, shuffles);
         let steps = [(one, one.rates.to_vec()), (two, vec![RATE; models])];
         let steps = steps.into_iter().take(chunk.lengths.len()).map(|(step, rates)| {
-            let (rows, length) = cut(step);
-            Self { rows, lengths: vec![length as u32], rates }
+            let (images, length) = cut(step);
+            Self { images, lengths: vec![length as u32], rates }
         });
         steps.collect()
     }
 
     fn chunk(&self) -> Chunk<'_> {
-        Chunk { rows: &self.rows, lengths: &self.lengths, rates: &self.rates }
+        Chunk { images: self.images.images(), lengths: &self.lengths, rates: &self.rates }
     }
 }
 
@@ -90,12 +90,13 @@ pub fn findings(
     findings.extend(again(0, 0, &one, &witness));
     if let [_, two] = &steps[..] {
         let two = two.chunk();
-        let none = Chunk { rows: &[], lengths: &[], rates: &[] };
+        let none = Chunk { images: Images::default(), lengths: &[], rates: &[] };
         let mut witness = engine.witness(&none, model, two.batch(model, job.shuffles))?()?;
         engine.losses()?;
         engine.load(start)?;
-        let [rows, lengths] = [[one.rows, two.rows].concat(), [one.lengths, two.lengths].concat()];
-        engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &[one.rates, two.rates].concat() })?;
+        let images: ImageList = [one.images, two.images].into_iter().collect();
+        let (lengths, rates) = ([one.lengths, two.lengths].concat(), [one.rates, two.rates].concat());
+        engine.train(&Chunk { images: images.images(), lengths: &lengths, rates: &rates })?;
         let (losses, mut after) = (engine.losses()?, engine.params()?);
         let loss = losses.get(job.models() + model).copied().unwrap_or(f32::NAN);
         witness.step = Some((loss, after.swap_remove(model)));

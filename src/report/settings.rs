@@ -11,6 +11,7 @@ use super::parts::{facts, heads, scroll, table};
 use super::text::{duration, moment};
 use crate::config::Config;
 use crate::config::spec::Length;
+use crate::data::spec::{Augment, Standardise};
 use crate::error::{Error, Result};
 use crate::records::processes::Start;
 use crate::records::run::Records;
@@ -130,7 +131,7 @@ pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
         Length::Cycles(cycles) => plural(cycles as usize, "cycle"),
         Length::Epochs(epochs) => plural(epochs as usize, "epoch"),
     };
-    let all = [
+    let mut all = vec![
         (Some(Parameter::Hidden), "hidden units", config.hidden.to_string()),
         (Some(Parameter::Lambda), "lambda", config.lambda.to_string()),
         (None, "optimizer", config.optimizer().to_string()),
@@ -141,6 +142,13 @@ pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
         (None, "length", length),
         (Some(Parameter::Seed), "seed", config.seed.to_string()),
     ];
+    let augment = config.train_spec().augment;
+    if augment != Augment::default() {
+        all.push((None, "augmentation", augment.to_string()));
+    }
+    if config.standardise == Standardise::Channel {
+        all.push((None, "standardised", "by colour channel".into()));
+    }
     let fixed = all.into_iter().filter(|(of, ..)| of.is_none_or(|of| !searched.contains(&of)));
     facts(&fixed.map(|(_, name, value)| (name, value)).collect::<Vec<_>>())
 }

@@ -27,7 +27,7 @@
 //!   record are skipped.
 //! - `trials.jsonl`: a line a finished trial, in order of finishing, and in the order of their numbers once all are
 //!   there. Keys: `trial` (its number), `stage`, `hidden`, `spec` (`lambda`, `penalty`, `batch_size`, `lr` with `min`,
-//!   `max` and `half_cycle`, `length`, `seed`, `evals_per_cycle`), and `evaluations`: a list of `step`, `epoch`, `lr`,
+//!   `max` and `half_cycle`, `length`, `seed`, `evals_per_cycle`, `augment`), and `evaluations`: a list of `step`, `epoch`, `lr`,
 //!   `train` and, if images validate, `validation`, each with `loss`, `cost` and `accuracy` (0 to 1). A trial that
 //!   ended well has `result`: the last `train` and `validation`, and `test` if the test images were asked for. One that
 //!   diverged has `diverged` instead: `step` and `message`. No line says anything of time or device, so that however

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::trial::{Diverged, Point, Record, Scored, Trial};
 use super::wave::{Event, Tell, Wave};
+use crate::config::Config;
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
@@ -33,9 +34,10 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Splits and standardises the images for `device`.
-    pub fn new(device: Arc<Device>, dataset: Arc<Dataset>, split: Split) -> Result<Self> {
-        let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
+    /// Standardises the images of `split` as `config` says, for `device`.
+    pub fn new(device: Arc<Device>, dataset: Arc<Dataset>, split: Split, config: &Config) -> Result<Self> {
+        config.train_spec().augment.check(&dataset)?;
+        let standardisation = Arc::new(Standardisation::of(&dataset, &split.train, config.standardise)?);
         let models = device.wave();
         Ok(Self { device, dataset, split, standardisation, models, signals: Signals::default() })
     }

@@ -7,6 +7,7 @@ use indicatif::HumanFloatCount;
 
 use crate::config::Config;
 use crate::config::spec::{Check, Length, Penalty};
+use crate::data::spec::{Augment, Standardise};
 use crate::error::{escaped, shown};
 use crate::model::ModelSpec;
 use crate::train::{Outcome, Score, Scores, Stopped, Training};
@@ -63,6 +64,12 @@ pub fn header(
         ),
         ("records", records.display().to_string()),
     ];
+    if spec.augment != Augment::default() {
+        rows.insert(3, ("augment", spec.augment.to_string()));
+    }
+    if config.standardise == Standardise::Channel {
+        rows.insert(3, ("standardise", "by colour channel".into()));
+    }
     if config.overfit_one_batch {
         rows.push(("check", "the first mini-batch alone, lambda 0 (--overfit-one-batch)".into()));
     }

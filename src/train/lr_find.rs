@@ -147,7 +147,7 @@ impl Found {
 
 /// Runs the test with a fresh network of `seed` on an engine for one model.
 ///
-/// `train` are the rows trained on, in batches of the engine's size; `scored` those that accuracies are measured on.
+/// It is trained on `batches`; `scored` are the rows that accuracies are measured on.
 /// `watch` is called with the number of steps done.
 ///
 /// # Errors
@@ -158,13 +158,12 @@ pub fn run(
     engine: &mut dyn Engine,
     sweep: &Sweep,
     seed: u64,
-    train: &[u32],
+    batches: Batches,
     scored: &[u32],
     watch: &mut dyn FnMut(u64),
 ) -> Result<Found> {
-    let (shape, batch_size) = (engine.job().model.clone(), engine.job().batch_size);
+    let (shape, rates) = (engine.job().model.clone(), *sweep);
     engine.load(&[Params::init(&shape, seed)])?;
-    let (batches, rates) = (Batches::new(train.to_vec(), batch_size, vec![seed]), *sweep);
     let mut chunks = Chunks::new(batches, 1, move |step, _| rates.at(step) as f32);
     engine.prove(&chunks.steps(0..2))?;
     let mut smooth = Smooth::EMPTY;

@@ -10,6 +10,7 @@ use super::state::State;
 use super::state_machine::{Action, Driver, Loop};
 use crate::config::spec::TrainSpec;
 use crate::data::batches::Batches;
+use crate::data::spec::Augment;
 use crate::data::split::Split;
 use crate::engine::{Chunks, Engine, Job, Tally};
 use crate::error::{Error, Result};
@@ -19,7 +20,8 @@ use crate::util::random::shuffle_seed;
 
 /// `M` models of one shape to be trained together, and on what.
 pub struct Training {
-    /// One a model. They may differ in all but what decides the steps: batch size, half-cycle, length, evaluations.
+    /// One a model. They may differ in all but augmentation and what decides the steps: batch size, half-cycle, length,
+    /// evaluations.
     models: Vec<TrainSpec>,
     plan: Plan,
     split: Split,
@@ -32,18 +34,25 @@ impl Training {
     pub fn new(models: Vec<TrainSpec>, split: Split, cut: Option<u64>) -> Result<Self> {
         let plans: Vec<_> = models.iter().map(|model| Plan::new(model, split.train.len(), cut)).collect();
         match plans.first() {
-            Some(plan) if plans.iter().all(|other| other == plan) => Ok(Self { models, plan: *plan, split, rank: 0 }),
-            _ => Err(Error::Internal("models trained together must be there and share their steps".into())),
+            Some(plan)
+                if plans.iter().all(|other| other == plan)
+                    && models.iter().all(|model| model.augment == models[0].augment) =>
+            {
+                Ok(Self { models, plan: *plan, split, rank: 0 })
+            }
+            _ => Err(Error::Internal("models trained together must be there and share steps and augmentation".into())),
         }
     }
 
-    /// Reduces it to the first mini-batch's images and no penalty; nothing is validated or tested. A network, a
+    /// Reduces it to the first mini-batch's images, unmoved, and no penalty; nothing is validated or tested. A network, a
     /// gradient and an update that are right bring its loss below [`super::OVERFIT_LOSS`].
     pub fn on_one_batch(mut self) -> Result<Self> {
         self.split.train.truncate(self.plan.batch_size);
         self.split.validation.clear();
         self.split.test.clear();
-        self.models.iter_mut().for_each(|model| model.lambda = 0.0);
+        for model in &mut self.models {
+            (model.lambda, model.augment) = (0.0, Augment::default());
+        }
         let cut = self.plan.cut;
         Self::new(self.models, self.split, cut)
     }
@@ -98,6 +107,7 @@ impl Training {
     /// Its steps.
     pub fn chunks(&self) -> Chunks {
         let batches = Batches::new(self.split.train.clone(), self.plan.batch_size, self.shuffle_seeds());
+        let batches = batches.augmented(self.models[0].augment);
         let schedules: Vec<_> = self.models.iter().map(|model| model.lr).collect();
         Chunks::new(batches, schedules.len(), move |step, model| schedules[model].at(step) as f32)
     }

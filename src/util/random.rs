@@ -25,6 +25,8 @@ pub enum Purpose {
     Search = 7,
     /// The seed of a rank's shuffles; the index is the rank.
     Rank = 8,
+    /// The key of a shuffle's moves of images, [`crate::data::augment`]; the index is 0.
+    Augment = 9,
 }
 
 /// The generator at (seed, purpose, index).
@@ -42,6 +44,21 @@ pub fn shuffle_seed(seed: u64, rank: usize) -> u64 {
     if rank == 0 { seed } else { stream(seed, Purpose::Rank, rank as u64).random() }
 }
 
+/// Four random words of a counter, in u32 arithmetic alone, as WGSL has it: `pcg4d` of Jarzynski and Olano, *Hash Functions for
+/// GPU Rendering*, Journal of Computer Graphics Techniques 9 (3), 2020. Take a word's upper half, or compare whole words: of the
+/// lowest bits some are set too rarely, or flip too rarely from one counter to the next.
+pub fn counter_hash(counter: [u32; 4]) -> [u32; 4] {
+    let mix = |[x, y, z, w]: [u32; 4]| {
+        let x = x.wrapping_add(y.wrapping_mul(w));
+        let y = y.wrapping_add(z.wrapping_mul(x));
+        let z = z.wrapping_add(x.wrapping_mul(y));
+        let w = w.wrapping_add(y.wrapping_mul(z));
+        [x, y, z, w]
+    };
+    let words = mix(counter.map(|word| word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223)));
+    mix(words.map(|word| word ^ word >> 16))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +69,35 @@ mod tests {
             (0..100).flat_map(|seed| (0..8).map(move |rank| shuffle_seed(seed, rank))).collect();
         assert_eq!(seeds.len(), 800);
         assert!((0..100).all(|seed| shuffle_seed(seed, 0) == seed));
+    }
+
+    #[test]
+    fn a_counters_words_are_those_of_the_published_function() {
+        // By the paper's GLSL, transliterated to Python's integers.
+        for (counter, words) in [
+            ([0, 0, 0, 0], [0x0f02_f829, 0x2d56_8769, 0x32b0_c43b, 0xd325_48ea]),
+            ([0, 0, 0, 1], [0x8d9e_ffe2, 0xa833_f3dc, 0x8246_b1b2, 0x58ab_6650]),
+            ([1, 2, 3, 4], [0x3622_cd16, 0xf114_71d8, 0xe110_9b3f, 0x02b9_4c2f]),
+            ([u32::MAX; 4], [0x974e_d892, 0xc015_dc67, 0x9f95_5760, 0xa1bb_a208]),
+        ] {
+            assert_eq!(counter_hash(counter), words, "{counter:?}");
+        }
+    }
+
+    #[test]
+    fn neighbouring_counters_have_unrelated_words() {
+        // 2^16 counters of two keys, small numbers in the other places. Each upper bit of each word is set in half of them, and
+        // flips in half of the steps to the next counter: within 4.5 standard deviations of 1/512, for 2 · 2 · 64 shares.
+        for key in [[0, 0], [0x9e37_79b9, 0x7f4a_7c15]] {
+            let words: Vec<_> = (0..1 << 16).map(|at| counter_hash([key[0], key[1], at >> 10, at & 1023])).collect();
+            let flips = words.windows(2).map(|pair| std::array::from_fn(|place| pair[0][place] ^ pair[1][place]));
+            for words in [words.clone(), flips.collect()] {
+                for bit in (0..128).filter(|bit| bit % 32 >= 16) {
+                    let set = words.iter().filter(|words| words[bit / 32] >> (bit % 32) & 1 == 1).count();
+                    let share = set as f64 / words.len() as f64;
+                    assert!((share - 0.5).abs() <= 4.5 / 512.0, "bit {bit}: {share}");
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,8 @@ use rand::Rng;
 use super::Referee;
 use crate::config::spec::Feed;
 use crate::data::batches::Batches;
-use crate::data::{Dataset, Standardisation};
+use crate::data::spec::{Augment, Flip};
+use crate::data::{Dataset, Planes, Standardisation};
 use crate::engine::{Chunks, Engine, Job, Tally};
 use crate::error::Result;
 use crate::gpu::plan::Tuning;
@@ -62,19 +63,33 @@ struct Training {
     optimizer: Optimizer,
     batch_size: usize,
     steps: u64,
+    augment: Augment,
     dataset: std::sync::Arc<Dataset>,
 }
 
 impl Training {
+    /// On images as they are.
     fn new(d: usize, hidden: &'static [usize]) -> Self {
+        Self::on(d, hidden, None)
+    }
+
+    /// On images of three planes of 5 × 7 pixels, mirrored and shifted.
+    fn moved(hidden: &'static [usize]) -> Self {
+        let augment = Augment { flip: Flip::Random, shift: 3 };
+        Self { augment, ..Self::on(105, hidden, Some(Planes { channels: 3, height: 5, width: 7 })) }
+    }
+
+    fn on(d: usize, hidden: &'static [usize], planes: Option<Planes>) -> Self {
         let (c, images) = (7, 150);
         let mut draw = stream(0, Purpose::Check, 1);
         let pixels = (0..d * images).map(|_| draw.next_u32() as u8).collect();
         let labels = (0..images).map(|_| (draw.next_u32() % c as u32) as u8).collect();
         let classes = (0..c).map(|class| class.to_string()).collect();
-        let dataset = Dataset::in_memory("random", classes, d, pixels, labels, images);
+        let mut dataset = Dataset::in_memory("random", classes, d, pixels, labels, images);
+        dataset.planes = planes;
         let spec = ModelSpec { inputs: d, hidden: Hidden::new(hidden), classes: c };
-        Self { spec, optimizer: Optimizer::default(), batch_size: 31, steps: 12, dataset: dataset.into() }
+        let (optimizer, augment) = (Optimizer::default(), Augment::default());
+        Self { spec, optimizer, batch_size: 31, steps: 12, augment, dataset: dataset.into() }
     }
 
     /// Trains the models of `seeds`, each from its own weights, with its own strength of penalty and learning rate, on its
@@ -103,7 +118,7 @@ impl Training {
         let images = self.dataset.labels.len() as u32;
         // Every fifth batch is a short one.
         let shuffles = if own { seeds.to_vec() } else { vec![0] };
-        let batches = Batches::new((0..images).collect(), self.batch_size, shuffles);
+        let batches = Batches::new((0..images).collect(), self.batch_size, shuffles).augmented(self.augment);
         let slower: Vec<_> = seeds.iter().map(|seed| (1 + seed) as f32).collect();
         let mut chunks = Chunks::new(batches, seeds.len(), move |step, model| 0.05 / slower[model] / (1 + step) as f32);
         for first in (0..self.steps).step_by(cut.chunk as usize) {
@@ -142,9 +157,9 @@ pub(super) fn rerun(referee: &Referee) -> Result<Vec<Finding>> {
     Ok(vec![Finding::new("a rerun", same(&second.of(0), &first.of(0)))])
 }
 
-/// One submission of 12 steps against submissions of 1, 5 and 7.
+/// One submission of 12 steps against submissions of 1, 5 and 7, of moved images.
 pub(super) fn chunks(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training { optimizer: ADAMW, ..Training::new(101, &[9]) };
+    let training = Training { optimizer: ADAMW, ..Training::moved(&[9]) };
     let whole = training.run(referee, &[1, 2], true, Cut::WHOLE)?;
     let mut findings = Vec::new();
     for chunk in [1, 5, 7] {
@@ -183,11 +198,11 @@ pub fn tunings(referee: &Referee) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Streamed images against resident ones.
+/// Streamed images against resident ones, as they are and moved.
 pub fn feeds(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training::new(101, &[33, 18]);
     let mut findings = Vec::new();
-    for own in [false, true] {
+    let trainings = [Training::new(101, &[33, 18]), Training::moved(&[33, 18])];
+    for (training, own) in trainings.iter().flat_map(|training| [(training, false), (training, true)]) {
         let [streamed, resident] = [Feed::Stream, Feed::Resident]
             .map(|feed| training.run(referee, &[1, 2], own, Cut { chunk: 5, feed, ..Cut::WHOLE }))
             .map(|left| left.map(|left| [left.of(0), left.of(1)].concat()));
@@ -221,9 +236,9 @@ pub(super) fn together(referee: &Referee) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Models in two and three waves against all at once, with a shared batch and with one each.
+/// Models in two and three waves against all at once, of moved images, with a shared batch and with one each.
 pub(super) fn waves(referee: &Referee) -> Result<Vec<Finding>> {
-    let training = Training { optimizer: NESTEROV, ..Training::new(101, &[33]) };
+    let training = Training { optimizer: NESTEROV, ..Training::moved(&[33]) };
     let seeds = [1, 2, 3, 4, 5];
     let mut findings = Vec::new();
     for own in [false, true] {

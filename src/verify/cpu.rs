@@ -97,13 +97,13 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
 
     engine.load(&start)?;
     let squares = engine.squares()?;
-    engine.train(&Chunk { rows: &rows[..b * shuffles], lengths: &[b as u32], rates: &vec![RATE; m] })?;
+    engine.train(&Chunk { images: (&rows[..b * shuffles]).into(), lengths: &[b as u32], rates: &vec![RATE; m] })?;
     engine.losses()?;
     let moved: Vec<Network> = engine.networks().collect();
     engine.load(&start)?;
     let lengths = lengths.map(|length| length as u32);
     let rates: Vec<f32> = models.iter().chain(&models).map(|model| model.rate).collect();
-    engine.train(&Chunk { rows: &rows, lengths: &lengths, rates: &rates })?;
+    engine.train(&Chunk { images: (&rows).into(), lengths: &lengths, rates: &rates })?;
     let losses = engine.losses()?;
     engine.load(&start)?;
 

@@ -91,7 +91,7 @@ pub fn emit(folder: &Path, shaders: &Shaders) -> Result<Vec<String>> {
                 let kernel = of.kernel();
                 let mut constants = Plan::new(&job, &limits, false, Some(tuning))?.constants(of);
                 if of == Use::Gather {
-                    constants.extend([("FIRST", 0.0), ("COUNT", 50_000.0)]);
+                    constants.extend([("WIDTH", 32.0), ("HEIGHT", 32.0), ("FIRST", 0.0), ("COUNT", 50_000.0)]);
                 }
                 if !known.contains(&(kernel, constants.clone())) {
                     let name = format!("{}-{label}-{tuning}", of.name());

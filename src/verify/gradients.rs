@@ -242,7 +242,7 @@ pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
                 referee.gpu_engine(&job, &problem.dataset, &problem.standardisation, (Feed::Stream, None))?;
             engine.load(std::slice::from_ref(&problem.params))?;
             let rows: Vec<u32> = (0..batch as u32).collect();
-            engine.train(&Chunk { rows: &rows, lengths: &[batch as u32], rates: &[RATE] })?;
+            engine.train(&Chunk { images: (&rows).into(), lengths: &[batch as u32], rates: &[RATE] })?;
             let after = engine.params()?.remove(0);
             let gradient = problem.analytic();
             let (mut all_got, mut all_expected) = (Vec::new(), Vec::new());

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::paired_run::{PairedRun, Step, findings, only};
 use super::{Referee, Report};
 use crate::config::{Config, Settings};
+use crate::data::batches::Batches;
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Engine, Tally};
@@ -64,7 +65,8 @@ impl OwnRun {
     /// The first `steps` steps of `config` on `dataset`, or all of them if it has fewer.
     pub fn new(config: &Config, dataset: Arc<Dataset>, steps: u64) -> Result<Self> {
         let split = Split::new(&dataset, &config.data_spec())?;
-        let standardisation = Arc::new(Standardisation::of(&dataset, &split.train)?);
+        config.train_spec().augment.check(&dataset)?;
+        let standardisation = Arc::new(Standardisation::of(&dataset, &split.train, config.standardise)?);
         let shape = ModelSpec::new(dataset.inputs, config.hidden.clone(), dataset.classes.len())?;
         let cut = config.steps.map_or(steps, |cut| cut.min(steps));
         let mut training = Training::new(vec![config.train_spec()], split, Some(cut))?;
@@ -75,11 +77,13 @@ impl OwnRun {
         let parts = [("validation", &split.validation), ("test", &split.test), ("training", &split.train)];
         let (part, rows) = parts.into_iter().find(|(_, rows)| !rows.is_empty()).unwrap_or(parts[2]);
         let (seed, lr) = (config.seed, config.lr());
+        let batches = Batches::new(split.train.clone(), job.batch_size, vec![seed]);
+        let batches = batches.augmented(training.models()[0].augment);
         Ok(Self {
             steps: training.plan().steps(),
             part,
             rows: rows.clone(),
-            run: PairedRun::new(job, (seed, lr), split.train.clone(), dataset, standardisation),
+            run: PairedRun::new(job, (seed, lr), batches, dataset, standardisation),
         })
     }
 

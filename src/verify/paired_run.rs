@@ -86,15 +86,14 @@ impl Step {
 }
 
 impl PairedRun {
-    /// The training of `job` on the data set's `images`, from the weights and in the order of `seed`.
+    /// The training of `job` on `batches` of the data set, from the weights of `seed`.
     pub(super) fn new(
         job: Job,
         (seed, lr): (u64, Triangle),
-        images: Vec<u32>,
+        batches: Batches,
         dataset: Arc<Dataset>,
         standardisation: Arc<Standardisation>,
     ) -> Self {
-        let batches = Batches::new(images, job.batch_size, vec![seed]);
         let chunks = Chunks::new(batches, 1, move |step, _| lr.at(step) as f32);
         Self { job, dataset, standardisation, seed, lr, chunks }
     }
@@ -174,9 +173,9 @@ impl PairedRun {
 
     /// `ReLU`s of step `step`'s batch that the two networks may have switched differently.
     fn kinks(&mut self, step: u64, networks: &[Network; 2]) -> usize {
-        let rows = self.chunks.steps(step..step + 1).rows;
-        let mut pixels = vec![0; rows.len() * self.job.model.inputs];
-        self.dataset.gather(rows, &mut pixels);
+        let images = self.chunks.steps(step..step + 1).images;
+        let mut pixels = vec![0; images.len() * self.job.model.inputs];
+        self.dataset.gather(images, &mut pixels);
         let x = standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale);
         let [ours, theirs] = networks.each_ref().map(|network| inputs_of_relu(&x, network));
         let rms = (theirs.iter().map(|z| z * z).sum::<f64>() / theirs.len() as f64).sqrt();

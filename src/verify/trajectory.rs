@@ -10,7 +10,9 @@ use super::images::images;
 use super::paired_run::{PairedRun, findings, only};
 use crate::config::schedule::Triangle;
 use crate::config::spec::Penalty;
-use crate::data::{Standardisation, stand_in};
+use crate::data::batches::Batches;
+use crate::data::spec::Standardise;
+use crate::data::{ImageList, Standardisation, stand_in};
 use crate::engine::{Engine, Job};
 use crate::error::Result;
 use crate::model::optimizer::Optimizer;
@@ -42,7 +44,8 @@ fn job() -> Result<Job> {
 fn paired(count: usize) -> Result<PairedRun> {
     let job = job()?;
     let (dataset, standardisation) = images(job.model.inputs, job.model.classes, count);
-    Ok(PairedRun::new(job, (0, LR), (0..count as u32).collect(), dataset, standardisation))
+    let batches = Batches::new((0..count as u32).collect(), job.batch_size, vec![0]);
+    Ok(PairedRun::new(job, (0, LR), batches, dataset, standardisation))
 }
 
 /// One step from the CPU engine's weights, at steps 0, 1, 100, at the highest learning rate, and at step 1,000.
@@ -58,11 +61,12 @@ pub(super) fn lockstep(referee: &Referee) -> Result<Vec<Finding>> {
         done = step;
         gpu.load(&cpu.params()?)?;
         let chunk = run.chunk(step..step + 1);
-        let (images, rate) = (chunk.rows.to_vec(), chunk.rates[0]);
-        let witness = gpu.witness(&chunk, 0, &images)?()?;
+        let (list, rate) = (ImageList::from_iter([chunk.images]), chunk.rates[0]);
+        let witness = gpu.witness(&chunk, 0, chunk.images)?()?;
         let (dataset, standardisation, decay) = (&*run.dataset, &*run.standardisation, run.job.decay[0]);
+        let images = list.images();
         let (batch, optimizer) = (images.len(), run.job.optimizer);
-        let again = Lockstep { dataset, standardisation, images: &images, batch, optimizer, decay, rate, turn };
+        let again = Lockstep { dataset, standardisation, images, batch, optimizer, decay, rate, turn };
         findings.extend(again.judge(&witness, &format!("step {step}")));
     }
     Ok(findings)
@@ -80,8 +84,10 @@ pub(super) fn accuracy(referee: &Referee) -> Result<Vec<Finding>> {
     let dataset = Arc::new(stand_in::dataset()?);
     let parts = [dataset.batches[0].clone(), dataset.train as u32..dataset.labels.len() as u32];
     let [train, test] = parts.map(Iterator::collect::<Vec<u32>>);
-    let standardisation = Arc::new(Standardisation::of(&dataset, &train)?);
-    let mut run = PairedRun::new(job()?, (0, LR), train.clone(), dataset, standardisation);
+    let standardisation = Arc::new(Standardisation::of(&dataset, &train, Standardise::default())?);
+    let job = job()?;
+    let batches = Batches::new(train.clone(), job.batch_size, vec![0]);
+    let mut run = PairedRun::new(job, (0, LR), batches, dataset, standardisation);
     let (mut cpu, mut gpu) = (run.cpu()?, run.gpu(referee)?);
     let start = run.start();
     for engine in [&mut cpu as &mut dyn Engine, &mut gpu] {

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 /// Two cycles of 300 steps, evaluated three times each, on pictures; about half a second.
 const RUN: &str = "train --device cpu --data pictures --val-images 4 --hidden 41 --batch-size 5 --half-cycle 300 --cycles 2 \
-                   --evals-per-cycle 3 --checkpoint-every 37 --out run";
+                   --evals-per-cycle 3 --flip alternate --shift 2 --checkpoint-every 37 --out run";
 
 fn run(folder: &Path, more: &[&str]) -> Command {
     cyclone(folder, &RUN.split_whitespace().chain(more.iter().copied()).collect::<Vec<_>>())

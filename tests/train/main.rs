@@ -6,7 +6,9 @@
 use cyclone::config::Config;
 use cyclone::config::schedule::Triangle;
 use cyclone::config::spec::{Length, TrainSpec};
+use cyclone::data::spec::{Augment, Flip};
 use cyclone::data::split::Split;
+use cyclone::data::{Images, Move};
 use cyclone::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
 use cyclone::model::params::{Params, weight};
@@ -28,6 +30,7 @@ struct Books {
     /// Lengths of every chunk's steps.
     chunks: Vec<Vec<u32>>,
     rows: Vec<u32>,
+    moves: Vec<Move>,
     rates: Vec<f32>,
     evaluated: Vec<Vec<u32>>,
     losses: Vec<f32>,
@@ -46,6 +49,7 @@ impl Books {
             chunk_steps,
             chunks: vec![],
             rows: vec![],
+            moves: vec![],
             rates: vec![],
             evaluated: vec![],
             losses: vec![],
@@ -86,9 +90,10 @@ impl Engine for Books {
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
         assert!(chunk.lengths.len() <= self.chunk_steps, "a chunk has at most {} steps", self.chunk_steps);
         assert_eq!(chunk.rates.len(), chunk.lengths.len() * self.job.models());
-        assert_eq!(chunk.rows.len(), chunk.lengths.iter().sum::<u32>() as usize * self.job.shuffles);
+        assert_eq!(chunk.images.len(), chunk.lengths.iter().sum::<u32>() as usize * self.job.shuffles);
         self.chunks.push(chunk.lengths.to_vec());
-        self.rows.extend(chunk.rows);
+        self.rows.extend(chunk.images.rows);
+        self.moves.extend(chunk.images.moves);
         self.rates.extend(chunk.rates);
         for _ in chunk.lengths {
             for model in 0..self.job.models() {
@@ -121,7 +126,7 @@ impl Engine for Books {
         Ok(vec![self.squares; self.job.models()])
     }
 
-    fn witness(&mut self, _: &Chunk<'_>, _: usize, _: &[u32]) -> Result<Later<Witness>> {
+    fn witness(&mut self, _: &Chunk<'_>, _: usize, _: Images<'_>) -> Result<Later<Witness>> {
         Err(Error::Internal("nobody checks these".into()))
     }
 }
@@ -275,9 +280,32 @@ fn models_of_different_seeds_have_their_own_batches() {
 }
 
 #[test]
-fn models_with_different_steps_are_refused() {
-    let models = vec![spec(), TrainSpec { batch_size: 5, ..spec() }];
-    assert!(matches!(Training::new(models, split(), None), Err(Error::Internal(_))));
+fn images_are_moved_alike_whatever_the_chunks_and_by_each_seed_of_its_own() {
+    let moved = |seed| TrainSpec { seed, augment: Augment { flip: Flip::Alternate, shift: 2 }, ..spec() };
+    let moves = |models: Vec<TrainSpec>, chunk_steps| {
+        let training = training(models);
+        let mut books = Books::new(&training, chunk_steps);
+        run(&training, &mut books).0.unwrap();
+        assert_eq!(books.moves.len(), books.rows.len());
+        books.moves
+    };
+    let one = moves(vec![moved(9)], 1);
+    assert_eq!(one, moves(vec![moved(9)], 100));
+    assert_eq!(one, moves(vec![moved(9), TrainSpec { lambda: 0.5, ..moved(9) }], 3), "who share batches share moves");
+    let both = moves(vec![moved(0), moved(9)], 1);
+    assert_eq!(both[BATCH..2 * BATCH], one[..BATCH]);
+    assert_ne!(both[..BATCH], one[..BATCH]);
+    let mut still = Books::new(&training(vec![spec()]), 3);
+    run(&training(vec![spec()]), &mut still).0.unwrap();
+    assert!(still.moves.is_empty());
+}
+
+#[test]
+fn models_with_different_steps_or_moves_are_refused() {
+    let augment = Augment { flip: Flip::None, shift: 1 };
+    for other in [TrainSpec { batch_size: 5, ..spec() }, TrainSpec { augment, ..spec() }] {
+        assert!(matches!(Training::new(vec![spec(), other], split(), None), Err(Error::Internal(_))));
+    }
     assert!(matches!(Training::new(vec![], split(), None), Err(Error::Internal(_))));
 }
 
@@ -316,9 +344,11 @@ fn an_engine_that_loses_a_loss_is_found_out() {
 
 #[test]
 fn one_batch_alone_is_the_first_images_without_penalty() {
-    let training = training(vec![spec()]).on_one_batch().unwrap();
+    let augment = Augment { flip: Flip::Random, shift: 2 };
+    let training = training(vec![TrainSpec { augment, ..spec() }]).on_one_batch().unwrap();
     let mut books = Books::new(&training, 7);
     assert_eq!(books.job.decay, [0.0]);
+    assert!(books.moves.is_empty(), "the same pixels in every epoch");
     let (outcome, diary) = run(&training, &mut books);
     assert!(books.rows.iter().all(|&row| row < BATCH as u32));
     assert_eq!(diary.evaluations[0].models[0].validation, None);

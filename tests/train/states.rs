@@ -1,6 +1,7 @@
 //! States on the way: when they are saved, and that a training resumes from any of them.
 
 use cyclone::config::spec::TrainSpec;
+use cyclone::data::Images;
 use cyclone::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
 use cyclone::model::params::{Params, weight};
@@ -157,7 +158,7 @@ fn weights_that_are_no_numbers_are_never_saved() {
         fn squares(&mut self) -> Result<Vec<f64>> {
             self.0.squares()
         }
-        fn witness(&mut self, step: &Chunk<'_>, model: usize, images: &[u32]) -> Result<Later<Witness>> {
+        fn witness(&mut self, step: &Chunk<'_>, model: usize, images: Images<'_>) -> Result<Later<Witness>> {
             self.0.witness(step, model, images)
         }
     }

@@ -11,15 +11,16 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::dataset::{Dataset, blank_pixels};
+use super::moves::Planes;
 use crate::error::{Error, Result};
 use crate::util::text::grouped;
 
 /// Width and height of an image, in pixels.
-pub const SIDE: usize = 32;
+pub const SIDE: usize = Planes::CIFAR.width;
 /// Pixels of a colour plane.
-pub const PLANE: usize = SIDE * SIDE;
+pub const PLANE: usize = Planes::CIFAR.plane();
 /// `D`: bytes of an image.
-pub const INPUTS: usize = 3 * PLANE;
+pub const INPUTS: usize = Planes::CIFAR.inputs();
 /// Bytes of a record: a label and its image.
 pub const RECORD: usize = 1 + INPUTS;
 /// Records in a file.

@@ -11,7 +11,7 @@ const fn update_slices(of: Use) -> u64 {
 }
 
 impl Plan {
-    /// `override` constants, but for those of `gather` that depend on the buffer of images.
+    /// `override` constants, but for those of `gather` that depend on the images.
     pub fn constants(&self, of: Use) -> Vec<(&'static str, f64)> {
         let (models, classes) = (self.job.models() as f64, self.job.model.classes as f64);
         let place = of.layer().unwrap_or(self.layers.len() - 1);
@@ -35,7 +35,7 @@ impl Plan {
             ("GROUPS", layer.groups() as f64),
         ];
         match of {
-            Use::Gather => vec![("WORDS", self.words() as f64)],
+            Use::Gather => vec![("D", self.job.model.inputs as f64), ("WORDS", self.words() as f64)],
             Use::Forward(_) | Use::EvalForward(_) => {
                 let sizes = [
                     ("D", d),
@@ -166,7 +166,7 @@ mod tests {
             for of in plan.uses() {
                 let mut given: BTreeSet<_> = plan.constants(of).into_iter().map(|(name, _)| name).collect();
                 if of == Use::Gather {
-                    given.extend(["FIRST", "COUNT"]);
+                    given.extend(["WIDTH", "HEIGHT", "FIRST", "COUNT"]);
                 }
                 assert_eq!(of.kernel().interface().unwrap().overrides().collect::<BTreeSet<_>>(), given, "{of:?}");
             }

@@ -101,6 +101,15 @@ fn every_cut_is_noticed_and_so_is_a_tail() {
 }
 
 #[test]
+fn a_checkpoint_from_before_a_setting_was_there_is_of_the_same_run() {
+    let bytes = edited(|_, meta| {
+        let settings = meta["run"]["settings"].as_object_mut().unwrap();
+        settings.retain(|key, _| !["flip", "shift", "standardise"].contains(&key.as_str()));
+    });
+    assert_eq!(decode(&bytes).unwrap().state, checkpoint(7).state);
+}
+
+#[test]
 fn unaligned_data_is_read() {
     let (header, data) = parts(&checkpoint(7).encode().unwrap());
     for spaces in 0..9 {

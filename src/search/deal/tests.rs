@@ -19,7 +19,7 @@ fn trainer() -> Trainer {
     let classes = ["a", "b", "c"].map(String::from).to_vec();
     let dataset = Arc::new(Dataset::in_memory("squares", classes, INPUTS, pixels, labels, 30));
     let split = Split { train: (0..20).collect(), validation: (20..30).collect(), test: Vec::new() };
-    Trainer::new(Arc::new(Device::open(&Choice::Cpu).unwrap()), dataset, split).unwrap()
+    Trainer::new(Arc::new(Device::open(&Choice::Cpu).unwrap()), dataset, split, &Config::default()).unwrap()
 }
 
 /// A trial for each number of hidden units. One without hidden units fails.

@@ -1,7 +1,9 @@
-//! `tally` and `squares`: sums for evaluations. `gather`: a copy, and so exact.
+//! `tally` and `squares`: sums for evaluations. `gather`: copies, moved or not, and so exact.
 
 use super::case::{BEFORE, Bench, sum_limit};
 use super::inputs::side_by_side;
+use crate::data::spec::Augment;
+use crate::data::{Move, Planes};
 use crate::gpu::plan::{PART, TALLY};
 use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
@@ -55,25 +57,55 @@ pub fn squares(mut bench: Bench) -> Launch {
     bench.launch(tensors, expected)
 }
 
-/// Rows of a chunk out of the images of one buffer, of two; the other's rows must stay as they are.
+/// `d` inputs as planes of odd shapes: 3,072 are 3 of 32 × 32 pixels, 1,001 are 7 of 11 × 13.
+fn planes(d: usize) -> Planes {
+    let channels = [7, 5, 3, 2].into_iter().find(|count| d.is_multiple_of(*count)).unwrap_or(1);
+    let plane = d / channels;
+    let height = (1..=plane).rfind(|height| plane.is_multiple_of(*height) && height * height <= plane).unwrap_or(1);
+    Planes { channels, height, width: plane / height }
+}
+
+/// Rows of a chunk out of the images of one buffer, of two, two of three rows moved; the other's rows must stay as they are.
 pub fn gather(mut bench: Bench) -> Launch {
     let (d, b) = (bench.case.shape.d, bench.case.shape.b);
-    let (words, row_bytes) = (d.div_ceil(4), d.next_multiple_of(4));
+    let row_bytes = d.next_multiple_of(4);
     let (first, count) = (5, 7);
-    let images = Tensor::bytes("images", &bench.draw.pixels(count * row_bytes));
+    let mut images = bench.draw.pixels(count * row_bytes);
+    // What pads an image.
+    images.chunks_exact_mut(row_bytes).for_each(|image| image[d..].fill(0));
+    let planes = planes(d);
+    let draw = bench.draw.labels(2 * b, 256);
+    // Up to the largest shift that a side allows.
+    let by = |draw: u32, side: usize| {
+        let most = (side - 1).min(Augment::MAX_SHIFT);
+        (draw as usize % (2 * most + 1)) as i8 - most as i8
+    };
+    let moves = (0..b).map(|i| match i % 3 {
+        0 => Move::default(),
+        turn => Move { flip: turn == 1, dx: by(draw[2 * i], planes.width), dy: by(draw[2 * i + 1], planes.height) },
+    });
+    let moves: Vec<Move> = moves.collect();
     // Rows of this buffer, of the one before it and of one behind it.
     let rows: Vec<u32> = (0..b).map(|i| (i * 11 % (first + count + 4)) as u32).collect();
-    let pixels = Tensor::bytes("pixels", &bench.draw.pixels(b * row_bytes));
-    let mut expected = pixels.words.clone();
-    for (i, row) in rows.iter().enumerate() {
+    let pixels = bench.draw.pixels(b * row_bytes);
+    let mut expected = pixels.clone();
+    for ((row, by), pixels) in rows.iter().zip(&moves).zip(expected.chunks_exact_mut(row_bytes)) {
         if let Some(image) = (*row as usize).checked_sub(first).filter(|image| *image < count) {
-            expected[i * words..][..words].copy_from_slice(&images.words[image * words..][..words]);
+            pixels.fill(0);
+            planes.copy(*by, &images[image * row_bytes..][..d], &mut pixels[..d]);
         }
     }
     // Words as numbers: exact even where they are tiny, so any other word differs.
-    let values = expected.iter().map(|word| f32::from_bits(*word).into()).collect();
-    let expected = vec![Expected::new("pixels", "pixels", values, Rule::Exact)];
-    let mut launch = bench.launch(vec![images, Tensor::integers("rows", rows), pixels], expected);
-    launch.constants.extend([("FIRST", first as f64), ("COUNT", count as f64)]);
+    let expected = Tensor::bytes("pixels", &expected);
+    let values = expected.words.iter().map(|word| f32::from_bits(*word).into()).collect();
+    let tensors = vec![
+        Tensor::bytes("images", &images),
+        Tensor::integers("rows", rows),
+        Tensor::integers("moves", moves.iter().map(|by| by.word()).collect()),
+        Tensor::bytes("pixels", &pixels),
+    ];
+    let mut launch = bench.launch(tensors, vec![Expected::new("pixels", "pixels", values, Rule::Exact)]);
+    let sides = [("WIDTH", planes.width as f64), ("HEIGHT", planes.height as f64)];
+    launch.constants.extend([("FIRST", first as f64), ("COUNT", count as f64)].into_iter().chain(sides));
     launch
 }
