@@ -50,7 +50,7 @@ pub(super) fn lockstep(referee: &Referee) -> Result<Vec<Finding>> {
     let mut run = paired(2000)?;
     let mut cpu = run.cpu()?;
     let mut gpu = run.gpu(referee)?;
-    cpu.load(&run.start())?;
+    cpu.load(&run.start)?;
     let mut findings = Vec::new();
     let mut done = 0;
     for (turn, step) in [0, 1, 100, LR.half_cycle, 1000].into_iter().enumerate() {
@@ -83,9 +83,8 @@ pub(super) fn accuracy(referee: &Referee) -> Result<Vec<Finding>> {
     let standardisation = Arc::new(Standardisation::of(&dataset, &train)?);
     let mut run = PairedRun::new(job()?, (0, LR), train.clone(), dataset, standardisation);
     let (mut cpu, mut gpu) = (run.cpu()?, run.gpu(referee)?);
-    let start = run.start();
     for engine in [&mut cpu as &mut dyn Engine, &mut gpu] {
-        engine.load(&start)?;
+        engine.load(&run.start)?;
         run.train(engine, 0, LR.cycle())?;
     }
     let accuracy = |engine: &mut dyn Engine, rows: &[u32]| -> Result<f64> {
