@@ -284,7 +284,8 @@ mod tests {
         };
         let layers: [(&str, &[usize]); 4] =
             [("0.weight", &[3, 5]), ("0.bias", &[3]), ("2.weight", &[2, 3]), ("2.bias", &[2])];
-        refused(&[], "no tensors");
+        let empty = [&2_u64.to_le_bytes()[..], b"{}"].concat();
+        assert_eq!(read_state_dict(&empty), Err("no tensors".into()));
         refused(&layers[1..2], "0.bias [3]");
         refused(&[layers[0], ("2.weight", &[2, 4])], "0.weight [3, 5], 2.weight [2, 4]");
         refused(&[layers[0], ("2.weight", &[2, 3, 1, 1])], "2.weight [2, 3, 1, 1]");
