@@ -18,6 +18,7 @@ use cyclone::error::Result;
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::records::checkpoint::{Checkpoint, Fault, Run, Shapes};
 use cyclone::records::csv::Csv;
+use cyclone::records::initial::Initial;
 use cyclone::records::run::RunDir;
 use cyclone::records::trained::{Trained, Weights};
 use cyclone::records::weights;
@@ -141,12 +142,16 @@ pub fn checkpoint(bytes: &[u8]) {
     decode(&[&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 56]].concat());
 }
 
-/// Each of the three files of a finished run in turn.
+/// Weights to begin with, and each of the three files of a finished run in turn.
 pub fn weights(bytes: &[u8]) {
     if let Ok(params) = weights::read_network(bytes, &SPEC) {
         assert!(params.is_finite());
     }
     let folder = scratch();
+    let given = folder.path().join("given.safetensors");
+    fs::write(&given, bytes).unwrap();
+    // 2: a network of another shape.
+    refused(Initial::open(&given, &SPEC, 1), &[2, 8]);
     let summary = br#"{"version": "", "platform": "", "command": [], "started": "", "engine": "", "seeds": [0],
         "device": {"kind": "cpu", "threads": 1}, "parameters": 14, "steps": 1, "epochs": 1, "images_per_second": 1,
         "data": {"name": "", "sha256": "", "classes": ["ant", "bee"], "train": 1, "validation": 0, "test": 0},

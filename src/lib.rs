@@ -63,7 +63,7 @@
 //! | [`search`] | many trainings: trials ranked, the report's experiments beside its numbers |
 //! | [`verify`] | the referee: both engines against the reference, every kernel and gradient |
 //! | [`profile`] | where the time goes, on each device, against what the device can do |
-//! | [`export`] | a trained network in other programs' formats, and its predictions |
+//! | [`export`] | a trained network in other programs' formats, its predictions, and its scores on any images |
 //! | [`report`] | records drawn: one page, and its charts as SVG and PNG |
 //! | [`terminal`] | tables, progress, notices |
 //! | [`commands`] | flags, and what each command does |

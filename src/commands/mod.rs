@@ -11,6 +11,7 @@ use crate::terminal;
 
 mod data;
 mod devices;
+mod evaluate;
 mod export;
 pub mod flags;
 mod lr_find;
@@ -64,6 +65,7 @@ fn dispatch(cli: Cli, started: Instant) -> Result<()> {
         Command::Train(args) => train::run(&args),
         Command::LrFind(args) => lr_find::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Data(command) => data::run(&command),
         Command::Search(args) => search::run(&args),

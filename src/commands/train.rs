@@ -13,12 +13,13 @@ use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
 use crate::engine::Engine;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result, escaped, shown};
 use crate::model::ModelSpec;
 use crate::ranks::{LocalSgd, Ranks};
 use crate::records::answers::Answers;
 use crate::records::checkpoint::{self, Checkpoints, Run, Shapes, Store};
 use crate::records::csv::Csv;
+use crate::records::initial::{self, Initial};
 use crate::records::processes::Start;
 use crate::records::run::{CONFIG, RunDir};
 use crate::records::summary::{self, About, DataRecord};
@@ -73,12 +74,27 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
     })?;
     let records = ranks.first(|| match reopened {
         Some(records) => Ok(records),
-        None => RunDir::create(args.out.as_deref(), &args.name(), &prepared.config),
+        None => new_run(args, &prepared, &display),
     })?;
     match records {
         Some(mut records) => lead(args, ranks, prepared, &mut records, display),
         None => follow(ranks, prepared),
     }
+}
+
+/// The folder of a new run, with the weights that it begins with if these are given.
+fn new_run(args: &TrainArgs, prepared: &Prepared, display: &Display) -> Result<RunDir> {
+    let Prepared { config, shape, standardisation, .. } = prepared;
+    let initial = args.from.as_ref().map(|path| Initial::open(path, shape, config.repeats)).transpose()?;
+    if let Some(Initial { standardisation: Some(theirs), given, .. }) = &initial
+        && *theirs != **standardisation
+    {
+        display.note(&format!(
+            "the weights of {} were trained on inputs of other means and deviations than these training images have",
+            escaped(&given.path)
+        ));
+    }
+    RunDir::create(args.out.as_deref(), &args.name(), config, initial)
 }
 
 /// The run of a folder, and its settings with the flags over them, which must be those of the same training.
@@ -143,7 +159,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     let (mut state, mut checkpoints) = begin(records, &training, &shape, run.clone(), resumes, &display)?;
     let command = env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     records.start(Start { command, started, after_step: state.step }, &run.data)?;
-    display.show(&header(&run.device, &dataset.name, &config, &training, &shape, records.path()))?;
+    display.show(&header(&run.device, &dataset.name, &config, &training, &shape, records))?;
     display.start(training.plan().steps());
     // A resumed run keeps the outputs it already has.
     let mut csv = (args.csv || Csv::is_in(records.path())).then(|| Csv::create(records.path())).transpose()?;
@@ -191,6 +207,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     let about = About {
         start: starts.remove(0),
         resumed: starts,
+        from: records.given().cloned(),
         device: device.record(),
         engine: run.device,
         data: DataRecord::new(&dataset, run.data, split),
@@ -259,7 +276,10 @@ fn begin(
             }
             last.state
         }
-        None => training.fresh(shape),
+        None => match initial::read(records.path(), records.given(), shape, shapes.models)? {
+            Some(given) => training.begun_with(given),
+            None => training.fresh(shape),
+        },
     };
     if resumes {
         if state.step > 0 && records.starts().is_empty() {
@@ -269,8 +289,7 @@ fn begin(
         records.cut_metrics(state.step)?.iter().for_each(|notice| display.note(notice));
         display.note(&format!("resuming after step {} of {}", state.step, training.plan().steps()));
     }
-    let every = run.settings.checkpoint_every;
-    Ok((state, Checkpoints::new(store, run, every, Signals::watch()?, records.metrics()?)))
+    Ok((state, Checkpoints::new(store, run, training.plan(), Signals::watch()?, records.metrics()?)))
 }
 
 /// Says how to resume after what ended the training.

@@ -169,7 +169,7 @@ fn hunt(args: &VerifyArgs, referee: &Referee) -> Result<()> {
 fn compare(args: &VerifyArgs, referee: &Referee, config: &Config) -> Result<()> {
     let dataset = Arc::new(Dataset::open(&config.data)?);
     dataset.notice.iter().for_each(|notice| terminal::note(notice));
-    let own = OwnRun::new(config, dataset.clone(), args.steps)?;
+    let own = OwnRun::new(config, dataset.clone(), args.steps, args.run.as_deref())?;
     let (shape, steps) = (own.shape(), own.steps);
     let name = args.run.as_ref().map_or_else(
         || args.preset.map_or(String::new(), |preset| format!("preset {}", preset.name())),

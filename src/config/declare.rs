@@ -21,7 +21,7 @@ macro_rules! default {
 /// What is left of a setting that decides nothing.
 macro_rules! unless_decides {
     (nothing) => {
-        None
+        Default::default()
     };
 }
 
@@ -46,7 +46,7 @@ macro_rules! settings {
         )+})+
         $(switches $switches:literal {$(
             $(#[doc = $switch_help:tt])+
-            $switch:ident $(, only $($switch_taker:ident)|+)?;
+            $switch:ident $(, only $($switch_taker:ident)|+)? $(, decides $switch_nothing:ident)?;
         )+})+
     ) => {
         /// A layer: the settings that a preset, a file or the flags name.
@@ -128,6 +128,7 @@ macro_rules! settings {
             pub fn deciding(self) -> Self {
                 let mut all = Self::from(&Config::default().with(self));
                 $($($(all.$name = unless_decides!($nothing);)?)+)+
+                $($($(all.$switch = unless_decides!($switch_nothing);)?)+)+
                 all
             }
 

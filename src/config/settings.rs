@@ -122,6 +122,10 @@ settings! {
         /// Nesterov's momentum
         nesterov;
     }
+    switches "Output" {
+        /// Keep the weights of every cycle's end, for evaluate --snapshots
+        snapshots, only Train, decides nothing;
+    }
     switches "Checks" {
         /// Train on the first mini-batch alone, without penalty: its loss must come close to 0
         overfit_one_batch, only Train;

@@ -1,5 +1,5 @@
-//! Trained networks in other programs' formats, with the standardisation included, for `cyclone export`; and classifying
-//! images, for `cyclone predict`.
+//! Trained networks in other programs' formats, with the standardisation included, for `cyclone export`; classifying
+//! pictures, for `cyclone predict`; and scores on labelled images, for `cyclone evaluate`.
 
 use clap::ValueEnum;
 
@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::records::trained::Trained;
 use crate::records::weights;
 
+pub mod evaluate;
 pub mod npz;
 pub mod onnx;
 pub mod predict;

@@ -25,3 +25,11 @@ pub fn softmax<T: Float + AddAssign>(logits: &[T], label: u8, p: &mut [T]) -> T 
     }
     sum.ln() - (logits[usize::from(label)] - largest)
 }
+
+/// The logarithms of the probabilities of one image's `logits [C]`, finite even where a probability rounds to 0.
+pub fn log_softmax(logits: &[f32]) -> impl Iterator<Item = f64> {
+    let largest = f64::from(logits[largest(logits)]);
+    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
+    let sum = sum.ln();
+    logits.iter().map(move |&logit| f64::from(logit) - largest - sum)
+}

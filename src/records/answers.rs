@@ -102,6 +102,22 @@ impl Answers {
     }
 }
 
+/// Recall and precision of each class: the right answers' share of the images of the class, and of the images taken for
+/// it; none where there are no such images. `confusion [C][C]` has the images by label and answer.
+pub fn by_class(confusion: &[Vec<u64>]) -> Vec<[Option<f64>; 2]> {
+    let classes = confusion.iter().enumerate();
+    let shares = classes.map(|(class, row)| {
+        let column = confusion.iter().map(|row| row[class]).sum();
+        [row.iter().sum(), column].map(|of: u64| (of > 0).then(|| row[class] as f64 / of as f64))
+    });
+    shares.collect()
+}
+
+/// Whether it has as many rows and columns as there are classes.
+pub fn is_square(confusion: &[Vec<u64>], classes: usize) -> bool {
+    confusion.len() == classes && confusion.iter().all(|row| row.len() == classes)
+}
+
 /// A record that was written; none if it is not there.
 ///
 /// # Errors
@@ -112,8 +128,7 @@ pub fn read(path: &Path) -> Result<Option<Answers>> {
     let damaged = |what: &str| Error::checkpoint(path, format!("{what}; remove it, or train anew"));
     let answers: Answers = serde_json::from_slice(&bytes).map_err(|error| damaged(&error.to_string()))?;
     let classes = answers.classes.len();
-    let is_square = |matrix: &Vec<Vec<u64>>| matrix.len() == classes && matrix.iter().all(|row| row.len() == classes);
-    if !answers.confusion.iter().all(is_square) {
+    if !answers.confusion.iter().all(|matrix| is_square(matrix, classes)) {
         return Err(damaged(&format!("expected matrices of {classes} by {classes} classes")));
     }
     if !answers.mistakes.iter().all(|mistake| mistake.label < classes && mistake.answer < classes) {

@@ -6,11 +6,13 @@
 //! | `config.toml` | [`crate::config`] |
 //! | `metrics.jsonl`, `metrics.csv`, TensorBoard's | [`metrics`], [`csv`], [`tensorboard`] |
 //! | `starts.json` | [`processes`] |
+//! | `initial.safetensors` | [`initial`], over [`weights`] |
 //! | `weights.safetensors`, `standardisation.safetensors` | [`weights`], over [`tensors`] |
 //! | `checkpoints/*.safetensors` | [`checkpoint`], over the same |
 //! | `answers.json` | [`answers`] |
 //! | `summary.json` | [`summary`] |
 //! | what `profile --json` prints | [`profile`] |
+//! | what `evaluate --json` prints | [`evaluation`] |
 //!
 //! [`run`] has them together as a run's folder, which [`folder`] finds a place for; [`trained`] is what is left of them to
 //! classify images. The files of searches are in [`crate::search`].
@@ -18,8 +20,10 @@
 pub mod answers;
 pub mod checkpoint;
 pub mod csv;
+pub mod evaluation;
 pub mod files;
 pub mod folder;
+pub mod initial;
 pub mod metrics;
 pub mod processes;
 pub mod profile;

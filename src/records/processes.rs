@@ -23,6 +23,15 @@ pub struct Start {
     pub after_step: u64,
 }
 
+/// Where the weights came from that a run began with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// The run's folder, or the file, as `--from` named it.
+    pub path: String,
+    /// Of the run's own copy, [`super::initial::FILE`].
+    pub sha256: String,
+}
+
 /// An entry of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -31,6 +40,9 @@ pub struct Entry {
     pub start: Start,
     /// Of the images.
     pub sha256: String,
+    /// The weights, if this process began the run with given ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Given>,
 }
 
 /// The starts that a folder's file names; none if it is not there.

@@ -4,8 +4,8 @@
 //! `weights.safetensors`, `standardisation.safetensors` and `summary.json`. A file is there whole or not at all, but for
 //! `metrics.jsonl`, of which a killed run leaves all lines written so far. The same numbers come as `metrics.csv` and as
 //! TensorBoard's event files where they are asked for. `starts.json` says when and by which command each process began
-//! that trained here. `answers.json` is what the network takes the test images for, see [`super::answers`].
-//! [`Records`] reads back what stands there.
+//! that trained here. `initial.safetensors` has the weights that the run began with, if it was given some. `answers.json`
+//! is what the network takes the test images for, see [`super::answers`]. [`Records`] reads back what stands there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -14,8 +14,9 @@ use std::time::SystemTime;
 
 use super::answers::{self, Answers};
 use super::files::{json_lines, write, write_json};
+use super::initial::Initial;
 use super::metrics::{self, Line};
-use super::processes::{self, Entry, Start};
+use super::processes::{self, Entry, Given, Start};
 use super::summary::{self, About, Summary};
 use super::weights::{self, STANDARDISATION};
 use super::{checkpoint, csv, folder, tensorboard, trained};
@@ -35,6 +36,8 @@ pub struct RunDir {
     path: PathBuf,
     metrics: File,
     starts: Vec<Entry>,
+    /// Where the weights came from that this process begins the run with.
+    given: Option<Given>,
     /// When this process began here.
     opened: SystemTime,
     /// Whether it has trained.
@@ -44,14 +47,15 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the folder `out`, or a fresh one in `runs/` named after `name` and the time, and writes `config.toml`. A
-    /// place that cannot be written to is found out here, before any training.
+    /// Makes the folder `out`, or a fresh one in `runs/` named after `name` and the time, and writes the `initial` weights,
+    /// if the run begins with given ones, and `config.toml`. A place that cannot be written to is found out here, before
+    /// any training.
     ///
     /// # Errors
     ///
     /// [`Error::Usage`] for a folder that is not empty, [`Error::Output`] for one that cannot be made, [`Error::Busy`]
     /// for one that another process trains in.
-    pub fn create(out: Option<&Path>, name: &str, config: &Config) -> Result<Self> {
+    pub fn create(out: Option<&Path>, name: &str, config: &Config, initial: Option<Initial>) -> Result<Self> {
         let path = match out {
             Some(path) => {
                 folder::claim(path)?;
@@ -62,7 +66,9 @@ impl RunDir {
         let lock = lock::take(&path)?;
         let metrics = open_metrics(&path)?;
         let opened = SystemTime::now();
-        let run = Self { path, metrics, starts: Vec::new(), opened, trained: false, _lock: lock };
+        initial.as_ref().map_or(Ok(()), |initial| initial.write(&path))?;
+        let given = initial.map(|initial| initial.given);
+        let run = Self { path, metrics, starts: Vec::new(), given, opened, trained: false, _lock: lock };
         // Last: from here on, the run can be resumed.
         run.write(CONFIG, config.to_toml()?.as_bytes())?;
         Ok(run)
@@ -96,10 +102,8 @@ impl RunDir {
                 fs::remove_file(entry.path()).map_err(failed(&entry.path()))?;
             }
         }
-        Ok((
-            Self { path: path.to_owned(), metrics, starts, opened: SystemTime::now(), trained: false, _lock: lock },
-            config,
-        ))
+        let (path, opened) = (path.to_owned(), SystemTime::now());
+        Ok((Self { path, metrics, starts, given: None, opened, trained: false, _lock: lock }, config))
     }
 
     /// The first file of a complete run that is not here, or is damaged; none if its training reached its end and nothing
@@ -163,13 +167,18 @@ impl RunDir {
 
     /// Records that this process trains on images of that digest from here on. All of them are in [`About`].
     pub fn start(&mut self, start: Start, sha256: &str) -> Result<()> {
-        self.starts.push(Entry { start, sha256: sha256.to_owned() });
+        self.starts.push(Entry { start, sha256: sha256.to_owned(), from: self.given.take() });
         write_json(&self.path, processes::FILE, &self.starts)
     }
 
     /// The digest of the images that the run began with, and the file that says so; none if that is not known.
     pub fn images(&self) -> Option<(PathBuf, &str)> {
         self.starts.first().map(|entry| (self.path.join(processes::FILE), entry.sha256.as_str()))
+    }
+
+    /// Where the weights came from that the run began with, if they were given.
+    pub fn given(&self) -> Option<&Given> {
+        self.starts.first().and_then(|entry| entry.from.as_ref())
     }
 
     /// How the run was started, and each time resumed.

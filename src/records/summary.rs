@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::files::json;
-use super::processes::Start;
+use super::processes::{Given, Start};
 use crate::data::Dataset;
 use crate::data::split::Split;
 use crate::device;
@@ -58,6 +58,9 @@ pub struct About {
     /// How it was resumed, each time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<Start>,
+    /// The weights that it began with, if they were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Given>,
     /// What ran it.
     pub device: device::Record,
     /// The same in the engine's words.

@@ -87,6 +87,13 @@ impl<R: Read> Reader<R> {
         self.metadata.get(key).map(String::as_str)
     }
 
+    /// The names and shapes of all tensors, sorted by names.
+    pub fn shapes(&self) -> Vec<(String, Vec<usize>)> {
+        let tensors = self.tensors.tensors().into_iter();
+        let shapes: BTreeMap<_, _> = tensors.map(|(name, info)| (name, info.shape.clone())).collect();
+        shapes.into_iter().collect()
+    }
+
     /// Values in the first dimension of a tensor; 0 if it is not there.
     pub fn rows(&self, name: &str) -> usize {
         self.tensors.info(name).and_then(|info| info.shape.first().copied()).unwrap_or(0)

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use super::checkpoint;
+use super::checkpoint::{self, Store};
 use super::summary::{self, Summary};
 use super::weights::{self, STANDARDISATION};
 use crate::data::Standardisation;
 use crate::error::{Error, Result, shown};
 use crate::model::params::Params;
+use crate::util::files::System;
 use crate::util::text::grouped;
 
 /// The largest file that is read: far above the weights of [`crate::model::ModelSpec::MAX_HIDDEN`] hidden units would be no limit at
@@ -48,13 +49,9 @@ impl Trained {
     /// anything missing or damaged: values that are not those of the file's digest, a name, a type or a shape that is not
     /// the expected one, or a number that is not finite.
     pub fn open(run: &Path, model: Option<usize>, weights: Weights) -> Result<Self> {
-        let path = run.join(summary::FILE);
-        let summary: Summary = serde_json::from_slice(&read(&path)?)
-            .map_err(|error| Error::checkpoint(&path, format!("{error}; expected a summary that names the classes")))?;
-        let classes = summary.about.data.classes;
-        let models = summary.models.len();
+        let (summary, standardisation) = about(run)?;
+        let (classes, models) = (summary.about.data.classes, summary.models.len());
         let model = model_of(run, models, model)?;
-        let standardisation = standardisation(&run.join(STANDARDISATION))?;
         let inputs = standardisation.mean.len();
         let params = match weights {
             Weights::Last => network(&run.join(weights::file_name(model, models)), inputs, classes.len())?,
@@ -64,6 +61,68 @@ impl Trained {
     }
 }
 
+/// All networks of a run, which have one shape.
+#[derive(Clone, Debug)]
+pub struct Networks {
+    /// What came of the run.
+    pub summary: Summary,
+    /// From a pixel to an input.
+    pub standardisation: Standardisation,
+    /// The step of each, if it is a snapshot; else its weights are those that were asked for.
+    pub steps: Vec<Option<u64>>,
+    /// Weights and biases, of a step one model after the other.
+    pub params: Vec<Params>,
+}
+
+impl Networks {
+    /// The networks of a finished run.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Trained::open`].
+    pub fn open(run: &Path, weights: Weights) -> Result<Self> {
+        let (summary, standardisation) = about(run)?;
+        let (inputs, classes, models) =
+            (standardisation.mean.len(), summary.about.data.classes.len(), summary.models.len());
+        let last = |model| network(&run.join(weights::file_name(model, models)), inputs, classes);
+        let params = match weights {
+            Weights::Last => (0..models).map(last).collect::<Result<_>>()?,
+            Weights::Best => best(run, inputs, classes, models)?,
+        };
+        Ok(Self { summary, standardisation, steps: vec![None; models], params })
+    }
+
+    /// The snapshots of a finished run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if it has none, and as of [`Trained::open`].
+    pub fn snapshots(run: &Path) -> Result<Self> {
+        let (summary, standardisation) = about(run)?;
+        let (inputs, classes, models) =
+            (standardisation.mean.len(), summary.about.data.classes.len(), summary.models.len());
+        let (mut steps, mut params) = (Vec::new(), Vec::new());
+        for (step, path) in Store::new(run, System).snapshots()? {
+            let read = weights::read_several(&read(&path)?, models, inputs, classes);
+            params.extend(read.map_err(|what| Error::checkpoint(&path, what))?);
+            steps.resize(params.len(), Some(step));
+        }
+        if params.is_empty() {
+            let what = "there are no snapshots; train --snapshots keeps one at the end of every cycle";
+            return Err(Error::Usage(format!("--snapshots: {}: {what}", shown(run))));
+        }
+        Ok(Self { summary, standardisation, steps, params })
+    }
+}
+
+/// What belongs to all networks of a run.
+fn about(run: &Path) -> Result<(Summary, Standardisation)> {
+    let path = run.join(summary::FILE);
+    let summary: Summary = serde_json::from_slice(&read(&path)?)
+        .map_err(|error| Error::checkpoint(&path, format!("{error}; expected a summary that names the classes")))?;
+    Ok((summary, standardisation(&run.join(STANDARDISATION))?))
+}
+
 /// What must be done to a pixel, in a file that a training wrote.
 pub fn standardisation(path: &Path) -> Result<Standardisation> {
     weights::read_standardisation(&read(path)?).map_err(damaged(path))
@@ -71,7 +130,8 @@ pub fn standardisation(path: &Path) -> Result<Standardisation> {
 
 /// The network of so many inputs and classes in a file that a training wrote.
 pub fn network(path: &Path, inputs: usize, classes: usize) -> Result<Params> {
-    weights::read_network_of(&read(path)?, inputs, classes).map_err(damaged(path))
+    let read = weights::read_several(&read(path)?, 1, inputs, classes);
+    read.and_then(|mut params| params.pop().ok_or_else(|| "not a network".into())).map_err(damaged(path))
 }
 
 fn damaged(path: &Path) -> impl Fn(String) -> Error {
@@ -109,7 +169,8 @@ fn model_of(run: &Path, networks: usize, model: Option<usize>) -> Result<usize> 
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of a file of a run.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     const HINT: &str = "expected the folder of a finished run, such as runs/best-20260131-120000";
     let failed = |what: String| Error::checkpoint(path, format!("{what}; {HINT}"));
     let metadata = fs::metadata(path).map_err(|fault| failed(fault.to_string()))?;

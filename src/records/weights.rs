@@ -20,6 +20,8 @@ use crate::util::digest::sha256;
 pub const STANDARDISATION: &str = "standardisation.safetensors";
 /// Longest header that is read of a file that other programs may have written, 1 MiB.
 const HEADER: usize = 1 << 20;
+/// What each of a file's models may add to that.
+const MODEL_HEADER: usize = 1 << 10;
 
 /// The file of one of a run's networks.
 pub fn file_name(model: usize, models: usize) -> String {
@@ -31,11 +33,14 @@ pub fn network(params: &Params) -> Result<Vec<u8>> {
     serialize(named("", params), digest)
 }
 
-/// As [`network`] for several models, the names of model 3 beginning with `3.`, then their optimizer's `moments`, such as
-/// `3.exp_avg.fc1.weight`, with one entry of metadata.
-pub(super) fn networks(params: &[Params], moments: &[&str], metadata: (&str, &str)) -> Result<Vec<u8>> {
+/// As [`network`] for several models, the names of model 3 beginning with `3.`.
+pub(super) fn several(params: &[Params]) -> Result<Vec<u8>> {
+    networks(params, &[], digest)
+}
+
+/// As [`several`], then their optimizer's `moments`, such as `3.exp_avg.fc1.weight`, with other metadata.
+pub(super) fn networks(params: &[Params], moments: &[&str], metadata: impl FnOnce(&[u8]) -> Value) -> Result<Vec<u8>> {
     let prefixes: Vec<_> = (0..params.len()).map(|model| prefix(model, params.len())).collect();
-    let metadata = |_: &[u8]| json!({ metadata.0: metadata.1 });
     let weights = prefixes.iter().zip(params).flat_map(|(prefix, params)| named(prefix, params));
     let moments = prefixes.iter().zip(params).flat_map(|(prefix, params)| {
         let kinds = params.moments().zip(moments);
@@ -72,11 +77,44 @@ pub fn read_network(bytes: &[u8], spec: &ModelSpec) -> Result<Params, String> {
     params.pop().ok_or_else(|| "not a network".into())
 }
 
-/// As [`read_network`], of any hidden layers.
-pub(super) fn read_network_of(bytes: &[u8], inputs: usize, classes: usize) -> Result<Params, String> {
+/// What [`several`] wrote of so many models, of any hidden layers.
+pub(super) fn read_several(bytes: &[u8], models: usize, inputs: usize, classes: usize) -> Result<Vec<Params>, String> {
+    let file = Reader::new(bytes, bytes.len() as u64, HEADER + models * MODEL_HEADER)?;
+    let spec = shape_of(&file, models, inputs, classes)?;
+    read_networks(file, &spec, models, &[])
+}
+
+/// The network in a state dict of PyTorch's, and the standardisation that a [`module`] has beside it: linear layers under
+/// any names, `NAME.weight [out, in]` and `NAME.bias [out]`, in the order of these names, in which 2 precedes 10.
+pub(super) fn read_state_dict(bytes: &[u8]) -> Result<(Params, Option<Standardisation>), String> {
     let file = Reader::new(bytes, bytes.len() as u64, HEADER)?;
-    let spec = shape_of(&file, 1, inputs, classes)?;
-    read_networks(file, &spec, 1, &[])?.pop().ok_or_else(|| "not a network".into())
+    let all = file.shapes();
+    let mut layers: Vec<_> =
+        all.iter().filter_map(|(name, shape)| Some((name.strip_suffix(".weight")?, shape))).collect();
+    layers.sort_by_key(|(name, _)| name.split('.').map(|part| (part.len(), part)).collect::<Vec<_>>());
+    let sizes = layers.iter().map(|(_, shape)| <[usize; 2]>::try_from(&shape[..]).ok()).collect::<Option<Vec<_>>>();
+    let follow = |sizes: &Vec<[usize; 2]>| sizes.windows(2).all(|pair| pair[0][0] == pair[1][1]);
+    let sizes = sizes.filter(follow).unwrap_or_default();
+    let units: Vec<_> = sizes.iter().map(|[out, _]| *out).collect();
+    let ([[_, inputs], ..], Some((classes, hidden))) = (&sizes[..], units.split_last()) else {
+        let found: Vec<_> = all.iter().map(|(name, shape)| format!("{name} {shape:?}")).collect();
+        return Err(if found.is_empty() { "no tensors".into() } else { found.join(", ") });
+    };
+    let spec = ModelSpec::new(*inputs, hidden.to_vec().into(), *classes).map_err(|error| error.to_string())?;
+    let table = tensors(&spec);
+    let names = layers.iter().flat_map(|(layer, _)| ["weight", "bias"].map(|kind| format!("{layer}.{kind}")));
+    let mut expected: Vec<_> = names.zip(&table).map(|(name, tensor)| (name, shape(tensor))).collect();
+    if ["mean", "scale"].iter().all(|name| file.rows(name) > 0) {
+        expected.extend(["mean", "scale"].map(|name| (name.to_owned(), vec![spec.inputs])));
+    }
+    let values = file.values(&expected)?;
+    let (network, buffers) = values.split_at(table.len());
+    let network = table.iter().zip(network).map(|(tensor, values)| from_file(tensor, values)).collect();
+    let standardisation = match buffers {
+        [mean, scale] => Some(Standardisation { mean: mean.clone(), scale: scale.clone() }),
+        _ => None,
+    };
+    Ok((Params { spec, steps: 0, values: network }, standardisation))
 }
 
 /// The shape of each of a file's `models` networks, which have so many inputs and classes.
@@ -164,7 +202,7 @@ mod tests {
 
     use super::*;
     use crate::model::Hidden;
-    use crate::model::params::bias;
+    use crate::model::params::{bias, weight};
 
     fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
         let bytes = file.tensor(name).unwrap().data().as_chunks::<4>().0.to_vec();
@@ -204,6 +242,66 @@ mod tests {
         assert!(read_network(&bytes[..bytes.len() - 1], &params.spec).unwrap_err().contains(" bytes, expected "));
     }
 
+    /// Tensors by their names and shapes, `[out, in]` or `[out]`; a value says its place: 100 · out + in, and 0.5 more in a
+    /// bias.
+    fn state_dict(shapes: &[(&str, &[usize])]) -> Vec<u8> {
+        let values = |shape: &[usize]| match *shape {
+            [out, inputs] => (0..out * inputs).map(|at| (100 * (at / inputs) + at % inputs) as f32).collect(),
+            _ => (0..shape.iter().product()).map(|at| at as f32 + 0.5).collect::<Vec<_>>(),
+        };
+        let tensors = shapes.iter().map(|&(name, shape)| (name.to_owned(), shape.to_vec(), values(shape)));
+        serialize(tensors, |_| json!({ "format": "pt" })).unwrap()
+    }
+
+    #[test]
+    fn a_state_dict_of_pytorchs_gives_the_transposed_weights_whatever_its_layers_are_called() {
+        for [first, second] in [["fc1", "fc2"], ["0", "2"], ["net.2", "net.10"], ["a.layer", "b.layer"]] {
+            let name = |layer: &str, kind: &str| format!("{layer}.{kind}");
+            let names = [first, second].map(|layer| [name(layer, "weight"), name(layer, "bias")]).concat();
+            let shapes: [&[usize]; 4] = [&[3, 5], &[3], &[2, 3], &[2]];
+            let tensors: Vec<_> = names.iter().map(String::as_str).zip(shapes).collect();
+            let (params, none) = read_state_dict(&state_dict(&tensors)).unwrap();
+            assert_eq!((params.spec.to_string().as_str(), none), ("5-3-2", None), "{first}");
+            for (out, input) in [(0, 0), (2, 0), (1, 4)] {
+                assert_eq!(
+                    params.values[weight(0)][input * 3 + out],
+                    (100 * out + input) as f32,
+                    "{first} {out} {input}"
+                );
+            }
+            assert_eq!(params.values[weight(1)], [0.0, 100.0, 1.0, 101.0, 2.0, 102.0]);
+            assert_eq!(params.values[bias(1)], [0.5, 1.5]);
+        }
+        let one = read_state_dict(&state_dict(&[("0.weight", &[4, 7]), ("0.bias", &[4])]));
+        assert_eq!(one.unwrap().0.spec.to_string(), "7-4", "softmax regression");
+    }
+
+    #[test]
+    fn a_state_dict_of_another_network_is_refused_with_what_it_has() {
+        let refused = |tensors: &[(&str, &[usize])], part: &str| {
+            let what = read_state_dict(&state_dict(tensors)).unwrap_err();
+            assert!(what.contains(part), "{part} in {what}");
+        };
+        let layers: [(&str, &[usize]); 4] =
+            [("0.weight", &[3, 5]), ("0.bias", &[3]), ("2.weight", &[2, 3]), ("2.bias", &[2])];
+        let empty = [&2_u64.to_le_bytes()[..], b"{}"].concat();
+        assert_eq!(read_state_dict(&empty), Err("no tensors".into()));
+        refused(&layers[1..2], "0.bias [3]");
+        refused(&[layers[0], ("2.weight", &[2, 4])], "0.weight [3, 5], 2.weight [2, 4]");
+        refused(&[layers[0], ("2.weight", &[2, 3, 1, 1])], "2.weight [2, 3, 1, 1]");
+        refused(&[layers[0], layers[2], layers[3]], "no tensor 0.bias");
+        refused(&[&layers[..], &[("steps", &[1])]].concat(), "5 tensors, expected 4");
+        refused(&[&layers[..], &[("mean", &[3]), ("scale", &[3])]].concat(), "mean: F32 [3], expected F32 [5]");
+    }
+
+    #[test]
+    fn an_exported_module_is_read_back_with_its_standardisation() {
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4, 6]), classes: 3 }, 2);
+        let standardisation = Standardisation { mean: vec![1.5; 7], scale: vec![0.25; 7] };
+        let read = read_state_dict(&module(&params, &standardisation).unwrap());
+        assert_eq!(read, Ok((params, Some(standardisation))));
+    }
+
     #[test]
     fn a_bit_that_flips_is_noticed_or_changes_no_value() {
         let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2);
@@ -233,7 +331,7 @@ mod tests {
     fn a_header_of_any_length_is_written_and_values_begin_at_a_multiple_of_8() {
         for models in [1, 2, 300] {
             let params = vec![Params::init(&ModelSpec { inputs: 2, hidden: Hidden::new(&[1]), classes: 2 }, 1); models];
-            let bytes = networks(&params, &[], ("some", "words")).unwrap();
+            let bytes = networks(&params, &[], |_| json!({ "some": "words" })).unwrap();
             let (header, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
             assert!(header.is_multiple_of(8) && (models < 300 || header > 1 << 16), "{header}");
             assert_eq!(metadata.metadata().as_ref().unwrap()["some"], "words");

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::parts::{bar, heads, scroll, table};
 use super::text::{percent, tenths};
-use crate::records::answers::{Answers, Mistake};
+use crate::records::answers::{self, Answers, Mistake};
 use crate::util::text::grouped;
 
 pub(super) fn body(answers: &Answers) -> Markup {
@@ -15,13 +15,20 @@ pub(super) fn body(answers: &Answers) -> Markup {
     let models = answers.confusion.len();
     html! {
         @if models > 1 { p.about { "Of " (models) " networks together; the mistakes are the first one's." } }
-        div.pair {
-            div { h3 { "Confusion matrix" } (matrix(classes, &all)) }
-            div { h3 { "By class" } (by_class(classes, &all)) }
-        }
+        (tables(classes, &all))
         @if !answers.mistakes.is_empty() {
             h3 { "Most confident mistakes" }
             ul.pictures { @for mistake in &answers.mistakes { (picture(classes, mistake)) } }
+        }
+    }
+}
+
+/// The images by label and answer, `[C][C]`, and each class's own figures.
+pub(super) fn tables(classes: &[String], all: &[Vec<u64>]) -> Markup {
+    html! {
+        div.pair {
+            div { h3 { "Confusion matrix" } (matrix(classes, all)) }
+            div { h3 { "By class" } (by_class(classes, all)) }
         }
     }
 }
@@ -57,19 +64,19 @@ fn matrix(classes: &[String], all: &[Vec<u64>]) -> Markup {
 
 /// Recall and precision of each class, and the class it is confused with most.
 fn by_class(classes: &[String], all: &[Vec<u64>]) -> Markup {
-    let column = |answer: usize| all.iter().map(|row| row[answer]).sum::<u64>();
+    let shares = answers::by_class(all);
+    let text = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), percent);
     let rows = html! {
         (heads(&["class", "recognised", "right when named", "<taken for"]))
         tbody {
             @for (label, (class, row)) in classes.iter().zip(all).enumerate() {
-                @let share = row[label] as f64 / row.iter().sum::<u64>().max(1) as f64;
-                @let precision = row[label] as f64 / column(label).max(1) as f64;
+                @let [recall, precision] = shares[label];
                 // Of equals the first.
                 @let other = (0..row.len()).rev().filter(|&answer| answer != label).max_by_key(|&answer| row[answer]);
                 tr {
                     th scope="row" { (class) }
-                    (bar(share, &percent(share)))
-                    td { (percent(precision)) }
+                    (bar(recall.unwrap_or_default(), &text(recall)))
+                    td { (text(precision)) }
                     td.word { @match other { Some(other) if row[other] > 0 => (classes[other]), _ => "–" } }
                 }
             }

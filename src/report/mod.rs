@@ -10,8 +10,10 @@
 //! | a reproduction | see [`crate::search::experiments`] | `reproduction`, `comparison`, and what its parts need of the others |
 //! | a profile | what `profile --json` prints | `profile` |
 //! | a verification | what `verify --json` prints | `verification` |
+//! | an evaluation | what `evaluate --json` prints | `evaluation` |
 //!
-//! The last two are files, named for themselves, or found as `profile.json` and `verify.json` in a folder of the others.
+//! The last three are files, named for themselves, or found as `profile.json`, `verify.json` and `evaluate.json` in a folder
+//! of the others.
 //!
 //! A name in a record may be anybody's: [`maud`] escapes every value, and the page's policy lets no script run but its
 //! own, nor anything be loaded.
@@ -20,6 +22,7 @@ mod answers;
 pub mod chart;
 mod comparison;
 mod curves;
+mod evaluation;
 pub mod lr_find;
 mod network;
 mod page;
@@ -49,7 +52,7 @@ use runs::Runs;
 use settings::Run;
 
 /// Files of a folder that are reported on with it.
-const PRINTED: [&str; 2] = ["profile.json", "verify.json"];
+const PRINTED: [&str; 3] = ["profile.json", "verify.json", "evaluate.json"];
 /// The largest such file that is read, 256 MiB: a thorough verification prints some hundred kB.
 const MOST: u64 = 1 << 28;
 /// Bytes of a file that this program made in which it says so.
@@ -130,7 +133,7 @@ pub fn is_reports(path: &Path) -> bool {
 fn unknown(path: &Path, what: &str) -> Error {
     Error::Usage(format!(
         "{}: {what}; expected the folder of a run, a search or a reproduction, or a file with what `cyclone profile \
-         --json` or `cyclone verify --json` printed",
+         --json`, `cyclone verify --json` or `cyclone evaluate --json` printed",
         shown(path)
     ))
 }
@@ -183,6 +186,10 @@ fn printed(name: String, path: &Path) -> Result<Box<dyn Subject>> {
     let value: Value = serde_json::from_str(&text).map_err(|error| failed(&format!("no JSON: {error}")))?;
     if value.get("devices").is_some() {
         return Ok(Box::new(profile::Profile { name, document: document(path, value, "profile")? }));
+    }
+    if value.get("members").is_some() {
+        let document = document(path, value, "evaluate")?;
+        return Ok(Box::new(evaluation::Evaluation::new(name, path, document)?));
     }
     if ["checks", "mutants", "comparison"].iter().any(|key| value.get(key).is_some()) {
         return Ok(Box::new(verification::Verification { name, document: document(path, value, "verify")? }));

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::config::spec::Length;
 use crate::data::spec::{Augment, Standardise};
 use crate::error::{Error, Result};
-use crate::records::processes::Start;
+use crate::records::processes::{Given, Start};
 use crate::records::run::Records;
 use crate::records::summary::DataRecord;
 use crate::search::parameter::Parameter;
@@ -96,6 +96,9 @@ fn one(run: &Run) -> Result<Markup> {
                 ),
             ),
         ]);
+        if let Some(Given { path, sha256 }) = &about.from {
+            rows.push(("began with", format!("the weights of {path}, SHA-256 {sha256}")));
+        }
         rows.extend(summary.checks.map(|checks| ("checked", format!("against the reference {checks}"))));
         rows.extend(summary.stopped.map(|Stopped { patience, best }| {
             let [after, best] = [summary.steps, best.step].map(grouped);

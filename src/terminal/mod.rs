@@ -19,6 +19,7 @@ pub use training::header;
 pub mod checks;
 mod columns;
 mod display;
+pub mod evaluation;
 pub mod mutants;
 pub mod own_run;
 pub mod profile;

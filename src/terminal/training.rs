@@ -10,19 +10,20 @@ use crate::config::spec::{Check, Length, Penalty};
 use crate::data::spec::{Augment, Standardise};
 use crate::error::{escaped, shown};
 use crate::model::ModelSpec;
+use crate::records::run::RunDir;
 use crate::train::{Outcome, Score, Scores, Stopped, Training};
 use crate::util::statistics::Spread;
 use crate::util::text::{grouped, percent};
 
 /// Everything that decides a run's result, one setting a line. `device` is the engine's description, `data` the data
-/// set's name, `records` the run's folder.
+/// set's name.
 pub fn header(
     device: &str,
     data: &str,
     config: &Config,
     training: &Training,
     shape: &ModelSpec,
-    records: &Path,
+    records: &RunDir,
 ) -> String {
     let (spec, plan, split) = (&training.models()[0], training.plan(), training.split());
     let [train, validation, test] = [&split.train, &split.validation, &split.test].map(|rows| grouped(rows.len()));
@@ -62,13 +63,16 @@ pub fn header(
                 Check::Always => "two steps before the first, then one after an evaluation, as time allows".to_owned(),
             },
         ),
-        ("records", records.display().to_string()),
+        ("records", records.path().display().to_string()),
     ];
     if spec.augment != Augment::default() {
         rows.insert(3, ("augment", spec.augment.to_string()));
     }
     if config.standardise == Standardise::Channel {
         rows.insert(3, ("standardise", "by colour channel".into()));
+    }
+    if let Some(given) = records.given() {
+        rows.push(("weights", format!("those of {} to begin with (--from)", given.path)));
     }
     if config.overfit_one_batch {
         rows.push(("check", "the first mini-batch alone, lambda 0 (--overfit-one-batch)".into()));

@@ -88,6 +88,11 @@ impl Plan {
         multiple(self.cycle).min(every.map_or(u64::MAX, multiple)).min(self.steps())
     }
 
+    /// Whether a cycle of the learning rate ends at `step`.
+    pub fn ends_cycle(&self, step: u64) -> bool {
+        step > 0 && step.is_multiple_of(self.cycle)
+    }
+
     /// A sentence about a whole run that ends inside a cycle, where the learning rate is not yet low again.
     pub fn warning(&self) -> Option<String> {
         let rest = self.whole % self.cycle;
@@ -174,6 +179,7 @@ mod tests {
         };
         assert_eq!(checkpoints(None), [0, 10, 20, 27]);
         assert_eq!(checkpoints(Some(8)), [0, 8, 10, 16, 20, 24, 27]);
+        assert_eq!((0..=27).filter(|&step| plan.ends_cycle(step)).collect::<Vec<_>>(), [10, 20]);
         let at: Vec<_> = (0..=27).filter(|&step| plan.evaluates_at(step)).collect();
         assert_eq!(at, evaluations(&plan));
     }

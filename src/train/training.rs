@@ -114,8 +114,13 @@ impl Training {
 
     /// The state before the first step, with fresh weights of this shape.
     pub fn fresh(&self, shape: &ModelSpec) -> State {
-        let fresh = |model: &TrainSpec| Params::init(shape, model.seed).with_moments(model.optimizer);
-        State::fresh(self.models.iter().map(fresh).collect())
+        self.begun_with(self.models.iter().map(|model| Params::init(shape, model.seed)).collect())
+    }
+
+    /// The state before the first step, with these weights, one a model.
+    pub fn begun_with(&self, params: Vec<Params>) -> State {
+        let params = params.into_iter().zip(&self.models);
+        State::fresh(params.map(|(params, model)| params.with_moments(model.optimizer)).collect())
     }
 
     /// Trains from `state` to the plan's end on an engine built for [`Self::job`]: drives the [`Loop`]. The states that

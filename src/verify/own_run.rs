@@ -18,6 +18,7 @@ use crate::model::ModelSpec;
 use crate::model::softmax::largest;
 use crate::proof::Finding;
 use crate::proof::compare::{Rule, compare};
+use crate::records::initial;
 use crate::records::run::CONFIG;
 use crate::train::Training;
 
@@ -62,8 +63,9 @@ pub struct OwnRun {
 }
 
 impl OwnRun {
-    /// The first `steps` steps of `config` on `dataset`, or all of them if it has fewer.
-    pub fn new(config: &Config, dataset: Arc<Dataset>, steps: u64) -> Result<Self> {
+    /// The first `steps` steps of `config` on `dataset`, or all of them if it has fewer. They begin with the weights that
+    /// were given to the run in `folder`, if there were any.
+    pub fn new(config: &Config, dataset: Arc<Dataset>, steps: u64, folder: Option<&Path>) -> Result<Self> {
         let split = Split::new(&dataset, &config.data_spec())?;
         config.train_spec().augment.check(&dataset)?;
         let standardisation = Arc::new(Standardisation::of(&dataset, &split.train, config.standardise)?);
@@ -79,12 +81,12 @@ impl OwnRun {
         let (seed, lr) = (config.seed, config.lr());
         let batches = Batches::new(split.train.clone(), job.batch_size, vec![seed]);
         let batches = batches.augmented(training.models()[0].augment);
-        Ok(Self {
-            steps: training.plan().steps(),
-            part,
-            rows: rows.clone(),
-            run: PairedRun::new(job, (seed, lr), batches, dataset, standardisation),
-        })
+        let mut run = PairedRun::new(job, (seed, lr), batches, dataset, standardisation);
+        let given = folder.map(|folder| initial::read(folder, None, &shape, config.repeats)).transpose()?.flatten();
+        if let Some(mut given) = given {
+            run.start = [given.swap_remove(0)];
+        }
+        Ok(Self { steps: training.plan().steps(), part, rows: rows.clone(), run })
     }
 
     /// Its network.
@@ -113,7 +115,7 @@ impl OwnRun {
 
         // The same steps at once, as `train` submits them.
         let apart = gpu.params()?;
-        gpu.load(&self.run.start())?;
+        gpu.load(&self.run.start)?;
         let timed = Instant::now();
         self.run.train(&mut gpu, 0, self.steps)?;
         gpu.losses()?;

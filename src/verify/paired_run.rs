@@ -41,7 +41,8 @@ pub(super) struct PairedRun {
     pub dataset: Arc<Dataset>,
     /// What standardises them.
     pub standardisation: Arc<Standardisation>,
-    seed: u64,
+    /// The weights that it starts from.
+    pub start: [Params; 1],
     lr: Triangle,
     chunks: Chunks,
 }
@@ -95,12 +96,8 @@ impl PairedRun {
         standardisation: Arc<Standardisation>,
     ) -> Self {
         let chunks = Chunks::new(batches, 1, move |step, _| lr.at(step) as f32);
-        Self { job, dataset, standardisation, seed, lr, chunks }
-    }
-
-    /// The weights that it starts from.
-    pub(super) fn start(&self) -> [Params; 1] {
-        [Params::init(&self.job.model, self.seed)]
+        let start = [Params::init(&job.model, seed)];
+        Self { job, dataset, standardisation, start, lr, chunks }
     }
 
     /// The CPU engine in f64, which judges.
@@ -133,7 +130,7 @@ impl PairedRun {
         steps: u64,
         done: &mut dyn FnMut(u64),
     ) -> Result<Vec<Step>> {
-        let start = self.start();
+        let start = self.start.clone();
         cpu.load(&start)?;
         gpu.load(&start)?;
         let mut before = [Network::from(&start[0]), Network::from(&start[0])];

@@ -53,7 +53,7 @@ pub(super) fn lockstep(referee: &Referee) -> Result<Vec<Finding>> {
     let mut run = paired(2000)?;
     let mut cpu = run.cpu()?;
     let mut gpu = run.gpu(referee)?;
-    cpu.load(&run.start())?;
+    cpu.load(&run.start)?;
     let mut findings = Vec::new();
     let mut done = 0;
     for (turn, step) in [0, 1, 100, LR.half_cycle, 1000].into_iter().enumerate() {
@@ -89,9 +89,8 @@ pub(super) fn accuracy(referee: &Referee) -> Result<Vec<Finding>> {
     let batches = Batches::new(train.clone(), job.batch_size, vec![0]);
     let mut run = PairedRun::new(job, (0, LR), batches, dataset, standardisation);
     let (mut cpu, mut gpu) = (run.cpu()?, run.gpu(referee)?);
-    let start = run.start();
     for engine in [&mut cpu as &mut dyn Engine, &mut gpu] {
-        engine.load(&start)?;
+        engine.load(&run.start)?;
         run.train(engine, 0, LR.cycle())?;
     }
     let accuracy = |engine: &mut dyn Engine, rows: &[u32]| -> Result<f64> {

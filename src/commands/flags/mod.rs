@@ -9,7 +9,8 @@ use crate::config::settings::Taker;
 
 pub use search::{ReproduceArgs, SearchAction, SearchArgs};
 pub use tools::{
-    DataCommand, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs, ProfileArgs, ReportArgs,
+    DataCommand, EvaluateArgs, ExportArgs, FetchArgs, ImportArgs, InfoArgs, LrFindArgs, PredictArgs, ProfileArgs,
+    ReportArgs,
 };
 pub use train::TrainArgs;
 pub use verify::VerifyArgs;
@@ -60,6 +61,9 @@ pub enum Command {
     /// Classify images with a trained network
     #[command(after_help = EXIT_CODES)]
     Predict(PredictArgs),
+    /// Score trained networks on labelled images, alone and as an ensemble: accuracy, calibration, confusion matrix
+    #[command(after_help = EXIT_CODES)]
+    Evaluate(EvaluateArgs),
     /// Export a trained network to ONNX, safetensors or npz
     #[command(after_help = EXIT_CODES)]
     Export(ExportArgs),

@@ -12,6 +12,7 @@ use crate::data::spec::Source;
 use crate::error::Result;
 use crate::export::Format;
 use crate::profile::Options;
+use crate::records::evaluation::Part;
 use crate::records::trained::Weights;
 
 /// Flags of `predict`.
@@ -39,6 +40,35 @@ pub struct PredictArgs {
     pub json: bool,
 }
 
+/// Flags of `evaluate`.
+#[derive(Args, Debug)]
+pub struct EvaluateArgs {
+    /// Folders of finished runs; several networks are also scored as an ensemble, by their mean probabilities
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// The weights at the runs' ends (last), or those with the best validation accuracy (best)
+    #[arg(long, value_enum, default_value = "last", hide_possible_values = true, value_name = "WHICH")]
+    pub weights: Weights,
+    /// The weights that train --snapshots kept at the end of every cycle, instead of those at the end alone
+    #[arg(long, conflicts_with = "weights")]
+    pub snapshots: bool,
+    /// Other images: auto, synthetic, or a path [default: those of the first RUN]
+    #[arg(long)]
+    pub data: Option<Source>,
+    /// Which images: train, val (those that the runs trained and validated on) or test
+    #[arg(long, value_enum, default_value = "test", hide_possible_values = true)]
+    pub part: Part,
+    /// Average the probabilities over each image and the one flipped from left to right
+    #[arg(long)]
+    pub mirror: bool,
+    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
+    #[arg(long, default_value = "cpu")]
+    pub device: Choice,
+    /// Print JSON; report draws it, with the run if it is saved as RUN/evaluate.json
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Flags of `export`.
 #[derive(Args, Debug)]
 pub struct ExportArgs {
@@ -61,8 +91,8 @@ pub struct ExportArgs {
 /// Flags of `report`.
 #[derive(Args, Debug)]
 pub struct ReportArgs {
-    /// Folders of runs (drawn over one another), searches or reproductions; output files of profile --json or verify
-    /// --json, which are also found in such a folder as profile.json and verify.json
+    /// Folders of runs (drawn over one another), searches or reproductions; output files of profile --json, verify --json
+    /// or evaluate --json, which are also found in such a folder as profile.json, verify.json and evaluate.json
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// The folder for report.html and charts/ [default: the first RUN's]

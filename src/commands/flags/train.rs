@@ -22,6 +22,9 @@ pub struct TrainArgs {
     /// All that a run's config.toml says.
     #[command(flatten)]
     pub settings: Settings,
+    /// Begin with these weights: the last ones of the run in this folder, or those of a safetensors file, ours or PyTorch's
+    #[arg(long, help_heading = "Training", value_name = "RUN|FILE")]
+    pub from: Option<PathBuf>,
     /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -32,7 +35,7 @@ pub struct TrainArgs {
     #[arg(long, help_heading = "Output")]
     pub tensorboard: bool,
     /// Resume the run in this folder from its last checkpoint
-    #[arg(long, help_heading = "Output", value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
+    #[arg(long, help_heading = "Output", value_name = "RUN", conflicts_with_all = ["preset", "config", "from", "out"])]
     pub resume: Option<PathBuf>,
     /// Print only errors
     #[arg(long, short, help_heading = "Output")]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Checkpoint, Run, Store};
 use crate::error::{Error, Result};
-use crate::train::{Keeper, State};
+use crate::train::{Keeper, Plan, State};
 use crate::util::files::System;
 use crate::util::signals::Signals;
 
@@ -14,6 +14,8 @@ pub struct Checkpoints {
     store: Store<System>,
     run: Run,
     every: Option<u64>,
+    /// The plan whose cycles' ends leave snapshots, if they do.
+    snapshots: Option<Plan>,
     signals: Signals,
     /// Synced before a checkpoint, which counts on the evaluations before it.
     metrics: File,
@@ -23,9 +25,10 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// A keeper of `run`.
-    pub fn new(store: Store<System>, run: Run, every: Option<u64>, signals: Signals, metrics: File) -> Self {
-        Self { store, run, every, signals, metrics, held: None }
+    /// A keeper of `run`, which trains by `plan`.
+    pub fn new(store: Store<System>, run: Run, plan: &Plan, signals: Signals, metrics: File) -> Self {
+        let (every, snapshots) = (run.settings.checkpoint_every, run.settings.snapshots.then_some(*plan));
+        Self { store, run, every, snapshots, signals, metrics, held: None }
     }
 
     /// What ends the training.
@@ -61,6 +64,10 @@ impl Keeper for Checkpoints {
         // The best first: were the last one there without it, a resume from there would not find the best again.
         if let Some(best) = self.held.take() {
             self.store.save_best(&best)?;
+        }
+        // Before the state as well: a training resumed from there does not come by this step again.
+        if self.snapshots.is_some_and(|plan| plan.ends_cycle(state.step)) {
+            self.store.save_snapshot(state)?;
         }
         self.store.save(&Checkpoint { run: self.run.clone(), state: state.clone() })
     }

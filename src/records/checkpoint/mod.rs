@@ -10,6 +10,7 @@
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::tensors::{Reader, little_endian};
@@ -111,7 +112,7 @@ impl Checkpoint {
         };
         let text = serde_json::to_string(&meta).map_err(|error| Error::Internal(format!("checkpoint: {error}")))?;
         let moments = self.run.settings.optimizer().moments();
-        weights::networks(params, moments, (KEY, &format!("{} {text}", sha256(text.as_bytes()))))
+        weights::networks(params, moments, |_| json!({ KEY: format!("{} {text}", sha256(text.as_bytes())) }))
     }
 
     /// Reads a file of `length` bytes that must have these shapes and be of this run, but for its device.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Checkpoint, Fault, Run, Shapes};
 use crate::error::{Error, Result, shown};
+use crate::records::weights;
+use crate::train::State;
 use crate::util::files::{self, Disk};
 
 /// Checkpoints of single steps that are kept: the last, and the one before it in case the last is damaged.
@@ -16,7 +18,12 @@ pub const FOLDER: &str = "checkpoints";
 /// The checkpoint of the best validation accuracy.
 pub const BEST: &str = "best.safetensors";
 
-/// `checkpoints/`: `step-N.safetensors` of the last steps that were saved, `best.safetensors` of the best.
+/// What the names of files begin with: of checkpoints, and of weights that stay.
+const STEP: &str = "step-";
+const SNAPSHOT: &str = "snapshot-";
+
+/// `checkpoints/`: `step-N.safetensors` of the last steps that were saved, `best.safetensors` of the best; and
+/// `snapshot-N.safetensors`, weights without the rest of a state, which are never removed.
 pub struct Store<D> {
     folder: PathBuf,
     disk: D,
@@ -43,8 +50,8 @@ impl<D: Disk> Store<D> {
     /// Saves a checkpoint under its step, then removes those that it makes needless.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
         let step = checkpoint.state.step;
-        self.write(&self.folder.join(format!("step-{step}.safetensors")), checkpoint)?;
-        let earlier = self.steps()?.into_iter().filter(|(saved, _)| *saved <= step);
+        self.write(&self.folder.join(format!("{STEP}{step}.safetensors")), checkpoint)?;
+        let earlier = self.steps(STEP)?.into_iter().filter(|(saved, _)| *saved <= step);
         for (_, path) in earlier.skip(KEPT) {
             self.disk.remove(&path).map_err(failed(&path))?;
         }
@@ -54,6 +61,19 @@ impl<D: Disk> Store<D> {
     /// Saves a checkpoint as the best one.
     pub fn save_best(&self, checkpoint: &Checkpoint) -> Result<()> {
         self.write(&self.best(), checkpoint)
+    }
+
+    /// Keeps the weights of a state: a file for `load_state_dict`, of several models with their numbers before the names.
+    pub fn save_snapshot(&self, state: &State) -> Result<()> {
+        let path = self.folder.join(format!("{SNAPSHOT}{}.safetensors", state.step));
+        files::replace(&self.disk, &path, &weights::several(&state.params)?).map_err(failed(&path))
+    }
+
+    /// The snapshots and their steps, in the order of these.
+    pub fn snapshots(&self) -> Result<Vec<(u64, PathBuf)>> {
+        let mut snapshots = self.steps(SNAPSHOT)?;
+        snapshots.reverse();
+        Ok(snapshots)
     }
 
     fn best(&self) -> PathBuf {
@@ -66,7 +86,7 @@ impl<D: Disk> Store<D> {
 
     /// The step of the last checkpoint, damaged or not.
     pub fn last_step(&self) -> Result<Option<u64>> {
-        Ok(self.steps()?.first().map(|(step, _)| *step))
+        Ok(self.steps(STEP)?.first().map(|(step, _)| *step))
     }
 
     /// The last checkpoint of `run`; if that is damaged the one before, and if no other is whole the best one, reported
@@ -79,7 +99,7 @@ impl<D: Disk> Store<D> {
         let mut damaged = None;
         let best = self.best();
         let best = best.is_file().then_some((None, best));
-        for (step, path) in self.steps()?.into_iter().map(|(step, path)| (Some(step), path)).chain(best) {
+        for (step, path) in self.steps(STEP)?.into_iter().map(|(step, path)| (Some(step), path)).chain(best) {
             match load(&path, run, shapes) {
                 Ok(checkpoint) if step.is_none_or(|step| checkpoint.state.step == step) => {
                     let found = checkpoint.state.step;
@@ -106,8 +126,8 @@ impl<D: Disk> Store<D> {
         damaged.map_or(Ok(None), Err)
     }
 
-    /// The checkpoints of single steps, the last first.
-    fn steps(&self) -> Result<Vec<(u64, PathBuf)>> {
+    /// The files of single steps whose names begin with `kind`, the last first.
+    fn steps(&self, kind: &str) -> Result<Vec<(u64, PathBuf)>> {
         let mut steps = Vec::new();
         if !self.folder.is_dir() {
             return Ok(steps);
@@ -115,7 +135,7 @@ impl<D: Disk> Store<D> {
         for entry in fs::read_dir(&self.folder).map_err(failed(&self.folder))? {
             let entry = entry.map_err(failed(&self.folder))?;
             let name = entry.file_name();
-            let step = name.to_str().and_then(|name| name.strip_prefix("step-")?.strip_suffix(".safetensors"));
+            let step = name.to_str().and_then(|name| name.strip_prefix(kind)?.strip_suffix(".safetensors"));
             if let Some(step) = step.and_then(|step| step.parse().ok()) {
                 steps.push((step, entry.path()));
             }

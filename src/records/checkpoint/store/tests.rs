@@ -211,12 +211,18 @@ fn whenever_the_power_fails_the_old_or_the_new_state_is_there() {
 fn the_last_two_steps_are_kept_and_leftovers_removed() {
     let folder = folder();
     let store = Store::new(folder.path(), System);
+    for step in [10, 9] {
+        store.save_snapshot(&checkpoint(step).state).unwrap();
+    }
     fs::write(folder.path().join("checkpoints/.step-3.safetensors.part"), "half").unwrap();
     fs::write(folder.path().join("checkpoints/notes.txt"), "mine").unwrap();
     store.prepare().unwrap();
     store.save_best(&checkpoint(1)).unwrap();
     store.save(&checkpoint(10)).unwrap();
-    assert_eq!(names(folder.path()), ["best.safetensors", "notes.txt", "step-10.safetensors", "step-2.safetensors"]);
+    let [steps, snapshots] = ["step", "snapshot"].map(|kind| move |step| format!("{kind}-{step}.safetensors"));
+    let kept = [snapshots(10), snapshots(9), steps(10), steps(2)];
+    assert_eq!(names(folder.path()), [&["best.safetensors", "notes.txt"].map(String::from)[..], &kept].concat());
+    assert_eq!(store.snapshots().unwrap().into_iter().map(|(step, _)| step).collect::<Vec<_>>(), [9, 10]);
     assert_eq!(store.last_step().unwrap(), Some(10));
 }
 
