@@ -30,9 +30,8 @@
 //!   `min`, `max`, `half_cycle`, `gamma`, `step_size` and `warmup`, `length`, `seed`, `init`, `evals_per_cycle`, `augment`),
 //!   and `evaluations`: a list of `step`, `epoch`, `lr`, `train` and, if images validate, `validation`, each with `loss`,
 //!   `cost` and `accuracy` (0 to 1). A trial that ended well has `result`: the last `train` and `validation`, and `test` if
-//!   the test images were asked for. One that
-//!   diverged has `diverged` instead: `step` and `message`. No line says anything of time or device, so that however
-//!   the trials were dealt out, the lines are the same.
+//!   the test images were asked for. One that diverged has `diverged` instead: `step` and `message`. No line says anything
+//!   of time or device, so that however the trials were dealt out, the lines are the same.
 //! - `after-N.safetensors`, of a warm-started search: the network after trial `N`, the last one.
 //! - `summary.json`, last: what was run and on what, `ranking` (trials' numbers, the best first), `diverged`, seconds.
 
