@@ -147,7 +147,7 @@ impl Schedule {
 
 /// Half a cosine: 1 at 0, and 0 from 1 on, or where there is no way to go.
 fn fallen(share: f64) -> f64 {
-    if share < 1.0 { (1.0 + (PI * share).cos()) / 2.0 } else { 0.0 }
+    if share < 1.0 { f64::midpoint(1.0, (PI * share).cos()) } else { 0.0 }
 }
 
 impl fmt::Display for Schedule {
