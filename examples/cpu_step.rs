@@ -11,7 +11,7 @@ use cyclone::data::{Dataset, Standardisation};
 use cyclone::engine::{Chunks, Engine, Job};
 use cyclone::error::Result;
 use cyclone::model::optimizer::Optimizer;
-use cyclone::model::params::Params;
+use cyclone::model::params::{Init, Params};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
@@ -31,7 +31,7 @@ fn time<T: Real>(models: usize, threads: usize, repetitions: usize, data: &Arc<D
         optimizer: Optimizer::default(),
     };
     let mut engine = CpuEngine::<T>::new(job, Arc::clone(data), Arc::new(statistics), threads)?;
-    engine.load(&(0..models as u64).map(|seed| Params::init(&SPEC, seed)).collect::<Vec<_>>())?;
+    engine.load(&(0..models as u64).map(|seed| Params::init(&SPEC, seed, Init::Report)).collect::<Vec<_>>())?;
     let batches = Batches::new((0..IMAGES as u32).collect(), BATCH_SIZE, vec![0]);
     let steps = batches.steps_per_epoch();
     let mut chunks = Chunks::new(batches, models, |_, _| 0.01);

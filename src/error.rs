@@ -85,13 +85,13 @@ pub enum Error {
         /// When, what (and by which kernels), and how far off.
         what: String,
     },
-    /// Exit code 128 + number, as in shells: a signal ended the command, and the work so far is kept.
+    /// A signal or the end of `--max-time` ended the command, and the work so far is kept.
     #[error("stopped by {name} after {after}")]
     Interrupted {
-        /// `SIGINT`, `SIGTERM` or `SIGHUP`.
+        /// `SIGINT`, `SIGTERM`, `SIGHUP` or `--max-time`.
         name: &'static str,
-        /// The signal's number: 2, 15 or 1.
-        number: u8,
+        /// The exit code: 128 + the signal's number, as in shells, or 124, as of `timeout`.
+        code: u8,
         /// Progress so far: `step 96`, `5 of 20 trials`.
         after: String,
     },
@@ -123,8 +123,7 @@ impl Error {
             Self::Busy { .. } => 9,
             Self::Resources(_) => 10,
             Self::Wrong { .. } => 11,
-            Self::Interrupted { number, .. } => 128 + number,
-            Self::Job { code, .. } => *code,
+            Self::Interrupted { code, .. } | Self::Job { code, .. } => *code,
             Self::Internal(_) => 70,
         }
     }

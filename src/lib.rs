@@ -6,8 +6,8 @@
 //! `M` models trained at once · `B` images of a mini-batch · `D` inputs (3,072) · `H` hidden units · `C` classes (10) ·
 //! `G` different batches of a step: 1 when all models share theirs, else `M` · `n_s` steps of a half-cycle. A tensor's
 //! comment gives its shape in these letters, row-major: `W1 [D, H]`. A *step* is one mini-batch and one update, an *epoch*
-//! one pass over the training images, a *cycle* two half-cycles of the learning rate, a *chunk* some steps submitted at
-//! once.
+//! one pass over the training images, a *cycle* two half-cycles, in which a cyclical learning rate goes up and down, a *chunk*
+//! some steps submitted at once.
 //!
 //! # The network and its gradients
 //!

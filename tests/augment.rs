@@ -13,7 +13,7 @@ use cyclone::data::{Dataset, ImageList, Images, Planes, Standardisation};
 use cyclone::engine::{Chunk, Chunks, Engine, Job, Tally};
 use cyclone::gpu::{Gpu, GpuEngine, Options};
 use cyclone::model::optimizer::Optimizer;
-use cyclone::model::params::Params;
+use cyclone::model::params::{Init, Params};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
@@ -133,7 +133,7 @@ fn spec() -> ModelSpec {
 }
 
 fn fresh() -> [Params; 2] {
-    SEEDS.map(|seed| Params::init(&spec(), seed))
+    SEEDS.map(|seed| Params::init(&spec(), seed, Init::Report))
 }
 
 fn statistics() -> Standardisation {

@@ -55,6 +55,9 @@ fn a_flag_out_of_range_is_a_usage_error_that_names_it() {
     refused(&["--hidden", "0"], 2, &["--hidden 0"]);
     refused(&["--hidden", "2000000000"], 2, &["--hidden 2000000000", "TiB"]);
     refused(&["--half-cycle", "0"], 2, &["--half-cycle 0"]);
+    refused(&["--gamma", "0"], 2, &["--gamma 0"]);
+    refused(&["--gamma", "1.5"], 2, &["--gamma 1.5"]);
+    refused(&["--step-size", "0"], 2, &["--step-size 0"]);
     refused(&["--cycles", "0"], 2, &["--cycles 0"]);
     refused(&["--epochs", "0"], 2, &["--epochs 0"]);
     refused(&["--evals-per-cycle", "0"], 2, &["--evals-per-cycle 0"]);
@@ -70,6 +73,11 @@ fn flags_that_make_no_sense_are_wrong_usage() {
     refused(&["--val-images", "5", "--val-batches", "2"], 2, &["--val-images", "--val-batches"]);
     refused(&["--preset", "figure-1", "--val-pick", "random"], 2, &["--val-images"]);
     refused(&["--val-pick", "middle"], 2, &["last", "first", "random"]);
+    refused(&["--schedule", "linear"], 2, &["triangular2", "exp-range", "one-cycle"]);
+    refused(&["--init", "xavier"], 2, &["report", "he"]);
+    for time in ["90", "0s", "-5m", "soon", "1d"] {
+        refused(&[&*format!("--max-time={time}")], 2, &["--max-time", "expected a time such as 90s, 10m or 1h30m"]);
+    }
     refused(&["--flip", "vertical"], 2, &["none", "random", "alternate"]);
     refused(&["--standardise", "image"], 2, &["dimension", "channel"]);
     refused(&["--device", "gpu:x"], 2, &["gpu:N"]);
@@ -254,6 +262,26 @@ fn a_rate_far_too_high_is_a_divergence_and_its_records_stay() {
     assert!(text(&output.stderr).contains("--lr-max"));
     assert!(!folder.path().join("run/summary.json").exists());
     assert!(!fs::read_to_string(folder.path().join("run/metrics.jsonl")).unwrap().is_empty());
+}
+
+#[test]
+fn a_schedule_is_in_the_header_and_in_the_rates() {
+    let rates = |schedule: &[&str], header: &[&str]| -> Vec<f64> {
+        let folder = tempdir().unwrap();
+        let output = train(folder.path(), &short(&[&["--steps", "40", "--out", "run"], schedule].concat()));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let shown = text(&output.stdout);
+        assert!(header.iter().all(|row| shown.contains(row)), "{shown}");
+        let metrics = fs::read_to_string(folder.path().join("run/metrics.jsonl")).unwrap();
+        metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["lr"].as_f64().unwrap()).collect()
+    };
+    let lines = ["rate        0.1 to 0.00001, a cosine over the run\n", "length      0.4 epochs = 40 steps\n"];
+    assert_eq!(rates(&["--schedule", "cosine"], &lines)[0], 0.1);
+    let lines = ["rate        0.1, times 0.5 every 20 steps; warm-up 4 steps\n", "evaluation  2 every 40 steps\n"];
+    let step = ["--schedule", "step", "--gamma", "0.5", "--step-size", "20", "--warmup", "4"];
+    assert_eq!(rates(&step, &lines), [0.025, 0.05, 0.025]);
+    let lines = ["rate        0.00001 to 0.1, half-cycle 20 steps, amplitude halved every cycle\n", "a cycle\n"];
+    assert_eq!(rates(&["--schedule", "triangular2", "--init", "he"], &lines), [0.00001, 0.1, 0.00001]);
 }
 
 #[test]

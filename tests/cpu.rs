@@ -11,7 +11,7 @@ use cyclone::data::{self, Dataset, Standardisation};
 use cyclone::engine::{Chunk, Engine, Job, Tally};
 use cyclone::error::Error;
 use cyclone::model::optimizer::Optimizer;
-use cyclone::model::params::{Params, bias, tensors};
+use cyclone::model::params::{Init, Params, bias, tensors};
 use cyclone::model::reference::{self, Layer, Matrix, Network, Pass};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::util::random::{Purpose, stream};
@@ -142,7 +142,7 @@ fn ten_steps_differ_by<T: Real>(hidden: &'static [usize], optimizer: Optimizer) 
     let rows: Vec<u32> = (0..53).chain((0..53).rev()).collect();
     let rates: Vec<f32> = (1..=10).map(|step| 0.01 * step as f32).collect();
     let decay = 0.02;
-    let params = Params::init(&spec, 3).with_moments(optimizer);
+    let params = Params::init(&spec, 3, Init::Report).with_moments(optimizer);
     let mut engine = images.engine::<T>(Job { optimizer, ..job(&spec, &[decay], 11) }, 2);
     engine.load(std::slice::from_ref(&params)).unwrap();
     engine.train(&Chunk { images: (&rows).into(), lengths: &lengths, rates: &rates }).unwrap();
@@ -204,7 +204,7 @@ fn equals_the_references_evaluation(spec: ModelSpec) {
     let images = Images::random(301, &spec);
     let rows: Vec<u32> = (1..301).collect();
     let mut engine = images.engine::<f64>(job(&spec, &[0.0; 2], 1), 2);
-    let params = [Params::init(&spec, 5), Params::init(&spec, 6)];
+    let params = [Params::init(&spec, 5, Init::Report), Params::init(&spec, 6, Init::Report)];
     engine.load(&params).unwrap();
     let tallies = engine.evaluate(&rows).unwrap();
     let logits = engine.logits(&rows).unwrap();
@@ -289,7 +289,9 @@ fn train_bits_in_chunks(
     let job =
         Job { model: spec.clone(), decay, batch_size: 13, shuffles: shuffles.len(), optimizer: Optimizer::default() };
     let mut engine = images.engine::<f32>(job, threads);
-    engine.load(&models.iter().map(|&model| Params::init(spec, model as u64)).collect::<Vec<_>>()).unwrap();
+    engine
+        .load(&models.iter().map(|&model| Params::init(spec, model as u64, Init::Report)).collect::<Vec<_>>())
+        .unwrap();
     let (mut rest, mut lengths, mut rates) = (data::Images::from(&rows), &lengths[..], &rates[..]);
     for &steps in chunks {
         let (now, after) = lengths.split_at(steps);
@@ -360,7 +362,7 @@ fn one_batch_is_learned_by_heart() {
     let spec = ModelSpec { inputs: 37, hidden: Hidden::new(&[50]), classes: 10 };
     let images = Images::random(23, &spec);
     let mut engine = images.engine::<f32>(job(&spec, &[0.0], 23), 2);
-    engine.load(&[Params::init(&spec, 0)]).unwrap();
+    engine.load(&[Params::init(&spec, 0, Init::Report)]).unwrap();
     let rows: Vec<u32> = (0..23).collect();
     let steps = 500;
     let rows_of_all = rows.repeat(steps);
@@ -376,7 +378,7 @@ fn a_chunk_of_no_steps_changes_nothing() {
     let spec = ModelSpec { inputs: 4, hidden: Hidden::new(&[3]), classes: 2 };
     let images = Images::random(5, &spec);
     let mut engine = images.engine::<f32>(job(&spec, &[0.0], 2), 1);
-    let params = [Params::init(&spec, 0)];
+    let params = [Params::init(&spec, 0, Init::Report)];
     engine.load(&params).unwrap();
     engine.train(&Chunk { images: data::Images::default(), lengths: &[], rates: &[] }).unwrap();
     assert!(engine.losses().unwrap().is_empty());
@@ -400,7 +402,7 @@ fn shapes_that_do_not_fit_are_refused_by_name() {
         ("row 5", engine.train(&Chunk { images: (&[5]).into(), lengths: &[1], rates: &[0.1] })),
         ("row 9", engine.evaluate(&[9]).map(|_| ())),
         ("networks", engine.load(&[])),
-        ("ModelSpec", engine.load(&[Params::init(&other, 0)])),
+        ("ModelSpec", engine.load(&[Params::init(&other, 0, Init::Report)])),
     ];
     for (name, refused) in refusals {
         match refused {

@@ -10,7 +10,7 @@ use cyclone::data::{Dataset, Images, Move, Planes, Standardisation};
 use cyclone::engine::{Checks, Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
 use cyclone::model::optimizer::Optimizer;
-use cyclone::model::params::{Params, bias, weight};
+use cyclone::model::params::{Init, Params, bias, weight};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::proof::{Checked, Pace};
 use cyclone::util::random::{Purpose, stream};
@@ -207,7 +207,9 @@ impl Bench {
         let engine = CpuEngine::new(job, data.clone(), statistics.clone(), 1).unwrap();
         let engine = Box::new(Faulty { engine, fault, from, step: 0, losses: Vec::new() });
         let mut engine = Checked::new(engine, data, statistics, Pace { check, rest: 0 });
-        engine.load(&(0..models as u64).map(|seed| Params::init(&SPEC, seed)).collect::<Vec<_>>()).unwrap();
+        engine
+            .load(&(0..models as u64).map(|seed| Params::init(&SPEC, seed, Init::Report)).collect::<Vec<_>>())
+            .unwrap();
         let rows = (0..3 * BATCH * shuffles).map(|row| (row % IMAGES) as u32).collect();
         Self { engine, rows, moves: Vec::new(), rates: vec![0.1; 3 * models], shuffles }
     }

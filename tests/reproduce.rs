@@ -45,7 +45,7 @@ fn the_experiments_are_those_of_the_report() {
     let parts = parts(ALL, 1.0).unwrap();
     let steps = |part: &Part| {
         let trials = part.search.trials();
-        trials.iter().map(|trial| trial.spec.length.steps(&trial.spec.lr, 1, 1)).sum::<u64>()
+        trials.iter().map(|trial| trial.spec.length.steps(&trial.spec.lr, 1)).sum::<u64>()
     };
     let found: Vec<_> =
         parts.iter().map(|part| (part.name, part.search.trials().len(), steps(part), part.faithful)).collect();

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use cyclone::config::Config;
 use cyclone::config::device::Choice;
+use cyclone::config::schedule::Policy;
 use cyclone::data::Dataset;
 use cyclone::data::split::Split;
 use cyclone::device::Device;
@@ -101,6 +102,20 @@ fn trials_of_different_shapes_and_lengths_are_trained_apart() {
     assert_eq!(lines(one.path()), lines(many.path()));
     let steps: Vec<_> = records.iter().map(|record| record.evaluations.last().unwrap().step).collect();
     assert_eq!(steps, [16, 16, 24, 24, 16, 16, 24, 24]);
+}
+
+#[test]
+fn what_a_schedule_has_can_be_searched_in_one_wave() {
+    let mut search = search(Sample::List, &["gamma=0.5,1", "step-size=3,24", "warmup=0,4"], None);
+    search.config.schedule = Policy::Step;
+    search.config.evals_per_cycle = 2;
+    let folder = tempdir().unwrap();
+    let records = run(&search, &trainer(100), folder.path(), Shard::WHOLE);
+    let rates = |trial: usize| records[trial].evaluations.iter().map(|point| point.lr).collect::<Vec<_>>();
+    assert_eq!(rates(0), [0.2, 0.05, 0.0125, 0.2 / 64.0, 0.2 / 256.0]);
+    assert_eq!(rates(1), [0.05, 0.05, 0.0125, 0.2 / 64.0, 0.2 / 256.0]);
+    assert_eq!(rates(2), [0.2, 0.2, 0.2, 0.2, 0.1]);
+    assert_eq!(rates(6), [0.2; 5]);
 }
 
 #[test]

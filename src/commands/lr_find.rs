@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::commands::flags::LrFindArgs;
+use crate::config::schedule::Policy;
 use crate::data::Standardisation;
 use crate::data::batches::Batches;
 use crate::data::split::Split;
@@ -61,7 +62,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     ))?;
     display.start(sweep.steps);
     let batches = Batches::new(split.train.clone(), batch_size, vec![spec.seed]).augmented(spec.augment);
-    let found = lr_find::run(engine.as_mut(), &sweep, spec.seed, batches, &scored, &mut |step| {
+    let found = lr_find::run(engine.as_mut(), &sweep, (spec.seed, spec.init), batches, &scored, &mut |step| {
         display.at(step);
     })?;
     drop(display);
@@ -69,18 +70,18 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     if args.json {
         terminal::json(&found)?;
     } else {
-        terminal::print(&text(&found))?;
+        terminal::print(&text(&found, config.schedule))?;
     }
     // Last, so that the result is shown even if the chart cannot be written.
     if let Some(path) = &args.chart {
-        let chart = chart::chart(&found);
+        let chart = chart::chart(&found, config.schedule);
         let bytes = if chart_ending == Some("png") { chart.png()? } else { chart.svg().into_bytes() };
         write_new(path, "--chart", &bytes)?;
     }
     Ok(())
 }
 
-fn text(found: &Found) -> String {
+fn text(found: &Found, schedule: Policy) -> String {
     let mut text = format!("{:>8}  {:>10}  {:>8}  {:>8}  {:>8}\n", "step", "rate", "loss", "smoothed", "accuracy");
     let scored: Vec<_> = found.points.iter().filter(|point| point.accuracy.is_some()).collect();
     for point in scored.iter().step_by(scored.len().div_ceil(LINES).max(1)) {
@@ -97,6 +98,6 @@ fn text(found: &Found) -> String {
     if let (true, Some(last)) = (found.diverged, found.points.last()) {
         let _ = writeln!(text, "stopped after step {}, at rate {:.3e}: the loss diverges", last.step, last.rate);
     }
-    let _ = writeln!(text, "\n{}", found.advice());
+    let _ = writeln!(text, "\n{}", found.advice(schedule));
     text
 }

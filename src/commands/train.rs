@@ -3,6 +3,7 @@
 use std::env;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Zoned;
 use rayon::join;
@@ -50,6 +51,7 @@ struct Prepared {
 }
 
 fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
+    let deadline = args.max_time.and_then(|time| Instant::now().checked_add(time));
     ranks.expect_joined(|name| env::var(name).ok())?;
     let display = Display::new(args.quiet || !ranks.is_first());
     let (reopened, settings) = match &args.resume {
@@ -77,8 +79,8 @@ fn train(args: &TrainArgs, ranks: &Ranks) -> Result<()> {
         None => new_run(args, &prepared, &display),
     })?;
     match records {
-        Some(mut records) => lead(args, ranks, prepared, &mut records, display),
-        None => follow(ranks, prepared),
+        Some(mut records) => lead(args, ranks, prepared, &mut records, deadline, display),
+        None => follow(ranks, prepared, deadline),
     }
 }
 
@@ -151,12 +153,21 @@ fn prepare(args: &TrainArgs, settings: Option<Settings>, ranks: &Ranks, display:
     Ok(Prepared { config, device, dataset, standardisation, shape, training, engine, run })
 }
 
-/// Trains, keeps the records and shows the progress.
-fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDir, mut display: Display) -> Result<()> {
+/// Trains until the `deadline`, keeps the records and shows the progress.
+fn lead(
+    args: &TrainArgs,
+    ranks: &Ranks,
+    prepared: Prepared,
+    records: &mut RunDir,
+    deadline: Option<Instant>,
+    mut display: Display,
+) -> Result<()> {
     let Prepared { config, device, dataset, standardisation, shape, training, mut engine, run } = prepared;
     let started = Zoned::now().to_string();
     let resumes = args.resume.is_some();
-    let (mut state, mut checkpoints) = begin(records, &training, &shape, run.clone(), resumes, &display)?;
+    let signals = Signals::watch()?.until(deadline);
+    let (mut state, mut checkpoints) =
+        begin(records, &training, &shape, run.clone(), signals.clone(), resumes, &display)?;
     let command = env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     records.start(Start { command, started, after_step: state.step }, &run.data)?;
     display.show(&header(&run.device, &dataset.name, &config, &training, &shape, records))?;
@@ -170,7 +181,7 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
     watching.extend(csv.as_mut().map(|csv| csv as &mut dyn Observer));
     watching.extend(board.as_mut().map(|board| board as &mut dyn Observer));
     let mut watching = All(watching);
-    let mut local_sgd = LocalSgd::new(ranks, checkpoints.signals().clone());
+    let mut local_sgd = LocalSgd::new(ranks, signals);
     let mut peers: Option<&mut dyn Peers> = None;
     if ranks.count() > 1 {
         broadcast(ranks, &mut state)?;
@@ -220,11 +231,11 @@ fn lead(args: &TrainArgs, ranks: &Ranks, prepared: Prepared, records: &mut RunDi
 }
 
 /// Trains beside the first rank, whose weights it starts from and shares.
-fn follow(ranks: &Ranks, prepared: Prepared) -> Result<()> {
+fn follow(ranks: &Ranks, prepared: Prepared, deadline: Option<Instant>) -> Result<()> {
     let Prepared { shape, training, mut engine, .. } = prepared;
     let mut state = training.fresh(&shape);
     broadcast(ranks, &mut state)?;
-    let mut signals = Signals::watch()?;
+    let mut signals = Signals::watch()?.until(deadline);
     let mut local_sgd = LocalSgd::new(ranks, signals.clone());
     training.run_from(state, engine.as_mut(), &mut All(Vec::new()), &mut signals, Some(&mut local_sgd)).map(drop)
 }
@@ -255,6 +266,7 @@ fn begin(
     training: &Training,
     shape: &ModelSpec,
     run: Run,
+    signals: Signals,
     resumes: bool,
     display: &Display,
 ) -> Result<(State, Checkpoints)> {
@@ -289,7 +301,7 @@ fn begin(
         records.cut_metrics(state.step)?.iter().for_each(|notice| display.note(notice));
         display.note(&format!("resuming after step {} of {}", state.step, training.plan().steps()));
     }
-    Ok((state, Checkpoints::new(store, run, training.plan(), Signals::watch()?, records.metrics()?)))
+    Ok((state, Checkpoints::new(store, run, training.plan(), signals, records.metrics()?)))
 }
 
 /// Says how to resume after what ended the training.

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schedule::Triangle;
+use super::schedule::Schedule;
 use crate::data::spec::Augment;
 use crate::model::optimizer::Optimizer;
+use crate::model::params::Init;
 
 /// Which cost's gradient the weights follow. See the crate's page for why there are two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,18 +48,18 @@ pub enum Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
-    /// So many cycles of the learning rate, `2 · half_cycle` steps each.
+    /// So many cycles, `2 · half_cycle` steps each whatever the schedule.
     Cycles(u64),
     /// So many passes over the training images.
     Epochs(u64),
 }
 
 impl Length {
-    /// Number of steps of `batch_size` over `images` training images; the last, short batch of an epoch counts.
-    pub fn steps(self, lr: &Triangle, images: usize, batch_size: usize) -> u64 {
+    /// Number of steps, `epoch` of which are an epoch.
+    pub fn steps(self, lr: &Schedule, epoch: u64) -> u64 {
         match self {
             Self::Cycles(cycles) => cycles.saturating_mul(lr.cycle()),
-            Self::Epochs(epochs) => epochs.saturating_mul(images.div_ceil(batch_size) as u64),
+            Self::Epochs(epochs) => epochs.saturating_mul(epoch),
         }
     }
 }
@@ -72,8 +73,8 @@ pub struct TrainSpec {
     pub penalty: Penalty,
     /// `B`: images of a mini-batch.
     pub batch_size: usize,
-    /// The cyclical learning rate.
-    pub lr: Triangle,
+    /// The learning rate.
+    pub lr: Schedule,
     /// How gradients move the weights.
     #[serde(default)]
     pub optimizer: Optimizer,
@@ -81,6 +82,9 @@ pub struct TrainSpec {
     pub length: Length,
     /// Seed of the initial weights and of the shuffles.
     pub seed: u64,
+    /// The spread of the initial weights.
+    #[serde(default)]
+    pub init: Init,
     /// Evaluations on the whole training and validation sets in a cycle.
     pub evals_per_cycle: u64,
     /// How training images are moved. Records from before there was a choice have none.

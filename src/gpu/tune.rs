@@ -21,7 +21,7 @@ use crate::data::batches::Batches;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunks, Engine, Job};
 use crate::error::Result;
-use crate::model::params::Params;
+use crate::model::params::{Init, Params};
 use crate::util::digest::hex;
 use crate::util::files;
 
@@ -85,7 +85,7 @@ fn measure(gpu: &Arc<Gpu>, job: &Job) -> Result<Tuning> {
     for tuning in Tuning::ALL.into_iter().filter(fitting) {
         let options = Options { feed: Feed::Resident, tuning: Some(tuning), ..Options::default() };
         let mut engine = GpuEngine::new(gpu.clone(), job, dataset.clone(), &standardisation, &options)?;
-        engine.load(&vec![Params::init(&job.model, 0); job.models()])?;
+        engine.load(&vec![Params::init(&job.model, 0, Init::Report); job.models()])?;
         let batches = Batches::new((0..images as u32).collect(), job.batch_size, vec![0; job.shuffles]);
         let mut chunks = Chunks::new(batches, job.models(), |_, _| 1e-3);
         let chunk = chunks.steps(0..STEPS);

@@ -11,7 +11,7 @@ use crate::device::Device;
 use crate::engine::{Chunks, Engine, Job};
 use crate::error::{Error, Result};
 use crate::model::optimizer::Optimizer;
-use crate::model::params::Params;
+use crate::model::params::{Init, Params};
 use crate::model::{Hidden, ModelSpec};
 
 /// A learning rate in the middle of the report's range. No weight is lost to it, whatever the shape.
@@ -98,7 +98,7 @@ impl Workload {
 
     /// Gives every model its fresh weights, and waits until the engine has them.
     pub fn load(&self, engine: &mut dyn Engine) -> Result<()> {
-        let fresh: Vec<_> = (0..self.models as u64).map(|seed| Params::init(&self.model, seed)).collect();
+        let fresh: Vec<_> = (0..self.models as u64).map(|seed| Params::init(&self.model, seed, Init::Report)).collect();
         engine.load(&fresh)?;
         // Whatever is asked for waits for what came before.
         engine.squares().map(drop)

@@ -1,12 +1,12 @@
 use super::threads::on_ranks;
 use super::*;
-use crate::model::params::weight;
+use crate::model::params::{Init, weight};
 use crate::model::{Hidden, ModelSpec};
 
 const SHAPE: ModelSpec = ModelSpec { inputs: 5, hidden: Hidden::new(&[3]), classes: 2 };
 
 fn models(ranks: &Ranks) -> Vec<Params> {
-    (0..2).map(|model| Params::init(&SHAPE, 10 * ranks.rank() as u64 + model)).collect()
+    (0..2).map(|model| Params::init(&SHAPE, 10 * ranks.rank() as u64 + model, Init::Report)).collect()
 }
 
 fn averaged(count: usize) -> Vec<Vec<Params>> {
@@ -24,7 +24,9 @@ fn all_ranks_get_the_mean_of_their_weights() {
     assert!(all.iter().all(|params| *params == all[0]));
     for (model, params) in all[0].iter().enumerate() {
         for (place, value) in params.values[weight(0)].iter().enumerate() {
-            let of = |rank: u64| f64::from(Params::init(&SHAPE, 10 * rank + model as u64).values[weight(0)][place]);
+            let of = |rank: u64| {
+                f64::from(Params::init(&SHAPE, 10 * rank + model as u64, Init::Report).values[weight(0)][place])
+            };
             assert_eq!(*value, ((of(0) + of(1) + of(2)) / 3.0) as f32);
         }
     }

@@ -187,12 +187,12 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::model::params::{bias, weight};
+    use crate::model::params::{Init, bias, weight};
     use crate::model::{Hidden, ModelSpec};
 
     fn sample() -> Trained {
         let spec = ModelSpec { inputs: 7, hidden: Hidden::new(&[5]), classes: 3 };
-        let mut params = Params::init(&spec, 1);
+        let mut params = Params::init(&spec, 1, Init::Report);
         params.values[bias(0)] = vec![0.5, -0.25, 3.0, 4.0, 5.0];
         Trained {
             classes: ["ant", "bee", "cow"].map(String::from).to_vec(),

@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
     use crate::model::Hidden;
-    use crate::model::params::{bias, weight};
+    use crate::model::params::{Init, bias, weight};
 
     fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
         let bytes = file.tensor(name).unwrap().data().as_chunks::<4>().0.to_vec();
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_network_has_pytorchs_names_and_layouts() {
         let spec = ModelSpec { inputs: 5, hidden: Hidden::new(&[3]), classes: 2 };
-        let mut params = Params::init(&spec, 1);
+        let mut params = Params::init(&spec, 1, Init::Report);
         params.values[bias(1)] = vec![0.5, -0.25];
         let bytes = network(&params).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_network_that_was_written_is_read_back() {
-        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2);
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2, Init::Report);
         let bytes = network(&params).unwrap();
         assert_eq!(read_network(&bytes, &params.spec), Ok(params.clone()));
         let other = ModelSpec { hidden: Hidden::new(&[5]), ..params.spec.clone() };
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn an_exported_module_is_read_back_with_its_standardisation() {
-        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4, 6]), classes: 3 }, 2);
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4, 6]), classes: 3 }, 2, Init::Report);
         let standardisation = Standardisation { mean: vec![1.5; 7], scale: vec![0.25; 7] };
         let read = read_state_dict(&module(&params, &standardisation).unwrap());
         assert_eq!(read, Ok((params, Some(standardisation))));
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_bit_that_flips_is_noticed_or_changes_no_value() {
-        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2);
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2, Init::Report);
         let bytes = network(&params).unwrap();
         let mut noticed = 0;
         for bit in 0..8 * bytes.len() {
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_file_without_a_digest_is_read() {
-        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2);
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2, Init::Report);
         let bytes = serialize(named("", &params), |_| json!({ "format": "pt" })).unwrap();
         assert_eq!(read_network(&bytes, &params.spec), Ok(params));
     }
@@ -330,7 +330,11 @@ mod tests {
     #[test]
     fn a_header_of_any_length_is_written_and_values_begin_at_a_multiple_of_8() {
         for models in [1, 2, 300] {
-            let params = vec![Params::init(&ModelSpec { inputs: 2, hidden: Hidden::new(&[1]), classes: 2 }, 1); models];
+            let params =
+                vec![
+                    Params::init(&ModelSpec { inputs: 2, hidden: Hidden::new(&[1]), classes: 2 }, 1, Init::Report);
+                    models
+                ];
             let bytes = networks(&params, &[], |_| json!({ "some": "words" })).unwrap();
             let (header, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
             assert!(header.is_multiple_of(8) && (models < 300 || header > 1 << 16), "{header}");
@@ -341,7 +345,7 @@ mod tests {
 
     #[test]
     fn the_same_values_give_the_same_bytes() {
-        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2);
+        let params = Params::init(&ModelSpec { inputs: 7, hidden: Hidden::new(&[4]), classes: 3 }, 2, Init::Report);
         assert_eq!(network(&params).unwrap(), network(&params).unwrap());
     }
 }

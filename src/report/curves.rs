@@ -6,7 +6,8 @@ use maud::{Markup, html};
 
 use super::parts::Charts;
 use super::text::{number, percent};
-use crate::config::schedule::Triangle;
+use crate::config::schedule::{Policy, Schedule};
+use crate::config::spec::Length;
 use crate::records::metrics::Line;
 use crate::report::chart::{Axis, Chart, Form, Mark, Panel, Point, Series};
 use crate::util::text::grouped;
@@ -15,6 +16,8 @@ use crate::util::text::grouped;
 const EVALUATIONS: usize = 6000;
 /// Of a run at least and at most: fewer would show less than there is, and more could not be seen.
 const OF_A_RUN: [usize; 2] = [60, 600];
+/// Straight parts at most, and half as many at least, that a curved learning rate is drawn in.
+const PARTS: u64 = 60;
 
 /// A value of one model at one evaluation.
 pub(super) type Value = fn(&Line) -> Option<f64>;
@@ -75,8 +78,54 @@ pub(super) fn series(label: &str, look: usize, evaluations: &[&[Line]], value: V
     Series { label: label.to_owned(), look, mark: Mark::Line, points: points.collect() }
 }
 
+/// A training's learning rate.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Rate {
+    schedule: Schedule,
+    /// Steps that it counts on; 0 if it does not depend on them.
+    steps: u64,
+}
+
+impl Rate {
+    /// Of a training of this length, whose lines tell how many steps an epoch has.
+    pub(super) fn of(schedule: Schedule, length: Length, lines: &[Line]) -> Self {
+        let epoch = lines.last().map_or(0.0, |line| line.step as f64 / line.epoch.max(f64::MIN_POSITIVE)).round();
+        let steps = if schedule.policy.spans_run() { length.steps(&schedule, epoch as u64) } else { 0 };
+        Self { schedule, steps }
+    }
+
+    /// Steps between which it is drawn straight, up to the last step: where it turns, drops, or has gone a small part of
+    /// the way.
+    fn corners(&self, last: f64) -> Vec<f64> {
+        let Self { schedule: Schedule { policy, half_cycle, step_size, warmup, .. }, .. } = *self;
+        let period = match policy {
+            Policy::Step => step_size,
+            Policy::Constant => last as u64,
+            _ if policy.is_cyclical() => half_cycle,
+            _ => (last as u64).div_ceil(PARTS),
+        };
+        let period = period.max(1) as f64;
+        let turns = (last / period).floor() as u64;
+        // So many that they could not be seen are not drawn.
+        let mut corners: Vec<f64> = (0..=turns.min(400)).map(|turn| turn as f64 * period).collect();
+        if policy == Policy::Step {
+            corners.extend(corners.clone().into_iter().skip(1).map(|corner| corner - 1.0));
+        }
+        corners.extend([warmup as f64].into_iter().filter(|&end| end < last));
+        corners.extend((turns <= 400).then_some(last));
+        corners
+    }
+
+    fn ends_of_cycles(&self, last: f64) -> Vec<f64> {
+        let cycle = self.schedule.cycle().max(1) as f64;
+        let count = (last / cycle).floor() as u64;
+        let seen = self.schedule.policy.is_cyclical() && count <= 60;
+        if seen { (1..=count).map(|end| end as f64 * cycle).collect() } else { Vec::new() }
+    }
+}
+
 /// Series over the steps, with the learning rate below and the ends of its cycles marked.
-pub(super) fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, lr: Option<&Triangle>) -> Chart {
+pub(super) fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, rate: Option<Rate>) -> Chart {
     let last = series.iter().filter_map(|series| series.points.last()).map(|point| point.x).fold(0.0, f64::max);
     let ends = series.iter().filter(|series| !series.points.is_empty()).filter_map(|series| {
         let last = series.points.last()?;
@@ -92,36 +141,18 @@ pub(super) fn over_steps(name: &str, title: &str, y: Axis, series: Vec<Series>, 
     let description = format!("{title} over {} steps: {}.", grouped(last as u64), ends.collect::<Vec<_>>().join(", "));
     let mut panels = vec![Panel::new(y, series)];
     let mut marks = Vec::new();
-    if let Some(lr) = lr {
-        marks = ends_of_cycles(lr, last);
-        // At the corners it turns, at the evaluations it can be read.
-        let mut steps = corners(lr, last);
+    if let Some(rate) = rate {
+        marks = rate.ends_of_cycles(last);
+        // At the evaluations it can be read.
+        let mut steps = rate.corners(last);
         steps.extend(panels[0].series.iter().flat_map(|series| &series.points).map(|point| point.x));
         steps.sort_by(f64::total_cmp);
         steps.dedup();
-        let rate = steps.into_iter().map(|step| Point::new(step, lr.at(step as u64))).collect();
+        let rate = steps.into_iter().map(|step| Point::new(step, rate.schedule.at(step as u64, rate.steps))).collect();
         let rate = Series { label: "learning rate".into(), look: 5, mark: Mark::Thin, points: rate };
         panels.push(Panel::strip(Axis::new("learning rate"), vec![rate]));
     }
     Chart { marks, ..Chart::new(name, title, description, Axis::count("step"), panels) }
-}
-
-/// The steps at which the rate turns, up to the last step.
-fn corners(lr: &Triangle, last: f64) -> Vec<f64> {
-    let half = lr.half_cycle.max(1) as f64;
-    let turns = (last / half).floor() as u64;
-    // So many that they could not be seen are not drawn.
-    let mut corners: Vec<f64> = (0..=turns.min(400)).map(|turn| turn as f64 * half).collect();
-    if turns <= 400 && corners.last().is_some_and(|&corner| corner < last) {
-        corners.push(last);
-    }
-    corners
-}
-
-fn ends_of_cycles(lr: &Triangle, last: f64) -> Vec<f64> {
-    let cycle = lr.cycle().max(1) as f64;
-    let count = (last / cycle).floor() as u64;
-    if count > 60 { Vec::new() } else { (1..=count).map(|end| end as f64 * cycle).collect() }
 }
 
 /// Curves of several trainings at once, by evaluation: what a search's records have, as lines.
@@ -134,13 +165,13 @@ pub(super) fn by_step(models: &[Vec<Line>]) -> Vec<Line> {
 }
 
 /// Cost, loss and accuracy of a training, or of repeats of one, over the steps.
-pub(super) fn figures(name: &str, lines: &[Line], lr: &Triangle, charts: &mut Charts) -> Markup {
+pub(super) fn figures(name: &str, lines: &[Line], rate: Rate, charts: &mut Charts) -> Markup {
     let (lines, _) = thinned(lines, 1);
     html! {
         div.figures {
             @for Kind { title, axis, train, validation } in KINDS {
                 @let both = vec![series("training", 0, &lines, train), series("validation", 1, &lines, validation)];
-                (charts.add(over_steps(&format!("{name}-{title}"), title, axis(), both, Some(lr))))
+                (charts.add(over_steps(&format!("{name}-{title}"), title, axis(), both, Some(rate))))
             }
         }
     }
@@ -149,6 +180,18 @@ pub(super) fn figures(name: &str, lines: &[Line], lr: &Triangle, charts: &mut Ch
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn rate(policy: Policy, warmup: u64) -> Rate {
+        let schedule = Schedule { policy, step_size: 3, warmup, ..Schedule::triangular(0.1, 0.5, 4) };
+        Rate { schedule, steps: 0 }
+    }
+
+    fn corners(rate: Rate, last: f64) -> Vec<f64> {
+        let mut corners = rate.corners(last);
+        corners.sort_by(f64::total_cmp);
+        corners.dedup();
+        corners
+    }
 
     fn line(step: u64, model: usize, loss: f64) -> Line {
         Line { step, model, train_loss: loss, ..Line::default() }
@@ -178,9 +221,29 @@ mod tests {
 
     #[test]
     fn cycles_end_and_rates_turn_at_their_steps_up_to_the_last() {
-        let lr = Triangle { min: 0.1, max: 0.5, half_cycle: 4 };
-        assert_eq!(ends_of_cycles(&lr, 17.0), [8.0, 16.0]);
-        assert_eq!(corners(&lr, 10.0), [0.0, 4.0, 8.0, 10.0]);
-        assert_eq!(corners(&lr, 8.0), [0.0, 4.0, 8.0]);
+        let rate = rate(Policy::Triangular, 0);
+        assert_eq!(rate.ends_of_cycles(17.0), [8.0, 16.0]);
+        assert_eq!(corners(rate, 10.0), [0.0, 4.0, 8.0, 10.0]);
+        assert_eq!(corners(rate, 8.0), [0.0, 4.0, 8.0]);
+    }
+
+    #[test]
+    fn a_rate_without_cycles_is_drawn_where_it_drops_or_bends() {
+        assert_eq!(corners(rate(Policy::Step, 0), 7.0), [0.0, 2.0, 3.0, 5.0, 6.0, 7.0]);
+        assert_eq!(corners(rate(Policy::Triangular, 3), 8.0), [0.0, 3.0, 4.0, 8.0]);
+        let cosine = rate(Policy::Cosine, 0);
+        assert!(cosine.ends_of_cycles(17.0).is_empty());
+        assert_eq!(corners(rate(Policy::Constant, 2), 17.0), [0.0, 2.0, 17.0]);
+        assert_eq!(corners(cosine, 3.0), [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(corners(cosine, 600.0).len(), 61);
+    }
+
+    #[test]
+    fn an_unfinished_runs_lines_tell_how_long_it_was_to_be() {
+        let schedule = rate(Policy::Cosine, 0).schedule;
+        let lines = [line(0, 0, 1.0), Line { epoch: 34.0 / 12.0, ..line(34, 0, 1.0) }];
+        assert_eq!(Rate::of(schedule, Length::Epochs(5), &lines).steps, 60);
+        assert_eq!(Rate::of(schedule, Length::Cycles(5), &lines).steps, 40);
+        assert_eq!(Rate::of(schedule, Length::Epochs(5), &[]).steps, 0);
     }
 }

@@ -1,10 +1,11 @@
 //! The chart of a range test: loss and accuracy over the logarithm of the learning rate.
 
+use crate::config::schedule::Policy;
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::train::lr_find::Found;
 
 /// What a range test found, as a chart.
-pub fn chart(found: &Found) -> Chart {
+pub fn chart(found: &Found, schedule: Policy) -> Chart {
     // What lies far above the start would squeeze all the rest.
     let top = 1.2 * found.points.first().map_or(1.0, |first| first.smoothed.max(f64::MIN_POSITIVE));
     let series = |label: &str, look, mark, points: Vec<Point>| Series { label: label.into(), look, mark, points };
@@ -18,7 +19,7 @@ pub fn chart(found: &Found) -> Chart {
             Some(_) => "Range test; shaded: the range to train with".into(),
             None => "Range test".into(),
         },
-        description: found.advice(),
+        description: found.advice(schedule),
         x: Axis::log("learning rate"),
         panels: vec![
             Panel::new(

@@ -107,12 +107,13 @@ fn pixels(params: &Params, unit: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::params::Init;
     use crate::model::{Hidden, ModelSpec};
 
     #[test]
     fn a_units_picture_has_its_own_weights_and_grey_where_they_are_0() {
         let spec = ModelSpec { inputs: INPUTS, hidden: Hidden::new(&[3]), classes: 2 };
-        let mut params = Params::init(&spec, 0);
+        let mut params = Params::init(&spec, 0, Init::Report);
         params.values[weight(0)].fill(0.0);
         // Input 5 of unit 1; alone it is far beyond three deviations.
         params.values[weight(0)][5 * 3 + 1] = 2.0;
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn a_unit_speaks_for_the_class_of_its_largest_output_weight() {
         let spec = ModelSpec { inputs: INPUTS, hidden: Hidden::new(&[2]), classes: 3 };
-        let mut params = Params::init(&spec, 0);
+        let mut params = Params::init(&spec, 0, Init::Report);
         params.values[weight(1)] = vec![0.0, 0.0, 0.0, -1.0, 3.0, 0.5];
         assert_eq!(ends(&params, 1), [1, 0]);
         assert!(influence(&params, 1) > influence(&params, 0));

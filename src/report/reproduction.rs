@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use maud::{Markup, html};
 
-use super::curves::{by_step, figures};
+use super::curves::{Rate, by_step, figures};
 use super::parts::{Card, Charts, Section, Subject, facts, side_by_side};
 use super::search::{ScoreOf, Searched, lines, scatter};
 use super::text::{device, duration, mean, moment, number, percent};
@@ -188,10 +188,12 @@ impl Reproduction {
             Published::One(_) | Published::Mean(_) => {
                 let models: Vec<_> =
                     searched.records.iter().enumerate().map(|(model, record)| lines(record, model)).collect();
+                let (lines, config) = (by_step(&models), &searched.search.config);
+                let rate = Rate::of(config.lr(), config.length(), &lines);
                 let is_mean = matches!(part.published, Published::Mean(_));
                 let body = html! {
                     (searched.settings()) (comparison::table(&numbers))
-                    (figures(part.name, &by_step(&models), &searched.search.config.lr(), charts))
+                    (figures(part.name, &lines, rate, charts))
                     @if is_mean {
                         p.about {
                             "Lines are means of " (models.len()) " runs, scored at the end of every cycle; bands go from "

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::curves::{KINDS, Kind, figures, over_steps, series, thinned};
+use super::curves::{KINDS, Kind, Rate, figures, over_steps, series, thinned};
 use super::parts::{Card, Charts, Section, Subject, heads, side_by_side, table};
 use super::settings::Run;
 use super::text::{accuracy, device, duration, mean, number, percent};
@@ -201,7 +201,7 @@ fn sections(runs: &[Run], charts: &mut Charts) -> Result<Vec<Section>> {
 
 fn curves(runs: &[Run], charts: &mut Charts) -> Markup {
     let drawn = match runs {
-        [run] => figures(&run.name, &run.records.lines, &run.records.config.lr(), charts),
+        [run] => figures(&run.name, &run.records.lines, rate(run), charts),
         _ => overlaid(runs, charts),
     };
     let repeats = runs.iter().any(|run| run.records.config.repeats > 1);
@@ -220,11 +220,17 @@ fn curves(runs: &[Run], charts: &mut Charts) -> Markup {
     }
 }
 
+/// A run's learning rate.
+fn rate(run: &Run) -> Rate {
+    let Records { config, lines, .. } = &run.records;
+    Rate::of(config.lr(), config.length(), lines)
+}
+
 /// Each score in a chart of its own, with a line a run.
 fn overlaid(runs: &[Run], charts: &mut Charts) -> Markup {
     // All share the learning rate's panel only if they share the rate.
-    let first = runs[0].records.config.lr();
-    let lr = runs.iter().all(|run| run.records.config.lr() == first).then_some(first);
+    let first = rate(&runs[0]);
+    let shared = runs.iter().all(|run| rate(run) == first).then_some(first);
     let lines: Vec<_> = runs.iter().map(|run| thinned(&run.records.lines, runs.len()).0).collect();
     let mut drawn = Vec::new();
     for (of, training) in [("training", true), ("validation", false)] {
@@ -233,7 +239,7 @@ fn overlaid(runs: &[Run], charts: &mut Charts) -> Markup {
             let all = runs.iter().zip(&lines).enumerate();
             let all = all.map(|(look, (run, lines))| series(&run.name, look, lines, value));
             let title = format!("{title}, {of}");
-            drawn.push(charts.add(over_steps(&format!("runs-{title}"), &title, axis(), all.collect(), lr.as_ref())));
+            drawn.push(charts.add(over_steps(&format!("runs-{title}"), &title, axis(), all.collect(), shared)));
         }
     }
     side_by_side(&drawn)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use maud::{Markup, html};
 
-use super::curves::figures;
+use super::curves::{Rate, figures};
 use super::parts::{Card, Charts, Section, Subject, facts, heads, side_by_side, table};
 use super::settings::{images, settings, toml};
 use super::text::{accuracy, device, duration, moment, number, percent};
@@ -96,9 +96,11 @@ impl Subject for Searched {
         if let Some(best) =
             rank(&self.records).first().filter(|best| best.result.is_some() && best.evaluations.len() > 2)
         {
+            let (lines, spec) = (lines(best, 0), &best.trial.spec);
+            let rate = Rate::of(spec.lr, spec.length, &lines);
             let body = html! {
                 p.about { "Trial " (best.trial.trial) ", the first of the ranking." }
-                (figures(&format!("{}-best", self.name), &lines(best, 0), &best.trial.spec.lr, charts))
+                (figures(&format!("{}-best", self.name), &lines, rate, charts))
             };
             sections.push(Section::new(title("curves of the best trial"), body));
         }

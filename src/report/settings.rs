@@ -139,6 +139,7 @@ pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
         (Some(Parameter::Lambda), "lambda", config.lambda.to_string()),
         (None, "optimizer", config.optimizer().to_string()),
         (Some(Parameter::BatchSize), "batch size", config.batch_size.to_string()),
+        (None, "schedule", config.schedule.name()),
         (Some(Parameter::LrMin), "lr-min", config.lr_min.to_string()),
         (Some(Parameter::LrMax), "lr-max", config.lr_max.to_string()),
         (Some(Parameter::HalfCycle), "half-cycle", format!("{} steps", grouped(config.half_cycle))),

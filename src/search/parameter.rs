@@ -9,12 +9,18 @@ use crate::model::Hidden;
 pub enum Parameter {
     /// Strength of the L2 penalty.
     Lambda,
-    /// Learning rate in the middle of a cycle.
+    /// Highest learning rate.
     LrMax,
-    /// Learning rate at the start of a cycle.
+    /// Lowest learning rate.
     LrMin,
     /// `n_s`.
     HalfCycle,
+    /// Factor of the schedules `step` and `exp-range`.
+    Gamma,
+    /// Steps between two factors of `step`.
+    StepSize,
+    /// Steps of the warm-up.
+    Warmup,
     /// `H`, of one hidden layer.
     Hidden,
     /// `B`.
@@ -25,8 +31,18 @@ pub enum Parameter {
 
 impl Parameter {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Lambda, Self::LrMax, Self::LrMin, Self::HalfCycle, Self::Hidden, Self::BatchSize, Self::Seed];
+    pub const ALL: [Self; 10] = [
+        Self::Lambda,
+        Self::LrMax,
+        Self::LrMin,
+        Self::HalfCycle,
+        Self::Gamma,
+        Self::StepSize,
+        Self::Warmup,
+        Self::Hidden,
+        Self::BatchSize,
+        Self::Seed,
+    ];
 
     /// The name of its flag.
     pub fn name(self) -> &'static str {
@@ -35,6 +51,9 @@ impl Parameter {
             Self::LrMax => "lr-max",
             Self::LrMin => "lr-min",
             Self::HalfCycle => "half-cycle",
+            Self::Gamma => "gamma",
+            Self::StepSize => "step-size",
+            Self::Warmup => "warmup",
             Self::Hidden => "hidden",
             Self::BatchSize => "batch-size",
             Self::Seed => "seed",
@@ -43,7 +62,7 @@ impl Parameter {
 
     /// Whether its values are integers.
     pub fn is_integer(self) -> bool {
-        !matches!(self, Self::Lambda | Self::LrMax | Self::LrMin)
+        !matches!(self, Self::Lambda | Self::LrMax | Self::LrMin | Self::Gamma)
     }
 
     /// Whether it changes the shape of the network.
@@ -59,6 +78,9 @@ impl Parameter {
             Self::LrMax => spec.lr.max,
             Self::LrMin => spec.lr.min,
             Self::HalfCycle => spec.lr.half_cycle as f64,
+            Self::Gamma => spec.lr.gamma,
+            Self::StepSize => spec.lr.step_size as f64,
+            Self::Warmup => spec.lr.warmup as f64,
             Self::Hidden => trial.hidden.first().copied().unwrap_or(0) as f64,
             Self::BatchSize => spec.batch_size as f64,
             Self::Seed => spec.seed as f64,
@@ -72,6 +94,9 @@ impl Parameter {
             Self::LrMax => config.lr_max = value,
             Self::LrMin => config.lr_min = value,
             Self::HalfCycle => config.half_cycle = value as u64,
+            Self::Gamma => config.gamma = Some(value),
+            Self::StepSize => config.step_size = Some(value as u64),
+            Self::Warmup => config.warmup = value as u64,
             Self::Hidden => config.hidden = Hidden::one(value as usize),
             Self::BatchSize => config.batch_size = value as usize,
             Self::Seed => config.seed = value as u64,

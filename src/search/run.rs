@@ -36,9 +36,9 @@ pub fn run(
         dismiss(ranks)?;
     }
     match trained {
-        Err(Error::Interrupted { name, number, .. }) => {
+        Err(Error::Interrupted { name, code, .. }) => {
             let after = format!("{} of {total} trials", folder.records().len());
-            Err(Error::Interrupted { name, number, after })
+            Err(Error::Interrupted { name, code, after })
         }
         trained => trained.map(|()| spent),
     }

@@ -54,7 +54,8 @@ impl Trainer {
                 }
                 prepared => {
                     let shape = self.shape(&trials[0])?;
-                    let start = trials.iter().map(|trial| Params::init(&shape, trial.spec.seed)).collect();
+                    let start =
+                        trials.iter().map(|trial| Params::init(&shape, trial.spec.seed, trial.spec.init)).collect();
                     let wave = prepared?.train(self, &trials, start, tell)?;
                     tell(Event::Ended(&wave))?;
                 }
@@ -69,7 +70,7 @@ impl Trainer {
         let Some(first) = trials.first() else { return Ok(()) };
         let mut params = match start {
             Some(params) => params,
-            None => Params::init(&self.shape(first)?, first.spec.seed),
+            None => Params::init(&self.shape(first)?, first.spec.seed, first.spec.init),
         };
         for trial in trials.chunks(1) {
             let mut wave = Prepared::new(self, trial)?.train(self, trial, vec![params.clone()], tell)?;

@@ -10,6 +10,7 @@ use crate::config::spec::{Check, Length, Penalty};
 use crate::data::spec::{Augment, Standardise};
 use crate::error::{escaped, shown};
 use crate::model::ModelSpec;
+use crate::model::params::Init;
 use crate::records::run::RunDir;
 use crate::train::{Outcome, Score, Scores, Stopped, Training};
 use crate::util::statistics::Spread;
@@ -34,9 +35,11 @@ pub fn header(
     let whole = plan.whole;
     let cycles = amount(plan.cycles(whole), "cycle");
     let epochs = amount(plan.epoch(whole), "epoch");
-    let [first, second] = match config.length() {
-        Length::Cycles(_) => [cycles, epochs],
-        Length::Epochs(_) => [epochs, cycles],
+    let cycle = grouped(spec.lr.cycle());
+    let (length, unit) = match config.length() {
+        _ if !spec.lr.policy.is_cyclical() => (epochs, format!("every {cycle} steps")),
+        Length::Cycles(_) => (format!("{cycles} = {epochs}"), "a cycle".to_owned()),
+        Length::Epochs(_) => (format!("{epochs} = {cycles}"), "a cycle".to_owned()),
     };
     let seeds = match training.models() {
         [first, .., last] => format!("{} to {}, a network each", first.seed, last.seed),
@@ -51,9 +54,9 @@ pub fn header(
         ("penalty", cost.to_owned()),
         ("optimizer", spec.optimizer.to_string()),
         ("batch size", grouped(spec.batch_size)),
-        ("rate", format!("{} to {}, half-cycle {} steps", spec.lr.min, spec.lr.max, grouped(spec.lr.half_cycle))),
-        ("length", format!("{first} = {second} = {} steps", grouped(whole))),
-        ("evaluation", format!("{} a cycle", grouped(spec.evals_per_cycle))),
+        ("rate", spec.lr.to_string()),
+        ("length", format!("{length} = {} steps", grouped(whole))),
+        ("evaluation", format!("{} {unit}", grouped(spec.evals_per_cycle))),
         ("seed", seeds),
         (
             "check",
@@ -76,6 +79,9 @@ pub fn header(
     }
     if config.overfit_one_batch {
         rows.push(("check", "the first mini-batch alone, lambda 0 (--overfit-one-batch)".into()));
+    }
+    if spec.init == Init::He {
+        rows.push(("weights", "normal, standard deviation √(2/fan-in) (--init he)".into()));
     }
     if let Some(patience) = config.patience.filter(|&patience| patience > 0) {
         rows.push((

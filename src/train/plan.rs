@@ -13,6 +13,8 @@ pub struct Plan {
     pub batch_size: usize,
     steps_per_epoch: u64,
     cycle: u64,
+    /// Whether the learning rate is low at a cycle's end, and nowhere else.
+    is_cyclical: bool,
     evals_per_cycle: u64,
     /// Evaluations without a better validation accuracy after which the training ends early.
     patience: Option<u64>,
@@ -21,12 +23,15 @@ pub struct Plan {
 impl Plan {
     /// The steps of `spec` over `images` training images, ended after `cut` steps if that comes first.
     pub fn new(spec: &TrainSpec, images: usize, cut: Option<u64>) -> Self {
+        // The last, short batch of an epoch counts.
+        let steps_per_epoch = images.div_ceil(spec.batch_size).max(1) as u64;
         Self {
-            whole: spec.length.steps(&spec.lr, images, spec.batch_size),
+            whole: spec.length.steps(&spec.lr, steps_per_epoch),
             cut,
             batch_size: spec.batch_size,
-            steps_per_epoch: images.div_ceil(spec.batch_size).max(1) as u64,
+            steps_per_epoch,
             cycle: spec.lr.cycle(),
+            is_cyclical: spec.lr.policy.is_cyclical(),
             evals_per_cycle: spec.evals_per_cycle,
             patience: None,
         }
@@ -61,7 +66,7 @@ impl Plan {
         step as f64 / self.steps_per_epoch as f64
     }
 
-    /// Cycles of the learning rate after `step` steps.
+    /// Cycles after `step` steps.
     pub fn cycles(&self, step: u64) -> f64 {
         step as f64 / self.cycle as f64
     }
@@ -96,7 +101,7 @@ impl Plan {
     /// A sentence about a whole run that ends inside a cycle, where the learning rate is not yet low again.
     pub fn warning(&self) -> Option<String> {
         let rest = self.whole % self.cycle;
-        if self.cut.is_some() || rest == 0 {
+        if self.cut.is_some() || rest == 0 || !self.is_cyclical {
             return None;
         }
         let cycles = self.whole.div_ceil(self.cycle);
@@ -113,11 +118,14 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::config::schedule::Triangle;
+    use crate::config::schedule::{Policy, Schedule};
     use crate::config::spec::Length;
 
     fn plan(half_cycle: u64, length: Length, evals_per_cycle: u64, cut: Option<u64>) -> Plan {
-        let lr = Triangle { half_cycle, min: 0.1, max: 0.2 };
+        of(Schedule::triangular(0.1, 0.2, half_cycle), length, evals_per_cycle, cut)
+    }
+
+    fn of(lr: Schedule, length: Length, evals_per_cycle: u64, cut: Option<u64>) -> Plan {
         let spec = TrainSpec { lr, length, evals_per_cycle, batch_size: 4, ..Config::default().train_spec() };
         Plan::new(&spec, 10, cut)
     }
@@ -146,6 +154,15 @@ mod tests {
         assert_eq!(evaluations(&plan), [0, 5, 10, 12]);
         let warning = plan.warning().unwrap();
         assert!(warning.contains("after 2 of its 10 steps") && warning.contains("--cycles 2"), "{warning}");
+    }
+
+    #[test]
+    fn without_cycles_a_cycle_still_is_the_unit_and_the_run_may_end_anywhere() {
+        let cosine = Schedule { policy: Policy::Cosine, ..Schedule::triangular(0.1, 0.2, 5) };
+        let plan = of(cosine, Length::Epochs(4), 2, None);
+        assert_eq!((evaluations(&plan), plan.next_checkpoint(0, None)), (vec![0, 5, 10, 12], 10));
+        assert_eq!(plan.warning(), None);
+        assert_eq!(of(cosine, Length::Cycles(2), 2, None).steps(), 20);
     }
 
     #[test]

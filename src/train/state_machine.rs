@@ -212,7 +212,7 @@ impl Loop {
         self.timing.evaluation += took;
         let means = self.losses.means();
         let models = self.models.iter().enumerate().map(|(model, spec)| Scores {
-            rate: spec.lr.at(self.step),
+            rate: spec.lr.at(self.step, self.plan.whole),
             batch_loss: means.as_ref().map(|means| means[model]),
             train: train[model].unwrap_or_default(),
             validation: validation[model],
@@ -339,7 +339,7 @@ impl Loop {
             "{name}the training diverged at step {step} of {}, at learning rate {:.3e}: {what}. \
              Try a smaller --lr-max (now {}) or --lambda (now {})",
             self.plan.steps(),
-            spec.lr.at(step),
+            spec.lr.at(step, self.plan.whole),
             spec.lr.max,
             spec.lambda,
         );

@@ -108,13 +108,13 @@ impl Training {
     pub fn chunks(&self) -> Chunks {
         let batches = Batches::new(self.split.train.clone(), self.plan.batch_size, self.shuffle_seeds());
         let batches = batches.augmented(self.models[0].augment);
-        let schedules: Vec<_> = self.models.iter().map(|model| model.lr).collect();
-        Chunks::new(batches, schedules.len(), move |step, model| schedules[model].at(step) as f32)
+        let (schedules, whole) = (self.models.iter().map(|model| model.lr).collect::<Vec<_>>(), self.plan.whole);
+        Chunks::new(batches, schedules.len(), move |step, model| schedules[model].at(step, whole) as f32)
     }
 
     /// The state before the first step, with fresh weights of this shape.
     pub fn fresh(&self, shape: &ModelSpec) -> State {
-        self.begun_with(self.models.iter().map(|model| Params::init(shape, model.seed)).collect())
+        self.begun_with(self.models.iter().map(|model| Params::init(shape, model.seed, model.init)).collect())
     }
 
     /// The state before the first step, with these weights, one a model.

@@ -3,11 +3,14 @@
 //!
 //! A second SIGHUP is ignored, and SIGHUP is reported only if no other signal came: when a terminal closes, both the shell
 //! and the kernel send one, and systemd sends one after SIGTERM.
+//!
+//! The end of `--max-time` is like a first signal.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 #[cfg(unix)]
 use signal_hook::consts::SIGHUP;
@@ -16,11 +19,15 @@ use signal_hook::flag;
 
 use crate::error::{Error, Result};
 
+/// The exit code after `--max-time`: that of `timeout` of the GNU coreutils.
+const TIME_IS_UP: u8 = 124;
+
 /// The signals received so far; the default watches none.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     /// Number, name, and whether it was received.
     watched: Vec<(i32, &'static str, Arc<AtomicBool>)>,
+    deadline: Option<Instant>,
 }
 
 impl Signals {
@@ -52,10 +59,19 @@ impl Signals {
         Ok(())
     }
 
-    /// The error to stop with, after so much work, if a signal was received.
+    /// The same, and the end of `--max-time` at `deadline`.
+    #[must_use]
+    pub fn until(self, deadline: Option<Instant>) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// The error to stop with, after so much work, if a signal was received or the time is up.
     pub fn caught(&self, after: impl fmt::Display) -> Option<Error> {
-        let (number, name, _) = self.watched.iter().find(|(_, _, came)| came.load(Ordering::Relaxed))?;
-        Some(Error::Interrupted { name, number: *number as u8, after: after.to_string() })
+        let signal = self.watched.iter().find(|(_, _, came)| came.load(Ordering::Relaxed));
+        let signal = signal.map(|(number, name, _)| (*name, 128 + *number as u8));
+        let late = || self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let (name, code) = signal.or_else(|| late().then_some(("--max-time", TIME_IS_UP)))?;
+        Some(Error::Interrupted { name, code, after: after.to_string() })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::gpu::plan::Tuning;
 use crate::gpu::waves::{Waves, split};
 use crate::model::optimizer::Optimizer;
-use crate::model::params::Params;
+use crate::model::params::{Init, Params};
 use crate::model::{Hidden, ModelSpec};
 use crate::proof::Finding;
 use crate::proof::compare::{Outcome, Rule, compare};
@@ -112,7 +112,7 @@ impl Training {
                 Box::new(Waves::new(job.clone(), engines))
             }
         };
-        let params: Vec<_> = seeds.iter().map(|seed| Params::init(&self.spec, *seed)).collect();
+        let params: Vec<_> = seeds.iter().map(|seed| Params::init(&self.spec, *seed, Init::Report)).collect();
         engine.load(&params)?;
 
         let images = self.dataset.labels.len() as u32;

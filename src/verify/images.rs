@@ -6,7 +6,7 @@ use rand::Rng;
 
 use crate::data::{Dataset, Standardisation};
 use crate::model::ModelSpec;
-use crate::model::params::{Params, tensors};
+use crate::model::params::{Init, Params, tensors};
 use crate::util::random::{Purpose, stream};
 
 /// `count` images of `inputs` pixels: a random prototype a class under as much noise again, and what standardises them
@@ -37,7 +37,7 @@ pub fn uneven(inputs: usize) -> Standardisation {
 
 /// Fresh weights, and biases of training's size instead of zeros, so that a wrong sign or place shows.
 pub fn params(spec: &ModelSpec, seed: u64) -> Params {
-    let mut params = Params::init(spec, seed);
+    let mut params = Params::init(spec, seed, Init::Report);
     let mut draw = stream(seed, Purpose::Check, 2);
     for (values, tensor) in params.values.iter_mut().zip(tensors(spec)) {
         if !tensor.is_weight {

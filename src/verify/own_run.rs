@@ -78,10 +78,10 @@ impl OwnRun {
         let (job, split) = (training.job(&shape), training.split());
         let parts = [("validation", &split.validation), ("test", &split.test), ("training", &split.train)];
         let (part, rows) = parts.into_iter().find(|(_, rows)| !rows.is_empty()).unwrap_or(parts[2]);
-        let (seed, lr) = (config.seed, config.lr());
-        let batches = Batches::new(split.train.clone(), job.batch_size, vec![seed]);
+        let (spec, whole) = (config.train_spec(), training.plan().whole);
+        let batches = Batches::new(split.train.clone(), job.batch_size, vec![spec.seed]);
         let batches = batches.augmented(training.models()[0].augment);
-        let mut run = PairedRun::new(job, (seed, lr), batches, dataset, standardisation);
+        let mut run = PairedRun::new(job, (spec, whole), batches, dataset, standardisation);
         let given = folder.map(|folder| initial::read(folder, None, &shape, config.repeats)).transpose()?.flatten();
         if let Some(mut given) = given {
             run.start = [given.swap_remove(0)];

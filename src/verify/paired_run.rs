@@ -9,8 +9,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::Referee;
-use crate::config::schedule::Triangle;
-use crate::config::spec::Feed;
+use crate::config::spec::{Feed, TrainSpec};
 use crate::cpu::CpuEngine;
 use crate::cpu::forward::forward;
 use crate::cpu::rows::Rows;
@@ -43,7 +42,9 @@ pub(super) struct PairedRun {
     pub standardisation: Arc<Standardisation>,
     /// The weights that it starts from.
     pub start: [Params; 1],
-    lr: Triangle,
+    spec: TrainSpec,
+    /// Steps that its learning rate counts on.
+    whole: u64,
     chunks: Chunks,
 }
 
@@ -87,17 +88,19 @@ impl Step {
 }
 
 impl PairedRun {
-    /// The training of `job` on `batches` of the data set, from the weights of `seed`.
+    /// The training of `job` on `batches` of the data set, with the initial weights and the rates of `spec`, which trains
+    /// `whole` steps.
     pub(super) fn new(
         job: Job,
-        (seed, lr): (u64, Triangle),
+        (spec, whole): (TrainSpec, u64),
         batches: Batches,
         dataset: Arc<Dataset>,
         standardisation: Arc<Standardisation>,
     ) -> Self {
-        let chunks = Chunks::new(batches, 1, move |step, _| lr.at(step) as f32);
-        let start = [Params::init(&job.model, seed)];
-        Self { job, dataset, standardisation, start, lr, chunks }
+        let lr = spec.lr;
+        let chunks = Chunks::new(batches, 1, move |step, _| lr.at(step, whole) as f32);
+        let start = [Params::init(&job.model, spec.seed, spec.init)];
+        Self { job, dataset, standardisation, start, spec, whole, chunks }
     }
 
     /// The CPU engine in f64, which judges.
@@ -149,7 +152,7 @@ impl PairedRun {
             let weights = normwise(&got, &expected, tolerance);
             before = [Network::from(&got), expected];
 
-            let rate = self.lr.at(step);
+            let rate = self.spec.lr.at(step, self.whole);
             let mut step =
                 Step { step, rate, gpu_loss, cpu_loss, loss, weights, kinks, judged: true, gpu_seconds, cpu_seconds };
             step.judged = step.passed() || !kinked;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::Referee;
 use super::images::images;
 use super::paired_run::{PairedRun, findings, only};
-use crate::config::schedule::Triangle;
-use crate::config::spec::Penalty;
+use crate::config::Config;
+use crate::config::schedule::Schedule;
+use crate::config::spec::{Penalty, TrainSpec};
 use crate::data::batches::Batches;
 use crate::data::spec::Standardise;
 use crate::data::{ImageList, Standardisation, stand_in};
@@ -21,7 +22,7 @@ use crate::proof::compare::{Rule, compare};
 use crate::proof::{Finding, Lockstep};
 
 /// The report's figure 1, whose highest learning rate is that of step 500.
-const LR: Triangle = Triangle { min: 1e-5, max: 1e-1, half_cycle: 500 };
+const LR: Schedule = Schedule::triangular(1e-5, 1e-1, 500);
 /// Steps of the free run: before the first `ReLU` is likely to switch.
 const FREE_STEPS: u64 = 50;
 /// A whole run's accuracies differ by chance in which `ReLU` switched; by this share of the images at most. Seen on
@@ -40,12 +41,17 @@ fn job() -> Result<Job> {
     })
 }
 
+/// The report's weights and rates.
+fn spec() -> (TrainSpec, u64) {
+    (TrainSpec { lr: LR, ..Config::default().train_spec() }, LR.cycle())
+}
+
 /// [`job`] on `count` images that are made up.
 fn paired(count: usize) -> Result<PairedRun> {
     let job = job()?;
     let (dataset, standardisation) = images(job.model.inputs, job.model.classes, count);
     let batches = Batches::new((0..count as u32).collect(), job.batch_size, vec![0]);
-    Ok(PairedRun::new(job, (0, LR), batches, dataset, standardisation))
+    Ok(PairedRun::new(job, spec(), batches, dataset, standardisation))
 }
 
 /// One step from the CPU engine's weights, at steps 0, 1, 100, at the highest learning rate, and at step 1,000.
@@ -87,7 +93,7 @@ pub(super) fn accuracy(referee: &Referee) -> Result<Vec<Finding>> {
     let standardisation = Arc::new(Standardisation::of(&dataset, &train, Standardise::default())?);
     let job = job()?;
     let batches = Batches::new(train.clone(), job.batch_size, vec![0]);
-    let mut run = PairedRun::new(job, (0, LR), batches, dataset, standardisation);
+    let mut run = PairedRun::new(job, spec(), batches, dataset, standardisation);
     let (mut cpu, mut gpu) = (run.cpu()?, run.gpu(referee)?);
     for engine in [&mut cpu as &mut dyn Engine, &mut gpu] {
         engine.load(&run.start)?;

@@ -108,6 +108,16 @@ fn a_runs_page_shows_all_that_its_records_have() {
 }
 
 #[test]
+fn a_rate_that_bends_is_drawn_at_every_step_of_a_short_run() {
+    let folder = trained(&[]);
+    done(folder.path(), &format!("train {SHORT} --schedule cosine --out run"));
+    done(folder.path(), "report run");
+    let page = page(&folder.path().join("run"));
+    says(&page, &["<dd>cosine</dd>", "learning rate"]);
+    assert_eq!(page.matches("<tr data-x=").count(), 3 * 13);
+}
+
+#[test]
 fn charts_are_files_that_other_programs_draw() {
     let folder = trained(&["run"]);
     done(folder.path(), "report run --out drawn --quiet");

@@ -93,6 +93,30 @@ fn a_signal_saves_the_state_and_the_resumed_run_has_the_same_bits() {
 }
 
 #[test]
+fn a_run_that_has_no_time_left_ends_as_at_a_signal_and_its_rates_continue() {
+    // Rates that depend on how long the whole run is.
+    const OTHER: [&str; 6] = ["--schedule", "one-cycle", "--warmup", "400", "--init", "he"];
+    let whole = workplace();
+    exits(&finish(&mut run(whole.path(), &OTHER)), 0);
+    let folder = workplace();
+    let message = exits(&finish(&mut run(folder.path(), &[&OTHER[..], &["--max-time", "1ms"]].concat())), 124);
+    let resume_with = "the checkpoint of step 0 is kept; resume with: cyclone train --resume run";
+    says(&message, &[resume_with, "error: stopped by --max-time after step 0"]);
+    let mut stops = 0;
+    // Longer each time, so that a slow machine comes to the end too.
+    for time in (0..).map(|turn| format!("{}ms", 100 << (turn / 2))) {
+        let output = finish(resume(folder.path()).args(["--max-time", &time]));
+        if output.status.success() {
+            break;
+        }
+        says(&exits(&output, 124), &["error: stopped by --max-time after step"]);
+        stops += 1;
+    }
+    println!("stopped {stops} times on the way");
+    same_bits(&folder.path().join("run"), &whole.path().join("run"));
+}
+
+#[test]
 fn a_terminal_that_closes_beside_another_signal_changes_nothing() {
     let folder = workplace();
     let child = spawn(&mut run(folder.path(), &[]));

@@ -4,14 +4,14 @@
 #![allow(clippy::float_cmp, reason = "the books hold small integers and halves of them, which are exact")]
 
 use cyclone::config::Config;
-use cyclone::config::schedule::Triangle;
+use cyclone::config::schedule::Schedule;
 use cyclone::config::spec::{Length, TrainSpec};
 use cyclone::data::spec::{Augment, Flip};
 use cyclone::data::split::Split;
 use cyclone::data::{Images, Move};
 use cyclone::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
-use cyclone::model::params::{Params, weight};
+use cyclone::model::params::{Init, Params, weight};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::train::{Evaluation, Observer, Outcome, Training};
 
@@ -84,7 +84,7 @@ impl Engine for Books {
     }
 
     fn params(&mut self) -> Result<Vec<Params>> {
-        Ok((0..self.job.models()).map(|model| Params::init(&SHAPE, model as u64)).collect())
+        Ok((0..self.job.models()).map(|model| Params::init(&SHAPE, model as u64, Init::Report)).collect())
     }
 
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
@@ -154,7 +154,7 @@ fn spec() -> TrainSpec {
     TrainSpec {
         lambda: 0.25,
         batch_size: BATCH,
-        lr: Triangle { min: 0.125, max: 0.5, half_cycle: 5 },
+        lr: Schedule::triangular(0.125, 0.5, 5),
         length: Length::Cycles(2),
         evals_per_cycle: 3,
         ..Config::default().train_spec()
@@ -214,7 +214,7 @@ fn every_step_has_its_learning_rate_and_every_epoch_every_image() {
     let training = training(vec![spec()]);
     let mut books = Books::new(&training, 4);
     run(&training, &mut books).0.unwrap();
-    let rates: Vec<_> = (0..20).map(|step| spec().lr.at(step) as f32).collect();
+    let rates: Vec<_> = (0..20).map(|step| spec().lr.at(step, 20) as f32).collect();
     assert_eq!(books.rates, rates);
     assert_eq!(books.chunks.concat()[..6], [4, 4, 3, 4, 4, 3]);
     for epoch in books.rows.chunks_exact(TRAIN) {
@@ -233,7 +233,7 @@ fn scores_are_means_and_the_cost_has_the_penalty() {
     // Steps 0, 1 and 2 have the losses 2, 3 and 4.
     assert_eq!(scores.batch_loss, Some(3.0));
     assert_eq!(diary.evaluations[0].models[0].batch_loss, None);
-    assert_eq!(scores.rate, spec().lr.at(3));
+    assert_eq!(scores.rate, spec().lr.at(3, 20));
     assert_eq!(scores.train.loss, 0.5);
     // Penalty half: 0.25 / 2 · 6.
     assert_eq!(scores.train.cost, 0.5 + 0.75);
@@ -371,5 +371,5 @@ fn a_batch_larger_than_the_set_is_the_set() {
 fn the_final_weights_are_the_engines() {
     let training = training(vec![spec()]);
     let outcome = run(&training, &mut Books::new(&training, 4)).0.unwrap();
-    assert_eq!(outcome.params[0].values[weight(0)], Params::init(&SHAPE, 0).values[weight(0)]);
+    assert_eq!(outcome.params[0].values[weight(0)], Params::init(&SHAPE, 0, Init::Report).values[weight(0)]);
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use cyclone::config::schedule::Triangle;
+use cyclone::config::schedule::Schedule;
 use cyclone::config::spec::TrainSpec;
 use cyclone::data::Images;
 use cyclone::engine::{Chunk, Tally};
 use cyclone::error::{Error, Result};
-use cyclone::model::params::Params;
+use cyclone::model::params::{Init, Params};
 use cyclone::train::{Action, BatchLosses, Divergence, Driver, Loop, Outcome, Plan, State, Timing};
 
 use super::{SHAPE, spec};
@@ -20,12 +20,12 @@ const DRIVER: Driver = Driver { chunk_steps: 2, every: None, holds_best: false, 
 
 /// Two cycles of eight steps, each evaluated twice.
 fn start(models: usize, driver: Driver, state: &State) -> Loop {
-    let spec = TrainSpec { lr: Triangle { half_cycle: 4, ..spec().lr }, evals_per_cycle: 2, ..spec() };
+    let spec = TrainSpec { lr: Schedule { half_cycle: 4, ..spec().lr }, evals_per_cycle: 2, ..spec() };
     Loop::new(&vec![spec.clone(); models], Plan::new(&spec, 16, None), driver, state).unwrap()
 }
 
 fn fresh(models: usize) -> State {
-    State::fresh((0..models as u64).map(|seed| Params::init(&SHAPE, seed)).collect())
+    State::fresh((0..models as u64).map(|seed| Params::init(&SHAPE, seed, Init::Report)).collect())
 }
 
 /// What an engine, images and a user would do.

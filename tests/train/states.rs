@@ -46,7 +46,7 @@ impl Keeper for Album {
 
     fn stop(&self, step: u64) -> Option<Error> {
         let reached = self.stop_at.is_some_and(|stop| step >= stop);
-        reached.then_some(Error::Interrupted { name: "SIGINT", number: 2, after: format!("step {step}") })
+        reached.then_some(Error::Interrupted { name: "SIGINT", code: 130, after: format!("step {step}") })
     }
 
     fn holds_best(&self) -> bool {

@@ -36,6 +36,7 @@ Exit codes:
   10  too little memory, or too few threads, on this machine
   11  the device computed something wrong
   70  a bug in cyclone
+ 124  stopped by --max-time, the state saved
  129  stopped by SIGHUP (the terminal was closed), the state saved
  130  stopped by Ctrl-C, the state saved
  143  stopped by SIGTERM, the state saved";

@@ -30,8 +30,8 @@ pub struct SearchArgs {
     #[arg(long, help_heading = "Search")]
     pub sample: Option<Sample>,
     /// [PARAM=]A:B, or [PARAM=]A,B,C with --sample list; repeated, ranges of one parameter share the trials, those of
-    /// several combine. PARAM: lambda (the default), lr-max, lr-min, half-cycle, hidden, batch-size, seed [default:
-    /// lambda=1e-5:1e-1]
+    /// several combine. PARAM: lambda (the default), lr-max, lr-min, half-cycle, gamma, step-size, warmup, hidden,
+    /// batch-size, seed [default: lambda=1e-5:1e-1]
     #[arg(long, help_heading = "Search", value_name = "RANGE", action = clap::ArgAction::Append)]
     pub range: Vec<Axis>,
     /// How many trials [default: 20]

@@ -1,8 +1,10 @@
 //! Flags of `train`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
+use jiff::SignedDuration;
 
 use super::settings::resolve;
 use crate::config::preset::Preset;
@@ -25,6 +27,9 @@ pub struct TrainArgs {
     /// Begin with these weights: the last ones of the run in this folder, or those of a safetensors file, ours or PyTorch's
     #[arg(long, help_heading = "Training", value_name = "RUN|FILE")]
     pub from: Option<PathBuf>,
+    /// Stop after this time, such as 90s, 10m or 1h30m, as Ctrl-C does: with a checkpoint, to be continued by --resume. The exit code is 124, for the run is not complete
+    #[arg(long, help_heading = "Training", value_name = "TIME", value_parser = time)]
+    pub max_time: Option<Duration>,
     /// The run's folder, new or empty [default: runs/PRESET-DATE-TIME]
     #[arg(long, help_heading = "Output", value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -53,4 +58,10 @@ impl TrainArgs {
     pub fn name(&self) -> String {
         self.preset.map_or_else(|| "train".into(), Preset::name)
     }
+}
+
+/// `90s`, `10m`, `1h30m`: more than no time.
+fn time(text: &str) -> Result<Duration, &'static str> {
+    let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| !time.is_zero()).ok_or("expected a time such as 90s, 10m or 1h30m")
 }

@@ -31,11 +31,6 @@ impl Checkpoints {
         Self { store, run, every, snapshots, signals, metrics, held: None }
     }
 
-    /// What ends the training.
-    pub fn signals(&self) -> &Signals {
-        &self.signals
-    }
-
     /// The step of the last checkpoint, if one can be found.
     pub fn last_step(&self) -> Option<u64> {
         self.store.last_step().ok().flatten()

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::Settings;
 use crate::config::preset::Preset;
 use crate::model::Hidden;
-use crate::model::params::bias;
+use crate::model::params::{Init, bias};
 
 pub(super) const SHAPES: Shapes =
     Shapes { model: ModelSpec { inputs: 5, hidden: Hidden::new(&[3]), classes: 2 }, models: 1 };
@@ -18,7 +18,7 @@ pub(super) fn run() -> Run {
 }
 
 fn state(step: u64, models: usize) -> State {
-    let params = (0..models).map(|model| Params::init(&SHAPES.model, step + model as u64)).collect();
+    let params = (0..models).map(|model| Params::init(&SHAPES.model, step + model as u64, Init::Report)).collect();
     // A third has no end in binary; its text must bring back the same bits.
     let sums = (0..models).map(|model| 1.0 / 3.0 + model as f64).collect();
     let timing = Timing { training: Duration::from_nanos(1_234_567_891), steps: step, images: 9, ..Timing::default() };

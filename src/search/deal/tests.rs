@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::config::Config;
 use crate::config::device::Choice;
-use crate::config::schedule::Triangle;
+use crate::config::schedule::Schedule;
 use crate::config::spec::{Length, TrainSpec};
 use crate::data::Dataset;
 use crate::data::split::Split;
@@ -24,7 +24,7 @@ fn trainer() -> Trainer {
 
 /// A trial for each number of hidden units. One without hidden units fails.
 fn trials(hidden: &[usize]) -> Vec<Trial> {
-    let lr = Triangle { min: 1e-3, max: 0.2, half_cycle: 3 };
+    let lr = Schedule::triangular(1e-3, 0.2, 3);
     let spec = TrainSpec {
         batch_size: 4,
         lr,
