@@ -31,7 +31,7 @@
 
 pub(crate) mod forward;
 mod head;
-mod inputs;
+pub(crate) mod inputs;
 mod memory;
 mod model;
 pub mod product;
@@ -55,6 +55,7 @@ pub use self::memory::memory;
 use self::memory::{CHUNK_STEPS, EVALUATION_IMAGES};
 use self::model::{Activations, Model};
 use self::real::Real;
+use self::rows::Rows;
 use self::tally::tally;
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
@@ -67,7 +68,8 @@ use crate::util::text::plural;
 pub struct CpuEngine<T> {
     job: Job,
     data: Arc<Dataset>,
-    statistics: Arc<Standardisation>,
+    /// Means and scales, `[2, D]`.
+    statistics: Arc<Rows<T>>,
     threads: rayon::ThreadPool,
     models: Vec<Model<T>>,
     /// The batch of the step that runs, and the one that is being gathered meanwhile.
@@ -104,7 +106,10 @@ impl<T: Real> CpuEngine<T> {
         expect("means", spec.inputs..=spec.inputs, statistics.mean.len())?;
         expect("scales", spec.inputs..=spec.inputs, statistics.scale.len())?;
         let models = job.decay.iter().map(|&decay| Model::new(*spec, decay)).collect();
-        let batches = [(); 2].map(|()| Batch::new(spec.inputs, job.shuffles));
+        let statistics = [&statistics.mean, &statistics.scale].map(|values| values.iter().map(|&value| value.into()));
+        let statistics = Arc::new(Rows::new(&statistics.into_iter().flatten().collect::<Vec<T>>(), spec.inputs));
+        let parts = threads.current_num_threads() * job.models() / job.shuffles;
+        let batches = [(); 2].map(|()| Batch::new(&statistics, job.shuffles, parts));
         Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
     }
 
@@ -126,10 +131,10 @@ impl<T: Real> CpuEngine<T> {
     /// What `each` makes of blocks of the data set's `rows`: block after block, each model's.
     fn infer<R: Send>(&self, rows: &[u32], each: impl Fn(&Activations<T>) -> R + Sync) -> Result<Vec<Vec<R>>> {
         self.check_rows(rows)?;
-        let start = || (Batch::new(self.job.model.inputs, 1), Activations::default());
+        let start = || (Batch::new(&self.statistics, 1, self.models.len()), Activations::default());
         Ok(self.threads.install(|| {
             let blocks = rows.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, activations), rows| {
-                batch.fill(&self.data, &self.statistics, rows, rows.len());
+                batch.fill(&self.data, rows, rows.len());
                 let results = self.models.iter().map(|model| {
                     model.evaluate(batch.x(0), batch.labels(0), activations);
                     each(activations)
@@ -191,7 +196,7 @@ impl<T: Real> Engine for CpuEngine<T> {
 
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
         self.check_chunk(chunk)?;
-        let Self { job, data, statistics, threads, models, batches: [batch, next], losses } = self;
+        let Self { job, data, threads, models, batches: [batch, next], losses, .. } = self;
         threads.install(|| {
             let mut rows = chunk.rows;
             let mut lengths = chunk.lengths.iter().map(|&length| length as usize);
@@ -200,7 +205,7 @@ impl<T: Real> Engine for CpuEngine<T> {
                 let Some(length) = lengths.next() else { return false };
                 let (now, later) = rows.split_at(length * job.shuffles);
                 rows = later;
-                batch.fill(data, statistics, now, length);
+                batch.fill(data, now, length);
                 true
             };
             let mut more = gather(batch);

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::forward::{UNITS, forward};
 use super::head;
+use super::inputs::Inputs;
 use super::real::Real;
 use super::rows::Rows;
 use super::small::Small;
@@ -76,7 +77,7 @@ impl<T: Real> Model<T> {
     }
 
     /// Before the first step, what enters its hidden layer, from the batch's `x [B, D]`.
-    pub(super) fn forward(&mut self, x: &Rows<T>) {
+    pub(super) fn forward(&mut self, x: Inputs<'_, T>) {
         self.by_units(x.rows(), |_, w1, z| forward(x, w1, z));
     }
 
@@ -92,11 +93,11 @@ impl<T: Real> Model<T> {
 
     /// Second part, from the batch's `x [B, D]`: W1 one step further; and what enters the hidden layer from the `next`
     /// step's images, if there is one, as soon as a unit's weights have moved.
-    pub(super) fn hidden(&mut self, x: &Rows<T>, rate: f32, next: Option<&Rows<T>>) {
+    pub(super) fn hidden(&mut self, x: Inputs<'_, T>, rate: f32, next: Option<Inputs<'_, T>>) {
         let rates = (<T as From<f32>>::from(rate), self.decay);
         let dhidden = std::mem::take(&mut self.activations.dhidden);
         // Without a next step nothing is written to z, but its parts must not be empty.
-        self.by_units(next.map_or(1, Rows::rows), |first, w1, z| {
+        self.by_units(next.map_or(1, |next| next.rows()), |first, w1, z| {
             update::update(x, &dhidden, rates, next, first, w1, z);
         });
         self.activations.dhidden = dhidden;
@@ -108,7 +109,7 @@ impl<T: Real> Model<T> {
     }
 
     /// Logits and scores of images `x [B, D]` with these `labels [B]`.
-    pub(super) fn evaluate(&self, x: &Rows<T>, labels: &[u8], activations: &mut Activations<T>) {
+    pub(super) fn evaluate(&self, x: Inputs<'_, T>, labels: &[u8], activations: &mut Activations<T>) {
         let Activations { z, hidden, logits, dlogits, scores, .. } = activations;
         z.resize(x.rows() * self.spec.hidden, T::ZERO);
         forward(x, self.w1.values(), z);

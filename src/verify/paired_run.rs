@@ -13,6 +13,7 @@ use crate::config::schedule::Triangle;
 use crate::config::spec::Feed;
 use crate::cpu::CpuEngine;
 use crate::cpu::forward::forward;
+use crate::cpu::inputs::Inputs;
 use crate::cpu::rows::Rows;
 use crate::data::batches::Batches;
 use crate::data::{Dataset, Standardisation};
@@ -191,7 +192,7 @@ fn inputs_of_relu(x: &Matrix, network: &Network) -> Vec<f64> {
     let images = x.rows();
     let mut z = vec![0.0; network.b1.len() * images];
     let w1 = Rows::transposed(&network.W1.values, network.W1.columns);
-    forward(&Rows::new(&x.values, x.columns), w1.values(), &mut z);
+    forward(Inputs::Values(&Rows::new(&x.values, x.columns)), w1.values(), &mut z);
     z.chunks_exact(images).zip(&network.b1).flat_map(|(z, bias)| z.iter().map(move |z| z + bias)).collect()
 }
 
