@@ -33,7 +33,7 @@ mod activate;
 mod activate_backward;
 pub(crate) mod forward;
 mod head;
-mod inputs;
+pub(crate) mod inputs;
 mod memory;
 mod model;
 pub mod product;
@@ -57,6 +57,7 @@ pub use self::memory::memory;
 use self::memory::{CHUNK_STEPS, EVALUATION_IMAGES};
 use self::model::{Activations, Model};
 use self::real::Real;
+use self::rows::Rows;
 use self::tally::tally;
 use crate::data::{Dataset, Images, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
@@ -69,7 +70,8 @@ use crate::util::text::plural;
 pub struct CpuEngine<T> {
     job: Job,
     data: Arc<Dataset>,
-    statistics: Arc<Standardisation>,
+    /// Means and scales, `[2, D]`.
+    statistics: Arc<Rows<T>>,
     threads: rayon::ThreadPool,
     models: Vec<Model<T>>,
     /// The batch of the step that runs, and the one that is being gathered meanwhile.
@@ -106,7 +108,10 @@ impl<T: Real> CpuEngine<T> {
         expect("means", spec.inputs..=spec.inputs, statistics.mean.len())?;
         expect("scales", spec.inputs..=spec.inputs, statistics.scale.len())?;
         let models = job.decay.iter().map(|&decay| Model::new(spec, job.optimizer, decay)).collect();
-        let batches = [(); 2].map(|()| Batch::new(spec.inputs, job.shuffles));
+        let statistics = [&statistics.mean, &statistics.scale].map(|values| values.iter().map(|&value| value.into()));
+        let statistics = Arc::new(Rows::new(&statistics.into_iter().flatten().collect::<Vec<T>>(), spec.inputs));
+        let parts = threads.current_num_threads() * job.models() / job.shuffles;
+        let batches = [(); 2].map(|()| Batch::new(&statistics, job.shuffles, parts));
         Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
     }
 
@@ -146,10 +151,10 @@ impl<T: Real> CpuEngine<T> {
     /// What `each` makes of blocks of `images`: block after block, each model's.
     fn infer<R: Send>(&self, images: Images<'_>, each: impl Fn(&Activations<T>) -> R + Sync) -> Result<Vec<Vec<R>>> {
         self.check_rows(images.rows)?;
-        let start = || (Batch::new(self.job.model.inputs, 1), Activations::new(&self.job.model));
+        let start = || (Batch::new(&self.statistics, 1, self.models.len()), Activations::new(&self.job.model));
         Ok(self.threads.install(|| {
             let blocks = images.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, activations), images| {
-                batch.fill(&self.data, &self.statistics, images, images.len());
+                batch.fill(&self.data, images, images.len());
                 let results = self.models.iter().map(|model| {
                     model.evaluate(batch.x(0), batch.labels(0), activations);
                     each(activations)
@@ -214,7 +219,7 @@ impl<T: Real> Engine for CpuEngine<T> {
 
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
         self.check_chunk(chunk)?;
-        let Self { job, data, statistics, threads, models, batches: [batch, next], losses } = self;
+        let Self { job, data, threads, models, batches: [batch, next], losses, .. } = self;
         threads.install(|| {
             let mut images = chunk.images;
             let mut lengths = chunk.lengths.iter().map(|&length| length as usize);
@@ -223,7 +228,7 @@ impl<T: Real> Engine for CpuEngine<T> {
                 let Some(length) = lengths.next() else { return false };
                 let (now, later) = images.split_at(length * job.shuffles);
                 images = later;
-                batch.fill(data, statistics, now, length);
+                batch.fill(data, now, length);
                 true
             };
             let mut more = gather(batch);

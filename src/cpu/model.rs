@@ -7,6 +7,7 @@ use super::activate::activate;
 use super::activate_backward::activate_backward;
 use super::forward::{UNITS, forward};
 use super::head;
+use super::inputs::Inputs;
 use super::real::Real;
 use super::rows::Rows;
 use super::small::Small;
@@ -62,10 +63,10 @@ struct Wide<T> {
 impl<T: Real> Wide<T> {
     /// `w` one step further, from the layer's inputs `x [B, D]` and the gradients `dz [B, H]`, and the product of the `next`
     /// inputs, if there are any. `z` is theirs, else scratch.
-    fn step(&mut self, x: &Rows<T>, dz: &[T], rates: &Rates<T>, next: Option<&Rows<T>>, z: &mut Vec<T>) {
+    fn step(&mut self, x: Inputs<'_, T>, dz: &[T], rates: &Rates<T>, next: Option<Inputs<'_, T>>, z: &mut Vec<T>) {
         let Self { w, moments, gradient, .. } = self;
         // Without a next step nothing is written to z, but its parts must not be empty.
-        let images = next.map_or(1, Rows::rows);
+        let images = next.map_or(1, |next| next.rows());
         if moments.is_empty() {
             let of_sgd = (rates.rate, rates.decay);
             by_units(w, images, z, |first, w, z| update::update(x, dz, of_sgd, next, first, w, z));
@@ -184,7 +185,7 @@ impl<T: Real> Model<T> {
     }
 
     /// Before the first step, what enters its first layer, from the batch's `x [B, D]`.
-    pub(super) fn forward(&mut self, x: &Rows<T>) {
+    pub(super) fn forward(&mut self, x: Inputs<'_, T>) {
         by_units(&mut self.wide[0].w, x.rows(), &mut self.activations.z, |_, w1, z| forward(x, w1, z));
     }
 
@@ -202,7 +203,7 @@ impl<T: Real> Model<T> {
         let Activations { z, before, hidden, logits, dlogits, dhidden, dz, scores } = activations;
         for (layer, hidden) in before.iter_mut().enumerate() {
             activate(z, &wide[layer].b, hidden);
-            by_units(&mut wide[layer + 1].w, hidden.rows(), z, |_, w, z| forward(hidden, w, z));
+            by_units(&mut wide[layer + 1].w, hidden.rows(), z, |_, w, z| forward(Inputs::Values(hidden), w, z));
         }
         head::logits(z, small, hidden, logits);
         head::scores(logits, labels, dlogits, scores);
@@ -211,7 +212,7 @@ impl<T: Real> Model<T> {
         for (layer, hidden) in before.iter().enumerate().rev() {
             std::mem::swap(dz, dhidden);
             activate_backward(dz, &wide[layer + 1].w, hidden, dhidden);
-            wide[layer + 1].step(hidden, dz, &rates, None, z);
+            wide[layer + 1].step(Inputs::Values(hidden), dz, &rates, None, z);
             let Wide { b, moments, .. } = &mut wide[layer];
             let mut moments: Vec<_> = moments.iter_mut().map(|(_, b)| &mut b[..]).collect();
             update_bias(b, dhidden, &rates, &mut moments, &mut sums.b1);
@@ -220,7 +221,7 @@ impl<T: Real> Model<T> {
 
     /// Second part, from the batch's `x [B, D]`: W1 one step further; and what enters the first layer from the `next`
     /// step's images, if there is one.
-    pub(super) fn hidden(&mut self, x: &Rows<T>, rate: f32, next: Option<&Rows<T>>) {
+    pub(super) fn hidden(&mut self, x: Inputs<'_, T>, rate: f32, next: Option<Inputs<'_, T>>) {
         let rates = self.rates(rate);
         let Activations { z, dhidden, .. } = &mut self.activations;
         self.wide[0].step(x, dhidden, &rates, next, z);
@@ -235,9 +236,9 @@ impl<T: Real> Model<T> {
     }
 
     /// Logits and scores of images `x [B, D]` with these `labels [B]`.
-    pub(super) fn evaluate(&self, x: &Rows<T>, labels: &[u8], activations: &mut Activations<T>) {
+    pub(super) fn evaluate(&self, x: Inputs<'_, T>, labels: &[u8], activations: &mut Activations<T>) {
         let Activations { z, before, hidden, logits, dlogits, scores, .. } = activations;
-        let product = |x: &Rows<T>, layer: usize, z: &mut Vec<T>| {
+        let product = |x: Inputs<'_, T>, layer: usize, z: &mut Vec<T>| {
             let w = &self.wide[layer].w;
             z.resize(x.rows() * w.rows(), T::ZERO);
             forward(x, w.values(), z);
@@ -245,7 +246,7 @@ impl<T: Real> Model<T> {
         product(x, 0, z);
         for (layer, hidden) in before.iter_mut().enumerate() {
             activate(z, &self.wide[layer].b, hidden);
-            product(hidden, layer + 1, z);
+            product(Inputs::Values(hidden), layer + 1, z);
         }
         head::logits(z, &self.small, hidden, logits);
         head::scores(logits, labels, dlogits, scores);

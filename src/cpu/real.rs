@@ -3,8 +3,9 @@
 
 use std::fmt::Debug;
 use std::ops::{AddAssign, SubAssign};
+use std::slice::from_mut;
 
-use bytemuck::Pod;
+use bytemuck::{Pod, cast_slice_mut};
 use num_traits::{AsPrimitive, ConstOne, ConstZero, Float};
 use pulp::Simd;
 
@@ -29,7 +30,7 @@ pub trait Real:
     const NAME: &'static str;
 
     /// A register's values.
-    type Lanes<S: Simd>: Copy + Debug;
+    type Lanes<S: Simd>: Pod + Debug;
 
     /// All values, register by register; what is over at the end is left out.
     fn lanes<S: Simd>(values: &[Self]) -> &[Self::Lanes<S>];
@@ -43,12 +44,16 @@ pub trait Real:
     /// `a·b + c`, rounded once where the processor can.
     fn fma<S: Simd>(simd: S, a: Self::Lanes<S>, b: Self::Lanes<S>, c: Self::Lanes<S>) -> Self::Lanes<S>;
 
+    /// `(pixel − mean) · scale` in each lane.
+    fn standardise<S: Simd>(simd: S, pixels: &[u8], mean: Self::Lanes<S>, scale: Self::Lanes<S>) -> Self::Lanes<S>;
+
     /// The sum of all lanes.
     fn sum<S: Simd>(simd: S, lanes: Self::Lanes<S>) -> Self;
 }
 
 macro_rules! real {
-    ($type:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $mul_add:ident, $sum:ident) => {
+    ($type:ident, $lanes:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $mul_add:ident, $sub:ident, $mul:ident,
+        $sum:ident) => {
         impl Real for $type {
             const NAME: &'static str = stringify!($type);
 
@@ -75,6 +80,15 @@ macro_rules! real {
             }
 
             #[inline(always)]
+            fn standardise<S: Simd>(simd: S, pixels: &[u8], mean: S::$lanes, scale: S::$lanes) -> S::$lanes {
+                let mut inputs = mean;
+                for (input, &pixel) in cast_slice_mut::<_, $type>(from_mut(&mut inputs)).iter_mut().zip(pixels) {
+                    *input = pixel.into();
+                }
+                simd.$mul(simd.$sub(inputs, mean), scale)
+            }
+
+            #[inline(always)]
             fn sum<S: Simd>(simd: S, lanes: S::$lanes) -> Self {
                 simd.$sum(lanes)
             }
@@ -82,5 +96,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_e_f32s, reduce_sum_f32s);
-real!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_e_f64s, reduce_sum_f64s);
+real!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_e_f32s, sub_f32s, mul_f32s, reduce_sum_f32s);
+real!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_e_f64s, sub_f64s, mul_f64s, reduce_sum_f64s);

@@ -9,13 +9,11 @@ use std::marker::PhantomData;
 
 use bytemuck::{Pod, Zeroable, cast_slice, cast_slice_mut};
 
-use super::real::Real;
-
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
-/// A matrix, row after row. Between the end of a row and the next there are zeros.
+/// A matrix, of numbers or of bytes, row after row. Between the end of a row and the next there are zeros.
 #[derive(Clone, Debug)]
 pub struct Rows<T> {
     lines: Vec<Line>,
@@ -23,7 +21,7 @@ pub struct Rows<T> {
     values: PhantomData<T>,
 }
 
-impl<T: Real> Rows<T> {
+impl<T: Pod> Rows<T> {
     const LINE: usize = size_of::<Line>() / size_of::<T>();
 
     /// `[rows, columns]`, all 0.
@@ -60,13 +58,19 @@ impl<T: Real> Rows<T> {
     /// What [`Self::transposed`] was given.
     pub fn untransposed(&self) -> Vec<T> {
         let rows = self.values().chunks(self.stride());
-        let mut values = vec![T::ZERO; self.rows() * self.columns];
+        let mut values = vec![T::zeroed(); self.rows() * self.columns];
         for (row, from) in rows.enumerate() {
             for (value, &from) in values[row..].iter_mut().step_by(self.rows()).zip(from) {
                 *value = from;
             }
         }
         values
+    }
+
+    /// Of another shape. What the values are then is left open.
+    pub fn reshape(&mut self, rows: usize, columns: usize) {
+        self.columns = columns;
+        self.resize(rows);
     }
 
     /// As many rows as asked for. Those that come are 0.

@@ -59,7 +59,7 @@ const FORWARD: &[Edit] = &[
 const HEAD: &[Edit] = &[
     ("last partial of a group missing", "j < GROUP; j++", "j + 1u < GROUP; j++"),
     ("first bias dropped", "z += small[b1 + unit];", "z += 0.0;"),
-    ("ReLU left out", "select(z, 0.0, z <= 0.0)", "z"),
+    ("ReLU left out", "select(z, 0.0, !LINEAR && z <= 0.0)", "z"),
     ("ReLU inverted", "z <= 0.0", "z >= 0.0"),
     ("ReLU mask inverted", "!(unit <= 0.0)", "unit <= 0.0"),
     ("ReLU mask left out", "h < H && !(unit <= 0.0)", "h < H"),

@@ -12,6 +12,7 @@ use super::Referee;
 use crate::config::spec::{Feed, TrainSpec};
 use crate::cpu::CpuEngine;
 use crate::cpu::forward::forward;
+use crate::cpu::inputs::Inputs;
 use crate::cpu::rows::Rows;
 use crate::data::batches::Batches;
 use crate::data::{Dataset, Standardisation};
@@ -189,7 +190,7 @@ fn inputs_of_relu(x: &Matrix, network: &Network) -> Vec<f64> {
     let (mut a, mut all) = (Rows::new(&x.values, x.columns), Vec::new());
     for layer in &network.layers[..network.layers.len() - 1] {
         let mut z = vec![0.0; layer.b.len() * x.rows()];
-        forward(&a, Rows::transposed(&layer.W.values, layer.W.columns).values(), &mut z);
+        forward(Inputs::Values(&a), Rows::transposed(&layer.W.values, layer.W.columns).values(), &mut z);
         for (z, bias) in z.chunks_exact_mut(x.rows()).zip(&layer.b) {
             z.iter_mut().for_each(|z| *z += bias);
         }

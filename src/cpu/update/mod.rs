@@ -15,6 +15,7 @@ pub(super) mod small_values;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::forward::{UNITS, forward};
+use super::inputs::Inputs;
 use super::real::Real;
 use super::rows::Rows;
 
@@ -26,10 +27,10 @@ use super::rows::Rows;
 ///
 /// When the shapes do not fit each other.
 pub(super) fn update<T: Real>(
-    x: &Rows<T>,
+    x: Inputs<'_, T>,
     dhidden: &[T],
     rates: (T, T),
-    next: Option<&Rows<T>>,
+    next: Option<Inputs<'_, T>>,
     first: usize,
     w1: &mut [T],
     z: &mut [T],
@@ -40,21 +41,20 @@ pub(super) fn update<T: Real>(
     }
 }
 
-fn step<T: Real>(arch: Arch, x: &Rows<T>, dhidden: &[T], rates: (T, T), first: usize, w1: &mut [T]) {
-    let (width, stride) = (x.width(), x.stride());
+fn step<T: Real>(arch: Arch, x: Inputs<'_, T>, dhidden: &[T], rates: (T, T), first: usize, w1: &mut [T]) {
+    let stride = x.stride();
     assert!(x.rows() > 0 && dhidden.len().is_multiple_of(x.rows()), "gradients of whole images");
     let units = dhidden.len() / x.rows();
     assert!(w1.len().is_multiple_of(stride) && first + w1.len() / stride <= units, "weights of units with gradients");
-    arch.dispatch(Step { x: x.values(), dhidden, first, units, width, stride, rates, w1 });
+    arch.dispatch(Step { x, dhidden, first, units, stride, rates, w1 });
 }
 
 /// A step on some units' weights.
 struct Step<'a, T> {
-    x: &'a [T],
+    x: Inputs<'a, T>,
     dhidden: &'a [T],
     first: usize,
     units: usize,
-    width: usize,
     stride: usize,
     rates: (T, T),
     w1: &'a mut [T],
@@ -74,33 +74,49 @@ impl<T: Real> Step<'_, T> {
     #[inline(always)]
     fn run<S: Simd, const REGISTERS: usize>(mut self, simd: S) {
         let lanes = size_of::<T::Lanes<S>>() / size_of::<T>();
-        let units = self.w1.len() / self.stride;
-        let whole = self.width - self.width % (REGISTERS * lanes);
+        let width = self.x.width();
+        let whole = width - width % (REGISTERS * lanes);
+        let mut scratch = Rows::zeros(0, REGISTERS * lanes);
         for input in (0..whole).step_by(REGISTERS * lanes) {
-            for unit in (0..units).step_by(UNITS) {
-                self.tile::<S, REGISTERS>(simd, units, unit, input);
-            }
+            self.column::<S, REGISTERS>(simd, input, &mut scratch);
         }
-        for input in (whole..self.width).step_by(lanes) {
-            for unit in (0..units).step_by(UNITS) {
-                self.tile::<S, 1>(simd, units, unit, input);
-            }
+        for input in (whole..width).step_by(lanes) {
+            self.column::<S, 1>(simd, input, &mut scratch);
         }
     }
 
-    /// A step of [`UNITS`] units' weights of some registers full of inputs, or of fewer where the units end.
+    /// A step of all units' weights of some registers full of inputs.
     #[inline(always)]
-    fn tile<S: Simd, const REGISTERS: usize>(&mut self, simd: S, units: usize, unit: usize, input: usize) {
-        let mut of = [0; UNITS];
-        for (of, unit) in of.iter_mut().zip(unit..) {
-            *of = self.first + unit.min(units - 1);
+    fn column<S: Simd, const REGISTERS: usize>(&mut self, simd: S, input: usize, scratch: &mut Rows<T>) {
+        let inputs = input..input + REGISTERS * size_of::<T::Lanes<S>>() / size_of::<T>();
+        let x = self.x;
+        let panel = x.panel(simd, 0..x.rows(), inputs, scratch);
+        let units = self.w1.len() / self.stride;
+        let whole = units - units % UNITS;
+        for unit in (0..whole).step_by(UNITS) {
+            self.tile::<S, REGISTERS, UNITS>(simd, panel, unit, input);
         }
+        for unit in whole..units {
+            self.tile::<S, REGISTERS, 1>(simd, panel, unit, input);
+        }
+    }
+
+    /// The same of some units.
+    #[inline(always)]
+    fn tile<S: Simd, const REGISTERS: usize, const COUNT: usize>(
+        &mut self,
+        simd: S,
+        (x, x_stride): (&[T], usize),
+        unit: usize,
+        input: usize,
+    ) {
         let zero = T::ZERO.splat(simd);
-        let mut sums = [[zero; REGISTERS]; UNITS];
-        for (x, dhidden) in self.x.chunks_exact(self.stride).zip(self.dhidden.chunks_exact(self.units)) {
-            let x = &T::lanes::<S>(&x[input..])[..REGISTERS];
-            for (sums, &unit) in sums.iter_mut().zip(&of) {
-                let slope = dhidden[unit].splat(simd);
+        let mut sums = [[zero; REGISTERS]; COUNT];
+        let first = self.first + unit;
+        for (x, dhidden) in x.chunks(x_stride).zip(self.dhidden.chunks_exact(self.units)) {
+            let x = &T::lanes::<S>(x)[..REGISTERS];
+            for (sums, &slope) in sums.iter_mut().zip(&dhidden[first..][..COUNT]) {
+                let slope = slope.splat(simd);
                 for (sum, &x) in sums.iter_mut().zip(x) {
                     *sum = T::fma(simd, slope, x, *sum);
                 }
@@ -120,27 +136,28 @@ impl<T: Real> Step<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::super::product::{Matrix, product};
-    use super::super::testing::{integers, levels};
+    use super::super::testing::{Images, integers, levels};
     use super::*;
 
     fn equals_the_librarys<T: Real>() {
         // On both sides of the tiles: 5 units, and of f32 and f64, 64 and 32 inputs of AVX-512, 16 and 8 of AVX2.
         for (b, d, h) in [(1, 1, 1), (3, 31, 4), (7, 64, 5), (2, 65, 6), (11, 200, 13), (4, 127, 11)] {
-            let (x, dhidden, w1) = (integers::<T>(0, b * d), integers::<T>(1, b * h), integers::<T>(2, d * h));
+            let images = Images::<T>::new(b, d);
+            let (dhidden, w1) = (integers::<T>(1, b * h), integers::<T>(2, d * h));
             // Powers of two: what they multiply stays exact.
             let (rate, decay) = (<T as From<f32>>::from(0.25), <T as From<f32>>::from(0.5));
             let mut slopes = vec![T::ZERO; d * h];
-            product(Matrix::new(&x, d).transposed(), Matrix::new(&dhidden, h), &mut slopes);
+            product(Matrix::new(&images.x, d).transposed(), Matrix::new(&dhidden, h), &mut slopes);
             let moved: Vec<T> =
                 w1.iter().zip(&slopes).map(|(&weight, &slope)| weight - rate * (slope + decay * weight)).collect();
-            for arch in levels() {
+            for (arch, x) in levels().into_iter().flat_map(|arch| images.inputs().map(|x| (arch, x))) {
                 let mut found = Rows::transposed(&w1, h);
                 // As two threads would.
                 let (stride, part) = (found.stride(), h.div_ceil(2));
                 for (part, w1) in (0..h).step_by(part).zip(found.values_mut().chunks_mut(part * stride)) {
-                    step(arch, &Rows::new(&x, d), &dhidden, (rate, decay), part, w1);
+                    step(arch, x, &dhidden, (rate, decay), part, w1);
                 }
-                assert_eq!(found.untransposed(), moved, "{} {b} x {d} x {h} on {arch:?}", T::NAME);
+                assert_eq!(found.untransposed(), moved, "{} {b} x {d} x {h} on {arch:?}, {x:?}", T::NAME);
                 let between = found.values().chunks(found.stride()).flat_map(|row| &row[d..]);
                 assert!(between.into_iter().all(|&value| value == T::ZERO), "zeros stay between the rows");
             }
@@ -156,6 +173,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "weights of units with gradients")]
     fn units_without_gradients_are_refused() {
-        update(&Rows::<f32>::zeros(2, 16), &[0.0; 6], (0.0, 0.0), None, 1, &mut [0.0; 48], &mut []);
+        update(Inputs::Values(&Rows::<f32>::zeros(2, 16)), &[0.0; 6], (0.0, 0.0), None, 1, &mut [0.0; 48], &mut []);
     }
 }
