@@ -68,8 +68,16 @@ const HEAD: &[Edit] = &[
     ("last group missing", "g < GROUPS; g++", "g + 1u < GROUPS; g++"),
     ("groups summed before they are written", "= sum;\n        }\n        workgroupBarrier();", "= sum;\n        }"),
     ("second bias dropped", "var logit = small[b2 + c];", "var logit = 0.0;"),
-    ("last lane missing", "i < LANES; i++) {\n                logit", "i + 1u < LANES; i++) {\n                logit"),
-    ("hidden units read before they are written", "workgroupBarrier();\n    }\n\n    // Eight", "}\n\n    // Eight"),
+    (
+        "last lane missing",
+        "i < LANES; i++) {\n                    logit",
+        "i + 1u < LANES; i++) {\n                    logit",
+    ),
+    (
+        "hidden units read before they are written",
+        "workgroupBarrier();\n    }\n}\n\n// `logits`",
+        "}\n}\n\n// `logits`",
+    ),
     ("softmax not shifted", "exp(logits[c] - largest);\n    }", "exp(logits[c]);\n    }"),
     ("last class missing from the softmax", "c < C; c++) {\n        total", "c + 1u < C; c++) {\n        total"),
     (
