@@ -105,7 +105,9 @@ fn a_resume_needs_the_given_weights_no_more() {
     fs::remove_dir_all(folder.path().join("first")).unwrap();
     let lose = |names: &[&str]| {
         fs::remove_dir_all(folder.path().join("run/checkpoints")).unwrap();
-        names.iter().for_each(|name| fs::remove_file(folder.path().join("run").join(name)).unwrap());
+        for name in names {
+            fs::remove_file(folder.path().join("run").join(name)).unwrap();
+        }
     };
     lose(&["summary.json", "weights.safetensors"]);
     run(folder.path(), "train --resume run");
