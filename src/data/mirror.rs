@@ -1,14 +1,15 @@
 //! Images flipped from left to right.
 
-use super::cifar::SIDE;
 use super::dataset::{Dataset, blank_pixels};
+use super::moves::{Images, Move};
 use crate::error::Result;
 
 /// The images `rows` of a data set, each flipped from left to right, as a data set of their own.
 pub fn mirrored(dataset: &Dataset, rows: &[u32]) -> Result<Dataset> {
+    dataset.planes_for("--mirror")?;
     let mut pixels = blank_pixels(rows.len() * dataset.inputs)?;
-    dataset.gather(rows, &mut pixels);
-    pixels.chunks_exact_mut(SIDE).for_each(<[u8]>::reverse);
+    let moves = vec![Move { flip: true, ..Move::default() }; rows.len()];
+    dataset.gather(Images { rows, moves: &moves }, &mut pixels);
     let labels = rows.iter().map(|&row| dataset.labels[row as usize]).collect();
     let (name, classes) = (dataset.name.clone(), dataset.classes.clone());
     Ok(Dataset::in_memory(name, classes, dataset.inputs, pixels, labels, rows.len()))
@@ -18,7 +19,7 @@ pub fn mirrored(dataset: &Dataset, rows: &[u32]) -> Result<Dataset> {
 mod tests {
     use super::*;
     use crate::data::INPUTS;
-    use crate::data::cifar::PLANE;
+    use crate::data::cifar::{PLANE, SIDE};
 
     #[test]
     fn each_row_of_each_plane_is_reversed_and_twice_is_the_image() {
