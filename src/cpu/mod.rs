@@ -91,6 +91,7 @@ impl<T: Real> CpuEngine<T> {
     }
 
     /// As [`Self::new`], on threads that were started.
+    #[expect(clippy::needless_pass_by_value, reason = "every engine is given its images and their statistics alike")]
     pub fn on(
         threads: rayon::ThreadPool,
         job: Job,

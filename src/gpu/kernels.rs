@@ -30,7 +30,7 @@ pub enum Kernel {
     Head,
     /// The product on the way back through a hidden layer.
     Backward,
-    /// The way back through the ReLUs of a hidden layer that is not the last.
+    /// The way back through the `ReLU`s of a hidden layer that is not the last.
     ActivateBackward,
     /// A step of SGD on a later hidden layer.
     HiddenUpdate,

@@ -150,22 +150,19 @@ impl GpuEngine {
         for (of, pipeline) in pipelines? {
             let place = of.layer().unwrap_or(weights.layers.len() - 1);
             let layer = &weights.layers[place.min(weights.layers.len() - 1)];
-            let own = match of {
-                Use::Squares(place) => {
-                    let matrix = if place < weights.layers.len() { &layer.w } else { &layer.small };
-                    vec![("matrix", matrix), ("squares", &squares[place])]
-                }
-                _ => {
-                    let before = place.saturating_sub(1);
-                    let inputs = if matches!(of, Use::Backward(_)) { &dhidden[place] } else { &hidden[before] };
-                    vec![
-                        ("w1", &layer.w),
-                        ("small", &layer.small),
-                        ("hidden", &hidden[place]),
-                        ("dhidden", &dhidden[place]),
-                        ("activations", inputs),
-                    ]
-                }
+            let own = if let Use::Squares(place) = of {
+                let matrix = if place < weights.layers.len() { &layer.w } else { &layer.small };
+                vec![("matrix", matrix), ("squares", &squares[place])]
+            } else {
+                let before = place.saturating_sub(1);
+                let inputs = if matches!(of, Use::Backward(_)) { &dhidden[place] } else { &hidden[before] };
+                vec![
+                    ("w1", &layer.w),
+                    ("small", &layer.small),
+                    ("hidden", &hidden[place]),
+                    ("dhidden", &dhidden[place]),
+                    ("activations", inputs),
+                ]
             };
             kernels.push(bound(of, pipeline, &own)?);
         }

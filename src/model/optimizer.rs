@@ -39,7 +39,7 @@ impl Default for Optimizer {
 impl Display for Optimizer {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Sgd { momentum, .. } if momentum == 0.0 => write!(f, "SGD"),
+            Self::Sgd { momentum: 0.0, .. } => write!(f, "SGD"),
             Self::Sgd { momentum, nesterov: false } => write!(f, "SGD, momentum {momentum}"),
             Self::Sgd { momentum, nesterov: true } => write!(f, "SGD, Nesterov's momentum {momentum}"),
             Self::Adamw { weight_decay } => write!(f, "AdamW, weight decay {weight_decay}"),
@@ -51,7 +51,7 @@ impl Optimizer {
     /// What `PyTorch` calls the moments that it keeps of each weight and bias.
     pub fn moments(self) -> &'static [&'static str] {
         match self {
-            Self::Sgd { momentum, .. } if momentum == 0.0 => &[],
+            Self::Sgd { momentum: 0.0, .. } => &[],
             Self::Sgd { .. } => &["momentum_buffer"],
             Self::Adamw { .. } => &["exp_avg", "exp_avg_sq"],
         }

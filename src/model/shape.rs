@@ -127,11 +127,12 @@ impl ModelSpec {
 
     /// Fan-in and units of each layer, the output layer last.
     pub fn layers(&self) -> impl ExactSizeIterator<Item = [usize; 2]> + Clone {
+        let count = self.hidden.len() + 1;
         let size = move |place: usize| match place {
             0 => self.inputs,
             _ => self.hidden.get(place - 1).copied().unwrap_or(self.classes),
         };
-        (0..self.hidden.len() + 1).map(move |layer| [size(layer), size(layer + 1)])
+        (0..count).map(move |layer| [size(layer), size(layer + 1)])
     }
 
     /// What enters the output layer: units of the last hidden layer, or the inputs.

@@ -94,6 +94,11 @@ impl<R: Read> Reader<R> {
         shapes.into_iter().collect()
     }
 
+    /// How many tensors.
+    pub fn count(&self) -> usize {
+        self.tensors.tensors().len()
+    }
+
     /// Values in the first dimension of a tensor; 0 if it is not there.
     pub fn rows(&self, name: &str) -> usize {
         self.tensors.info(name).and_then(|info| info.shape.first().copied()).unwrap_or(0)
@@ -109,7 +114,7 @@ impl<R: Read> Reader<R> {
             }
             places.push(info.data_offsets);
         }
-        let found = self.tensors.tensors().len();
+        let found = self.count();
         if found != expected.len() {
             return Err(format!("{found} tensors, expected {}", expected.len()));
         }

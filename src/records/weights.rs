@@ -66,7 +66,9 @@ pub(super) fn read_networks<R: Read>(
     let mut take = |count: usize| tensors.by_ref().take(count).collect::<Vec<_>>();
     let mut params: Vec<_> =
         (0..models).map(|_| Params { spec: spec.clone(), steps: 0, values: take(table.len()) }).collect();
-    params.iter_mut().for_each(|params| params.values.extend(take(moments.len() * table.len())));
+    for params in &mut params {
+        params.values.extend(take(moments.len() * table.len()));
+    }
     Ok(params)
 }
 
@@ -125,7 +127,8 @@ pub(super) fn shape_of<R: Read>(
     classes: usize,
 ) -> Result<ModelSpec, String> {
     let name = |layer: usize| format!("{}fc{layer}.bias", prefix(0, models));
-    let units: Vec<_> = (1..).map(|layer| file.rows(&name(layer))).take_while(|&units| units > 0).collect();
+    let units = (1..=file.count()).map(|layer| file.rows(&name(layer)));
+    let units: Vec<_> = units.take_while(|&units| units > 0).collect();
     let Some((_, hidden)) = units.split_last() else { return Err(format!("no tensor {}", name(1))) };
     ModelSpec::new(inputs, hidden.to_vec().into(), classes).map_err(|error| error.to_string())
 }

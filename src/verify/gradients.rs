@@ -47,12 +47,12 @@ const REPORT: ModelSpec = ModelSpec { inputs: 3072, hidden: Hidden::new(&[50]), 
 
 impl Problem {
     fn of_the_report(penalty: Penalty) -> Self {
-        Self::new(REPORT, 20, penalty)
+        Self::new(&REPORT, 20, penalty)
     }
 
-    fn new(spec: ModelSpec, batch: usize, penalty: Penalty) -> Self {
+    fn new(spec: &ModelSpec, batch: usize, penalty: Penalty) -> Self {
         let (dataset, standardisation) = images(spec.inputs, spec.classes, batch);
-        let params = params(&spec, 7);
+        let params = params(spec, 7);
         let mut pixels = vec![0; batch * spec.inputs];
         let rows: Vec<u32> = (0..batch as u32).collect();
         dataset.gather(&rows, &mut pixels);
@@ -135,7 +135,7 @@ const PENALTIES: [Penalty; 2] = [Penalty::Half, Penalty::Full];
 pub(super) fn small() -> Vec<Finding> {
     const DEPTHS: [&[usize]; 5] = [&[11], &[], &[9, 7], &[8, 9, 6], &[7, 8, 6, 9]];
     let finding = |(hidden, penalty)| {
-        let problem = Problem::new(ModelSpec { inputs: 23, hidden: Hidden::new(hidden), classes: 5 }, 7, penalty);
+        let problem = Problem::new(&ModelSpec { inputs: 23, hidden: Hidden::new(hidden), classes: 5 }, 7, penalty);
         let every: Vec<usize> = (0..problem.params.spec.parameters()).collect();
         let finding = entries(&problem, &every);
         let at = format!("{} {}", problem.params.spec, finding.at);
@@ -229,7 +229,7 @@ pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
     for (spec, batch) in [(REPORT, 100), (small(&[67]), 29), (small(&[67, 33, 130]), 29), (small(&[]), 29)] {
         for penalty in PENALTIES {
             let place = format!("{spec} {}", name(penalty));
-            let problem = Problem::new(spec.clone(), batch, penalty);
+            let problem = Problem::new(&spec, batch, penalty);
             let decay = penalty.gradient(LAMBDA) as f32;
             let job = Job {
                 model: spec.clone(),
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     fn problem(penalty: Penalty) -> Problem {
-        Problem::new(ModelSpec { inputs: 5, hidden: Hidden::new(&[3]), classes: 2 }, 4, penalty)
+        Problem::new(&ModelSpec { inputs: 5, hidden: Hidden::new(&[3]), classes: 2 }, 4, penalty)
     }
 
     #[test]

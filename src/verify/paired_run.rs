@@ -192,7 +192,9 @@ fn inputs_of_relu(x: &Matrix, network: &Network) -> Vec<f64> {
         let mut z = vec![0.0; layer.b.len() * x.rows()];
         forward(Inputs::Values(&a), Rows::transposed(&layer.W.values, layer.W.columns).values(), &mut z);
         for (z, bias) in z.chunks_exact_mut(x.rows()).zip(&layer.b) {
-            z.iter_mut().for_each(|z| *z += bias);
+            for z in z {
+                *z += bias;
+            }
         }
         let hidden: Vec<f64> = z.iter().map(|z| z.max(0.0)).collect();
         a = Rows::transposed(&hidden, x.rows());

@@ -102,7 +102,7 @@ impl Plan {
 
     fn optimizer(&self) -> [(&'static str, f64); 3] {
         let (kind, momentum, weight_decay) = match self.job.optimizer {
-            Optimizer::Sgd { momentum, .. } if momentum == 0.0 => (0.0, 0.0, 0.0),
+            Optimizer::Sgd { momentum: 0.0, .. } => (0.0, 0.0, 0.0),
             Optimizer::Sgd { momentum, nesterov } => (if nesterov { 2.0 } else { 1.0 }, momentum, 0.0),
             Optimizer::Adamw { weight_decay } => (3.0, 0.0, weight_decay),
         };

@@ -155,7 +155,9 @@ fn read_params(file: Reader<impl Read>, meta: &Meta, shapes: &Shapes) -> Result<
     let moments = meta.run.settings.optimizer().moments();
     let mut params = weights::read_networks(file, &shapes.model, shapes.models, moments).map_err(Fault::Damaged)?;
     if !moments.is_empty() {
-        params.iter_mut().for_each(|params| params.steps = meta.step);
+        for params in &mut params {
+            params.steps = meta.step;
+        }
     }
     if digest_of(&params) == meta.weights {
         Ok(params)

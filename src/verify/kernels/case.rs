@@ -102,7 +102,7 @@ impl fmt::Display for Case {
         let kind = format!("{:?}", self.kind).to_lowercase();
         write!(f, "{}/{}/{}/{pass}/{kind}", self.of.kernel().name(), self.shape, self.tuning)?;
         let optimizer = match self.optimizer {
-            Optimizer::Sgd { momentum, .. } if momentum == 0.0 => return Ok(()),
+            Optimizer::Sgd { momentum: 0.0, .. } => return Ok(()),
             Optimizer::Sgd { nesterov: false, .. } => "momentum",
             Optimizer::Sgd { .. } => "nesterov",
             Optimizer::Adamw { .. } => "adamw",
