@@ -25,7 +25,7 @@ pub enum Purpose {
     Search = 7,
     /// The seed of a rank's shuffles; the index is the rank.
     Rank = 8,
-    /// The key of a shuffle's moves of images, [`crate::data::augment`]; the index is 0.
+    /// The key of a shuffle's moves of images, [`crate::data::spec::Augment`]; the index is 0.
     Augment = 9,
 }
 
