@@ -120,7 +120,11 @@ impl Device {
                 1 => "a network".to_owned(),
                 models => format!("{} networks", grouped(models)),
             };
-            let (hidden, batch) = (&job.model.hidden, grouped(job.batch_size));
+            let hidden = match job.model.hidden[..] {
+                [units] => grouped(units),
+                _ => job.model.hidden.to_string(),
+            };
+            let batch = grouped(job.batch_size);
             let of = format!("{networks} of {hidden} hidden units (--hidden), in batches of {batch} (--batch-size)");
             let pool = cpu::threads(threads)?;
             // At a thread's first allocation glibc reserves 64 MiB of address space, which counts against a limit.

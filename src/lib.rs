@@ -30,9 +30,17 @@
 //! | `hidden`, `logit`, `loss`; `dlogit[b][c] = (p[b][c] − [c = y_b]) / B`; `dhidden[b][h] = [hidden[b][h] > 0] · Σ_c dlogit[b][c] · W2[h][c]` | `head` |
 //! | `W1[d][h] −= rate · (Σ_b x[b][d] · dhidden[b][h] + decay · W1[d][h])` | `update` |
 //! | `W2[h][c] −= rate · (Σ_b hidden[b][h] · dlogit[b][c] + decay · W2[h][c])`; `b2[c] −= rate · Σ_b dlogit[b][c]`; `b1[h] −= rate · Σ_b dhidden[b][h]` | `update` |
+//! | a later layer's product `hidden·W` | `forward`, its inputs by `activations` |
+//! | a hidden layer that is not the last: `hidden = max(0, z + b)` | `activate` |
+//! | back through a later layer: `dz·Wᵀ`, then `[hidden > 0] ·` that | `forward`, its weights by `transposed`; `activate_backward` |
 //! | a chunk's images, from those that stay on the GPU, mirrored and shifted | `gather` |
 //! | sums of losses and right answers of an evaluation | `tally` |
 //! | `ΣW²` | `squares` |
+//!
+//! This is a network of one hidden layer. One of more (`--hidden 512,256`) has a W and a b for each; `head` is its last hidden
+//! layer with the output layer, and each layer before takes four dispatches more, all with the leading model axis. One of none
+//! (`--hidden none`, softmax regression) has the logits in the place of `z`. The steps above are those of plain SGD; momentum and
+//! `AdamW` are in [`model::optimizer`].
 //!
 //! Each is a file `shaders/NAME.wgsl` for the GPU and `src/cpu/NAME.rs` for the CPU. [`model::reference`] is this page as code,
 //! and [`verify`] judges both by it. What kernels have in common, and the parts of a long one, are files of their own
@@ -50,7 +58,7 @@
 //! | [`error`] | every cause of failure, each with its exit code |
 //! | [`util`] | files that are written whole or not at all, locks, signals, random numbers, statistics, counts and sizes |
 //! | [`data`] | images: sources, splits, standardisation, augmentation, mini-batches, download |
-//! | [`model`] | networks: shape, tensors, initial values, and the [reference](model::reference) in f64 |
+//! | [`model`] | networks: shape, tensors, initial values, optimizers, and the [reference](model::reference) in f64 |
 //! | [`config`] | settings: presets, files and flags as layers over the same keys; learning-rate schedules |
 //! | [`engine`] | what an engine can do |
 //! | [`proof`] | the proof that goes with a run: an engine's results computed again by the reference while it trains |

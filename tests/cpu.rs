@@ -223,14 +223,14 @@ fn equals_the_references_evaluation(spec: &ModelSpec) {
 fn the_first_of_equal_logits_counts_and_a_nan_never_does() {
     let spec = ModelSpec { inputs: 3, hidden: Hidden::new(&[2]), classes: 3 };
     let statistics = Standardisation { mean: vec![0.0; 3], scale: vec![0.0; 3] };
-    let images = Images::new(vec![9; 9], vec![0, 1, 2], statistics, spec);
-    let mut engine = images.engine::<f32>(job(spec, &[0.0], 3), 1);
+    let images = Images::new(vec![9; 9], vec![0, 1, 2], statistics, &spec);
+    let mut engine = images.engine::<f32>(job(&spec, &[0.0], 3), 1);
     // All logits are 0: class 0 is the first largest, and each image's loss is ln 3.
     let tally = engine.evaluate(&[0, 1, 2]).unwrap()[0];
     approx::assert_relative_eq!(tally.loss, 3.0 * 3.0f64.ln(), max_relative = 1e-6);
     assert_eq!((tally.correct, tally.images), (1, 3));
     // A NaN must reach the loss: a ReLU written as max(z, 0) would swallow it.
-    let mut params = zeros(spec);
+    let mut params = zeros(&spec);
     params.values[bias(0)][1] = f32::NAN;
     engine.load(&[params]).unwrap();
     let tally = engine.evaluate(&[0, 1, 2]).unwrap()[0];

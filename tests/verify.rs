@@ -60,6 +60,15 @@ fn update_agrees_with_the_reference() {
 }
 
 #[test]
+fn the_kernels_of_later_layers_agree_with_the_reference() {
+    passes("activate");
+    passes("forward_hidden");
+    passes("backward");
+    passes("activate_backward");
+    passes("update_hidden");
+}
+
+#[test]
 fn gather_copies_what_the_rows_name() {
     passes("gather");
 }

@@ -1,21 +1,14 @@
-//! From a layer's gradient to that of the hidden layer before it: `dhidden ← dz·Wᵀ where hidden > 0, else 0`. The shaders'
-//! twin: `shaders/activate_backward.wgsl`, behind the product of `shaders/transposed.wgsl`.
+//! On the way back through a hidden layer's `ReLU`s: `dhidden ← z where hidden > 0, else 0`. The shader's twin:
+//! `shaders/activate_backward.wgsl`.
 
-use super::product::{Matrix, product};
 use super::real::Real;
 use super::rows::Rows;
 
-/// Fills `dhidden [B, I]` from `dz [B, O]`, the layer's Wᵀ `[O, I]` and its inputs `hidden [B, I]`.
-pub(super) fn activate_backward<T: Real>(dz: &[T], w: &Rows<T>, hidden: &Rows<T>, dhidden: &mut Vec<T>) {
-    let inputs = w.columns();
-    dhidden.resize(hidden.rows() * inputs, T::ZERO);
-    product(Matrix::new(dz, w.rows()), Matrix::of_rows(w), dhidden);
-    let stride = hidden.stride();
-    for (dhidden, hidden) in dhidden.chunks_exact_mut(inputs).zip(hidden.values().chunks_exact(stride)) {
-        for (slope, &hidden) in dhidden.iter_mut().zip(hidden) {
-            if hidden <= T::ZERO {
-                *slope = T::ZERO;
-            }
-        }
+/// Fills `dhidden [B, I]` from `z [B, I]`, the product of the next layer's gradient with its Wᵀ, and `hidden [B, I]`.
+pub(super) fn activate_backward<T: Real>(z: &[T], hidden: &Rows<T>, dhidden: &mut Vec<T>) {
+    dhidden.clear();
+    let rows = z.chunks_exact(hidden.columns()).zip(hidden.values().chunks_exact(hidden.stride()));
+    for (z, hidden) in rows {
+        dhidden.extend(z.iter().zip(hidden).map(|(&z, &hidden)| if hidden <= T::ZERO { T::ZERO } else { z }));
     }
 }

@@ -8,6 +8,7 @@ use super::activate_backward::activate_backward;
 use super::forward::{UNITS, forward};
 use super::head;
 use super::inputs::Inputs;
+use super::product::{Matrix, product};
 use super::real::Real;
 use super::rows::Rows;
 use super::small::Small;
@@ -211,7 +212,10 @@ impl<T: Real> Model<T> {
         small_values::update(hidden, dhidden, dlogits, &rates, small, moments, sums);
         for (layer, hidden) in before.iter().enumerate().rev() {
             std::mem::swap(dz, dhidden);
-            activate_backward(dz, &wide[layer + 1].w, hidden, dhidden);
+            let w = &wide[layer + 1].w;
+            z.resize(hidden.rows() * w.columns(), T::ZERO);
+            product(Matrix::new(dz, w.rows()), Matrix::of_rows(w), z);
+            activate_backward(z, hidden, dhidden);
             wide[layer + 1].step(Inputs::Values(hidden), dz, &rates, None, z);
             let Wide { b, moments, .. } = &mut wide[layer];
             let mut moments: Vec<_> = moments.iter_mut().map(|(_, b)| &mut b[..]).collect();

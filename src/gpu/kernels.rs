@@ -196,9 +196,9 @@ impl Kernel {
     /// Its name: that of the shader's file, and of its twin in `src/cpu/`, unless it is another kernel of other parts.
     pub fn name(self) -> &'static str {
         match self {
-            Self::HiddenForward => "hidden_forward",
+            Self::HiddenForward => "forward_hidden",
             Self::Backward => "backward",
-            Self::HiddenUpdate => "hidden_update",
+            Self::HiddenUpdate => "update_hidden",
             _ => self.files()[0].0,
         }
     }

@@ -143,7 +143,7 @@ mod tests {
         assert!(read(copy.path()).unwrap().1.is_empty());
         let path = copy.path().join("update/next_product.wgsl");
         fs::write(&path, fs::read_to_string(&path).unwrap() + "// mine").unwrap();
-        assert_eq!(read(copy.path()).unwrap().1, [Kernel::Update]);
+        assert_eq!(read(copy.path()).unwrap().1, [Kernel::HiddenUpdate, Kernel::Update]);
         // Not waited for.
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
