@@ -145,7 +145,8 @@ impl Lockstep<'_> {
     fn step(&self, witness: &Witness, network: &Network, logit: Matrix, after: &Params) -> Vec<Finding> {
         let (x, labels) = self.read(self.images.part(0..self.batch));
         let H = network.layers[0].b.len();
-        let some = slice(self.turn, H, PRODUCT / x.values.len());
+        let most = if network.layers.len() == 2 { PRODUCT / x.values.len() } else { H };
+        let some = slice(self.turn, H, most);
         let (before, got) = (network.units(&some), Network::from(after).units(&some));
         let (decay, rate) = (f64::from(self.decay), f64::from(self.rate));
 

@@ -237,7 +237,6 @@ const HIDDEN_FORWARD: &[Edit] = &[
     ("every model on the first one's activations", "return b * M + batch;", "return b * M;"),
     ("images of a model side by side", "return b * M + batch;", "return batch * step.rows + b;"),
     ("last inputs missing", "let quads = (D + 3u) / 4u;", "let quads = D / 4u;"),
-    ("rows past the batch read", "if (inside && quad < quads)", "if (quad < quads)"),
     ("transposed tile", "return transpose(mat4x4", "return (mat4x4"),
     ("two images swapped", "words[0], words[1], words[2]", "words[0], words[2], words[1]"),
 ];

@@ -24,8 +24,8 @@ pub(super) fn sum_limit(terms: u64, roundings: u64) -> f64 {
     (k + 2.0).min((2.0 * k.sqrt()).max(16.0)) + roundings as f64
 }
 
-/// Units of a layer that a case is not about.
-const OTHER: usize = 37;
+/// Units of a layer that a case is not about: two groups of slices.
+const OTHER: usize = 530;
 
 /// A shape to try, in the letters of the crate's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
