@@ -40,6 +40,7 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
     let small = parameters - kinds * layers.map(|[from, to]| (from * to) as u128).sum::<u128>();
     let row = row(job.model.inputs);
     let networks = models * (copies * wide + 4 * (5 * parameters + 2 * small + batch * activations));
+    // Of f32; where few parts of models share a batch it is of bytes.
     let batches = 2 * shuffles * batch * row;
     // The images' numbers: in the split and two copies, shuffled, and of a chunk's steps.
     let rows = 4 * (images * 3 + shuffles * (split.train.len() as u128 + CHUNK_STEPS as u128 * batch));

@@ -4,7 +4,7 @@
 //! where a matrix lies along the inputs. A step is
 //!
 //! 1. `head` and `update::small_values`: from what enters the hidden layer to the loss and its gradients, and everything but
-//!    W1 one step further; meanwhile idle threads standardise the next step's images,
+//!    W1 one step further; meanwhile idle threads gather the next step's images,
 //! 2. `update` and, as on a GPU in the same go, `forward`: W1 one step further, and its product with the next
 //!    step's images. Threads share the hidden units, so each has its part of W1 in its own cache for both.
 //!
@@ -23,11 +23,19 @@
 //! The larger figures are of one round, in which the machine's memory was slow for everybody. In f64 (`examples/cpu_step.rs`,
 //! M = 1) a step takes 0.35 ms.
 //!
-//! Of the most that gemm does there, on square matrices in the cache (494 to 524 GFLOP/s), the whole step of the same run of
-//! `profile` keeps 62 to 66 % at M = 1, 43 while the memory is slow, and 73 to 80 % at M = 10 (five runs of each). At M = 1 its
-//! 0.19 ms are 0.14 of products, 0.25 on one thread, and 0.045 of what is between them: on one thread the head's 0.03, of
-//! which 0.012 would do if all were in the cache, and the images' 0.055, which both share. With W1 `[D, H]` and gemm's products
-//! (see [`product`]) a step took 0.26 – 0.33 ms, and ten models' 2.4 – 2.7.
+//! Where the rest of a step of one model goes, in thread time, the least that other programs left of it, on a Zen 4 (2026-11-27;
+//! `gemm` 111 GFLOP/s a thread both with AVX-512 and with AVX2). Each of two threads has 25 units, 15.4 MFLOP a product:
+//!
+//! | µs of each thread                            | AVX-512 | AVX2 |
+//! |----------------------------------------------|---------|------|
+//! | both products by gemm's rate                 | 277     | 277  |
+//! | `update`, from standardised images           | 137     | 155  |
+//! | `forward`, from standardised images          | 149     | 163  |
+//! | standardising inside `update` and `forward`  | 29      | 18   |
+//!
+//! Before them come the head, 19 µs of one thread, and meanwhile the fetching of 300 KB of pixels from memory, which both share.
+//! Standardised ahead, the images cost the two threads some 100 µs in place of 58: they are written to the cache that the
+//! threads share.
 
 mod activate;
 mod activate_backward;
