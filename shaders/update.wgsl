@@ -8,7 +8,7 @@
 // Of a later layer than the first, x is what leaves the layer before (`activations`).
 //
 // Reads: x (pixels, standardisation), next (pixels, standardisation), hidden, dhidden, dlogits, scores (dlogits), rates.
-// Writes: w1, small, loss (losses), z (partials).
+// Writes: w1, small, moments (w1, small), loss (losses), z (partials).
 //
 // The first workgroups each own SLICES slices of 32 inputs × 64 columns of W1: an invocation sums 4 inputs of each × 4
 // columns over every other image, then, if FUSED, 4 images × 4 columns. The last ones own 32 small values of a model each.

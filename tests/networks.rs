@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{cyclone, exits, finish, same_bits, workplace};
+use common::{cyclone, exits, finish, workplace};
 use serde_json::Value;
 
 /// Two cycles of 40 steps on pictures, evaluated every 10.
@@ -66,7 +66,12 @@ fn a_resumed_run_of_every_network_has_the_bits_of_an_uninterrupted_one() {
             assert!([0, 124].contains(&output.status.code().unwrap()), "{network}");
         }
         resume(&[], 0);
-        same_bits(&folder.path().join("whole"), &folder.path().join("run"));
+        let [whole, run] = ["whole", "run"].map(|name| folder.path().join(name));
+        let names: Vec<_> = fs::read_dir(&whole).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let weights = names.iter().filter(|name| name.to_str().unwrap().starts_with("weights"));
+        let differing: Vec<_> =
+            weights.filter(|name| fs::read(whole.join(name)).unwrap() != fs::read(run.join(name)).unwrap()).collect();
+        assert!(differing.is_empty() && names.len() > 4, "{network}: {differing:?}");
     }
 }
 

@@ -1,32 +1,30 @@
 //! What a step makes of weights, from their gradient and, of all optimizers but plain SGD, from its moments. The shader's twin:
 //! `shaders/update/moved.wgsl`.
 
+use num_traits::NumCast;
+
 use crate::cpu::real::Real;
 use crate::model::optimizer::{BETAS, EPS, Optimizer};
 
 /// What a step is taken with.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cpu) struct Rates<T> {
-    pub(in crate::cpu) optimizer: Optimizer,
-    pub(in crate::cpu) rate: T,
+pub struct Rates<T> {
+    /// Which optimizer.
+    pub optimizer: Optimizer,
+    /// The learning rate.
+    pub rate: T,
     /// The factor of `W` in the gradient.
-    pub(in crate::cpu) decay: T,
+    pub decay: T,
     /// [`Optimizer::corrections`].
-    pub(in crate::cpu) corrections: [T; 2],
+    pub corrections: [T; 2],
 }
 
 /// Moves `w` by `gradients` of the loss, to which the penalty's is added; `moments` are the optimizer's of these weights, or,
 /// without `is_weight`, biases, which neither have a penalty nor decay.
-pub(in crate::cpu) fn moved<T: Real>(
-    rates: &Rates<T>,
-    gradients: &[T],
-    is_weight: bool,
-    w: &mut [T],
-    moments: &mut [&mut [T]],
-) {
+pub fn moved<T: Real>(rates: &Rates<T>, gradients: &[T], is_weight: bool, w: &mut [T], moments: &mut [&mut [T]]) {
     let Rates { optimizer, rate, corrections: [correction1, correction2], .. } = *rates;
     let decay = if is_weight { rates.decay } else { T::ZERO };
-    let real = |number: f64| <T as num_traits::NumCast>::from(number).unwrap_or(T::ZERO);
+    let real = |number: f64| <T as NumCast>::from(number).unwrap_or(T::ZERO);
     match (optimizer, moments) {
         (Optimizer::Sgd { momentum, nesterov }, [velocity]) => {
             let momentum = <T as From<f32>>::from(momentum);

@@ -31,13 +31,7 @@ fn each<T>(moments: &mut [Small<T>], tensor: impl Fn(&mut Small<T>) -> &mut Vec<
 }
 
 /// A step on a bias `[N]`, from its layer's gradients `dz [B, N]`. `sums` over the batch are scratch.
-pub(in crate::cpu) fn update_bias<T: Real>(
-    bias: &mut [T],
-    dz: &[T],
-    rates: &Rates<T>,
-    moments: &mut [&mut [T]],
-    sums: &mut Vec<T>,
-) {
+pub fn update_bias<T: Real>(bias: &mut [T], dz: &[T], rates: &Rates<T>, moments: &mut [&mut [T]], sums: &mut Vec<T>) {
     sums.resize(bias.len(), T::ZERO);
     sum_rows(dz, sums);
     moved(rates, sums, false, bias, moments);
