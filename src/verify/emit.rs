@@ -16,11 +16,14 @@ use serde::Serialize;
 use wgpu::{Limits, ShaderRuntimeChecks};
 
 use super::kernels::Shape;
+use crate::engine::Job;
 use crate::error::{Error, Result, shown};
 use crate::gpu::interface::{Binding, Constants, Interface};
 use crate::gpu::kernels::{Ceiling, Shaders, Use};
 use crate::gpu::pipeline::checks;
 use crate::gpu::plan::{Plan, Tuning};
+use crate::model::ModelSpec;
+use crate::model::optimizer::Optimizer;
 
 /// The report's network alone, among others and with a batch each; an odd shape; a wide one.
 const JOBS: [(&str, Shape); 5] = [
@@ -30,6 +33,18 @@ const JOBS: [(&str, Shape); 5] = [
     ("odd", Shape { d: 1001, h: 130, c: 3, m: 3, b: 131, own: true }),
     ("wide", Shape { d: 3072, h: 1000, c: 10, m: 1, b: 100, own: false }),
 ];
+/// Those, two networks of three hidden layers with `AdamW`, and softmax regression with momentum.
+fn jobs() -> Result<Vec<(&'static str, Job)>> {
+    let mut jobs = JOBS.into_iter().map(|(label, shape)| Ok((label, shape.job()?))).collect::<Result<Vec<_>>>()?;
+    let of = |hidden: &[usize], models, optimizer| {
+        let model = ModelSpec::new(3072, hidden.to_vec().into(), 10)?;
+        Ok(Job { model, decay: vec![0.0; models], batch_size: 100, shuffles: 1, optimizer })
+    };
+    jobs.push(("deep", of(&[512, 256, 128], 2, Optimizer::Adamw { weight_decay: 0.01 })?));
+    jobs.push(("linear", of(&[], 1, Optimizer::Sgd { momentum: 0.9, nesterov: true })?));
+    Ok(jobs)
+}
+
 /// The entry point of every kernel.
 const ENTRY: &str = "main";
 
@@ -83,8 +98,7 @@ pub fn emit(folder: &Path, shaders: &Shaders) -> Result<Vec<String>> {
         ..Limits::default()
     };
     let mut known = Vec::new();
-    for (label, shape) in JOBS {
-        let job = shape.job()?;
+    for (label, job) in jobs()? {
         for of in Use::all(job.model.hidden.len()) {
             let other = |tuning: &Tuning| if tuning.fused { of == Use::Update(0) } else { of == Use::FusedUpdate };
             for tuning in Tuning::ALL.into_iter().filter(|tuning| !other(tuning)) {
@@ -274,8 +288,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let names = emit(folder.path(), &Shaders::default()).unwrap();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-        for of in Use::all(1) {
-            assert!(names.iter().any(|name| name.starts_with(&format!("{}-M1-", of.name()))) || !of.trains(), "{of:?}");
+        for (uses, label) in [(Use::all(1), "M1"), (Use::all(3), "deep")] {
+            for of in uses.into_iter().filter(|of| of.trains() && *of != Use::Gather) {
+                assert!(
+                    names.iter().any(|name| name.starts_with(&format!("{}-{label}-", of.name()))),
+                    "{label} {of:?}"
+                );
+            }
         }
         let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
         for name in &names {
