@@ -52,6 +52,22 @@ fn every_network_proves_itself_learns_and_is_exported_and_classifies() {
 }
 
 #[test]
+fn rates_are_found_and_settings_searched_with_every_optimizer_and_depth() {
+    let folder = workplace();
+    for flags in
+        ["--hidden 16,8 --optimizer adamw", "--hidden none --momentum 0.9", "--hidden 9 --momentum 0.9 --nesterov"]
+    {
+        let flags: Vec<_> = flags.split(' ').collect();
+        let data = ["--device", "cpu", "--data", "pictures", "--val-images", "4", "--batch-size", "7"];
+        let find = [&["lr-find", "--steps", "40"][..], &data, &flags].concat();
+        exits(&finish(&mut cyclone(folder.path(), &find)), 0);
+        let search =
+            [&["search", "--range", "lambda=1e-4:1e-2", "--trials", "3", "--steps", "9"][..], &data, &flags].concat();
+        exits(&finish(&mut cyclone(folder.path(), &search)), 0);
+    }
+}
+
+#[test]
 fn a_resumed_run_of_every_network_has_the_bits_of_an_uninterrupted_one() {
     for network in NETWORKS {
         let folder = workplace();

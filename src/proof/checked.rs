@@ -156,7 +156,8 @@ impl Engine for Checked {
     fn load(&mut self, params: &[Params]) -> Result<()> {
         self.differ = impossible::differ(params);
         if !self.proven {
-            self.start = Some(params.to_vec());
+            let optimizer = self.engine.job().optimizer;
+            self.start = Some(params.iter().map(|params| params.clone().with_moments_of(optimizer)).collect());
         }
         self.engine.load(params)
     }
