@@ -2,7 +2,7 @@
 //
 //   squares[m][g] = Σ_{i in part g} matrix[i / WIDTH · STRIDE + m · STEP + i % WIDTH]²
 //
-// Reads: w1 (matrix), w2 (matrix). Writes: squares.
+// Reads: layers (matrix). Writes: squares.
 //
 // A workgroup owns part g of model m: PART elements. The host adds the parts in f64.
 
