@@ -13,7 +13,8 @@ fn image(batch: u32, b: u32) -> u32 {
 // Four neighbouring inputs; zero where there is no image.
 fn word(row: u32, inside: bool, quad: u32) -> Word {
     let quads = (D + 3u) / 4u;
-    var word = Word();
+    // Not vec4<f32>(): naga would define what makes that zero twice, which HLSL refuses.
+    var word = vec4<f32>(0.0, 0.0, 0.0, 0.0);
     if (inside && quad < quads) {
         word = activations[row * quads + quad];
     }
