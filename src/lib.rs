@@ -38,7 +38,7 @@
 //! | `ΣW²` | `squares` |
 //!
 //! This is a network of one hidden layer. One of more (`--hidden 512,256`) has a W and a b for each; `head` is its last hidden
-//! layer with the output layer, and each layer before takes four dispatches more, all with the leading model axis. One of none
+//! layer with the output layer, and each layer before takes five dispatches more, all with the leading model axis. One of none
 //! (`--hidden none`, softmax regression) has the logits in the place of `z`. The steps above are those of plain SGD; momentum and
 //! `AdamW` are in [`model::optimizer`].
 //!

@@ -7,20 +7,13 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{cyclone, exits, finish, pictures, says, workplace};
+use common::{cyclone, done, exits, finish, pictures, says, workplace};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// Two cycles of 6 steps on pictures: 21 of 3 classes, 6 to test.
 const SHORT: &str = "train --device cpu --data pictures --val-images 4 --hidden 5 --batch-size 7 --half-cycle 3 --cycles 2 \
                      --evals-per-cycle 3 --quiet";
-
-#[track_caller]
-fn done(folder: &Path, arguments: &str) -> String {
-    let output = finish(&mut cyclone(folder, &arguments.split_whitespace().collect::<Vec<_>>()));
-    exits(&output, 0);
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[track_caller]
 fn refused(folder: &Path, arguments: &str, code: i32, parts: &[&str]) {

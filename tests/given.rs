@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{cyclone, exits, finish, metrics, same_bits, says, workplace};
+use common::{cyclone, done, exits, finish, metrics, same_bits, says, workplace};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -23,13 +23,6 @@ fn train(folder: &Path, more: &str, code: i32) -> [String; 2] {
     let output = finish(&mut cyclone(folder, &arguments));
     let message = exits(&output, code);
     [String::from_utf8(output.stdout).unwrap(), message]
-}
-
-#[track_caller]
-fn run(folder: &Path, arguments: &str) -> String {
-    let output = finish(&mut cyclone(folder, &arguments.split_whitespace().collect::<Vec<_>>()));
-    exits(&output, 0);
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A folder with a finished run in `first`.
@@ -66,7 +59,7 @@ fn a_run_from_another_without_a_step_has_its_weights_to_the_bit_and_says_where_t
     assert_eq!((&from["path"], from["sha256"].as_str().unwrap().len()), (&"first".into(), 64));
     assert_eq!(json(folder.path(), "second/starts.json")[0]["from"], from);
     assert!(json(folder.path(), "first/summary.json").get("from").is_none());
-    run(folder.path(), "report second");
+    done(folder.path(), "report second");
     says(
         &String::from_utf8(read(folder.path(), "second/report.html")).unwrap(),
         &["began with", "the weights of first"],
@@ -76,7 +69,7 @@ fn a_run_from_another_without_a_step_has_its_weights_to_the_bit_and_says_where_t
 #[test]
 fn exports_checkpoints_and_the_runs_own_copy_are_the_same_start() {
     let folder = trained("");
-    run(folder.path(), "export first --format safetensors");
+    done(folder.path(), "export first --format safetensors");
     train(folder.path(), "--seed 3 --from first --out second", 0);
     for (place, file) in
         ["first/model.safetensors", "first/checkpoints/step-12.safetensors", "second/initial.safetensors"]
@@ -110,7 +103,7 @@ fn a_resume_needs_the_given_weights_no_more() {
         }
     };
     lose(&["summary.json", "weights.safetensors"]);
-    run(folder.path(), "train --resume run");
+    done(folder.path(), "train --resume run");
     same_bits(&folder.path().join("run"), &folder.path().join("whole"));
     assert_eq!(json(folder.path(), "run/summary.json")["from"]["path"], "first");
 

@@ -96,6 +96,7 @@ fn settings_of_an_optimizer_that_make_no_sense_are_wrong_usage() {
     for (flags, words) in [
         ("--nesterov", "--nesterov without momentum: add --momentum 0.9"),
         ("--optimizer adamw --momentum 0.5", "--momentum and --nesterov are of --optimizer sgd"),
+        ("--weight-decay 0.1", "--weight-decay is of --optimizer adamw: sgd has the penalty --lambda"),
         ("--momentum 1", "--momentum 1: expected 0 or more, below 1"),
         ("--hidden 5,0", "--hidden 5,0: expected layers of 1 to 16,777,216 units"),
         ("--hidden 5;6", "expected units like 50 or 512,256, or none"),

@@ -17,7 +17,7 @@ use super::schedule::{Policy, Schedule};
 use super::spec::{Check, Feed, Length, Method, Penalty, TrainSpec};
 use crate::data::spec::{Augment, DataSpec, Flip, Pick, Source, Standardise, Validation};
 use crate::error::{Error, Result, shown};
-use crate::model::optimizer::Optimizer;
+use crate::model::optimizer::{Optimizer, WEIGHT_DECAY};
 use crate::model::params::Init;
 use crate::model::{Hidden, ModelSpec};
 use crate::util::text::grouped;
@@ -65,9 +65,9 @@ settings! {
         /// Momentum of sgd
         #[arg(value_name = "MU")]
         momentum: f64 = 0.0, in 0.0..1.0 => "0 or more, below 1";
-        /// Share of each weight that a step of adamw at a rate of 1 takes away, apart from the penalty
+        /// Share of each weight that a step of adamw at a rate of 1 takes away, apart from the penalty [default: 0.01]
         #[arg(value_name = "WD")]
-        weight_decay: f64 = 0.01, in 0.0..=f64::MAX => "a finite number, 0 or more";
+        weight_decay: f64 | None, in 0.0..=f64::MAX => "a finite number, 0 or more";
         /// Images per mini-batch
         #[arg(value_name = "B", value_parser = integer::<usize>())]
         batch_size: usize = 100, in 1.. => "1 image or more";
@@ -242,6 +242,9 @@ impl Config {
                 "--momentum and --nesterov are of --optimizer sgd: adamw has moments of its own".into(),
             ));
         }
+        if sgd && self.weight_decay.is_some() {
+            return Err(Error::Usage("--weight-decay is of --optimizer adamw: sgd has the penalty --lambda".into()));
+        }
         if self.nesterov && self.momentum == 0.0 {
             return Err(Error::Usage("--nesterov without momentum: add --momentum 0.9".into()));
         }
@@ -274,7 +277,7 @@ impl Config {
     pub fn optimizer(&self) -> Optimizer {
         match self.optimizer {
             Method::Sgd => Optimizer::Sgd { momentum: self.momentum as f32, nesterov: self.nesterov },
-            Method::Adamw => Optimizer::Adamw { weight_decay: self.weight_decay as f32 },
+            Method::Adamw => Optimizer::Adamw { weight_decay: self.weight_decay.unwrap_or(WEIGHT_DECAY) as f32 },
         }
     }
 

@@ -21,8 +21,8 @@ const IMAGES: usize = 8;
 /// Pixels of an image before the next image's: the images are far apart in memory, and so fetched side by side.
 const PIXELS: usize = 512;
 
-/// The most parts that standardise a batch themselves. Of the report's, on a Zen 4 (AVX-512), each takes 29 µs; ahead, it took
-/// two threads together some 100 µs more than to gather its bytes.
+/// The most parts that standardise a batch themselves. Of the report's, on a Zen 4 (AVX-512), each takes 29 µs; ahead, it
+/// took two threads together 98 µs.
 const SHARED: usize = 4;
 
 /// Registers of every row that are standardised at a time: their means and scales, 8 registers, are loaded once.

@@ -136,8 +136,8 @@ impl<T: Real> Model<T> {
     pub(super) fn load(&mut self, params: &Params) {
         self.steps = params.steps;
         let last = self.wide.len() - 1;
-        let params = &params.clone().with_moments_of(self.optimizer);
-        for (kind, values) in (0..=self.moments.len()).filter_map(|kind| Some((kind, params.kind(kind)?))) {
+        let params = params.clone().with_moments_of(self.optimizer);
+        for (kind, values) in params.kinds().enumerate() {
             let widened =
                 |place: usize| values[place].iter().map(|&value| <T as From<f32>>::from(value)).collect::<Vec<_>>();
             for (layer, (wide, [_, units])) in self.wide.iter_mut().zip(self.spec.layers()).enumerate() {

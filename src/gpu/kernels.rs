@@ -32,9 +32,9 @@ pub enum Kernel {
     Backward,
     /// The way back through the `ReLU`s of a hidden layer that is not the last.
     ActivateBackward,
-    /// A step of SGD on a later hidden layer.
+    /// A step of the optimizer on a later hidden layer.
     HiddenUpdate,
-    /// A step of SGD on the first layer and the small tensors, the step's loss, and perhaps the first layer's product of the
+    /// A step of the optimizer on the first layer and the small tensors, the step's loss, and perhaps the first layer's product of the
     /// next step.
     Update,
     /// Sums of losses and right answers.

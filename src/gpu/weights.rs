@@ -53,7 +53,7 @@ impl Weights {
             for kind in 0..kinds(plan) {
                 let w = &mut w[kind * len..][..len];
                 for (m, params) in params.iter().enumerate() {
-                    let Some(values) = params.kind(kind) else { continue };
+                    let Some(values) = params.kinds().nth(kind) else { continue };
                     for (row, values) in w.chunks_exact_mut(n).zip(values[weight(layer)].chunks_exact(h)) {
                         row[m * padded..][..h].copy_from_slice(values);
                     }

@@ -9,6 +9,9 @@ pub const BETAS: [f64; 2] = [0.9, 0.999];
 /// `ε` of `AdamW`, added to the root of the second moment.
 pub const EPS: f64 = 1e-8;
 
+/// `weight_decay` of `AdamW` where nobody says another.
+pub const WEIGHT_DECAY: f64 = 0.01;
+
 /// An optimizer, the same for all models of a job. `g` is the gradient of the cost, `w` a weight or a bias.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -124,14 +124,14 @@ impl Params {
         if self.moments().len() == optimizer.moments().len() { self } else { self.with_moments(optimizer) }
     }
 
-    /// The weights and biases, if `kind` is 0, else that kind of the optimizer's moments; `None` where there are no such.
-    pub fn kind(&self, kind: usize) -> Option<&[Vec<f32>]> {
-        self.values.chunks_exact(tensors(&self.spec).len()).nth(kind)
+    /// The weights and biases, then each kind of the optimizer's moments.
+    pub fn kinds(&self) -> impl ExactSizeIterator<Item = &[Vec<f32>]> {
+        self.values.chunks_exact(tensors(&self.spec).len())
     }
 
     /// Each kind of the optimizer's moments, as [`Self::values`] has the weights and biases.
     pub fn moments(&self) -> impl ExactSizeIterator<Item = &[Vec<f32>]> {
-        self.values.chunks_exact(tensors(&self.spec).len()).skip(1)
+        self.kinds().skip(1)
     }
 
     /// Whether every value is a finite number.

@@ -86,9 +86,7 @@ impl Network {
         let W2 = Matrix::of(units.len(), second.b.len(), |h, c| second.W[units[h]][c]);
         Self { layers: vec![Layer { W: first.W.some_columns(units), b: b1 }, Layer { W: W2, b: second.b.clone() }] }
     }
-}
 
-impl Network {
     /// The optimizer's moments, each kind as a network.
     pub fn moments(params: &Params) -> Vec<Self> {
         params.moments().map(|values| Self::of(&params.spec, values)).collect()

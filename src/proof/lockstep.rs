@@ -58,13 +58,16 @@ pub fn images(spec: &ModelSpec) -> usize {
 }
 
 /// The most bytes that a check of `job` takes at a time: the weights before and after a step, in f32 and f64; a batch's
-/// pixels, its inputs and their absolute values; and nine matrices of a slice of the weights. Those of all models that the
-/// check before the first step has are as many as a training has later.
+/// pixels, its inputs and their absolute values; and nine matrices of a slice of the weights, or of all of a deeper network's, and
+/// of each kind of moments three. Those of all models that the check before the first step has are as many as a training has
+/// later.
 pub fn memory(job: &Job) -> u128 {
     let parameters = job.model.parameters();
     let batch = (job.batch_size * job.model.inputs).min(INPUTS);
-    let some = (PRODUCT / job.batch_size).max(job.model.inputs).min(parameters);
-    (24 * parameters + 17 * batch + 72 * some) as u128 + THREAD
+    let deep = job.model.hidden.len() > 1;
+    let some = if deep { parameters } else { (PRODUCT / job.batch_size).max(job.model.inputs).min(parameters) };
+    let moments = job.optimizer.moments().len();
+    (24 * (1 + moments) * parameters + 17 * batch + (72 + 24 * moments) * some) as u128 + THREAD
 }
 
 /// What is computed again.

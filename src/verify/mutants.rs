@@ -242,20 +242,13 @@ const HIDDEN_FORWARD: &[Edit] = &[
 ];
 
 const BACKWARD: &[Edit] = &[
-    ("weights not turned", "let four = transpose(rows);", "let four = rows;"),
-    (
-        "units of the first model for all",
-        "w1[((k + r) * M + batch) * quads + quad]",
-        "w1[((k + r) * M) * quads + quad]",
-    ),
-    ("rows of one model", "((k + r) * M + batch)", "((k + r) + batch)"),
-    ("units past the layer's last read", "if (k + r < ROWS &&", "if (k + r <= ROWS &&"),
-    ("last unit's weights missing", "if (k + r < ROWS &&", "if (k + r + 1u < ROWS &&"),
-    (
-        "inputs past the last not zeroed",
-        "&& quad < quads) {\n                rows",
-        "&& quad <= quads) {\n                rows",
-    ),
+    ("weights not turned", "let four = transpose(mat4x4", "let four = (mat4x4"),
+    ("units of the first model for all", "w1[(k * M + batch) * quads + quad]", "w1[k * M * quads + quad]"),
+    ("rows of one model", "(k * M + batch) * quads", "(k + batch) * quads"),
+    ("units past the layer's last read", "if (k < ROWS &&", "if (k <= ROWS &&"),
+    ("last unit's weights missing", "if (k < ROWS &&", "if (k + 1u < ROWS &&"),
+    ("inputs past the last not zeroed", "&& quad < quads) {\n        four", "&& quad <= quads) {\n        four"),
+    ("two units swapped", "weights_of(k + 1u, batch, quad)", "weights_of(k + 2u, batch, quad)"),
     ("columns of the first model", "first_column - batch * BATCH_COLUMNS + 4u", "first_column + 4u"),
     ("next unit's weights", "let k = first_column", "let k = 1u + first_column"),
     ("first four columns for the other four", "+ fours / THREAD_COLUMNS)", ")"),

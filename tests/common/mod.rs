@@ -74,6 +74,14 @@ pub fn exits(output: &Output, code: i32) -> String {
     message
 }
 
+/// What the program prints that ends well with these arguments, which have no spaces in them.
+#[track_caller]
+pub fn done(folder: &Path, arguments: &str) -> String {
+    let output = finish(&mut cyclone(folder, &arguments.split_whitespace().collect::<Vec<_>>()));
+    exits(&output, 0);
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Checks that a text has all parts.
 #[track_caller]
 pub fn says(message: &str, parts: &[&str]) {

@@ -14,18 +14,11 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-use common::{cyclone, exits, finish, pictures, says};
+use common::{cyclone, done, exits, finish, pictures, says};
 
 /// Flags of a training of no time: 18 images of 3 classes, 12 steps in 2 cycles.
 const SHORT: &str = "--data pictures --device cpu --hidden 5 --val-images 3 --batch-size 7 --half-cycle 3 --cycles 2 \
                      --evals-per-cycle 3";
-
-#[track_caller]
-fn done(folder: &Path, arguments: &str) -> String {
-    let output = finish(&mut cyclone(folder, &arguments.split_whitespace().collect::<Vec<_>>()));
-    exits(&output, 0);
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[track_caller]
 fn refused(folder: &Path, arguments: &str, code: i32, parts: &[&str]) {
