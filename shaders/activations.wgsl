@@ -1,5 +1,6 @@
 // In the place of `inputs`, for the layers behind the first: what leaves the layer before, or on the way back the gradient of
-// what leaves this one. Every model has its own.
+// what leaves this one. Every model has its own. Zeros are declared, not constructed: naga would define what makes a zero
+// vec4 in each function, and HLSL refuses the second.
 
 alias Word = vec4<f32>;
 
@@ -13,8 +14,7 @@ fn image(batch: u32, b: u32) -> u32 {
 // Four neighbouring inputs; zero where there is no image.
 fn word(row: u32, inside: bool, quad: u32) -> Word {
     let quads = (D + 3u) / 4u;
-    // Not vec4<f32>(): naga would define what makes that zero twice, which HLSL refuses.
-    var word = vec4<f32>(0.0, 0.0, 0.0, 0.0);
+    var word: Word;
     if (inside && quad < quads) {
         word = activations[row * quads + quad];
     }
@@ -23,7 +23,8 @@ fn word(row: u32, inside: bool, quad: u32) -> Word {
 
 // Nothing is standardised.
 fn statistics(quad: u32) -> array<vec4<f32>, 2> {
-    return array<vec4<f32>, 2>();
+    var nothing: array<vec4<f32>, 2>;
+    return nothing;
 }
 
 fn inputs(word: Word, inside: bool, standard: array<vec4<f32>, 2>) -> vec4<f32> {

@@ -9,7 +9,7 @@
 // Four neighbouring weights of a unit of the layer before; zero past the last.
 fn weights_of(k: u32, batch: u32, quad: u32) -> vec4<f32> {
     let quads = (D + 3u) / 4u;
-    var four = vec4<f32>(0.0, 0.0, 0.0, 0.0);
+    var four: vec4<f32>;
     if (k < ROWS && quad < quads) {
         four = w1[(k * M + batch) * quads + quad];
     }

@@ -3,7 +3,8 @@
 
 // Pixels of the next batch's four images from `b` on, if this invocation brings any.
 fn next_words(next_row: u32, b: u32, brings: bool, quad: u32) -> array<Word, 4> {
-    var words = array<Word, 4>();
+    // Not constructed: see `activations`.
+    var words: array<Word, 4>;
     for (var k = 0u; k < 4u; k++) {
         words[k] = word(next_row + b + k, brings && b + k < step.next_rows, quad);
     }
