@@ -10,7 +10,6 @@ use cyclone::data::batches::Batches;
 use cyclone::data::{Dataset, Standardisation};
 use cyclone::engine::{Chunks, Engine, Job};
 use cyclone::error::Result;
-use cyclone::model::optimizer::Optimizer;
 use cyclone::model::params::{Init, Params};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::util::random::{Purpose, stream};
@@ -23,13 +22,7 @@ const BATCH_SIZE: usize = 100;
 /// Prints the median over `repetitions` epochs, after a warm-up.
 fn time<T: Real>(models: usize, threads: usize, repetitions: usize, data: &Arc<Dataset>) -> Result<()> {
     let statistics = Standardisation { mean: vec![127.5; SPEC.inputs], scale: vec![1.0 / 73.6; SPEC.inputs] };
-    let job = Job {
-        model: SPEC,
-        decay: vec![0.01; models],
-        batch_size: BATCH_SIZE,
-        shuffles: 1,
-        optimizer: Optimizer::default(),
-    };
+    let job = Job { decay: vec![0.01; models], batch_size: BATCH_SIZE, ..Job::new(SPEC) };
     let mut engine = CpuEngine::<T>::new(job, Arc::clone(data), Arc::new(statistics), threads)?;
     engine.load(&(0..models as u64).map(|seed| Params::init(&SPEC, seed, Init::Report)).collect::<Vec<_>>())?;
     let batches = Batches::new((0..IMAGES as u32).collect(), BATCH_SIZE, vec![0]);

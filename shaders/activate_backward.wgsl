@@ -1,11 +1,14 @@
 // On the way back through a hidden layer's ReLUs, for four units of an image an invocation:
 //
-//   dhidden[b][n] = [hidden[b][n] > 0] · Σ_p partial[p][b][n]
+//   dhidden[b][n] = [hidden[b][n] > 0] · KEPT · Σ_p partial[p][b][n]
+//
+// Units that dropout left out are 0 like those that are not active; the others counted KEPT times.
 //
 // Reads: z (partials), hidden. Writes: dhidden.
 
 override N: u32 = 52u;        // columns of all models
 override PARTIALS: u32 = 1u;  // partial sums of a value
+override KEPT: f32 = 1.0;     // of dropout
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;       // [PARTIALS][B][N/4]
 @group(0) @binding(1) var<storage, read> hidden: array<vec4<f32>>;         // [B][N/4]
@@ -22,6 +25,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         let i = (b * N + column) / 4u;
         // A unit that is NaN lets it through.
-        dhidden[i] = select(sum, vec4<f32>(), hidden[i] <= vec4<f32>());
+        dhidden[i] = select(sum, vec4<f32>(), hidden[i] <= vec4<f32>()) * KEPT;
     }
 }

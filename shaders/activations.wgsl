@@ -27,11 +27,18 @@ fn statistics(quad: u32) -> array<vec4<f32>, 2> {
     return nothing;
 }
 
-fn inputs(word: Word, inside: bool, standard: array<vec4<f32>, 2>) -> vec4<f32> {
+fn inputs(word: Word, inside: bool, standard: array<vec4<f32>, 2>, at: u32, b: u32, quad: u32) -> vec4<f32> {
     return word;
 }
 
 // Four inputs of four images, turned: a column an input.
-fn turned(words: array<Word, 4>, b: u32, rows: u32, standard: array<vec4<f32>, 2>) -> mat4x4<f32> {
+fn turned(
+    words: array<Word, 4>,
+    b: u32,
+    rows: u32,
+    standard: array<vec4<f32>, 2>,
+    at: u32,
+    quad: u32,
+) -> mat4x4<f32> {
     return transpose(mat4x4<f32>(words[0], words[1], words[2], words[3]));
 }

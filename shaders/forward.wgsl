@@ -5,7 +5,7 @@
 // Of the first layer x are the images (`inputs`), of a later one what leaves the layer before (`activations`). On the way back
 // W1 is the transpose of a layer's weights (`transposed`), else it is as it lies (`weights`).
 //
-// Reads: x (pixels, standardisation), w1. Writes: z (partials).
+// Reads: x (pixels, standardisation, rates), w1. Writes: z (partials).
 //
 // The hidden units of M models stand side by side: column n = m·HP + h, HP being H rounded up to a multiple of 4.
 // The order of summation depends on D alone: slices of 32 inputs, each summed in the order of d; groups of 16 slices; then
@@ -25,6 +25,9 @@ override WORKGROUP: u32 = 128u;      // THREAD_ROWS · THREAD_COLUMNS
 // Here and not in the parts that use them, because naga panics at an override that is declared behind an array sized by one.
 override M: u32 = 1u;                // models
 override ROWS: u32 = 0u;             // of `transposed`: units of the layer before
+const LAYER = 0u;                    // of dropout of the inputs, see `rates`
+override BELOW: u32 = 0u;
+override KEPT: f32 = 1.0;
 
 const SLICE = 32u;
 
@@ -58,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             for (var k = 0u; k < 4u; k++) {
                 words[k] = word(image(batch, b + k), b + k < step.rows, quad);
             }
-            let four = turned(words, b, step.rows, statistics(quad));
+            let four = turned(words, b, step.rows, statistics(quad), step.rate * M + batch, quad);
             let to = i / (2u * THREAD_ROWS) * 8u * THREAD_ROWS + rows;
             for (var k = 0u; k < 4u; k++) {
                 x[to + k * 2u * THREAD_ROWS] = four[k];

@@ -7,7 +7,8 @@
 //
 // Of a later layer than the first, x is what leaves the layer before (`activations`).
 //
-// Reads: x (pixels, standardisation), next (pixels, standardisation), hidden, dhidden, dlogits, scores (dlogits), rates.
+// Reads: x (pixels, standardisation, rates), next (pixels, standardisation, rates), hidden, dhidden, dlogits,
+// scores (dlogits), rates.
 // Writes: w1, small, moments (w1, small), loss (losses), z (partials).
 //
 // The first workgroups each own SLICES slices of 32 inputs × 64 columns of W1: an invocation sums 4 inputs of each × 4
@@ -25,13 +26,15 @@ override BATCH_COLUMNS: u32 = 52u;  // columns that see the same batch: M·HP, o
 override FUSED: bool = false;
 // With two, three reads of the tile serve 32 products, with one two serve 16; the next product has room beside one alone.
 override SLICES: u32 = 2u;          // 1 if FUSED, else 2
+override BELOW: u32 = 0u;           // of dropout of the inputs, see `rates`
+override KEPT: f32 = 1.0;
 
+const LAYER = 0u;
 const SLICE = 32u;
 
 @group(0) @binding(2) var<storage, read> hidden: array<f32>;                 // [B][M·HP]
 @group(0) @binding(3) var<storage, read> dhidden: array<vec4<f32>>;          // [B][M·HP/4]
 @group(0) @binding(4) var<storage, read> dlogits: array<f32>;                // [B][M·(C+1)], the loss last
-@group(0) @binding(5) var<storage, read> rates: array<vec2<f32>>;            // [steps of the chunk][M], (rate, decay)
 @group(0) @binding(6) var<storage, read_write> w1: array<vec4<f32>>;         // [D][M·HP/4]
 @group(0) @binding(7) var<storage, read_write> small: array<f32>;            // [M][OUTPUTS + H]: W2, b2, b1
 @group(0) @binding(8) var<storage, read_write> losses: array<f32>;           // [steps][M]
@@ -85,7 +88,7 @@ fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
             w[i] = w1[(d * M * HP + column) / 4u];
         }
     }
-    let rate = rates[step.rate * M + min(column, end_column - 1u) / HP];
+    let rate = rate_of(min(column, end_column - 1u) / HP);
     // What this invocation brings for all: pixels of image thread / 8, gradients of images thread / 16 and 16 further, and
     // the next batch's pixels of 4 images.
     let my_image = thread / 8u;
@@ -108,7 +111,9 @@ fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
     var sums = array<vec4<f32>, 8>();
     for (var block = 0u; block < step.rows; block += 32u) {
         for (var s = 0u; s < SLICES; s++) {
-            tile[256u * s + thread] = inputs(x[s], block + my_image < step.rows, standard[s]);
+            let b = block + my_image;
+            let x_quad = (slice + s) * 8u + thread % 8u;
+            tile[256u * s + thread] = inputs(x[s], b < step.rows, standard[s], step.rate * M + batch, b, x_quad);
         }
         tile[512u + thread] = g[0];
         tile[768u + thread] = g[1];
@@ -157,6 +162,6 @@ fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
         for (var i = 0u; i < 2u; i++) {
             tile[(4u * quad + 2u * parity + i) * 16u + across] = w[i];
         }
-        next_product(thread, slice, next_row, column, end_column, across, next, next_standard);
+        next_product(thread, slice, batch, column, end_column, across, next, next_standard);
     }
 }

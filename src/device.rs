@@ -16,7 +16,6 @@ use crate::error::Result;
 use crate::gpu::tune::tuning;
 use crate::gpu::waves::{self, Waves};
 use crate::gpu::{self, Gpu, GpuEngine, Options};
-use crate::model::optimizer::Optimizer;
 use crate::model::params::Params;
 use crate::proof::{self, Checked, Pace};
 use crate::util::memory;
@@ -178,17 +177,11 @@ impl Device {
         dataset: Arc<Dataset>,
         standardisation: Arc<Standardisation>,
     ) -> Result<Box<dyn Engine>> {
-        let job = Job {
-            model: networks[0].spec.clone(),
-            decay: vec![0.0; networks.len()],
-            batch_size: 1,
-            shuffles: 1,
-            optimizer: Optimizer::default(),
-        };
+        let job = Job { decay: vec![0.0; networks.len()], batch_size: 1, ..Job::new(networks[0].spec.clone()) };
         let images: Vec<u32> = (0..dataset.labels.len().min(100) as u32).collect();
         let mut engine = self.engine(job, dataset, standardisation)?;
         engine.load(networks)?;
-        engine.prove(&Chunk { images: (&images).into(), lengths: &[], rates: &[] })?;
+        engine.prove(&Chunk { images: (&images).into(), lengths: &[], rates: &[], ..Chunk::default() })?;
         Ok(engine)
     }
 

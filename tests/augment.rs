@@ -12,7 +12,6 @@ use cyclone::data::spec::{Augment, Flip};
 use cyclone::data::{Dataset, ImageList, Images, Planes, Standardisation};
 use cyclone::engine::{Chunk, Chunks, Engine, Job, Tally};
 use cyclone::gpu::{Gpu, GpuEngine, Options};
-use cyclone::model::optimizer::Optimizer;
 use cyclone::model::params::{Init, Params};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::util::random::{Purpose, stream};
@@ -112,7 +111,7 @@ fn check(make: Make<'_>) -> Left {
     engine.train(&chunk).unwrap();
     engine.load(&fresh()).unwrap();
     assert!(unmoved == scores(&mut *engine), "scored as they are");
-    let none = Chunk { images: Images::default(), lengths: &[], rates: &[] };
+    let none = Chunk { images: Images::default(), lengths: &[], rates: &[], ..Chunk::default() };
     let moved = chunk.images.part(0..5);
     let images: ImageList = [moved, (&[7, 8]).into()].into_iter().collect();
     let witness = engine.witness(&none, 1, images.images()).unwrap()().unwrap();
@@ -124,7 +123,7 @@ fn check(make: Make<'_>) -> Left {
 
 fn job() -> Job {
     let decay = vec![0.01, 0.02];
-    Job { model: spec(), decay, batch_size: 13, shuffles: SEEDS.len(), optimizer: Optimizer::default() }
+    Job { decay, batch_size: 13, shuffles: SEEDS.len(), ..Job::new(spec()) }
 }
 
 /// Two hidden layers, so that no layer's inputs are taken for an image's.

@@ -13,6 +13,7 @@ use cyclone::error::Error;
 use cyclone::model::optimizer::Optimizer;
 use cyclone::model::params::{Init, Params, bias, tensors};
 use cyclone::model::reference::{self, Layer, Matrix, Network, Pass};
+use cyclone::model::regularise::{Target, Training};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
@@ -56,7 +57,7 @@ impl Images {
 }
 
 fn job(model: &ModelSpec, decay: &[f32], batch_size: usize) -> Job {
-    Job { model: model.clone(), decay: decay.to_vec(), batch_size, shuffles: 1, optimizer: Optimizer::default() }
+    Job { decay: decay.to_vec(), batch_size, ..Job::new(model.clone()) }
 }
 
 /// Largest difference, relative to the largest expected magnitude; infinite where anything is not a finite number.
@@ -72,7 +73,9 @@ fn difference(found: &Network, expected: &Network) -> f64 {
 }
 
 fn pass((x, labels): &(Matrix, Vec<u8>), network: &Network) -> Pass {
-    reference::pass(&reference::forward(x, &network.layers[0].W, 0..x.columns), labels, network)
+    let targets: Vec<Target> = labels.iter().map(|&label| label.into()).collect();
+    let product = reference::forward(x, &network.layers[0].W, 0..x.columns);
+    reference::pass(&product, &targets, network, &Training::default())
 }
 
 /// All weights 0.
@@ -116,7 +119,7 @@ fn a_gradient_derived_by_hand_comes_out_exactly() {
     let mut engine = images.engine::<f64>(job(&spec, &[decay], 1), 1);
     engine.load(&[params]).unwrap();
     assert_eq!(engine.squares().unwrap(), [squares]);
-    engine.train(&Chunk { images: (&[0]).into(), lengths: &[1], rates: &[1.0] }).unwrap();
+    engine.train(&Chunk { images: (&[0]).into(), lengths: &[1], rates: &[1.0], ..Chunk::default() }).unwrap();
     assert_eq!(engine.losses().unwrap(), [2.0f64.ln() as f32]);
     reference::step(&mut network, &gradient, 1.0);
     assert_eq!(engine.networks().next(), Some(network));
@@ -145,7 +148,7 @@ fn ten_steps_differ_by<T: Real>(hidden: &'static [usize], optimizer: Optimizer) 
     let params = Params::init(&spec, 3, Init::Report).with_moments(optimizer);
     let mut engine = images.engine::<T>(Job { optimizer, ..job(&spec, &[decay], 11) }, 2);
     engine.load(std::slice::from_ref(&params)).unwrap();
-    engine.train(&Chunk { images: (&rows).into(), lengths: &lengths, rates: &rates }).unwrap();
+    engine.train(&Chunk { images: (&rows).into(), lengths: &lengths, rates: &rates, ..Chunk::default() }).unwrap();
     let losses = engine.losses().unwrap();
     assert_eq!(losses.len(), 10);
     assert!(engine.losses().unwrap().is_empty(), "losses are handed out once");
@@ -234,7 +237,7 @@ fn the_first_of_equal_logits_counts_and_a_nan_never_does() {
     let tally = engine.evaluate(&[0, 1, 2]).unwrap()[0];
     assert!(tally.loss.is_nan());
     assert_eq!(tally.correct, 0);
-    engine.train(&Chunk { images: (&[0, 1]).into(), lengths: &[2], rates: &[0.1] }).unwrap();
+    engine.train(&Chunk { images: (&[0, 1]).into(), lengths: &[2], rates: &[0.1], ..Chunk::default() }).unwrap();
     assert!(engine.losses().unwrap()[0].is_nan());
 }
 
@@ -246,7 +249,9 @@ fn logits_of_200_keep_losses_and_weights_finite() {
     let mut params = zeros(&spec);
     params.values[bias(1)] = vec![200.0, -200.0, 0.0];
     engine.load(&[params]).unwrap();
-    engine.train(&Chunk { images: (&[0, 1, 2, 3, 4]).into(), lengths: &[5], rates: &[0.1] }).unwrap();
+    engine
+        .train(&Chunk { images: (&[0, 1, 2, 3, 4]).into(), lengths: &[5], rates: &[0.1], ..Chunk::default() })
+        .unwrap();
     assert!(engine.losses().unwrap()[0].is_finite());
     assert!(engine.params().unwrap()[0].is_finite());
 }
@@ -284,8 +289,7 @@ fn train_bits_in_chunks(
     }
     let rates: Vec<f32> =
         (1..=3).flat_map(|step| models.iter().map(move |&model| 0.1 / (step + model) as f32)).collect();
-    let job =
-        Job { model: spec.clone(), decay, batch_size: 13, shuffles: shuffles.len(), optimizer: Optimizer::default() };
+    let job = Job { decay, batch_size: 13, shuffles: shuffles.len(), ..Job::new(spec.clone()) };
     let mut engine = images.engine::<f32>(job, threads);
     engine
         .load(&models.iter().map(|&model| Params::init(spec, model as u64, Init::Report)).collect::<Vec<_>>())
@@ -294,7 +298,9 @@ fn train_bits_in_chunks(
     for &steps in chunks {
         let (now, after) = lengths.split_at(steps);
         let (images, later) = rest.split_at(now.iter().sum::<u32>() as usize * shuffles.len());
-        engine.train(&Chunk { images, lengths: now, rates: &rates[..steps * models.len()] }).unwrap();
+        engine
+            .train(&Chunk { images, lengths: now, rates: &rates[..steps * models.len()], ..Chunk::default() })
+            .unwrap();
         (rest, lengths, rates) = (later, after, &rates[steps * models.len()..]);
         engine.evaluate(&[7, 8, 9]).unwrap();
         engine.logits(&[11, 12]).unwrap();
@@ -365,7 +371,7 @@ fn one_batch_is_learned_by_heart() {
     let steps = 500;
     let rows_of_all = rows.repeat(steps);
     let (images, lengths, rates) = ((&rows_of_all).into(), vec![23; steps], vec![0.1; steps]);
-    engine.train(&Chunk { images, lengths: &lengths, rates: &rates }).unwrap();
+    engine.train(&Chunk { images, lengths: &lengths, rates: &rates, ..Chunk::default() }).unwrap();
     let losses = engine.losses().unwrap();
     assert!(losses[0] > 1.0 && losses[steps - 1] < 0.02, "from {} to {}", losses[0], losses[steps - 1]);
     assert_eq!(engine.evaluate(&rows).unwrap(), [Tally { correct: 23, ..engine.evaluate(&rows).unwrap()[0] }]);
@@ -378,7 +384,7 @@ fn a_chunk_of_no_steps_changes_nothing() {
     let mut engine = images.engine::<f32>(job(&spec, &[0.0], 2), 1);
     let params = [Params::init(&spec, 0, Init::Report)];
     engine.load(&params).unwrap();
-    engine.train(&Chunk { images: data::Images::default(), lengths: &[], rates: &[] }).unwrap();
+    engine.train(&Chunk { images: data::Images::default(), lengths: &[], rates: &[], ..Chunk::default() }).unwrap();
     assert!(engine.losses().unwrap().is_empty());
     assert_eq!(engine.params().unwrap(), params);
 }
@@ -393,11 +399,23 @@ fn shapes_that_do_not_fit_are_refused_by_name() {
     let built = CpuEngine::<f64>::new(job(&other, &[0.0], 2), Arc::clone(data), Arc::clone(statistics), 1);
     let refusals = [
         ("inputs of an image", built.map(|_| ())),
-        ("images of a step", engine.train(&Chunk { images: (&[0, 1, 2]).into(), lengths: &[3], rates: &[0.1] })),
-        ("images of a step", engine.train(&Chunk { images: data::Images::default(), lengths: &[0], rates: &[0.1] })),
-        ("rows of a chunk", engine.train(&Chunk { images: (&[0]).into(), lengths: &[2], rates: &[0.1] })),
-        ("rates of a chunk", engine.train(&Chunk { images: (&[0]).into(), lengths: &[1], rates: &[] })),
-        ("row 5", engine.train(&Chunk { images: (&[5]).into(), lengths: &[1], rates: &[0.1] })),
+        (
+            "images of a step",
+            engine.train(&Chunk { images: (&[0, 1, 2]).into(), lengths: &[3], rates: &[0.1], ..Chunk::default() }),
+        ),
+        (
+            "images of a step",
+            engine.train(&Chunk { images: data::Images::default(), lengths: &[0], rates: &[0.1], ..Chunk::default() }),
+        ),
+        (
+            "rows of a chunk",
+            engine.train(&Chunk { images: (&[0]).into(), lengths: &[2], rates: &[0.1], ..Chunk::default() }),
+        ),
+        (
+            "rates of a chunk",
+            engine.train(&Chunk { images: (&[0]).into(), lengths: &[1], rates: &[], ..Chunk::default() }),
+        ),
+        ("row 5", engine.train(&Chunk { images: (&[5]).into(), lengths: &[1], rates: &[0.1], ..Chunk::default() })),
         ("row 9", engine.evaluate(&[9]).map(|_| ())),
         ("networks", engine.load(&[])),
         ("ModelSpec", engine.load(&[Params::init(&other, 0, Init::Report)])),

@@ -13,7 +13,6 @@ use cyclone::engine::Job;
 use cyclone::gpu::kernels::{Kernel, Use};
 use cyclone::gpu::plan::{Plan, Work};
 use cyclone::gpu::{self, Gpu};
-use cyclone::model::optimizer::Optimizer;
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::profile::sweep::Axis;
 use cyclone::profile::trace::Trace;
@@ -195,11 +194,9 @@ fn a_sweep_has_every_value_and_more_operations_for_larger_ones() {
 #[test]
 fn the_work_of_a_dispatch_is_that_of_its_formula() {
     let job = |models| Job {
-        model: ModelSpec::new(6, Hidden::new(&[5]), 3).unwrap(),
         decay: vec![0.0; models],
         batch_size: 4,
-        shuffles: 1,
-        optimizer: Optimizer::default(),
+        ..Job::new(ModelSpec::new(6, Hidden::new(&[5]), 3).unwrap())
     };
     let plan = |models| Plan::new(&job(models), &wgpu::Limits::default(), false, None).unwrap();
     let (one, three) = (plan(1), plan(3));

@@ -9,7 +9,6 @@ use cyclone::cpu::CpuEngine;
 use cyclone::data::{Dataset, Images, Move, Planes, Standardisation};
 use cyclone::engine::{Checks, Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
-use cyclone::model::optimizer::Optimizer;
 use cyclone::model::params::{Init, Params, bias, weight};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::proof::{Checked, Pace};
@@ -159,7 +158,7 @@ impl Engine for Faulty {
     }
     fn witness(&mut self, step: &Chunk<'_>, model: usize, images: Images<'_>) -> Result<Later<Witness>> {
         let before = self.params()?.swap_remove(model);
-        let none = Chunk { images: Images::default(), lengths: &[], rates: &[] };
+        let none = Chunk { images: Images::default(), lengths: &[], rates: &[], ..Chunk::default() };
         let Witness { mut logits, mut tally, .. } = self.engine.witness(&none, model, images)?()?;
         self.spoil_logits(model, &mut logits);
         if self.is(Fault::Short) {
@@ -197,13 +196,7 @@ impl Bench {
         let data = Arc::new(data);
         let statistics = Standardisation { mean: vec![120.0; SPEC.inputs], scale: vec![1.0 / 70.0; SPEC.inputs] };
         let statistics = Arc::new(statistics);
-        let job = Job {
-            model: SPEC,
-            decay: vec![0.01; models],
-            batch_size: BATCH,
-            shuffles,
-            optimizer: Optimizer::default(),
-        };
+        let job = Job { decay: vec![0.01; models], batch_size: BATCH, shuffles, ..Job::new(SPEC) };
         let engine = CpuEngine::new(job, data.clone(), statistics.clone(), 1).unwrap();
         let engine = Box::new(Faulty { engine, fault, from, step: 0, losses: Vec::new() });
         let mut engine = Checked::new(engine, data, statistics, Pace { check, rest: 0 });
@@ -225,7 +218,7 @@ impl Bench {
     fn prove(&mut self) -> Result<()> {
         let lengths = [BATCH as u32; 3];
         let images = Images { rows: &self.rows, moves: &self.moves };
-        self.engine.prove(&Chunk { images, lengths: &lengths, rates: &self.rates })
+        self.engine.prove(&Chunk { images, lengths: &lengths, rates: &self.rates, ..Chunk::default() })
     }
 
     /// Three steps and an evaluation, so often.
@@ -235,7 +228,7 @@ impl Bench {
             self.engine.evaluate(&(0..IMAGES as u32).collect::<Vec<_>>())?;
             let lengths = [BATCH as u32; 3];
             let images = Images { rows: &self.rows, moves: &self.moves };
-            self.engine.train(&Chunk { images, lengths: &lengths, rates: &self.rates })?;
+            self.engine.train(&Chunk { images, lengths: &lengths, rates: &self.rates, ..Chunk::default() })?;
             self.engine.losses()?;
             // Else a check might still run when the next is due.
             self.engine.checks(true)?;
@@ -347,7 +340,7 @@ fn an_engines_witness_has_what_it_says_of_itself() {
         let (before, logits) = (bench.engine.params().unwrap(), bench.engine.logits(&images).unwrap());
         let tallies = bench.engine.evaluate(&images).unwrap();
         let (step, lengths) = ((&bench.rows[..3 * BATCH]).into(), [BATCH as u32]);
-        let chunk = Chunk { images: step, lengths: &lengths, rates: &bench.rates[..3] };
+        let chunk = Chunk { images: step, lengths: &lengths, rates: &bench.rates[..3], ..Chunk::default() };
         let witness = bench.engine.witness(&chunk, 1, (&images).into()).unwrap()().unwrap();
         let (loss, after) = witness.step.unwrap();
         assert_eq!((&witness.before, &witness.logits, witness.tally), (&before[1], &logits[1], tallies[1]));

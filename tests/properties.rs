@@ -12,7 +12,6 @@ use cyclone::data::spec::Source;
 use cyclone::engine::Job;
 use cyclone::gpu::kernels::Use;
 use cyclone::gpu::plan::{PART, Plan, SLICE, TALLIES, TALLY, Tuning, Wide};
-use cyclone::model::optimizer::Optimizer;
 use cyclone::model::{Hidden, ModelSpec};
 
 use proptest::prelude::*;
@@ -37,13 +36,7 @@ prop_compose! {
         inputs in size(1 << 16), hidden in hidden(size(ModelSpec::MAX_HIDDEN)), classes in 2_usize..200,
         models in size(1 << 14), batch_size in size(1 << 22), own: bool,
     ) -> Job {
-        Job {
-            model: ModelSpec { inputs, hidden, classes },
-            decay: vec![0.5; models],
-            batch_size,
-            shuffles: if own { models } else { 1 },
-            optimizer: Optimizer::default(),
-        }
+        Job { decay: vec![0.5; models], batch_size, shuffles: if own { models } else { 1 }, ..Job::new(ModelSpec { inputs, hidden, classes }) }
     }
 }
 
@@ -75,8 +68,8 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
     for (name, size, needed) in [
         ("pixels of a training chunk", sizes.pixels, plan.chunk_steps * g * b * row),
         ("pixels of an evaluated batch", sizes.pixels, plan.evaluation_rows * row),
-        ("labels", sizes.labels, plan.chunk_rows * 4),
-        ("rates", sizes.rates, plan.chunk_steps * m * 8),
+        ("targets", sizes.targets, plan.chunk_rows * 4),
+        ("rates", sizes.rates, plan.chunk_steps * m * 16),
         ("standardisation", sizes.standardisation, 2 * row * 4),
         ("logits' gradients", sizes.dlogits, b * m * c * 4),
         ("logits of an evaluated batch", sizes.dlogits, plan.evaluation_rows * m * c * 4),
@@ -178,7 +171,7 @@ proptest! {
     fn small_shapes_fit_everywhere(
         inputs in 1_usize..4000, hidden in hidden(1_usize..260), classes in 2_usize..20, models in 1_usize..5, batch_size in 1_usize..300,
     ) {
-        let job = Job { model: ModelSpec { inputs, hidden, classes }, decay: vec![0.0; models], batch_size, shuffles: 1, optimizer: Optimizer::default() };
+        let job = Job { decay: vec![0.0; models], batch_size, ..Job::new(ModelSpec { inputs, hidden, classes }) };
         let plan = Plan::new(&job, &Limits::default(), true, None);
         prop_assert!(plan.is_ok(), "{:?}", plan);
         check(&plan.unwrap(), &Limits::default())?;
@@ -201,11 +194,9 @@ proptest! {
 #[test]
 fn more_loops_than_every_driver_runs_are_refused() {
     let job = |batch_size: usize| Job {
-        model: ModelSpec { inputs: 3072, hidden: Hidden::new(&[50]), classes: 10 },
         decay: vec![0.5],
         batch_size,
-        shuffles: 1,
-        optimizer: Optimizer::default(),
+        ..Job::new(ModelSpec { inputs: 3072, hidden: Hidden::new(&[50]), classes: 10 })
     };
     let limits =
         Limits { max_buffer_size: 1 << 40, max_storage_buffer_binding_size: u32::MAX.into(), ..Limits::default() };

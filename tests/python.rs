@@ -15,7 +15,6 @@ use cyclone::cpu::CpuEngine;
 use cyclone::data::Dataset;
 use cyclone::data::spec::Source;
 use cyclone::engine::{Engine, Job};
-use cyclone::model::optimizer::Optimizer;
 use cyclone::records::trained::{Trained, Weights};
 use tempfile::{TempDir, tempdir};
 
@@ -98,13 +97,7 @@ fn write_logits(run: &Path) {
     let rows: Vec<u32> = (dataset.train as u32..).take(1000).collect();
     let mut pixels = vec![0; rows.len() * dataset.inputs];
     dataset.gather(&rows, &mut pixels);
-    let job = Job {
-        model: trained.params.spec.clone(),
-        decay: vec![0.0],
-        batch_size: 1,
-        shuffles: 1,
-        optimizer: Optimizer::default(),
-    };
+    let job = Job { batch_size: 1, ..Job::new(trained.params.spec.clone()) };
     let mut engine = CpuEngine::<f32>::new(job, dataset, Arc::new(trained.standardisation), 2).unwrap();
     engine.load(&[trained.params]).unwrap();
     let logits: Vec<u8> = engine.logits(&rows).unwrap()[0].iter().flat_map(|logit| logit.to_le_bytes()).collect();

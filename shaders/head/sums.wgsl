@@ -1,7 +1,7 @@
 // The hidden units and the logits of an image of a model.
 
-// `active_units`, from the partial sums of its `units`.
-fn sum_units(thread: u32, units: u32, b1: u32) {
+// `active_units`, from the partial sums of its `units`; masked as image `b` by what the step is told `at` its place.
+fn sum_units(thread: u32, units: u32, b1: u32, at: u32, b: u32) {
     // An invocation sums a group of partials of one unit, then one sums the unit's groups. The inner loop's length is a
     // constant and its values are single numbers: that way a compiler sends out all 16 loads before it adds.
     for (var first = 0u; first < HP; first += BLOCK) {
@@ -29,7 +29,7 @@ fn sum_units(thread: u32, units: u32, b1: u32) {
                 z += small[b1 + unit];
             }
             // Not max(z, 0): that would turn a NaN into 0 and hide it.
-            active_units[unit] = select(z, 0.0, !LINEAR && z <= 0.0);
+            active_units[unit] = select(z, 0.0, !LINEAR && z <= 0.0) * masks(at, b, unit / 4u)[unit % 4u];
         }
         workgroupBarrier();
     }

@@ -14,20 +14,22 @@ fn next_words(next_row: u32, b: u32, brings: bool, quad: u32) -> array<Word, 4> 
 fn next_product(
     thread: u32,
     slice: u32,
-    next_row: u32,
+    batch: u32,
     column: u32,
     end_column: u32,
     across: u32,
     first_words: array<Word, 4>,
     standard: array<vec4<f32>, 2>,
 ) {
+    let next_row = step.next_row + batch * step.next_rows;
+    let at = (step.rate + 1u) * M + batch;
     let image = thread % 16u * 4u;
     let quad = thread / 16u;
     let below = thread / 64u * 4u + thread % 32u / 16u * 2u + thread % 2u;
     var words = first_words;
     for (var first_row = 0u; first_row < step.next_rows; first_row += 64u) {
         if (thread < 128u) {
-            let four = turned(words, first_row + image, step.next_rows, standard);
+            let four = turned(words, first_row + image, step.next_rows, standard, at, slice * 8u + quad);
             for (var k = 0u; k < 4u; k++) {
                 tile[512u + (4u * quad + k) * 16u + image / 4u] = four[k];
             }

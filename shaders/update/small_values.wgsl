@@ -30,7 +30,7 @@ fn small_values(m: u32, first: u32, thread: u32) {
         for (var i = 0u; i < 8u; i++) {
             total += tile[thread + i].x;
         }
-        let rate = rates[step.rate * M + m];
+        let rate = rate_of(m);
         let i = m * loss + value;
         if (value == loss) {
             if (LOSS) {

@@ -50,7 +50,7 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
     sweep.check()?;
     let shape = ModelSpec::new(dataset.inputs, config.hidden.clone(), dataset.classes.len())?;
     let decay = vec![spec.penalty.gradient(spec.lambda) as f32];
-    let job = Job { model: shape, decay, batch_size, shuffles: 1, optimizer: spec.optimizer };
+    let job = Job { decay, batch_size, optimizer: spec.optimizer, regularise: spec.regularise, ..Job::new(shape) };
     let mut engine = device.trainer(job, &split, dataset.clone(), standardisation)?;
 
     let steps = grouped(sweep.steps);

@@ -19,6 +19,7 @@ use crate::data::spec::{Augment, DataSpec, Flip, Pick, Source, Standardise, Vali
 use crate::error::{Error, Result, shown};
 use crate::model::optimizer::{Optimizer, WEIGHT_DECAY};
 use crate::model::params::Init;
+use crate::model::regularise::Regularise;
 use crate::model::{Hidden, ModelSpec};
 use crate::util::text::grouped;
 
@@ -68,6 +69,15 @@ settings! {
         /// Share of each weight that a step of adamw at a rate of 1 takes away, apart from the penalty [default: 0.01]
         #[arg(value_name = "WD")]
         weight_decay: f64 | None, in 0.0..=f64::MAX => "a finite number, 0 or more";
+        /// Share of each image's target that goes to all classes alike
+        #[arg(value_name = "E")]
+        label_smoothing: f64 = 0.0, in 0.0..1.0 => "0 or more, below 1";
+        /// Share of the hidden units that a step leaves out, others for each image
+        #[arg(value_name = "P")]
+        dropout: f64 = 0.0, in 0.0..1.0 => "0 or more, below 1";
+        /// Share of the inputs that a step leaves out, others for each image
+        #[arg(value_name = "P")]
+        input_dropout: f64 = 0.0, in 0.0..1.0 => "0 or more, below 1";
         /// Images per mini-batch
         #[arg(value_name = "B", value_parser = integer::<usize>())]
         batch_size: usize = 100, in 1.. => "1 image or more";
@@ -245,6 +255,11 @@ impl Config {
         if sgd && self.weight_decay.is_some() {
             return Err(Error::Usage("--weight-decay is of --optimizer adamw: sgd has the penalty --lambda".into()));
         }
+        if self.dropout > 0.0 && self.hidden.is_empty() {
+            return Err(Error::Usage(
+                "--dropout leaves out hidden units, and --hidden none has none: use --input-dropout".into(),
+            ));
+        }
         if self.nesterov && self.momentum == 0.0 {
             return Err(Error::Usage("--nesterov without momentum: add --momentum 0.9".into()));
         }
@@ -281,6 +296,16 @@ impl Config {
         }
     }
 
+    /// What keeps the network from learning its images by heart.
+    pub fn regularise(&self) -> Regularise {
+        let Self { label_smoothing, dropout, input_dropout, .. } = *self;
+        Regularise {
+            label_smoothing: label_smoothing as f32,
+            dropout: dropout as f32,
+            input_dropout: input_dropout as f32,
+        }
+    }
+
     /// How long to train.
     pub fn length(&self) -> Length {
         match self.epochs {
@@ -293,8 +318,20 @@ impl Config {
     pub fn train_spec(&self) -> TrainSpec {
         let Self { lambda, penalty, batch_size, seed, init, evals_per_cycle, flip, shift, .. } = *self;
         let (lr, optimizer, length) = (self.lr(), self.optimizer(), self.length());
-        let augment = Augment { flip, shift };
-        TrainSpec { lambda, penalty, batch_size, lr, optimizer, length, seed, init, evals_per_cycle, augment }
+        let (augment, regularise) = (Augment { flip, shift }, self.regularise());
+        TrainSpec {
+            lambda,
+            penalty,
+            batch_size,
+            lr,
+            optimizer,
+            length,
+            seed,
+            init,
+            evals_per_cycle,
+            augment,
+            regularise,
+        }
     }
 
     /// What each of the networks trained at once is to do.

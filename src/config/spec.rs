@@ -6,6 +6,7 @@ use super::schedule::Schedule;
 use crate::data::spec::Augment;
 use crate::model::optimizer::Optimizer;
 use crate::model::params::Init;
+use crate::model::regularise::Regularise;
 
 /// Which cost's gradient the weights follow. See the crate's page for why there are two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +91,9 @@ pub struct TrainSpec {
     /// How training images are moved. Records from before there was a choice have none.
     #[serde(default)]
     pub augment: Augment,
+    /// What else keeps it from learning them by heart.
+    #[serde(default)]
+    pub regularise: Regularise,
 }
 
 /// How often an engine's results are computed again by the reference. No result depends on it.

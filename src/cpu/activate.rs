@@ -1,11 +1,13 @@
-//! What leaves a hidden layer that is not the last: `hidden ← max(0, z + b)`. The shader's twin: `shaders/activate.wgsl`. Of
+//! What leaves a hidden layer that is not the last: `hidden ← mask · max(0, z + b)`. The shader's twin: `shaders/activate.wgsl`. Of
 //! the last one, `head` does it.
 
+use super::dropout::drop_units;
 use super::real::Real;
 use super::rows::Rows;
+use crate::model::regularise::Dropout;
 
-/// Fills `hidden [B, H]` from `z`, which is `(a·W)ᵀ [H, B]`, and `b [H]`.
-pub(super) fn activate<T: Real>(z: &[T], b: &[T], hidden: &mut Rows<T>) {
+/// Fills `hidden [B, H]` from `z`, which is `(a·W)ᵀ [H, B]`, and `b [H]`; a step's `masks` are those of its dropout.
+pub(super) fn activate<T: Real>(z: &[T], b: &[T], masks: Option<Dropout>, hidden: &mut Rows<T>) {
     let images = z.len() / b.len();
     hidden.resize(images);
     let stride = hidden.stride();
@@ -17,4 +19,5 @@ pub(super) fn activate<T: Real>(z: &[T], b: &[T], hidden: &mut Rows<T>) {
             *hidden = if z <= T::ZERO { T::ZERO } else { z };
         }
     }
+    drop_units(masks, values, b.len(), stride);
 }

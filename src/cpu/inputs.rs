@@ -11,9 +11,11 @@ use bytemuck::Pod;
 use pulp::{Arch, Simd};
 use rayon::prelude::*;
 
+use super::dropout::drop_units;
 use super::real::Real;
 use super::rows::Rows;
 use crate::data::{Dataset, Images};
+use crate::model::regularise::{Dropout, Target};
 
 /// Images that a thread gathers at a time: 8 are 24 KB of pixels and 96 KB of f32, some 4 µs.
 const IMAGES: usize = 8;
@@ -124,7 +126,7 @@ fn standardise<T: Real, S: Simd, const REGISTERS: usize>(
 pub(super) struct Batch<T> {
     /// Each shuffle's.
     gathered: Vec<Gathered<T>>,
-    labels: Vec<u8>,
+    targets: Vec<Target>,
     /// Means and scales, `[2, D]`.
     statistics: Arc<Rows<T>>,
 }
@@ -147,19 +149,30 @@ impl<T: Real> Batch<T> {
         } else {
             Gathered::Values(Rows::zeros(0, inputs))
         };
-        Self { gathered: vec![gathered; shuffles], labels: Vec::new(), statistics: Arc::clone(statistics) }
+        Self { gathered: vec![gathered; shuffles], targets: Vec::new(), statistics: Arc::clone(statistics) }
     }
 
-    /// Takes in `images [G][length]` of the data set.
-    pub(super) fn fill(&mut self, data: &Dataset, images: Images<'_>, length: usize) {
-        self.labels.clear();
-        self.labels.extend(images.rows.iter().map(|&row| data.labels[row as usize]));
+    /// Takes in `images [G][length]` of the data set, of those of a shuffle the inputs left out that `masks` says.
+    pub(super) fn fill(
+        &mut self,
+        data: &Dataset,
+        images: Images<'_>,
+        length: usize,
+        masks: impl Fn(usize) -> Option<Dropout> + Sync,
+    ) {
+        self.targets.clear();
+        self.targets.extend(data.targets(images));
         let (mean, scale) = self.statistics.values().split_at(self.statistics.stride());
-        self.gathered.par_iter_mut().zip(images.par_chunks(length)).for_each(|(gathered, images)| match gathered {
+        let groups = self.gathered.par_iter_mut().zip(images.par_chunks(length)).enumerate();
+        groups.for_each(|(group, (gathered, images))| match gathered {
             Gathered::Pixels(pixels) => gather(data, images, pixels, |_, from, to| to.copy_from_slice(from)),
-            Gathered::Values(x) => gather(data, images, x, |part, pixels, x| {
-                standardise_ahead(pixels, &mean[part.clone()], &scale[part], x);
-            }),
+            Gathered::Values(x) => {
+                gather(data, images, x, |part, pixels, x| {
+                    standardise_ahead(pixels, &mean[part.clone()], &scale[part], x);
+                });
+                let (units, stride) = (x.columns(), x.stride());
+                drop_units(masks(group), x.values_mut(), units, stride);
+            }
         });
     }
 
@@ -171,10 +184,10 @@ impl<T: Real> Batch<T> {
         }
     }
 
-    /// The labels of shuffle `group`, `[B]`.
-    pub(super) fn labels(&self, group: usize) -> &[u8] {
-        let length = self.labels.len() / self.gathered.len();
-        &self.labels[group * length..][..length]
+    /// What a step teaches of the images of shuffle `group`, `[B]`.
+    pub(super) fn targets(&self, group: usize) -> &[Target] {
+        let length = self.targets.len() / self.gathered.len();
+        &self.targets[group * length..][..length]
     }
 }
 

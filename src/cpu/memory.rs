@@ -55,7 +55,6 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::optimizer::Optimizer;
     use crate::model::{Hidden, ModelSpec};
 
     #[test]
@@ -64,13 +63,7 @@ mod tests {
         for (inputs, hidden, classes) in [(3072, 50, 10), (16, 1000, 200)] {
             let model = ModelSpec { inputs, hidden: Hidden::one(hidden), classes };
             let of = |models| {
-                let job = Job {
-                    model: model.clone(),
-                    decay: vec![0.0; models],
-                    batch_size: 1,
-                    shuffles: 1,
-                    optimizer: Optimizer::default(),
-                };
+                let job = Job { decay: vec![0.0; models], batch_size: 1, ..Job::new(model.clone()) };
                 memory(&job, &split, 1)
             };
             let (all, w1) = (model.parameters(), inputs * hidden);

@@ -40,6 +40,7 @@
 
 mod activate;
 mod activate_backward;
+mod dropout;
 pub(crate) mod forward;
 mod head;
 pub(crate) mod inputs;
@@ -73,6 +74,7 @@ use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
 use crate::model::reference::{Layer, Matrix, Network};
+use crate::model::regularise::Training;
 use crate::util::text::plural;
 
 /// Trains and evaluates on the processor, in precision `T`.
@@ -117,10 +119,11 @@ impl<T: Real> CpuEngine<T> {
         expect("classes", spec.classes..=spec.classes, data.classes.len())?;
         expect("means", spec.inputs..=spec.inputs, statistics.mean.len())?;
         expect("scales", spec.inputs..=spec.inputs, statistics.scale.len())?;
-        let models = job.decay.iter().map(|&decay| Model::new(spec, job.optimizer, decay)).collect();
+        let models = (0..job.models()).map(|model| Model::new(&job, model)).collect();
         let statistics = [&statistics.mean, &statistics.scale].map(|values| values.iter().map(|&value| value.into()));
         let statistics = Arc::new(Rows::new(&statistics.into_iter().flatten().collect::<Vec<T>>(), spec.inputs));
         let parts = threads.current_num_threads() * job.models() / job.shuffles;
+        let parts = if job.regularise.input_dropout > 0.0 { usize::MAX } else { parts };
         let batches = [(); 2].map(|()| Batch::new(&statistics, job.shuffles, parts));
         Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
     }
@@ -164,9 +167,9 @@ impl<T: Real> CpuEngine<T> {
         let start = || (Batch::new(&self.statistics, 1, self.models.len()), Activations::new(&self.job.model));
         Ok(self.threads.install(|| {
             let blocks = images.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, activations), images| {
-                batch.fill(&self.data, images, images.len());
+                batch.fill(&self.data, images, images.len(), |_| None);
                 let results = self.models.iter().map(|model| {
-                    model.evaluate(batch.x(0), batch.labels(0), activations);
+                    model.evaluate(batch.x(0), batch.targets(0), activations);
                     each(activations)
                 });
                 results.collect()
@@ -191,6 +194,9 @@ impl<T: Real> CpuEngine<T> {
         }
         let rates = chunk.lengths.len() * self.job.models();
         expect("rates of a chunk", rates..=rates, chunk.rates.len())?;
+        if self.job.regularise.drops() {
+            expect("keys of a chunk", rates..=rates, chunk.keys.len())?;
+        }
         chunk
             .lengths
             .iter()
@@ -230,24 +236,27 @@ impl<T: Real> Engine for CpuEngine<T> {
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
         self.check_chunk(chunk)?;
         let Self { job, data, threads, models, batches: [batch, next], losses, .. } = self;
+        let key = |step: usize, m: usize| chunk.keys.get(step * job.models() + m).copied().unwrap_or_default();
         threads.install(|| {
             let mut images = chunk.images;
-            let mut lengths = chunk.lengths.iter().map(|&length| length as usize);
+            let mut lengths = chunk.lengths.iter().map(|&length| length as usize).enumerate();
             // Gathers the coming step's batch, if there is one.
             let mut gather = |batch: &mut Batch<T>| {
-                let Some(length) = lengths.next() else { return false };
+                let Some((step, length)) = lengths.next() else { return false };
                 let (now, later) = images.split_at(length * job.shuffles);
                 images = later;
-                batch.fill(data, now, length);
+                let training = |group| Training { regularise: job.regularise, key: key(step, group) };
+                batch.fill(data, now, length, |group| training(group).input_dropout());
                 true
             };
             let mut more = gather(batch);
             if more {
                 models.par_iter_mut().enumerate().for_each(|(m, model)| model.forward(batch.x(m % job.shuffles)));
             }
-            for rates in chunk.rates.chunks_exact(job.models()) {
-                let output =
-                    |(m, model): (usize, &mut Model<T>)| model.output(batch.labels(m % job.shuffles), rates[m]);
+            for (step, rates) in chunk.rates.chunks_exact(job.models()).enumerate() {
+                let output = |(m, model): (usize, &mut Model<T>)| {
+                    model.output(batch.targets(m % job.shuffles), rates[m], key(step, m));
+                };
                 rayon::join(|| models.par_iter_mut().enumerate().for_each(output), || more = gather(next));
                 models.par_iter_mut().enumerate().for_each(|(m, model)| {
                     let [now, next] = [&*batch, &*next].map(|batch| batch.x(m % job.shuffles));

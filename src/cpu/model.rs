@@ -16,9 +16,11 @@ use super::squares::squares;
 use super::update::moved::{Rates, moved};
 use super::update::small_values::update_bias;
 use super::update::{self, small_values};
+use crate::engine::Job;
 use crate::model::ModelSpec;
 use crate::model::optimizer::Optimizer;
 use crate::model::params::{Params, bias, weight};
+use crate::model::regularise::{Key, Regularise, Target, Training};
 
 /// What a batch of `B` images leaves in a model. Refilled batch after batch without allocation.
 #[derive(Clone, Debug, Default)]
@@ -102,6 +104,7 @@ pub(super) struct Model<T> {
     /// Scratch of an update.
     sums: Small<T>,
     optimizer: Optimizer,
+    regularise: Regularise,
     /// Steps taken, if it has moments.
     steps: u64,
     /// The factor of `W` in the gradient.
@@ -110,8 +113,10 @@ pub(super) struct Model<T> {
 }
 
 impl<T: Real> Model<T> {
-    /// All weights 0.
-    pub(super) fn new(spec: &ModelSpec, optimizer: Optimizer, decay: f32) -> Self {
+    /// A model of `job`, all weights 0.
+    pub(super) fn new(job: &Job, model: usize) -> Self {
+        let Job { model: spec, optimizer, regularise, .. } = job;
+        let (optimizer, regularise) = (*optimizer, *regularise);
         let kinds = optimizer.moments().len();
         let layers = spec.layers().take(spec.hidden.len().max(1)).enumerate().map(|(layer, [from, to])| {
             let zeros = || (Rows::zeros(to, from), vec![T::ZERO; if layer + 1 < spec.hidden.len() { to } else { 0 }]);
@@ -125,9 +130,10 @@ impl<T: Real> Model<T> {
             small: Small::zeros(spec),
             moments: vec![Small::zeros(spec); kinds],
             optimizer,
+            regularise,
             steps: 0,
             sums: Small::zeros(spec),
-            decay: <T as From<f32>>::from(decay),
+            decay: <T as From<f32>>::from(job.decay[model]),
             activations: Activations::new(spec),
         }
     }
@@ -197,25 +203,28 @@ impl<T: Real> Model<T> {
         Rates { optimizer: self.optimizer, rate: <T as From<f32>>::from(rate), decay: self.decay, corrections }
     }
 
-    /// First part of a step, from the batch's `labels [B]`: everything but W1 one step further.
-    pub(super) fn output(&mut self, labels: &[u8], rate: f32) {
+    /// First part of a step, from the batch's `targets [B]`: everything but W1 one step further. `key` decides the masks.
+    pub(super) fn output(&mut self, targets: &[Target], rate: f32, key: Key) {
         let rates = self.rates(rate);
-        let Self { wide, small, moments, sums, activations, .. } = self;
+        let Self { wide, small, moments, sums, activations, regularise, .. } = self;
+        let training = Training { regularise: *regularise, key };
+        let smoothing = regularise.label_smoothing;
+        let last = training.dropout(wide.len() - 1);
         let Activations { z, before, hidden, logits, dlogits, dhidden, dz, scores } = activations;
         for (layer, hidden) in before.iter_mut().enumerate() {
-            activate(z, &wide[layer].b, hidden);
+            activate(z, &wide[layer].b, training.dropout(layer), hidden);
             by_units(&mut wide[layer + 1].w, hidden.rows(), z, |_, w, z| forward(Inputs::Values(hidden), w, z));
         }
-        head::logits(z, small, hidden, logits);
-        head::scores(logits, labels, dlogits, scores);
-        head::gradients(labels, small, hidden, dlogits, dhidden);
+        head::logits(z, small, last, hidden, logits);
+        head::scores(logits, targets, smoothing, dlogits, scores);
+        head::gradients(targets, smoothing, small, last, hidden, dlogits, dhidden);
         small_values::update(hidden, dhidden, dlogits, &rates, small, moments, sums);
         for (layer, hidden) in before.iter().enumerate().rev() {
             std::mem::swap(dz, dhidden);
             let w = &wide[layer + 1].w;
             z.resize(hidden.rows() * w.columns(), T::ZERO);
             product(Matrix::new(dz, w.rows()), Matrix::of_rows(w), z);
-            activate_backward(z, hidden, dhidden);
+            activate_backward(z, hidden, training.dropout(layer), dhidden);
             wide[layer + 1].step(Inputs::Values(hidden), dz, &rates, None, z);
             let Wide { b, moments, .. } = &mut wide[layer];
             let mut moments: Vec<_> = moments.iter_mut().map(|(_, b)| &mut b[..]).collect();
@@ -239,8 +248,8 @@ impl<T: Real> Model<T> {
         small_values::loss(&self.activations.scores)
     }
 
-    /// Logits and scores of images `x [B, D]` with these `labels [B]`.
-    pub(super) fn evaluate(&self, x: Inputs<'_, T>, labels: &[u8], activations: &mut Activations<T>) {
+    /// Logits and scores of images `x [B, D]` with these `targets [B]`.
+    pub(super) fn evaluate(&self, x: Inputs<'_, T>, targets: &[Target], activations: &mut Activations<T>) {
         let Activations { z, before, hidden, logits, dlogits, scores, .. } = activations;
         let product = |x: Inputs<'_, T>, layer: usize, z: &mut Vec<T>| {
             let w = &self.wide[layer].w;
@@ -249,11 +258,11 @@ impl<T: Real> Model<T> {
         };
         product(x, 0, z);
         for (layer, hidden) in before.iter_mut().enumerate() {
-            activate(z, &self.wide[layer].b, hidden);
+            activate(z, &self.wide[layer].b, None, hidden);
             product(Inputs::Values(hidden), layer + 1, z);
         }
-        head::logits(z, &self.small, hidden, logits);
-        head::scores(logits, labels, dlogits, scores);
+        head::logits(z, &self.small, None, hidden, logits);
+        head::scores(logits, targets, 0.0, dlogits, scores);
     }
 
     /// See [`squares`].

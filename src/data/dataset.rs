@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::moves::{Images, Move, Planes};
 use crate::error::{Error, Result};
+use crate::model::regularise::Target;
 use crate::util::digest::hex;
 use crate::util::memory;
 
@@ -96,6 +97,11 @@ impl Dataset {
                 None => panic!("{}: images that are no pictures are moved", self.name),
             }
         }
+    }
+
+    /// What a step teaches of `images`.
+    pub fn targets(&self, images: Images<'_>) -> Vec<Target> {
+        images.rows.iter().map(|&row| self.labels[row as usize].into()).collect()
     }
 
     /// SHA-256, in hexadecimal, of the shape (`rows`, `train`, `D`, `C`, each as 8 bytes, little-endian), the labels and

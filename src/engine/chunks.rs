@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use crate::data::batches::Batches;
 use crate::data::{ImageList, Images};
+use crate::model::regularise::{Key, Regularise, keys};
 
 /// Some steps of mini-batch SGD.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Chunk<'a> {
     /// Images of the data set, step after step, within a step shuffle after shuffle: `[steps][G][length of the step]`.
     pub images: Images<'a>,
@@ -14,6 +15,8 @@ pub struct Chunk<'a> {
     pub lengths: &'a [u32],
     /// Learning rates `[steps, M]`.
     pub rates: &'a [f32],
+    /// What decides the masks of dropout, `[steps, M]`; empty without.
+    pub keys: &'a [Key],
 }
 
 impl<'a> Chunk<'a> {
@@ -24,7 +27,9 @@ impl<'a> Chunk<'a> {
         let (lengths, later) = self.lengths.split_at(steps);
         let (images, later_images) = self.images.split_at(lengths.iter().sum::<u32>() as usize * shuffles);
         let (rates, later_rates) = self.rates.split_at(steps * models);
-        (Self { images, lengths, rates }, Self { images: later_images, lengths: later, rates: later_rates })
+        let (keys, later_keys) = self.keys.split_at(self.keys.len().min(steps * models));
+        let later = Self { images: later_images, lengths: later, rates: later_rates, keys: later_keys };
+        (Self { images, lengths, rates, keys }, later)
     }
 
     /// The images of the first step that `model` sees; all images where there is no step.
@@ -33,6 +38,11 @@ impl<'a> Chunk<'a> {
         let first = model % shuffles * length;
         self.images.part(first..first + length)
     }
+
+    /// What decides the masks of `model` in the first step, if there is dropout.
+    pub fn key(&self, model: usize) -> Key {
+        self.keys.get(model).copied().unwrap_or_default()
+    }
 }
 
 /// Makes the chunks of a training, whatever steps are asked for.
@@ -40,29 +50,40 @@ pub struct Chunks {
     batches: Batches,
     models: usize,
     rate: Box<dyn Fn(u64, usize) -> f32 + Send>,
+    key: Vec<Box<dyn Fn(u64) -> Key + Send>>,
     images: ImageList,
     lengths: Vec<u32>,
     rates: Vec<f32>,
+    keys: Vec<Key>,
 }
 
 impl Chunks {
     /// Chunks of `batches` for `models` models; `rate` gives the learning rate of a step and a model.
     pub fn new(batches: Batches, models: usize, rate: impl Fn(u64, usize) -> f32 + Send + 'static) -> Self {
-        let (images, lengths, rates) = Default::default();
-        Self { batches, models, rate: Box::new(rate), images, lengths, rates }
+        let (key, images, lengths, rates, keys) = Default::default();
+        Self { batches, models, rate: Box::new(rate), key, images, lengths, rates, keys }
+    }
+
+    /// The same for a training with `regularise`, the masks of each model by its seed of `seeds`.
+    #[must_use]
+    pub fn regularised(self, regularise: Regularise, seeds: &[u64]) -> Self {
+        let seeds = if regularise.drops() { seeds } else { &[] };
+        Self { key: seeds.iter().map(|&seed| Box::new(keys(seed)) as Box<_>).collect(), ..self }
     }
 
     /// The chunk of these steps.
     pub fn steps(&mut self, steps: Range<u64>) -> Chunk<'_> {
-        let Self { batches, models, rate, images, lengths, rates } = self;
+        let Self { batches, models, rate, key, images, lengths, rates, keys } = self;
         images.clear();
         lengths.clear();
         rates.clear();
+        keys.clear();
         for step in steps {
             lengths.push(batches.append(step, images));
             rates.extend((0..*models).map(|model| rate(step, model)));
+            keys.extend(key.iter().map(|key| key(step)));
         }
-        Chunk { images: images.images(), lengths, rates }
+        Chunk { images: images.images(), lengths, rates, keys }
     }
 }
 

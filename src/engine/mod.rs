@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::model::ModelSpec;
 use crate::model::optimizer::Optimizer;
 use crate::model::params::Params;
+use crate::model::regularise::Regularise;
 use crate::util::text::{percent, plural};
 
 mod chunks;
@@ -31,9 +32,17 @@ pub struct Job {
     pub shuffles: usize,
     /// How gradients move the weights.
     pub optimizer: Optimizer,
+    /// What its training does to images, units and labels.
+    pub regularise: Regularise,
 }
 
 impl Job {
+    /// One model, a hundred images a step, plain SGD.
+    pub fn new(model: ModelSpec) -> Self {
+        let (optimizer, regularise) = Default::default();
+        Self { model, decay: vec![0.0], batch_size: 100, shuffles: 1, optimizer, regularise }
+    }
+
     /// `M`.
     pub fn models(&self) -> usize {
         self.decay.len()

@@ -140,7 +140,7 @@ fn likelihoods(trained: &Trained, device: &Device, pixels: Vec<u8>) -> Result<Ve
     let rows: Vec<u32> = (0..count as u32).collect();
     let mut p = vec![0.0; trained.classes.len()];
     let picture = |logits: &[f32]| {
-        softmax(logits, 0, &mut p);
+        softmax(logits, &mut p);
         let classes = trained.classes.iter().zip(&p).enumerate();
         let likelihood = |(label, (class, &p)): (_, (&String, &f32))| Likelihood {
             class: class.clone(),

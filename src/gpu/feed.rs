@@ -11,6 +11,7 @@ use super::recorder::Phase;
 use crate::config::spec;
 use crate::data::{Dataset, Images, Move};
 use crate::error::{Error, Result};
+use crate::model::regularise::Target;
 
 /// Rows that one thread gathers at a time: 200 KB, about 20 µs.
 const PIECE: usize = 64;
@@ -28,9 +29,9 @@ pub struct Slot {
     pub rows: wgpu::Buffer,
     /// How these are moved, [`Move::word`].
     pub moves: wgpu::Buffer,
-    /// `[rows of the chunk]`.
-    pub labels: wgpu::Buffer,
-    /// Learning rates and decays `[steps of the chunk, M, 2]`.
+    /// What a step teaches of them, [`crate::model::regularise::Target::word`], `[rows of the chunk]`.
+    pub targets: wgpu::Buffer,
+    /// Learning rates, decays and the keys of masks, all as words, `[steps of the chunk, M, 4]`.
     pub rates: wgpu::Buffer,
     /// What the GPU must finish before the slot can be filled again.
     pub submission: Option<wgpu::SubmissionIndex>,
@@ -77,7 +78,7 @@ impl Feed {
                 pixels: gpu.buffer("pixels", plan.sizes.pixels)?,
                 rows: gpu.buffer("rows", rows)?,
                 moves: gpu.buffer("moves", rows)?,
-                labels: gpu.buffer("labels", plan.sizes.labels)?,
+                targets: gpu.buffer("targets", plan.sizes.targets)?,
                 rates: gpu.buffer("rates", plan.sizes.rates)?,
                 submission: None,
             })
@@ -85,16 +86,15 @@ impl Feed {
         Ok(Self { dataset, slots: [slot()?, slot()?], parts, bytes: Vec::new(), next: 0 })
     }
 
-    /// Uploads a chunk's rows and moves (if streamed, the pixels), labels, and `rates` (rate and decay by turns); returns
-    /// the slot's place. Waits only for the slot's last user, the chunk before the one that runs.
-    pub fn fill(&mut self, gpu: &Gpu, images: Images<'_>, rates: &[f32]) -> Result<usize> {
+    /// Uploads a chunk's rows and moves (if streamed, the pixels), targets, and `rates`; returns the slot's place. Waits only for the slot's last user, the chunk before the one that runs.
+    pub fn fill(&mut self, gpu: &Gpu, images: Images<'_>, rates: &[[u32; 4]]) -> Result<usize> {
         let Self { dataset, slots, parts, bytes, next } = self;
         let place = *next;
         *next = 1 - place;
         let slot = &mut slots[place];
-        let mut labels = Vec::with_capacity(images.len());
+        let mut targets = Vec::new();
         gpu.recorder.phase(Phase::Gather, || {
-            labels.extend(images.rows.iter().map(|row| u32::from(dataset.labels[*row as usize])));
+            targets = dataset.targets(images).into_iter().map(Target::word).collect();
             if parts.is_empty() {
                 gather(dataset, images, bytes);
             }
@@ -110,7 +110,7 @@ impl Feed {
                 gpu.queue.write_buffer(&slot.rows, 0, bytemuck::cast_slice(images.rows));
                 gpu.queue.write_buffer(&slot.moves, 0, bytemuck::cast_slice(&moves));
             }
-            gpu.queue.write_buffer(&slot.labels, 0, bytemuck::cast_slice(&labels));
+            gpu.queue.write_buffer(&slot.targets, 0, bytemuck::cast_slice(&targets));
             gpu.queue.write_buffer(&slot.rates, 0, bytemuck::cast_slice(rates));
         });
         gpu.check()?;

@@ -149,6 +149,19 @@ impl Use {
         }
     }
 
+    /// Whether a training's dropout or targets are its matter.
+    pub fn regularises(self) -> bool {
+        matches!(
+            self,
+            Self::Forward(0)
+                | Self::Activate(_)
+                | Self::Head
+                | Self::ActivateBackward(_)
+                | Self::Update(0)
+                | Self::FusedUpdate
+        )
+    }
+
     /// Whether its images are those of a step, of which each model may have its own.
     pub fn trains(self) -> bool {
         !matches!(self, Self::EvalForward(_) | Self::EvalActivate(_) | Self::EvalHead | Self::Tally)
@@ -208,15 +221,16 @@ impl Kernel {
     pub fn files(self) -> &'static [File<'static>] {
         match self {
             Self::Gather => &[file!("gather")],
-            Self::Forward => &[file!("forward"), file!("step"), file!("inputs"), file!("weights")],
-            Self::Activate => &[file!("activate"), file!("step")],
+            Self::Forward => &[file!("forward"), file!("step"), file!("rates"), file!("inputs"), file!("weights")],
+            Self::Activate => &[file!("activate"), file!("step"), file!("rates")],
             Self::HiddenForward => &[file!("forward"), file!("step"), file!("activations"), file!("weights")],
-            Self::Head => &[file!("head"), file!("step"), file!("head/sums")],
+            Self::Head => &[file!("head"), file!("step"), file!("rates"), file!("head/sums")],
             Self::Backward => &[file!("forward"), file!("step"), file!("activations"), file!("transposed")],
             Self::ActivateBackward => &[file!("activate_backward"), file!("step")],
             Self::HiddenUpdate => &[
                 file!("update"),
                 file!("step"),
+                file!("rates"),
                 file!("activations"),
                 file!("update/moved"),
                 file!("update/small_values"),
@@ -225,6 +239,7 @@ impl Kernel {
             Self::Update => &[
                 file!("update"),
                 file!("step"),
+                file!("rates"),
                 file!("inputs"),
                 file!("update/moved"),
                 file!("update/small_values"),

@@ -139,7 +139,7 @@ impl GpuEngine {
                     ("pixels", &slot.pixels),
                     ("rows", &slot.rows),
                     ("moves", &slot.moves),
-                    ("labels", &slot.labels),
+                    ("targets", &slot.targets),
                     ("rates", &slot.rates),
                 ];
                 pipeline.bind(&gpu, &[&shared[..], &of_slot, own].concat())
@@ -207,7 +207,7 @@ impl GpuEngine {
     fn submit(
         &mut self,
         images: Images<'_>,
-        rates: &[f32],
+        rates: &[[u32; 4]],
         commands: impl FnOnce(&Self, &mut Pass<'_>, usize),
     ) -> Result<()> {
         let slot = self.feed.fill(&self.gpu, images, rates)?;
@@ -258,17 +258,21 @@ impl Engine for GpuEngine {
         let models = self.plan.job.models();
         let shuffles = self.plan.job.shuffles;
         let mut images = chunk.images;
-        let mut rates = chunk.rates;
+        let (mut rates, mut keys) = (chunk.rates, chunk.keys);
         // A caller's chunk may be longer than the plan's.
         for lengths in chunk.lengths.chunks(self.plan.chunk_steps as usize) {
             let (now, later) = images.split_at(lengths.iter().sum::<u32>() as usize * shuffles);
             let (rates_now, rates_later) = rates.split_at(lengths.len() * models);
-            (images, rates) = (later, rates_later);
+            let (keys_now, keys_later) = keys.split_at(keys.len().min(lengths.len() * models));
+            (images, rates, keys) = (later, rates_later, keys_later);
             if self.pending + lengths.len() as u64 > LOSSES {
                 self.read_losses()?;
             }
-            let decayed = rates_now.chunks_exact(models).flat_map(|rates| rates.iter().zip(&self.plan.job.decay));
-            let rates_now: Vec<f32> = decayed.flat_map(|(rate, decay)| [*rate, *decay]).collect();
+            let keys_now = keys_now.iter().copied().chain(std::iter::repeat([0; 2]));
+            let decays = self.plan.job.decay.iter().cycle();
+            let told = rates_now.iter().zip(decays).zip(keys_now);
+            let rates_now: Vec<_> =
+                told.map(|((rate, decay), [a, b])| [rate.to_bits(), decay.to_bits(), a, b]).collect();
             self.submit(now, &rates_now, |engine, pass, slot| {
                 let mut row = 0;
                 for (i, &length) in lengths.iter().enumerate() {

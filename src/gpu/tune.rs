@@ -107,7 +107,6 @@ fn measure(gpu: &Arc<Gpu>, job: &Job) -> Result<Tuning> {
 mod tests {
     use super::*;
     use crate::config::device::Adapter;
-    use crate::model::optimizer::Optimizer;
     use crate::model::{Hidden, ModelSpec};
 
     #[test]
@@ -126,7 +125,7 @@ mod tests {
     fn the_fastest_of_those_that_fit_is_found() {
         let gpu = Gpu::open(&Adapter::Any).expect("a Vulkan driver: ./test installs a software one");
         let model = ModelSpec { inputs: 33, hidden: Hidden::new(&[5]), classes: 3 };
-        let job = Job { model, decay: vec![0.0; 2], batch_size: 7, shuffles: 2, optimizer: Optimizer::default() };
+        let job = Job { decay: vec![0.0; 2], batch_size: 7, shuffles: 2, ..Job::new(model) };
         assert!(Tuning::ALL.contains(&measure(&gpu, &job).unwrap()));
     }
 }

@@ -12,6 +12,7 @@ use crate::data::{ImageList, Images};
 use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
+use crate::model::regularise::Key;
 
 /// `job` in as few jobs as the adapter's limits allow, each with about as many models.
 pub fn fitting(job: &Job, limits: &Limits, software: bool) -> Result<Vec<Job>> {
@@ -67,7 +68,8 @@ impl Waves {
             let images = if shared { chunk.images } else { own.images() };
             let rates = chunk.rates.chunks_exact(all).flat_map(|rates| &rates[models.clone()]).copied();
             let rates: Vec<f32> = rates.collect();
-            hand(models, engine, &Chunk { images, lengths: chunk.lengths, rates: &rates })
+            let keys: Vec<Key> = chunk.keys.chunks_exact(all).flat_map(|keys| &keys[models.clone()]).copied().collect();
+            hand(models, engine, &Chunk { images, lengths: chunk.lengths, rates: &rates, keys: &keys })
         })
     }
 
@@ -153,13 +155,12 @@ fn own_images(chunk: &Chunk<'_>, all: usize, models: &Range<usize>) -> ImageList
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::optimizer::Optimizer;
     use crate::model::{Hidden, ModelSpec};
 
     fn job(models: usize, shuffles: usize) -> Job {
         let model = ModelSpec { inputs: 3072, hidden: Hidden::new(&[50]), classes: 10 };
         let decay = (0..models).map(|m| m as f32).collect();
-        Job { model, decay, batch_size: 100, shuffles, optimizer: Optimizer::default() }
+        Job { decay, shuffles, ..Job::new(model) }
     }
 
     #[test]
@@ -188,7 +189,7 @@ mod tests {
         assert!(split(&job(5, 1), 3).iter().all(|job| job.shuffles == 1));
 
         let rows: Vec<u32> = (0..9).collect();
-        let chunk = Chunk { images: (&rows).into(), lengths: &[2, 1], rates: &[0.0; 6] };
+        let chunk = Chunk { images: (&rows).into(), lengths: &[2, 1], rates: &[0.0; 6], ..Chunk::default() };
         assert_eq!(own_images(&chunk, 3, &(0..2)).images().rows, [0, 1, 2, 3, 6, 7]);
         assert_eq!(own_images(&chunk, 3, &(2..3)).images().rows, [4, 5, 8]);
     }

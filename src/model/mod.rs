@@ -5,5 +5,6 @@ pub use shape::{Hidden, ModelSpec};
 pub mod optimizer;
 pub mod params;
 pub mod reference;
+pub mod regularise;
 mod shape;
 pub mod softmax;

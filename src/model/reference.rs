@@ -8,6 +8,7 @@ use std::ops::{Index, IndexMut, Range};
 use super::ModelSpec;
 use super::optimizer::{BETAS, EPS, Optimizer};
 use super::params::Params;
+use super::regularise::{Dropout, Target, Training};
 
 /// Numbers in rows: `matrix[row][column]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -112,8 +113,10 @@ impl From<&Params> for Network {
 pub struct Pass {
     /// What leaves each layer, `[B, units]`: of the hidden ones it enters the `ReLU`s, of the last it is the logits.
     pub z: Vec<Matrix>,
-    /// What leaves each hidden layer's `ReLU`s, and enters the next layer, `[B, units]`.
+    /// What leaves each hidden layer's `ReLU`s and dropout, and enters the next layer, `[B, units]`.
     pub hidden: Vec<Matrix>,
+    /// By what dropout multiplied each of them; empty without.
+    pub factors: Vec<Matrix>,
     /// `softmax(logit) [B, C]`.
     pub p: Matrix,
     /// Each image's, `[B]`.
@@ -128,6 +131,11 @@ impl Pass {
     /// `[B, C]`.
     pub fn logit(&self) -> &Matrix {
         &self.z[self.z.len() - 1]
+    }
+
+    /// By what dropout multiplied a unit of hidden layer `l`, counted from 0, for image `b`.
+    pub fn factor(&self, l: usize, b: usize, h: usize) -> f64 {
+        self.factors.get(l).map_or(1.0, |factors| factors[b][h])
     }
 
     /// Whether what enters some `ReLU` is this close to 0, as a share of the root mean square of all that enters its layer's.
@@ -169,22 +177,38 @@ pub fn forward(x: &Matrix, W1: &Matrix, inputs: Range<usize>) -> Matrix {
     xW1
 }
 
+/// Inputs `x [B, D]` with those left out that a step with this `dropout` leaves out.
+pub fn dropped(x: &Matrix, dropout: Option<Dropout>) -> Matrix {
+    let factors = dropout.map(|dropout| factors(&dropout, x.rows(), x.columns));
+    Matrix::of(x.rows(), x.columns, |b, d| factors.as_ref().map_or(1.0, |factors| factors[b][d]) * x[b][d])
+}
+
+/// `[B, units]`.
+fn factors(dropout: &Dropout, B: usize, units: usize) -> Matrix {
+    Matrix::of(B, units, |b, unit| dropout.factor(b, unit).into())
+}
+
 /// From `xW1 [B, units]`, the first layer's product over all inputs, to the loss and its gradients. Of the first layer
 /// only the bias counts.
-pub fn pass(xW1: &Matrix, labels: &[u8], network: &Network) -> Pass {
-    scored(forwards(xW1, network), labels, network)
+pub fn pass(xW1: &Matrix, targets: &[Target], network: &Network, training: &Training) -> Pass {
+    scored(forwards(xW1, network, training), targets, network, training)
+}
+
+/// The logits `[B, C]` of images that are scored, from the first layer's product.
+pub fn logits(xW1: &Matrix, network: &Network) -> Matrix {
+    forwards(xW1, network, &Training::default()).z.pop().unwrap_or_default()
 }
 
 /// The same with these `logit [B, C]`: then `network` may be some units of the one that they are of.
-pub fn pass_of_logits(xW1: &Matrix, logit: Matrix, labels: &[u8], network: &Network) -> Pass {
-    let mut pass = forwards(xW1, network);
+pub fn pass_of_logits(xW1: &Matrix, logit: Matrix, targets: &[Target], network: &Network, training: &Training) -> Pass {
+    let mut pass = forwards(xW1, network, training);
     pass.z.pop();
     pass.z.push(logit);
-    scored(pass, labels, network)
+    scored(pass, targets, network, training)
 }
 
-/// `z` and `hidden`.
-fn forwards(xW1: &Matrix, network: &Network) -> Pass {
+/// `z`, `hidden` and `factors`.
+fn forwards(xW1: &Matrix, network: &Network, training: &Training) -> Pass {
     let mut pass = Pass::default();
     let mut product = xW1.clone();
     for (l, layer) in network.layers.iter().enumerate() {
@@ -193,7 +217,8 @@ fn forwards(xW1: &Matrix, network: &Network) -> Pass {
         }
         let z = Matrix::of(product.rows(), layer.b.len(), |b, h| product[b][h] + layer.b[h]);
         if l + 1 < network.layers.len() {
-            pass.hidden.push(Matrix::of(z.rows(), z.columns, |b, h| f64::max(0.0, z[b][h])));
+            pass.factors.extend(training.dropout(l).map(|dropout| factors(&dropout, z.rows(), z.columns)));
+            pass.hidden.push(Matrix::of(z.rows(), z.columns, |b, h| pass.factor(l, b, h) * f64::max(0.0, z[b][h])));
         }
         pass.z.push(z);
     }
@@ -201,12 +226,15 @@ fn forwards(xW1: &Matrix, network: &Network) -> Pass {
 }
 
 /// The rest, from `z` and `hidden`.
-fn scored(pass: Pass, labels: &[u8], network: &Network) -> Pass {
-    let Scores { p, loss, right } = scores(pass.logit(), labels);
-    let y = |b: usize| usize::from(labels[b]);
-    let dlogit =
-        Matrix::of(p.rows(), p.columns, |b, c| (p[b][c] - if c == y(b) { 1.0 } else { 0.0 }) / labels.len() as f64);
-    let dz = backwards(dlogit, &pass.hidden, network);
+fn scored(pass: Pass, targets: &[Target], network: &Network, training: &Training) -> Pass {
+    let (B, C) = (targets.len(), pass.logit().columns);
+    let smoothing = training.regularise.label_smoothing;
+    let t = Matrix::of(B, C, |b, c| targets[b].probability(c, C, smoothing));
+    let labels: Vec<u8> = targets.iter().map(|target| target.label).collect();
+    let Scores { p, log_p, right, .. } = scores(pass.logit(), &labels);
+    let loss = each(B, |b| -sum(C, |c| t[b][c] * log_p[b][c]));
+    let dlogit = Matrix::of(B, C, |b, c| (p[b][c] - t[b][c]) / B as f64);
+    let dz = backwards(dlogit, &pass, network);
     Pass { p, loss, right, dz, ..pass }
 }
 
@@ -214,6 +242,8 @@ fn scored(pass: Pass, labels: &[u8], network: &Network) -> Pass {
 pub struct Scores {
     /// `softmax(logit) [B, C]`.
     pub p: Matrix,
+    /// Its logarithms.
+    pub log_p: Matrix,
     /// Each image's, `[B]`.
     pub loss: Vec<f64>,
     /// Whether the label's is the first of the largest logits, `[B]`.
@@ -227,17 +257,18 @@ pub fn scores(logit: &Matrix, labels: &[u8]) -> Scores {
     let m = each(B, |b| (0..C).map(|c| logit[b][c]).fold(f64::NEG_INFINITY, f64::max));
     let total = each(B, |b| sum(C, |c| f64::exp(logit[b][c] - m[b])));
     let p = Matrix::of(B, C, |b, c| f64::exp(logit[b][c] - m[b]) / total[b]);
-    let loss = each(B, |b| f64::ln(total[b]) - (logit[b][y(b)] - m[b]));
+    let log_p = Matrix::of(B, C, |b, c| logit[b][c] - m[b] - f64::ln(total[b]));
+    let loss = each(B, |b| -log_p[b][y(b)]);
     let right = (0..B).map(|b| (0..C).find(|&c| logit[b][c] == m[b]) == Some(y(b))).collect();
-    Scores { p, loss, right }
+    Scores { p, log_p, loss, right }
 }
 
-/// The gradients with respect to every layer's `z`, from that with respect to the logits.
-pub fn backwards(dlogit: Matrix, hidden: &[Matrix], network: &Network) -> Vec<Matrix> {
+/// The gradients with respect to every layer's `z`, from that with respect to the logits and the rest of a `pass`.
+pub fn backwards(dlogit: Matrix, pass: &Pass, network: &Network) -> Vec<Matrix> {
     let mut dz = vec![dlogit];
-    for (layer, hidden) in network.layers[1..].iter().zip(hidden).rev() {
-        let after = &dz[dz.len() - 1];
-        let through = |b: usize, h: usize| sum(after.columns, |n| after[b][n] * layer.W[h][n]);
+    for (l, hidden) in pass.hidden.iter().enumerate().rev() {
+        let (after, layer) = (&dz[dz.len() - 1], &network.layers[l + 1]);
+        let through = |b: usize, h: usize| pass.factor(l, b, h) * sum(after.columns, |n| after[b][n] * layer.W[h][n]);
         dz.push(Matrix::of(after.rows(), hidden.columns, |b, h| if hidden[b][h] > 0.0 { through(b, h) } else { 0.0 }));
     }
     dz.reverse();

@@ -9,11 +9,12 @@ pub fn largest<T: PartialOrd>(logits: &[T]) -> usize {
     (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
 }
 
-/// Writes the probabilities `p [C]` of one image's `logits [C]`, and returns its cross-entropy, `−ln p[label]`, in nats.
+/// Writes the probabilities `p [C]` of one image's `logits [C]`, and returns the two numbers that make its cross-entropies:
+/// with `[largest, log]`, `−ln p[c]` is `log − (logits[c] − largest)`, in nats.
 ///
-/// Shifted by the largest logit, so that no exponential overflows; the loss is `ln Σ − (logit − largest)`, finite even
-/// where the probability rounds to 0.
-pub fn softmax<T: Float + AddAssign>(logits: &[T], label: u8, p: &mut [T]) -> T {
+/// Shifted by the largest logit, so that no exponential overflows; a cross-entropy is finite even where the probability rounds
+/// to 0.
+pub fn softmax<T: Float + AddAssign>(logits: &[T], p: &mut [T]) -> [T; 2] {
     let largest = logits.iter().fold(logits[0], |largest, &logit| if logit > largest { logit } else { largest });
     let mut sum = T::zero();
     for (p, &logit) in p.iter_mut().zip(logits) {
@@ -23,7 +24,7 @@ pub fn softmax<T: Float + AddAssign>(logits: &[T], label: u8, p: &mut [T]) -> T 
     for p in p.iter_mut() {
         *p = *p / sum;
     }
-    sum.ln() - (logits[usize::from(label)] - largest)
+    [largest, sum.ln()]
 }
 
 /// The logarithms of the probabilities of one image's `logits [C]`, finite even where a probability rounds to 0.

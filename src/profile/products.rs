@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::kernels::{Shaders, Use};
 use crate::gpu::plan::Tuning;
-use crate::model::optimizer::Optimizer;
 use crate::records::profile::Ceilings;
 use crate::util::statistics::Sample;
 use crate::verify::kernels::{Case, Kind, Shape};
@@ -85,7 +84,7 @@ pub fn products(gpu: &Gpu, note: &mut dyn FnMut(&str)) -> Result<Vec<Product>> {
 
 /// A product without its share of the peak, which is known in the end.
 fn product(gpu: &Gpu, of: Use, tuning: Tuning, shape: Shape) -> Result<Product> {
-    let case = Case { of, shape, kind: Kind::Random, tuning, optimizer: Optimizer::default() };
+    let case = Case::new(of, shape, Kind::Random, tuning);
     let launch = case.launch(&gpu.limits)?;
     let launched = launch.run(gpu, &Shaders::default())?;
     if let Some((what, outcome)) = launched.outcomes.iter().find(|(_, outcome)| !outcome.passed()) {

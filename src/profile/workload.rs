@@ -10,7 +10,6 @@ use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
 use crate::engine::{Chunks, Engine, Job};
 use crate::error::{Error, Result};
-use crate::model::optimizer::Optimizer;
 use crate::model::params::{Init, Params};
 use crate::model::{Hidden, ModelSpec};
 
@@ -70,13 +69,7 @@ impl Workload {
     /// An engine for it.
     pub fn engine(&self, device: &Device) -> Result<Box<dyn Engine>> {
         let decay = vec![DECAY; self.models];
-        let job = Job {
-            model: self.model.clone(),
-            decay,
-            batch_size: self.batch_size,
-            shuffles: 1,
-            optimizer: Optimizer::default(),
-        };
+        let job = Job { decay, batch_size: self.batch_size, ..Job::new(self.model.clone()) };
         device.trainer(job, &self.split, self.dataset.clone(), self.standardisation.clone())
     }
 

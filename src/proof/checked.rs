@@ -11,6 +11,7 @@ use crate::data::{Dataset, ImageList, Images, Standardisation};
 use crate::engine::{Checks, Chunk, Engine, Job, Later, Tally, Witness};
 use crate::error::{Error, Result};
 use crate::model::params::Params;
+use crate::model::regularise::Training;
 
 /// Images of an evaluation that are scored again, beside those of the step.
 const SCORED: usize = 200;
@@ -114,7 +115,8 @@ impl Checked {
         self.turn += 1;
         let batch = step.batch(model, job.shuffles);
         // A batch that is too large to be computed again need not be scored.
-        let batch_scored = if batch.len() <= lockstep::images(&job.model) { batch } else { Images::default() };
+        let batch_scored =
+            if batch.len() <= lockstep::images(&job.model, job.regularise) { batch } else { Images::default() };
         let scored = std::mem::take(&mut self.scored);
         let some = scored.iter().cycle().skip(turn * SCORED % scored.len()).take(SCORED.min(scored.len()));
         let some: Vec<u32> = some.copied().collect();
@@ -122,12 +124,13 @@ impl Checked {
         let witness = self.engine.witness(step, model, images.images())?;
         let (dataset, standardisation) = (self.dataset.clone(), self.standardisation.clone());
         let (batch, optimizer, decay, rate) = (batch.len(), job.optimizer, job.decay[model], step.rates[model]);
+        let training = Training { regularise: job.regularise, key: step.key(model) };
         let steps = self.steps;
         let judge = move || {
             let witness = witness()?;
             let (dataset, standardisation) = (&*dataset, &*standardisation);
             let images = images.images();
-            let again = Lockstep { dataset, standardisation, images, batch, optimizer, decay, rate, turn };
+            let again = Lockstep { dataset, standardisation, images, batch, optimizer, training, decay, rate, turn };
             let place = format!("model {model}, step {steps} of this process");
             Ok(Verdict { findings: again.judge(&witness, &place), took: begun.elapsed() })
         };

@@ -14,8 +14,10 @@ use crate::model::ModelSpec;
 use crate::model::optimizer::{BETAS, EPS, Optimizer};
 use crate::model::params::{Params, symbol};
 use crate::model::reference::{
-    Matrix, Network, Pass, backwards, forward, gradient, optimize, pass, pass_of_logits, scores, standardise, step,
+    Matrix, Network, Pass, backwards, dropped, forward, gradient, logits, optimize, pass, pass_of_logits, scores,
+    standardise, step,
 };
+use crate::model::regularise::{Regularise, Target, Training};
 
 /// Multiplications of one product of a check: half of the report's first layer. A check of it takes 27 ms on a core of an
 /// EPYC (median of 62).
@@ -50,11 +52,16 @@ const RUNAWAY: f64 = 1e30;
 /// The thread that checks: its stack, and the address space that glibc reserves at its first allocation.
 const THREAD: u128 = 66 << 20;
 
-/// Most images of a step that is computed again. Layers behind the first hidden one need all of its units, so there nothing
-/// can be left out.
-pub fn images(spec: &ModelSpec) -> usize {
-    let deep = if spec.hidden.len() > 1 { DEEP / spec.parameters() } else { usize::MAX };
-    deep.min(INPUTS / spec.inputs)
+/// Whether a step is computed again as a whole: layers behind the first hidden one need all of its units, and the logits of
+/// a step with dropout are not those of its images.
+fn is_whole(spec: &ModelSpec, regularise: Regularise) -> bool {
+    spec.hidden.len() > 1 || regularise.drops()
+}
+
+/// Most images of a step that is computed again.
+pub fn images(spec: &ModelSpec, regularise: Regularise) -> usize {
+    let whole = if is_whole(spec, regularise) { DEEP / spec.parameters() } else { usize::MAX };
+    whole.min(INPUTS / spec.inputs)
 }
 
 /// The most bytes that a check of `job` takes at a time: the weights before and after a step, in f32 and f64; a batch's
@@ -64,8 +71,8 @@ pub fn images(spec: &ModelSpec) -> usize {
 pub fn memory(job: &Job) -> u128 {
     let parameters = job.model.parameters();
     let batch = (job.batch_size * job.model.inputs).min(INPUTS);
-    let deep = job.model.hidden.len() > 1;
-    let some = if deep { parameters } else { (PRODUCT / job.batch_size).max(job.model.inputs).min(parameters) };
+    let whole = is_whole(&job.model, job.regularise);
+    let some = if whole { parameters } else { (PRODUCT / job.batch_size).max(job.model.inputs).min(parameters) };
     let moments = job.optimizer.moments().len();
     (24 * (1 + moments) * parameters + 17 * batch + (72 + 24 * moments) * some) as u128 + THREAD
 }
@@ -82,6 +89,8 @@ pub struct Lockstep<'a> {
     pub batch: usize,
     /// How gradients move the weights.
     pub optimizer: Optimizer,
+    /// What the step does that scoring does not.
+    pub training: Training,
     /// The factor of `W` in the gradient.
     pub decay: f32,
     /// The step's learning rate.
@@ -110,9 +119,9 @@ impl Lockstep<'_> {
 
         let some = slice(self.turn, images.len(), PRODUCT / witness.before.spec.parameters());
         let sliced: ImageList = some.iter().map(|&image| images.part(image..image + 1)).collect();
-        let (x, labels) = self.read(sliced.images());
+        let x = self.read(sliced.images());
         let product = forward(&x, &network.layers[0].W, 0..x.columns);
-        let expected = pass(&product, &labels, &network).logit().values.clone();
+        let expected = logits(&product, &network).values;
         if !network.tensors().into_iter().chain([&expected[..]]).all(tame) {
             return Vec::new();
         }
@@ -133,31 +142,37 @@ impl Lockstep<'_> {
         findings.push(same_loss("loss of some images (head, tally)", mean, &scores.loss));
 
         if let Some((loss, after)) = &witness.step
-            && self.batch <= self::images(&after.spec)
+            && self.batch <= self::images(&after.spec, self.training.regularise)
             && self.batch <= images.len()
         {
-            findings.push(same_loss("loss of a step (head, update)", f64::from(*loss), &scores.loss[..self.batch]));
             let logit = Matrix { values: logit.values[..self.batch * logit.columns].to_vec(), columns: logit.columns };
-            findings.extend(self.step(witness, &network, logit, after));
+            findings.extend(self.step(witness, &network, logit, (*loss, after)));
         }
         findings
     }
 
-    /// Compares the tensors after a step; of one hidden layer in some units: their columns of `W1` and `b1`, their rows of
-    /// `W2`, and `b2`.
-    fn step(&self, witness: &Witness, network: &Network, logit: Matrix, after: &Params) -> Vec<Finding> {
-        let (x, labels) = self.read(self.images.part(0..self.batch));
+    /// Compares the loss of a step and the tensors after it; of one hidden layer, unless the step is computed as a whole, in
+    /// some units: their columns of `W1` and `b1`, their rows of `W2`, and `b2`. `logit` are the batch's as it is scored.
+    fn step(&self, witness: &Witness, network: &Network, logit: Matrix, (loss, after): (f32, &Params)) -> Vec<Finding> {
+        let images = self.images.part(0..self.batch);
+        let x = dropped(&self.read(images), self.training.input_dropout());
+        let targets = self.dataset.targets(images);
         let H = network.layers[0].b.len();
-        let most = if network.layers.len() == 2 { PRODUCT / x.values.len() } else { H };
+        let whole = network.layers.len() != 2 || self.training.regularise.drops();
+        let most = if whole { H } else { PRODUCT / x.values.len() };
         let some = slice(self.turn, H, most);
         let (before, got) = (network.units(&some), Network::from(after).units(&some));
         let (decay, rate) = (f64::from(self.decay), f64::from(self.rate));
 
         let product = forward(&x, &before.layers[0].W, 0..x.columns);
-        let pass = pass_of_logits(&product, logit, &labels, &before);
+        let pass = if self.training.regularise.drops() {
+            pass(&product, &targets, &before, &self.training)
+        } else {
+            pass_of_logits(&product, logit, &targets, &before, &self.training)
+        };
         let slopes = gradient(&x, &pass, &before, decay);
         let magnitudes = magnitudes(&before);
-        let gauge = gauge(&x, &pass, &labels, &magnitudes, decay);
+        let gauge = gauge(&x, &pass, &targets, &magnitudes, (decay, self.training.regularise.label_smoothing));
         let kinks = kinks(&x, &pass, &before, &magnitudes);
         // Of each tensor, the most by which its gradient may differ.
         let gradients = gauge.tensors().into_iter().zip(kinks.tensors());
@@ -178,7 +193,7 @@ impl Lockstep<'_> {
         if !kinds.clone().flat_map(Network::tensors).all(tame) {
             return Vec::new();
         }
-        let mut findings = Vec::new();
+        let mut findings = vec![same_loss("loss of a step (head, update)", f64::from(loss), &pass.loss)];
         for (kind, (expected, got)) in kinds.zip([&got].into_iter().chain(&later)).enumerate() {
             let compared = got.tensors().into_iter().zip(expected.tensors()).enumerate();
             for (place, (got, expected)) in compared.filter(|(_, (got, _))| !got.is_empty()) {
@@ -209,11 +224,11 @@ impl Lockstep<'_> {
         findings
     }
 
-    /// The inputs and labels of `images`.
-    fn read(&self, images: Images<'_>) -> (Matrix, Vec<u8>) {
+    /// The inputs of `images`.
+    fn read(&self, images: Images<'_>) -> Matrix {
         let mut pixels = vec![0; images.len() * self.dataset.inputs];
         self.dataset.gather(images, &mut pixels);
-        (standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale), self.labels(images))
+        standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale)
     }
 
     fn labels(&self, images: Images<'_>) -> Vec<u8> {
@@ -233,14 +248,14 @@ fn magnitudes(network: &Network) -> Network {
     network
 }
 
-/// The gradient's sums over the absolute values of all that is added up, the two terms of `p − [c = y]` apart: what its
+/// The gradient's sums over the absolute values of all that is added up, the two terms of `p − t` apart: what its
 /// rounding errors go by. Of a bias the terms nearly cancel in a network that has learnt.
-fn gauge(x: &Matrix, pass: &Pass, labels: &[u8], magnitudes: &Network, decay: f64) -> Network {
-    let Pass { hidden, p, .. } = pass;
-    let label = |b: usize, c: usize| f64::from(u8::from(c == usize::from(labels[b])));
-    let dlogit = Matrix::of(p.rows(), p.columns, |b, c| (p[b][c] + label(b, c)) / p.rows() as f64);
-    let dz = backwards(dlogit, hidden, magnitudes);
-    gradient(&absolute(x), &Pass { hidden: hidden.clone(), dz, ..Pass::default() }, magnitudes, decay)
+fn gauge(x: &Matrix, pass: &Pass, targets: &[Target], magnitudes: &Network, (decay, smoothing): (f64, f32)) -> Network {
+    let p = &pass.p;
+    let t = |b: usize, c: usize| targets[b].probability(c, p.columns, smoothing);
+    let dlogit = Matrix::of(p.rows(), p.columns, |b, c| (p[b][c] + t(b, c)) / p.rows() as f64);
+    let dz = backwards(dlogit, pass, magnitudes);
+    gradient(&absolute(x), &Pass { hidden: pass.hidden.clone(), dz, ..Pass::default() }, magnitudes, decay)
 }
 
 /// The most by which the gradient may differ because an engine has some unit, for some image, on the other side of its
@@ -257,7 +272,8 @@ fn kinks(x: &Matrix, pass: &Pass, network: &Network, magnitudes: &Network) -> Ne
         differ.push(Matrix::of(p.rows(), z[l].columns, |b, h| {
             let kink = z[l][b][h].abs() <= near;
             let whole = if kink { through(&dz[l + 1][b], &W[h]).abs() } else { 0.0 };
-            whole + if kink || hidden[l][b][h] > 0.0 { through(&after[b], &magnitude[h]) } else { 0.0 }
+            let carried = if kink || hidden[l][b][h] > 0.0 { through(&after[b], &magnitude[h]) } else { 0.0 };
+            pass.factor(l, b, h) * (whole + carried)
         }));
     }
     differ.reverse();

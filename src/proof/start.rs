@@ -5,11 +5,12 @@ use std::ops::Range;
 use super::compare::{Rule, compare};
 use super::finding::Finding;
 use super::lockstep::{self, Lockstep};
-use crate::data::{Dataset, ImageList, Images, Standardisation};
+use crate::data::{Dataset, ImageList, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Witness};
 use crate::error::Result;
 use crate::model::params::Params;
 use crate::model::reference::{Network, squares};
+use crate::model::regularise::{Key, Training};
 
 /// The second step's rate: what is left of the weights is then almost nothing but the gradient.
 const RATE: f32 = 1024.0;
@@ -27,33 +28,34 @@ struct Step {
     images: ImageList,
     lengths: Vec<u32>,
     rates: Vec<f32>,
+    keys: Vec<Key>,
 }
 
 impl Step {
     /// The first two steps of `chunk`; its images if it has none.
     fn of(chunk: &Chunk<'_>, job: &Job) -> Vec<Self> {
         let (models, shuffles) = (job.models(), job.shuffles);
-        let most = IMAGES.min(lockstep::images(&job.model) / SHARE).max(1);
+        let most = IMAGES.min(lockstep::images(&job.model, job.regularise) / SHARE).max(1);
         let cut = |step: Chunk<'_>| {
             let length = step.batch(0, shuffles).len().min(most);
             let images = (0..shuffles).map(|shuffle| step.batch(shuffle, shuffles).part(0..length)).collect();
             (images, length)
         };
         if chunk.lengths.is_empty() {
-            return vec![Self { images: cut(*chunk).0, lengths: vec![], rates: vec![] }];
+            return vec![Self { images: cut(*chunk).0, lengths: vec![], rates: vec![], keys: vec![] }];
         }
         let (one, later) = chunk.split(1, shuffles);
         let (two, _) = later.split(1, shuffles);
         let steps = [(one, one.rates.to_vec()), (two, vec![RATE; models])];
         let steps = steps.into_iter().take(chunk.lengths.len()).map(|(step, rates)| {
             let (images, length) = cut(step);
-            Self { images, lengths: vec![length as u32], rates }
+            Self { images, lengths: vec![length as u32], rates, keys: step.keys.to_vec() }
         });
         steps.collect()
     }
 
     fn chunk(&self) -> Chunk<'_> {
-        Chunk { images: self.images.images(), lengths: &self.lengths, rates: &self.rates }
+        Chunk { images: self.images.images(), lengths: &self.lengths, rates: &self.rates, keys: &self.keys }
     }
 }
 
@@ -80,6 +82,7 @@ pub fn findings(
             images,
             batch: images.len(),
             optimizer: job.optimizer,
+            training: Training { regularise: job.regularise, key: step.key(model) },
             decay,
             rate,
             turn,
@@ -90,13 +93,14 @@ pub fn findings(
     findings.extend(again(0, 0, &one, &witness));
     if let [_, two] = &steps[..] {
         let two = two.chunk();
-        let none = Chunk { images: Images::default(), lengths: &[], rates: &[] };
+        let none = Chunk::default();
         let mut witness = engine.witness(&none, model, two.batch(model, job.shuffles))?()?;
         engine.losses()?;
         engine.load(start)?;
         let images: ImageList = [one.images, two.images].into_iter().collect();
         let (lengths, rates) = ([one.lengths, two.lengths].concat(), [one.rates, two.rates].concat());
-        engine.train(&Chunk { images: images.images(), lengths: &lengths, rates: &rates })?;
+        let keys = [one.keys, two.keys].concat();
+        engine.train(&Chunk { images: images.images(), lengths: &lengths, rates: &rates, keys: &keys })?;
         let (losses, mut after) = (engine.losses()?, engine.params()?);
         let loss = losses.get(job.models() + model).copied().unwrap_or(f32::NAN);
         witness.step = Some((loss, after.swap_remove(model)));

@@ -75,7 +75,7 @@ impl Answers {
                 let answer = largest(logits);
                 confusion[label][answer] += 1;
                 if model == 0 && answer != label {
-                    softmax(logits, label as u8, &mut p);
+                    softmax(logits, &mut p);
                     let [probability, of_label] = [answer, label].map(|class| f64::from(p[class]));
                     let picture = String::new();
                     answers.mistakes.push(Mistake { image, label, answer, probability, of_label, picture });

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::config::spec::Length;
 use crate::data::spec::{Augment, Standardise};
 use crate::error::{Error, Result};
+use crate::model::regularise::Regularise;
 use crate::records::processes::{Given, Start};
 use crate::records::run::Records;
 use crate::records::summary::DataRecord;
@@ -149,6 +150,9 @@ pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
     let augment = config.train_spec().augment;
     if augment != Augment::default() {
         all.push((None, "augmentation", augment.to_string()));
+    }
+    if config.regularise() != Regularise::default() {
+        all.push((None, "regularised by", config.regularise().to_string()));
     }
     if config.standardise == Standardise::Channel {
         all.push((None, "standardised", "by colour channel".into()));

@@ -11,6 +11,7 @@ use crate::data::spec::{Augment, Standardise};
 use crate::error::{escaped, shown};
 use crate::model::ModelSpec;
 use crate::model::params::Init;
+use crate::model::regularise::Regularise;
 use crate::records::run::RunDir;
 use crate::train::{Outcome, Score, Scores, Stopped, Training};
 use crate::util::statistics::Spread;
@@ -68,6 +69,9 @@ pub fn header(
         ),
         ("records", records.path().display().to_string()),
     ];
+    if spec.regularise != Regularise::default() {
+        rows.insert(3, ("regularise", spec.regularise.to_string()));
+    }
     if spec.augment != Augment::default() {
         rows.insert(3, ("augment", spec.augment.to_string()));
     }

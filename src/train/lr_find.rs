@@ -171,7 +171,8 @@ pub fn run(
 ) -> Result<Found> {
     let (shape, rates) = (engine.job().model.clone(), *sweep);
     engine.load(&[Params::init(&shape, seed, init)])?;
-    let mut chunks = Chunks::new(batches, 1, move |step, _| rates.at(step) as f32);
+    let mut chunks =
+        Chunks::new(batches, 1, move |step, _| rates.at(step) as f32).regularised(engine.job().regularise, &[seed]);
     engine.prove(&chunks.steps(0..2))?;
     let mut smooth = Smooth::EMPTY;
     let (mut points, mut diverged): (Vec<Point>, bool) = (Vec::new(), false);

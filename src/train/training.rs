@@ -92,12 +92,18 @@ impl Training {
             batch_size: self.plan.batch_size.min(self.split.train.len()),
             shuffles: self.shuffle_seeds().len(),
             optimizer: self.models[0].optimizer,
+            regularise: self.models[0].regularise,
         }
+    }
+
+    /// Each model's seed of shuffles and masks.
+    fn seeds(&self) -> Vec<u64> {
+        self.models.iter().map(|model| shuffle_seed(model.seed, self.rank)).collect()
     }
 
     /// One seed if all models share it, and so their batches; else one a model.
     fn shuffle_seeds(&self) -> Vec<u64> {
-        let mut seeds: Vec<_> = self.models.iter().map(|model| shuffle_seed(model.seed, self.rank)).collect();
+        let mut seeds = self.seeds();
         if seeds.iter().all(|&seed| seed == seeds[0]) {
             seeds.truncate(1);
         }
@@ -109,7 +115,8 @@ impl Training {
         let batches = Batches::new(self.split.train.clone(), self.plan.batch_size, self.shuffle_seeds());
         let batches = batches.augmented(self.models[0].augment);
         let (schedules, whole) = (self.models.iter().map(|model| model.lr).collect::<Vec<_>>(), self.plan.whole);
-        Chunks::new(batches, schedules.len(), move |step, model| schedules[model].at(step, whole) as f32)
+        let chunks = Chunks::new(batches, schedules.len(), move |step, model| schedules[model].at(step, whole) as f32);
+        chunks.regularised(self.models[0].regularise, &self.seeds())
     }
 
     /// The state before the first step, with fresh weights of this shape.

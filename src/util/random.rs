@@ -27,6 +27,8 @@ pub enum Purpose {
     Rank = 8,
     /// The key of a shuffle's moves of images, [`crate::data::spec::Augment`]; the index is 0.
     Augment = 9,
+    /// The key of the masks of a seed's models, [`crate::model::regularise::keys`]; the index is 0.
+    Dropout = 10,
 }
 
 /// The generator at (seed, purpose, index).

@@ -13,6 +13,7 @@ use crate::gpu::plan::Tuning;
 use crate::gpu::waves::{Waves, split};
 use crate::model::optimizer::Optimizer;
 use crate::model::params::{Init, Params};
+use crate::model::regularise::Regularise;
 use crate::model::{Hidden, ModelSpec};
 use crate::proof::Finding;
 use crate::proof::compare::{Outcome, Rule, compare};
@@ -64,6 +65,7 @@ struct Training {
     batch_size: usize,
     steps: u64,
     augment: Augment,
+    regularise: Regularise,
     dataset: std::sync::Arc<Dataset>,
 }
 
@@ -73,10 +75,11 @@ impl Training {
         Self::on(d, hidden, None)
     }
 
-    /// On images of three planes of 5 × 7 pixels, mirrored and shifted.
+    /// On images of three planes of 5 × 7 pixels, mirrored and shifted, with everything else that a training may do.
     fn moved(hidden: &'static [usize]) -> Self {
         let augment = Augment { flip: Flip::Random, shift: 3 };
-        Self { augment, ..Self::on(105, hidden, Some(Planes { channels: 3, height: 5, width: 7 })) }
+        let regularise = Regularise { label_smoothing: 0.1, dropout: 0.3, input_dropout: 0.1 };
+        Self { augment, regularise, ..Self::on(105, hidden, Some(Planes { channels: 3, height: 5, width: 7 })) }
     }
 
     fn on(d: usize, hidden: &'static [usize], planes: Option<Planes>) -> Self {
@@ -88,19 +91,20 @@ impl Training {
         let mut dataset = Dataset::in_memory("random", classes, d, pixels, labels, images);
         dataset.planes = planes;
         let spec = ModelSpec { inputs: d, hidden: Hidden::new(hidden), classes: c };
-        let (optimizer, augment) = (Optimizer::default(), Augment::default());
-        Self { spec, optimizer, batch_size: 31, steps: 12, augment, dataset: dataset.into() }
+        let (optimizer, augment, regularise) = Default::default();
+        Self { spec, optimizer, batch_size: 31, steps: 12, augment, regularise, dataset: dataset.into() }
     }
 
     /// Trains the models of `seeds`, each from its own weights, with its own strength of penalty and learning rate, on its
     /// own shuffle if `own`.
     fn run(&self, referee: &Referee, seeds: &[u64], own: bool, cut: Cut) -> Result<Left> {
         let job = Job {
-            model: self.spec.clone(),
             decay: seeds.iter().map(|seed| 0.001 * (1 + seed) as f32).collect(),
             batch_size: self.batch_size,
             shuffles: if own { seeds.len() } else { 1 },
             optimizer: self.optimizer,
+            regularise: self.regularise,
+            ..Job::new(self.spec.clone())
         };
         let inputs = self.spec.inputs;
         let standardisation = Standardisation { mean: vec![127.0; inputs], scale: vec![1.0 / 70.0; inputs] };
@@ -120,7 +124,10 @@ impl Training {
         let shuffles = if own { seeds.to_vec() } else { vec![0] };
         let batches = Batches::new((0..images).collect(), self.batch_size, shuffles).augmented(self.augment);
         let slower: Vec<_> = seeds.iter().map(|seed| (1 + seed) as f32).collect();
-        let mut chunks = Chunks::new(batches, seeds.len(), move |step, model| 0.05 / slower[model] / (1 + step) as f32);
+        let rate = move |step: u64, model: usize| 0.05 / slower[model] / (1 + step) as f32;
+        // Models that share batches share the masks of their inputs, so these must be of one seed, as in a training.
+        let masks = if own { seeds.to_vec() } else { vec![0; seeds.len()] };
+        let mut chunks = Chunks::new(batches, seeds.len(), rate).regularised(self.regularise, &masks);
         for first in (0..self.steps).step_by(cut.chunk as usize) {
             engine.train(&chunks.steps(first..self.steps.min(first + cut.chunk)))?;
             if cut.reloads {
@@ -174,7 +181,7 @@ pub(super) fn resumed(referee: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let shapes: [(&[usize], _); 2] = [(&[9], NESTEROV), (&[33, 18], ADAMW)];
     for (hidden, optimizer) in shapes {
-        let training = Training { optimizer, ..Training::new(101, hidden) };
+        let training = Training { optimizer, ..Training::moved(hidden) };
         let whole = training.run(referee, &[1, 2], true, Cut::WHOLE)?;
         let cut = training.run(referee, &[1, 2], true, Cut { chunk: 5, reloads: true, ..Cut::WHOLE })?;
         findings.extend(each("a resume", &format!("{} {optimizer}", training.spec), &cut, &whole));
@@ -218,7 +225,8 @@ pub(super) fn together(referee: &Referee) -> Result<Vec<Finding>> {
     let shapes: [(&[usize], _); 5] =
         [(&[1], plain), (&[50], plain), (&[65], ADAMW), (&[33, 18, 9], NESTEROV), (&[], plain)];
     for (hidden, optimizer) in shapes {
-        let training = Training { optimizer, ..Training::new(101, hidden) };
+        let training = if optimizer == plain { Training::new(101, hidden) } else { Training::moved(hidden) };
+        let training = Training { optimizer, ..training };
         for own in [false, true] {
             let seeds = [1, 2, 3, 4, 5];
             let together = training.run(referee, &seeds, own, Cut::WHOLE)?;

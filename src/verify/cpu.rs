@@ -8,9 +8,9 @@ use crate::cpu::CpuEngine;
 use crate::cpu::real::Real;
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
-use crate::model::optimizer::Optimizer;
 use crate::model::params::{Params, symbol};
 use crate::model::reference::{self, Matrix, Network, Pass, standardise};
+use crate::model::regularise::{Target, Training};
 use crate::model::{Hidden, ModelSpec};
 use crate::proof::Finding;
 use crate::proof::compare::{Rule, compare};
@@ -33,13 +33,14 @@ struct Model {
     decay: f32,
     rate: f32,
     /// Its images of the two steps, and their labels.
-    batches: [(Matrix, Vec<u8>); 2],
+    batches: [(Matrix, Vec<Target>); 2],
 }
 
 impl Model {
     fn pass(&self, network: &Network, step: usize) -> Pass {
-        let (x, labels) = &self.batches[step];
-        reference::pass(&reference::forward(x, &network.layers[0].W, 0..x.columns), labels, network)
+        let (x, targets) = &self.batches[step];
+        let product = reference::forward(x, &network.layers[0].W, 0..x.columns);
+        reference::pass(&product, targets, network, &Training::default())
     }
 
     fn gradient(&self, network: &Network, step: usize) -> Network {
@@ -61,8 +62,8 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
             let rows = &rows[(step * lengths[0] * shuffles + m % shuffles * lengths[step])..][..lengths[step]];
             let mut pixels = vec![0; rows.len() * d];
             dataset.gather(rows, &mut pixels);
-            let labels = rows.iter().map(|&row| dataset.labels[row as usize]).collect();
-            (standardise(&pixels, &standardisation.mean, &standardisation.scale), labels)
+            let x = standardise(&pixels, &standardisation.mean, &standardisation.scale);
+            (x, dataset.targets(rows.into()))
         });
         let (decay, rate) = (0.1 / (1 + m) as f32, 0.05 / (1 + m) as f32);
         let mut model = Model { params: params(&spec, m as u64), decay, rate, batches };
@@ -77,13 +78,8 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
     };
     let models: Vec<Model> = (0..m).map(model).collect();
 
-    let job = Job {
-        model: spec,
-        decay: models.iter().map(|model| model.decay).collect(),
-        batch_size: b,
-        shuffles,
-        optimizer: Optimizer::default(),
-    };
+    let job =
+        Job { decay: models.iter().map(|model| model.decay).collect(), batch_size: b, shuffles, ..Job::new(spec) };
     let mut engine = CpuEngine::<T>::new(job, dataset.clone(), standardisation.clone(), 2)?;
     let start: Vec<_> = models.iter().map(|model| model.params.clone()).collect();
     let tolerance = if size_of::<T>() == 4 { F32 } else { F64 };
@@ -97,13 +93,18 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
 
     engine.load(&start)?;
     let squares = engine.squares()?;
-    engine.train(&Chunk { images: (&rows[..b * shuffles]).into(), lengths: &[b as u32], rates: &vec![RATE; m] })?;
+    engine.train(&Chunk {
+        images: (&rows[..b * shuffles]).into(),
+        lengths: &[b as u32],
+        rates: &vec![RATE; m],
+        ..Chunk::default()
+    })?;
     engine.losses()?;
     let moved: Vec<Network> = engine.networks().collect();
     engine.load(&start)?;
     let lengths = lengths.map(|length| length as u32);
     let rates: Vec<f32> = models.iter().chain(&models).map(|model| model.rate).collect();
-    engine.train(&Chunk { images: (&rows).into(), lengths: &lengths, rates: &rates })?;
+    engine.train(&Chunk { images: (&rows).into(), lengths: &lengths, rates: &rates, ..Chunk::default() })?;
     let losses = engine.losses()?;
     engine.load(&start)?;
 

@@ -38,7 +38,7 @@ fn jobs() -> Result<Vec<(&'static str, Job)>> {
     let mut jobs = JOBS.into_iter().map(|(label, shape)| Ok((label, shape.job()?))).collect::<Result<Vec<_>>>()?;
     let of = |hidden: &[usize], models, optimizer| {
         let model = ModelSpec::new(3072, hidden.to_vec().into(), 10)?;
-        Ok(Job { model, decay: vec![0.0; models], batch_size: 100, shuffles: 1, optimizer })
+        Ok(Job { decay: vec![0.0; models], optimizer, ..Job::new(model) })
     };
     jobs.push(("deep", of(&[512, 256, 128], 2, Optimizer::Adamw { weight_decay: 0.01 })?));
     jobs.push(("linear", of(&[], 1, Optimizer::Sgd { momentum: 0.9, nesterov: true })?));

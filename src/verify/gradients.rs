@@ -12,9 +12,9 @@ use crate::config::spec::{Feed, Penalty};
 use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
-use crate::model::optimizer::Optimizer;
 use crate::model::params::{Params, symbol};
 use crate::model::reference::{self, Matrix, Network, Pass, standardise};
+use crate::model::regularise::{Regularise, Target, Training, keys};
 use crate::model::{Hidden, ModelSpec};
 use crate::proof::Finding;
 use crate::proof::compare::{Rule, compare};
@@ -37,7 +37,8 @@ struct Problem {
     params: Params,
     network: Network,
     x: Matrix,
-    labels: Vec<u8>,
+    targets: Vec<Target>,
+    training: Training,
     penalty: Penalty,
     dataset: Arc<Dataset>,
     standardisation: Arc<Standardisation>,
@@ -57,12 +58,20 @@ impl Problem {
         let rows: Vec<u32> = (0..batch as u32).collect();
         dataset.gather(&rows, &mut pixels);
         let x = standardise(&pixels, &standardisation.mean, &standardisation.scale);
-        let labels = dataset.labels[..batch].to_vec();
-        Self { network: Network::from(&params), params, x, labels, penalty, dataset, standardisation }
+        let targets = dataset.targets((&rows).into());
+        let training = Training::default();
+        Self { network: Network::from(&params), params, x, targets, training, penalty, dataset, standardisation }
+    }
+
+    /// The same with what a training does that scoring does not.
+    fn regularised(self, regularise: Regularise) -> Self {
+        let training = Training { regularise, key: keys(1)(0) };
+        Self { x: reference::dropped(&self.x, training.input_dropout()), training, ..self }
     }
 
     fn pass(&self, network: &Network) -> Pass {
-        reference::pass(&reference::forward(&self.x, &network.layers[0].W, 0..self.x.columns), &self.labels, network)
+        let product = reference::forward(&self.x, &network.layers[0].W, 0..self.x.columns);
+        reference::pass(&product, &self.targets, network, &self.training)
     }
 
     /// The cost, and which hidden units are active for which image.
@@ -131,17 +140,32 @@ fn name(penalty: Penalty) -> String {
 
 const PENALTIES: [Penalty; 2] = [Penalty::Half, Penalty::Full];
 
-/// Every parameter of small networks of no hidden layers to four.
+/// Each option alone, and all together.
+fn options() -> [Regularise; 4] {
+    let none = Regularise::default();
+    let all = Regularise { label_smoothing: 0.1, dropout: 0.3, input_dropout: 0.2 };
+    [
+        Regularise { label_smoothing: all.label_smoothing, ..none },
+        Regularise { dropout: all.dropout, ..none },
+        Regularise { input_dropout: all.input_dropout, ..none },
+        all,
+    ]
+}
+
+/// Every parameter of small networks of no hidden layers to four, also with each option of a training, the masks held fixed.
 pub(super) fn small() -> Vec<Finding> {
     const DEPTHS: [&[usize]; 5] = [&[11], &[], &[9, 7], &[8, 9, 6], &[7, 8, 6, 9]];
-    let finding = |(hidden, penalty)| {
-        let problem = Problem::new(&ModelSpec { inputs: 23, hidden: Hidden::new(hidden), classes: 5 }, 7, penalty);
+    let finding = |(hidden, penalty, regularise)| {
+        let spec = ModelSpec { inputs: 23, hidden: Hidden::new(hidden), classes: 5 };
+        let problem = Problem::new(&spec, 7, penalty).regularised(regularise);
         let every: Vec<usize> = (0..problem.params.spec.parameters()).collect();
         let finding = entries(&problem, &every);
-        let at = format!("{} {}", problem.params.spec, finding.at);
+        let at = format!("{} {}, {regularise}", problem.params.spec, finding.at);
         finding.at(at)
     };
-    DEPTHS.into_iter().flat_map(|hidden| PENALTIES.map(|penalty| (hidden, penalty))).map(finding).collect()
+    let plain = DEPTHS.into_iter().flat_map(|hidden| PENALTIES.map(|penalty| (hidden, penalty, Regularise::default())));
+    let options = DEPTHS.into_iter().flat_map(|hidden| options().map(|options| (hidden, Penalty::Half, options)));
+    plain.chain(options).map(finding).collect()
 }
 
 /// Three of four from W1, the rest from the end, where the small tensors are.
@@ -226,23 +250,23 @@ const DIRECTIONS: f64 = 1e-6;
 pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let small = |hidden| ModelSpec { inputs: 131, hidden: Hidden::new(hidden), classes: 13 };
+    let [none, all] = [Regularise::default(), options()[3]];
     for (spec, batch) in [(REPORT, 100), (small(&[67]), 29), (small(&[67, 33, 130]), 29), (small(&[]), 29)] {
-        for penalty in PENALTIES {
-            let place = format!("{spec} {}", name(penalty));
-            let problem = Problem::new(&spec, batch, penalty);
+        for (penalty, regularise) in [(PENALTIES[0], none), (PENALTIES[1], none), (PENALTIES[0], all)] {
+            let place = format!("{spec} {}, {regularise}", name(penalty));
+            let problem = Problem::new(&spec, batch, penalty).regularised(regularise);
             let decay = penalty.gradient(LAMBDA) as f32;
-            let job = Job {
-                model: spec.clone(),
-                decay: vec![decay],
-                batch_size: batch,
-                shuffles: 1,
-                optimizer: Optimizer::default(),
-            };
+            let job = Job { decay: vec![decay], batch_size: batch, regularise, ..Job::new(spec.clone()) };
             let mut engine =
                 referee.gpu_engine(&job, &problem.dataset, &problem.standardisation, (Feed::Stream, None))?;
             engine.load(std::slice::from_ref(&problem.params))?;
             let rows: Vec<u32> = (0..batch as u32).collect();
-            engine.train(&Chunk { images: (&rows).into(), lengths: &[batch as u32], rates: &[RATE] })?;
+            engine.train(&Chunk {
+                images: (&rows).into(),
+                lengths: &[batch as u32],
+                rates: &[RATE],
+                keys: &[problem.training.key],
+            })?;
             let after = engine.params()?.remove(0);
             let gradient = problem.analytic();
             let (mut all_got, mut all_expected) = (Vec::new(), Vec::new());

@@ -104,6 +104,7 @@ impl PairedRun {
     ) -> Self {
         let lr = spec.lr;
         let chunks = Chunks::new(batches, 1, move |step, _| lr.at(step, whole) as f32);
+        let chunks = chunks.regularised(job.regularise, &[spec.seed]);
         let start = [Params::init(&job.model, spec.seed, spec.init)];
         Self { job, dataset, standardisation, start, spec, whole, chunks }
     }

@@ -16,7 +16,7 @@ use crate::data::spec::Standardise;
 use crate::data::{ImageList, Standardisation, stand_in};
 use crate::engine::{Engine, Job};
 use crate::error::Result;
-use crate::model::optimizer::Optimizer;
+use crate::model::regularise::Training;
 use crate::model::{Hidden, ModelSpec};
 use crate::proof::compare::{Rule, compare};
 use crate::proof::{Finding, Lockstep};
@@ -32,13 +32,7 @@ const ACCURACY: f64 = 0.02;
 /// The report's network and settings.
 fn job() -> Result<Job> {
     let decay = vec![Penalty::Half.gradient(0.01) as f32];
-    Ok(Job {
-        model: ModelSpec::new(3072, Hidden::new(&[50]), 10)?,
-        decay,
-        batch_size: 100,
-        shuffles: 1,
-        optimizer: Optimizer::default(),
-    })
+    Ok(Job { decay, ..Job::new(ModelSpec::new(3072, Hidden::new(&[50]), 10)?) })
 }
 
 /// The report's weights and rates.
@@ -68,11 +62,12 @@ pub(super) fn lockstep(referee: &Referee) -> Result<Vec<Finding>> {
         gpu.load(&cpu.params()?)?;
         let chunk = run.chunk(step..step + 1);
         let (list, rate) = (ImageList::from_iter([chunk.images]), chunk.rates[0]);
+        let training = Training { regularise: gpu.job().regularise, key: chunk.key(0) };
         let witness = gpu.witness(&chunk, 0, chunk.images)?()?;
         let (dataset, standardisation, decay) = (&*run.dataset, &*run.standardisation, run.job.decay[0]);
         let images = list.images();
         let (batch, optimizer) = (images.len(), run.job.optimizer);
-        let again = Lockstep { dataset, standardisation, images, batch, optimizer, decay, rate, turn };
+        let again = Lockstep { dataset, standardisation, images, batch, optimizer, training, decay, rate, turn };
         findings.extend(again.judge(&witness, &format!("step {step}")));
     }
     Ok(findings)

@@ -72,7 +72,7 @@ impl Script {
                 Action::Train(steps) => {
                     handed.extend(steps.clone());
                     let lengths = &LENGTHS[..steps.count()];
-                    next.trained(&Chunk { images: Images::default(), lengths, rates: &[] });
+                    next.trained(&Chunk { images: Images::default(), lengths, rates: &[], ..Chunk::default() });
                 }
                 Action::Losses => {
                     let losses =
@@ -250,7 +250,7 @@ fn lengths_that_do_not_fit_are_refused() {
     next.scored(&tally, &tally, &[1.0; 2], none).unwrap();
     assert_eq!(next.next(None).unwrap(), Action::Train(0..2));
     assert!(next.losses(&[], none).is_err(), "not asked for yet");
-    next.trained(&Chunk { images: Images::default(), lengths: &[4; 4], rates: &[] });
+    next.trained(&Chunk { images: Images::default(), lengths: &[4; 4], rates: &[], ..Chunk::default() });
     assert_eq!(next.next(None).unwrap(), Action::Losses);
     let error = next.losses(&[1.0; 7], none).unwrap_err().to_string();
     assert!(error.contains("steps 0 to 4: 7 batch losses, expected 8"), "{error}");

@@ -4,6 +4,7 @@ use super::sizes::{Plan, Wide};
 use super::tiles::{ACTIVATED, COLUMNS, GROUP, PART, TALLY, UPDATE_ROW, VALUES, WORDS};
 use crate::gpu::kernels::Use;
 use crate::model::optimizer::Optimizer;
+use crate::model::regularise::{Dropout, Regularise};
 
 /// Slices of a workgroup of `update`: the next step's product has room beside one alone.
 const fn update_slices(of: Use) -> u64 {
@@ -44,7 +45,7 @@ impl Plan {
                     ("GROUP", group as f64),
                     ("ROWS", 0.0),
                 ];
-                sizes.into_iter().chain(tile).collect()
+                sizes.into_iter().chain(tile).chain(self.masks(of).into_iter().skip(1)).collect()
             }
             Use::Backward(_) => {
                 let before = &self.layers[place - 1];
@@ -58,9 +59,13 @@ impl Plan {
                 sizes.into_iter().chain(tile).collect()
             }
             Use::Activate(_) | Use::EvalActivate(_) => {
-                [("H", h), ("HP", padded), ("N", columns)].into_iter().chain(sums).collect()
+                let sizes = [("H", h), ("HP", padded), ("N", columns), ("M", models)];
+                sizes.into_iter().chain(sums).chain(self.masks(of)).collect()
             }
-            Use::ActivateBackward(_) => vec![("N", columns), ("PARTIALS", self.back_partials(place + 1) as f64)],
+            Use::ActivateBackward(_) => {
+                let (_, kept) = Dropout::constants(self.job.regularise.dropout);
+                vec![("N", columns), ("PARTIALS", self.back_partials(place + 1) as f64), ("KEPT", kept.into())]
+            }
             Use::Head | Use::EvalHead => {
                 let sizes = [
                     ("H", h),
@@ -72,8 +77,9 @@ impl Plan {
                     ("LINEAR", flag(outputs == 0.0)),
                     ("BLOCK", self.head_block() as f64),
                     ("WORKGROUP", self.head_threads.into()),
+                    ("SMOOTHING", if of == Use::Head { self.job.regularise.label_smoothing.into() } else { 0.0 }),
                 ];
-                sizes.into_iter().chain(sums).collect()
+                sizes.into_iter().chain(sums).chain(self.masks(of)).collect()
             }
             Use::Update(_) | Use::FusedUpdate => {
                 let sizes = [
@@ -88,7 +94,7 @@ impl Plan {
                     ("FUSED", flag(of == Use::FusedUpdate)),
                     ("SLICES", update_slices(of) as f64),
                 ];
-                sizes.into_iter().chain(self.optimizer()).collect()
+                sizes.into_iter().chain(self.optimizer()).chain(self.masks(of).into_iter().skip(1)).collect()
             }
             Use::Tally => vec![("M", models)],
             Use::Squares(place) if place < self.layers.len() => {
@@ -98,6 +104,21 @@ impl Plan {
                 vec![("WIDTH", classes), ("HEIGHT", h), ("STRIDE", classes), ("STEP", outputs + h)]
             }
         }
+    }
+
+    /// `LAYER`, `BELOW` and `KEPT`: dropout of the inputs where a kernel reads images, else of its layer's units; none in an
+    /// evaluation.
+    fn masks(&self, of: Use) -> [(&'static str, f64); 3] {
+        let Regularise { dropout, input_dropout, .. } = self.job.regularise;
+        let (p, layer) = match of {
+            Use::Forward(0) | Use::Update(0) | Use::FusedUpdate => (input_dropout, 0),
+            Use::Activate(layer) => (dropout, layer + 1),
+            // Without hidden layers there is nothing to leave out.
+            Use::Head if !self.job.model.hidden.is_empty() => (dropout, self.layers.len()),
+            _ => (0.0, 0),
+        };
+        let (below, kept) = Dropout::constants(p);
+        [("LAYER", layer as f64), ("BELOW", below.into()), ("KEPT", kept.into())]
     }
 
     fn optimizer(&self) -> [(&'static str, f64); 3] {
@@ -161,7 +182,7 @@ mod tests {
     fn every_override_of_a_shader_is_given_and_nothing_else() {
         for hidden in ["50", "50,40,30", "none"] {
             let model = ModelSpec::new(3072, hidden.parse().unwrap(), 10).unwrap();
-            let job = Job { model, decay: vec![0.0], batch_size: 100, shuffles: 1, optimizer: Optimizer::default() };
+            let job = Job { ..Job::new(model) };
             let plan = Plan::new(&job, &Limits::default(), false, None).unwrap();
             for of in plan.uses() {
                 let mut given: BTreeSet<_> = plan.constants(of).into_iter().map(|(name, _)| name).collect();

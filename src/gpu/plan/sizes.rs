@@ -51,7 +51,7 @@ macro_rules! sizes {
 }
 
 sizes! {
-    pixels "pixels", labels "labels", rates "rates", standardisation "standardisation", partials "partial sums",
+    pixels "pixels", targets "targets", rates "rates", standardisation "standardisation", partials "partial sums",
     dlogits "logits' gradients", scores "scores", losses "losses", tallies "tallies", squares "squares"
 }
 
@@ -165,8 +165,8 @@ impl Plan {
         }
         let sizes = Sizes {
             pixels: product(&[chunk_rows, row_bytes])?,
-            labels: product(&[chunk_rows, 4])?,
-            rates: product(&[chunk_steps, m, 8])?,
+            targets: product(&[chunk_rows, 4])?,
+            rates: product(&[chunk_steps, m, 16])?,
             standardisation: 2 * 4 * row_bytes,
             partials,
             dlogits: product(&[b, m, c.checked_add(1)?, 4])?.max(product(&[evaluation_rows, row_logits])?),

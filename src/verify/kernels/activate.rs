@@ -3,6 +3,7 @@
 use super::case::{Bench, sum_limit};
 use super::inputs::{matrix, side_by_side};
 use crate::model::reference::Matrix;
+use crate::model::regularise::Dropout;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
 /// Each model's partial sums, `[S·B, H]`, as numbers and as a tensor of all.
@@ -31,13 +32,19 @@ pub fn activate(mut bench: Bench) -> Launch {
         let partials = (image..sums.rows()).step_by(b).map(move |row| sums[row][unit]);
         partials.chain([f64::from(biases[m][unit])])
     };
-    let values = each(&bench, |m, image, unit| terms(m, image, unit).sum::<f64>().max(0.0));
-    let rule = bench.rule(sum_limit(slices as u64 + 1, 0), || {
-        each(&bench, |m, image, unit| terms(m, image, unit).map(f64::abs).sum())
+    let mask = |m: usize, image: usize, unit: usize| {
+        bench.training(m, 0).dropout(0).map_or(1.0, |dropout| f64::from(dropout.factor(image, unit)))
+    };
+    let values = each(&bench, |m, image, unit| mask(m, image, unit) * terms(m, image, unit).sum::<f64>().max(0.0));
+    // A mask's factor rounds once more.
+    let rule = bench.rule(sum_limit(slices as u64 + 1, 1), || {
+        let scale = Dropout::constants(bench.case.regularise.dropout).1;
+        each(&bench, |m, image, unit| f64::from(scale) * terms(m, image, unit).map(f64::abs).sum::<f64>())
     });
     let expected = vec![Expected::new("hidden", "hidden", values, rule)];
     let small = Tensor::floats("small", &biases.concat());
-    bench.launch(vec![tensor, small, Tensor::unwritten("hidden", b * models * padded)], expected)
+    let hidden = Tensor::unwritten("hidden", b * models * padded);
+    bench.launch(vec![tensor, small, bench.keys(), hidden], expected)
 }
 
 /// `dhidden` from the partial sums and `hidden`.
@@ -49,14 +56,15 @@ pub fn activate_backward(mut bench: Bench) -> Launch {
     let hidden: Vec<Vec<f32>> = (0..models)
         .map(|_| bench.draw.numbers(b * h, 1.0).into_iter().map(|number| number.max(0.0)).collect())
         .collect();
+    let scale = f64::from(Dropout::constants(bench.case.regularise.dropout).1);
     let term = |m: usize, image: usize, unit: usize| {
         let sums = &sums[m];
-        let active = if hidden[m][image * h + unit] > 0.0 { 1.0 } else { 0.0 };
+        let active = if hidden[m][image * h + unit] > 0.0 { scale } else { 0.0 };
         (image..sums.rows()).step_by(b).map(move |row| active * sums[row][unit])
     };
     let values = each(&bench, |m, image, unit| term(m, image, unit).sum());
     let rule = bench
-        .rule(sum_limit(slices as u64, 0), || each(&bench, |m, image, unit| term(m, image, unit).map(f64::abs).sum()));
+        .rule(sum_limit(slices as u64, 1), || each(&bench, |m, image, unit| term(m, image, unit).map(f64::abs).sum()));
     let expected = vec![Expected::new("dhidden", "dhidden", values, rule)];
     let hidden = Tensor::floats("hidden", &side_by_side(&hidden, h, padded));
     bench.launch(vec![tensor, hidden, Tensor::unwritten("dhidden", b * models * padded)], expected)

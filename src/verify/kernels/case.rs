@@ -9,6 +9,7 @@ use crate::gpu::kernels::{Step, Use};
 use crate::gpu::plan::{Plan, Tuning, Wide};
 use crate::model::ModelSpec;
 use crate::model::optimizer::Optimizer;
+use crate::model::regularise::{Key, Regularise, Training, keys};
 use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -59,13 +60,7 @@ impl Shape {
             _ => (d, vec![h]),
         };
         let model = ModelSpec::new(inputs, hidden.into(), c)?;
-        Ok(Job {
-            model,
-            decay: vec![0.0; m],
-            batch_size: b,
-            shuffles: if own { m } else { 1 },
-            optimizer: Optimizer::default(),
-        })
+        Ok(Job { decay: vec![0.0; m], batch_size: b, shuffles: if own { m } else { 1 }, ..Job::new(model) })
     }
 }
 
@@ -82,6 +77,16 @@ pub struct Case {
     pub tuning: Tuning,
     /// Of `update`, how the gradients move the weights.
     pub optimizer: Optimizer,
+    /// What the step does that scoring does not.
+    pub regularise: Regularise,
+}
+
+impl Case {
+    /// Of plain SGD.
+    pub fn new(of: Use, shape: Shape, kind: Kind, tuning: Tuning) -> Self {
+        let (optimizer, regularise) = Default::default();
+        Self { of, shape, kind, tuning, optimizer, regularise }
+    }
 }
 
 impl fmt::Display for Shape {
@@ -101,13 +106,13 @@ impl fmt::Display for Case {
         };
         let kind = format!("{:?}", self.kind).to_lowercase();
         write!(f, "{}/{}/{}/{pass}/{kind}", self.of.kernel().name(), self.shape, self.tuning)?;
-        let optimizer = match self.optimizer {
-            Optimizer::Sgd { momentum: 0.0, .. } => return Ok(()),
-            Optimizer::Sgd { nesterov: false, .. } => "momentum",
-            Optimizer::Sgd { .. } => "nesterov",
-            Optimizer::Adamw { .. } => "adamw",
-        };
-        write!(f, "/{optimizer}")
+        f.write_str(match self.optimizer {
+            Optimizer::Sgd { momentum: 0.0, .. } => "",
+            Optimizer::Sgd { nesterov: false, .. } => "/momentum",
+            Optimizer::Sgd { .. } => "/nesterov",
+            Optimizer::Adamw { .. } => "/adamw",
+        })?;
+        f.write_str(if self.regularise == Regularise::default() { "" } else { "/regularised" })
     }
 }
 
@@ -124,6 +129,11 @@ pub(super) struct Bench {
 pub(super) const STEPS: u64 = 3;
 /// Rows before the step's in the chunk, its place among the learning rates and among the losses.
 pub(super) const BEFORE: (usize, usize, usize) = (3, 2, 5);
+
+/// The key at a place of the table of rates.
+fn key(at: usize) -> Key {
+    keys(at as u64)(0)
+}
 
 /// Images of the next step: a short batch after a full one, but for a batch of one.
 pub(super) fn next_rows(b: usize) -> usize {
@@ -156,6 +166,30 @@ impl Bench {
         let next = next_rows(self.case.shape.b);
         let first = BEFORE.0 + self.batches() * self.case.shape.b + m % self.batches() * next;
         first..first + next
+    }
+
+    /// Where model `m` stands in the step's row of the table of rates, or in the next one's. Models with the same batch share
+    /// the masks of their inputs: those of the first.
+    pub(super) fn at(&self, m: usize, next: usize) -> usize {
+        (BEFORE.1 + next) * self.case.shape.m + m
+    }
+
+    /// What the step, or the next one, does with model `m`.
+    pub(super) fn training(&self, m: usize, next: usize) -> Training {
+        let regularise = if self.case.of.trains() { self.case.regularise } else { Regularise::default() };
+        Training { regularise, key: key(self.at(m, next)) }
+    }
+
+    /// The table of rates, from rates and decays by turns: `[steps, M, 4]`.
+    pub(super) fn rates(&self, rates: &[f32]) -> Tensor {
+        let told = rates.chunks_exact(2).enumerate();
+        let words = told.flat_map(|(at, rates)| [rates[0].to_bits(), rates[1].to_bits(), key(at)[0], key(at)[1]]);
+        Tensor::integers("rates", words.collect())
+    }
+
+    /// The same of a kernel that needs nothing but the keys.
+    pub(super) fn keys(&self) -> Tensor {
+        self.rates(&vec![f32::NAN; 2 * self.at(0, 2)])
     }
 
     /// Equality for integers, else `limit` multiples of `u · gauge`.

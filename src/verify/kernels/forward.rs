@@ -1,12 +1,10 @@
 //! `forward`: the product with the images.
 
-use std::ops::Range;
-
 use super::case::{BEFORE, Bench, Shape, next_rows, sum_limit};
 use super::inputs::{absolute, matrix, side_by_side};
 use crate::data::Standardisation;
 use crate::gpu::plan::{GROUP, SLICE};
-use crate::model::reference::{self, Matrix, standardise};
+use crate::model::reference::{self, Matrix, dropped, standardise};
 use crate::verify::images::uneven;
 use crate::verify::launch::{Expected, Launch, Tensor};
 
@@ -30,14 +28,16 @@ pub(super) fn inputs(bench: &mut Bench) -> Inputs {
     let pixels = bench.draw.pixels(rows * row_bytes);
     let standardisation =
         if bench.draw.exact() { Standardisation { mean: vec![3.0; d], scale: vec![1.0; d] } } else { uneven(d) };
-    let standardised = |rows: Range<usize>| {
+    let standardised = |m: usize, next: usize| {
+        let rows = if next == 0 { bench.batch_of(m) } else { bench.next_batch_of(m) };
         let images = pixels[rows.start * row_bytes..rows.end * row_bytes].chunks_exact(row_bytes);
         let bytes: Vec<u8> = images.flat_map(|image| &image[..d]).copied().collect();
-        standardise(&bytes, &standardisation.mean, &standardisation.scale)
+        let x = standardise(&bytes, &standardisation.mean, &standardisation.scale);
+        dropped(&x, bench.training(m % bench.batches(), next).input_dropout())
     };
     Inputs {
-        x: (0..bench.case.shape.m).map(|m| standardised(bench.batch_of(m))).collect(),
-        next: (0..bench.case.shape.m).map(|m| standardised(bench.next_batch_of(m))).collect(),
+        x: (0..bench.case.shape.m).map(|m| standardised(m, 0)).collect(),
+        next: (0..bench.case.shape.m).map(|m| standardised(m, 1)).collect(),
         tensors: vec![Tensor::bytes("pixels", &pixels), Tensor::floats("standardisation", &standardisation.padded())],
     }
 }
@@ -83,7 +83,8 @@ pub fn forward(mut bench: Bench) -> Launch {
     let partials = Tensor::unwritten("partials", values.len());
     let expected = vec![Expected::new("partials", "partial sums", values, rule)];
     let w1 = Tensor::floats("w1", &side_by_side(&w1, h, padded));
-    bench.launch([entering.tensors, vec![w1, partials]].concat(), expected)
+    let rates = if place == 0 { vec![bench.keys()] } else { vec![] };
+    bench.launch([entering.tensors, rates, vec![w1, partials]].concat(), expected)
 }
 
 /// `partials[p][b][k] = Σ_{n in partial p} x[b][n] · W[k][n]`

@@ -4,6 +4,7 @@ use super::case::{BEFORE, Bench, sum_limit};
 use super::inputs::{self, Kind, matrix, side_by_side};
 use crate::model::params::{Params, bias, tensors, weight};
 use crate::model::reference::{self, Matrix, Network, Pass};
+use crate::model::regularise::{Dropout, Regularise, Target, Training};
 use crate::model::{Hidden, ModelSpec};
 use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
@@ -47,23 +48,32 @@ pub(super) fn absolute(network: &Network) -> Network {
 }
 
 /// The reference of one model from `partials [S·B, H]`, and the gauges of its errors, in the same places.
-fn judged(partials: &Matrix, labels: &[u8], network: &Network) -> (Pass, Pass) {
-    let (b, h, c) = (labels.len(), network.layers[0].b.len(), network.layers[1].b.len());
+fn judged(partials: &Matrix, targets: &[Target], network: &Network, training: &Training) -> (Pass, Pass) {
+    let (b, h, c) = (targets.len(), network.layers[0].b.len(), network.layers[1].b.len());
     let sums = |partials: &Matrix| {
         Matrix::of(b, h, |image, unit| (image..partials.rows()).step_by(b).map(|row| partials[row][unit]).sum())
     };
-    let reference = reference::pass(&sums(partials), labels, network);
+    let reference = reference::pass(&sums(partials), targets, network, training);
 
     // The same sums over absolute values: |partials|, |b1|, then |hidden|, |W2|, |b2|.
     let absolutes = absolute(network);
-    let gauge = reference::pass(&sums(&inputs::absolute(partials)), labels, &absolutes);
+    let gauge = reference::pass(&sums(&inputs::absolute(partials)), targets, &absolutes, training);
+    let scale = f64::from(Dropout::constants(training.regularise.dropout).1);
     // A logit's error moves every probability of its image.
     let loss: Vec<f64> =
         (0..b).map(|b| 1.0 + gauge.logit()[b].iter().fold(0.0, |most: f64, sum| most.max(*sum))).collect();
     let dlogit = Matrix::of(b, c, |image, _| loss[image] / b as f64);
-    let dhidden =
-        Matrix::of(b, h, |image, unit| loss[image] / b as f64 * absolutes.layers[1].W[unit].iter().sum::<f64>());
-    (reference, Pass { loss, dz: vec![dhidden, dlogit], ..gauge })
+    let dhidden = Matrix::of(b, h, |image, unit| {
+        scale * loss[image] / b as f64 * absolutes.layers[1].W[unit].iter().sum::<f64>()
+    });
+    // A smoothed loss is a sum over all classes, of terms that have both the label's size and the largest logit's.
+    let losses = if training.regularise.label_smoothing > 0.0 {
+        let sums = sum_limit(c as u64, 2) / LOSS * (2.0 + (c as f64).ln());
+        loss.iter().map(|loss| sums.max(2.0) * loss).collect()
+    } else {
+        loss
+    };
+    (reference, Pass { loss: losses, dz: vec![dhidden, dlogit], ..gauge })
 }
 
 /// `[B, C + 1]`: an image's gradients of its logits, then `scale` times its loss.
@@ -79,10 +89,11 @@ pub fn head(mut bench: Bench) -> Launch {
     let spread = if bench.case.kind == Kind::Extreme { 200.0 } else { 1.0 } / (h as f32).sqrt();
     let params = networks(&mut bench, spread);
     let partials: Vec<_> = (0..models).map(|_| bench.draw.numbers(slices * b * h, 1.0)).collect();
-    let labels = bench.draw.labels(BEFORE.0 + bench.batches() * b + 2, c);
+    let mixed = bench.case.regularise != Regularise::default();
+    let targets = bench.draw.targets(BEFORE.0 + bench.batches() * b + 2, c, mixed);
     let judged = (0..models).map(|m| {
-        let labels: Vec<u8> = labels[bench.batch_of(m)].iter().map(|label| *label as u8).collect();
-        judged(&matrix(&partials[m], h), &labels, &Network::from(&params[m]))
+        let (targets, training) = (&targets[bench.batch_of(m)], bench.training(m, 0));
+        judged(&matrix(&partials[m], h), targets, &Network::from(&params[m]), &training)
     });
     let (references, gauges): (Vec<Pass>, Vec<Pass>) = judged.unzip();
     // Model after model within a row, each row of `width` values padded to `stride`.
@@ -125,7 +136,8 @@ pub fn head(mut bench: Bench) -> Launch {
     let tensors = vec![
         Tensor::floats("partials", &partials.collect::<Vec<_>>()),
         Tensor::floats("small", &small(&params)),
-        Tensor::integers("labels", labels),
+        Tensor::integers("targets", targets.into_iter().map(Target::word).collect()),
+        bench.keys(),
         Tensor::unwritten("hidden", b * models * padded),
         Tensor::unwritten("dhidden", b * models * padded),
         Tensor::unwritten("dlogits", b * models * (c + usize::from(bench.case.of.trains()))),

@@ -4,6 +4,7 @@ use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 
 use crate::model::reference::Matrix;
+use crate::model::regularise::Target;
 use crate::util::random::{Purpose, stream};
 
 /// What a case feeds to its kernel.
@@ -59,6 +60,16 @@ impl Draw {
     /// `len` labels below `classes`.
     pub fn labels(&mut self, len: usize, classes: usize) -> Vec<u32> {
         (0..len).map(|_| self.generator.next_u32() % classes as u32).collect()
+    }
+
+    /// `len` targets of one of `classes`, or, if they are `mixed`, of two.
+    pub fn targets(&mut self, len: usize, classes: usize, mixed: bool) -> Vec<Target> {
+        let [labels, others, shares] = [classes, classes, 129].map(|below| self.labels(len, below));
+        let target = |i: usize| {
+            let of = |words: &[u32]| if mixed { words[i] as u8 } else { 0 };
+            Target { label: labels[i] as u8, other: of(&others), share: of(&shares) }
+        };
+        (0..len).map(target).collect()
     }
 
     /// Whether inputs are integers, so that sums must be exact.

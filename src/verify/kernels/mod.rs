@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::gpu::kernels::{Kernel, Step, Use};
 use crate::gpu::plan::{Plan, Tuning};
 use crate::model::optimizer::Optimizer;
+use crate::model::regularise::Regularise;
 
 impl Case {
     /// The dispatch and its reference.
@@ -30,7 +31,7 @@ impl Case {
     ///
     /// [`crate::error::Error::Usage`] if the shape does not fit an adapter of these limits.
     pub fn launch(&self, limits: &Limits) -> Result<Launch> {
-        let job = Job { optimizer: self.optimizer, ..self.shape.job_of(self.of)? };
+        let job = Job { optimizer: self.optimizer, regularise: self.regularise, ..self.shape.job_of(self.of)? };
         let [correction1, correction2] = self.optimizer.corrections(STEPS).map(|number| number as f32);
         let b = job.batch_size;
         let plan = Plan::new(&job, limits, false, Some(self.tuning))?;
@@ -96,6 +97,12 @@ const OTHERS: [Optimizer; 3] = [
     Optimizer::Adamw { weight_decay: 0.5 },
 ];
 
+/// What a training may do to images, units and labels; of integers it makes integers, but for the targets.
+fn regularise(kind: Kind) -> Regularise {
+    let dropout = if kind == Kind::Integers { 0.5 } else { 0.3 };
+    Regularise { label_smoothing: 0.1, dropout, input_dropout: dropout }
+}
+
 /// The shapes of a level. A software driver takes seconds for the real ones, so `--quick` has just the first.
 pub fn shapes(full: bool) -> impl Iterator<Item = Shape> {
     SMALL.iter().chain(&REAL[..if full { REAL.len() } else { 1 }]).copied()
@@ -135,12 +142,14 @@ pub fn cases(full: bool) -> Vec<Case> {
                     Kernel::Tally => &[(Random, Use::Tally), (Integers, Use::Tally)],
                     Kernel::Squares => &[(Random, Use::Squares(0)), (Integers, Use::Squares(0))],
                 };
-                let plain = Optimizer::default();
-                cases.extend(inputs.iter().map(|&(kind, of)| Case { of, shape, kind, tuning, optimizer: plain }));
+                let plain = |&(kind, of): &(Kind, Use)| Case::new(of, shape, kind, tuning);
+                cases.extend(inputs.iter().map(plain));
+                let regularised = inputs.iter().filter(|(_, of)| of.regularises());
+                cases.extend(regularised.map(|case| Case { regularise: regularise(case.0), ..plain(case) }));
                 let updates = inputs.iter().filter(|(_, of)| matches!(of, Use::Update(_) | Use::FusedUpdate));
-                cases.extend(updates.map(|&(kind, of)| {
-                    let optimizer = OTHERS[i % if kind == Integers { 2 } else { 3 }];
-                    Case { of, shape, kind, tuning, optimizer }
+                cases.extend(updates.map(|case| {
+                    let optimizer = OTHERS[i % if case.0 == Integers { 2 } else { 3 }];
+                    Case { optimizer, ..plain(case) }
                 }));
             }
         }

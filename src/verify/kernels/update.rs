@@ -232,7 +232,7 @@ pub fn update(mut bench: Bench) -> Launch {
         Tensor::floats("hidden", &side_by_side(&inputs.hidden, h, padded)),
         Tensor::floats("dhidden", &side_by_side(&inputs.dhidden, h, padded)),
         Tensor::floats("dlogits", &side_by_side(&dlogits, c + 1, c + 1)),
-        Tensor::floats("rates", &inputs.rates),
+        bench.rates(&inputs.rates),
         Tensor::floats("w1", &rounded(in_rows(&before))),
         Tensor::floats("small", &rounded(small_tensors(&before))),
         Tensor::floats("losses", &inputs.losses),

@@ -1,0 +1,22 @@
+//! Dropout of a layer's units in a step. The shader's twin: `shaders/dropout.wgsl`.
+
+use super::real::Real;
+use crate::model::regularise::Dropout;
+
+/// Multiplies units `[B, H]`, whose rows begin `stride` apart, by the factors of `masks`. A NaN stays one.
+pub(super) fn drop_units<T: Real>(masks: Option<Dropout>, hidden: &mut [T], units: usize, stride: usize) {
+    let Some(dropout) = masks else { return };
+    for (image, row) in hidden.chunks_mut(stride).enumerate() {
+        for (quad, units) in row[..units].chunks_mut(4).enumerate() {
+            for (unit, factor) in units.iter_mut().zip(dropout.factors(image, quad)) {
+                *unit = *unit * <T as From<f32>>::from(factor);
+            }
+        }
+    }
+}
+
+/// The gradients of units that were not left out, multiplied as these were. Those of the others are 0.
+pub(super) fn scale_units<T: Real>(masks: Option<Dropout>, dhidden: &mut [T]) {
+    let Some(Dropout { scale, .. }) = masks else { return };
+    dhidden.iter_mut().for_each(|slope| *slope = *slope * <T as From<f32>>::from(scale));
+}
