@@ -17,6 +17,7 @@ use crate::records::summary::{self, Origin};
 use crate::search::folder::{self, Folder, Plan};
 use crate::search::halving::{Halving, Rung};
 use crate::search::shard::Shard;
+use crate::search::space::Sample;
 use crate::search::summary::SearchSummary;
 use crate::search::trainer::Trainer;
 use crate::search::trial::{Record, rank};
@@ -191,12 +192,16 @@ fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
     let Prepared { search, shard, trainer, .. } = prepared;
     let space = &search.space;
     let ranges: Vec<_> = space.axes.iter().map(ToString::to_string).collect();
-    let ranges = if ranges.concat().len() > 60 { format!("{} listed values", space.trials) } else { ranges.join(" ") };
+    let ranges = match space.sample {
+        Sample::List if ranges.concat().len() > 60 => format!("{} listed values", space.trials),
+        _ => ranges.join(" "),
+    };
     let start = if search.warm_start { "one network through the sorted values" } else { "a fresh network a trial" };
     let of = if *shard == Shard::WHOLE { String::new() } else { format!(", of which shard {shard}") };
     let done = folder.records().len();
     let done = if done == 0 { String::new() } else { format!(", {done} done before") };
-    let rungs = search.halving.map_or(String::new(), |halving| format!("rungs       {}\n", parts(halving, space.trials)));
+    let rungs =
+        search.halving.map_or(String::new(), |halving| format!("rungs       {}\n", parts(halving, space.trials)));
     let stages =
         if search.refine > 0 { format!(", as many again around the best {}", search.refine) } else { String::new() };
     let ranks = if ranks.count() == 1 { String::new() } else { format!("ranks       {}\n", ranks.count()) };

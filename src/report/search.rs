@@ -62,7 +62,9 @@ impl Subject for Searched {
         let (name, there) = (&self.name, self.records.len());
         match &self.summary {
             None => match self.search.halving.map(|halving| self.ended(halving)) {
-                Some(rungs) => vec![format!("{name} has not finished: {} of its trials have ended a rung.", rungs[0].1.len())],
+                Some(rungs) => {
+                    vec![format!("{name} has not finished: {} of its trials have ended a rung.", rungs[0].1.len())]
+                }
                 None => vec![format!("{name} has not finished: {there} of its trials have.")],
             },
             Some(summary) if there < summary.trials => vec![format!(

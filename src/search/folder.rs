@@ -108,7 +108,8 @@ impl Folder {
         let lock = lock::take(path)?;
         let trials = path.join(TRIALS);
         let file = OpenOptions::new().read(true).append(true).create(true).open(&trials).map_err(failed(&trials))?;
-        let mut folder = Self { path: path.to_owned(), plan: plan.clone(), trials: file, records: Vec::new(), _lock: lock };
+        let mut folder =
+            Self { path: path.to_owned(), plan: plan.clone(), trials: file, records: Vec::new(), _lock: lock };
         folder.read_records()?;
         if !path.join(SEARCH).exists() {
             let text = toml::to_string(plan).map_err(|error| Error::Internal(format!("{SEARCH}: {error}")))?;

@@ -181,11 +181,7 @@ const fn integer(name: &'static str, of: fn(&Trial) -> u64, set: fn(&mut Config,
     Parameter { name, kind: Kind::Integer(of, set) }
 }
 
-const fn word_of(
-    name: &'static str,
-    of: fn(&Trial) -> String,
-    set: fn(&mut Config, &str) -> Read,
-) -> Parameter {
+const fn word_of(name: &'static str, of: fn(&Trial) -> String, set: fn(&mut Config, &str) -> Read) -> Parameter {
     Parameter { name, kind: Kind::Word(of, set) }
 }
 
@@ -253,10 +249,23 @@ mod tests {
     fn a_trial_has_the_value_that_was_typed() {
         let adamw = Config { optimizer: Method::Adamw, ..Config::default() };
         let texts = [
-            ("lambda", "0.125"), ("lr-max", "0.3"), ("lr-min", "0.01"), ("schedule", "one-cycle"), ("half-cycle", "7"),
-            ("gamma", "0.7"), ("step-size", "9"), ("warmup", "5"), ("hidden", "512-256"), ("optimizer", "adamw"),
-            ("momentum", "0.9"), ("weight-decay", "0.03"), ("batch-size", "64"), ("flip", "alternate"), ("shift", "3"),
-            ("init", "he"), ("seed", "11"),
+            ("lambda", "0.125"),
+            ("lr-max", "0.3"),
+            ("lr-min", "0.01"),
+            ("schedule", "one-cycle"),
+            ("half-cycle", "7"),
+            ("gamma", "0.7"),
+            ("step-size", "9"),
+            ("warmup", "5"),
+            ("hidden", "512-256"),
+            ("optimizer", "adamw"),
+            ("momentum", "0.9"),
+            ("weight-decay", "0.03"),
+            ("batch-size", "64"),
+            ("flip", "alternate"),
+            ("shift", "3"),
+            ("init", "he"),
+            ("seed", "11"),
         ];
         let names: Vec<_> = Parameter::ALL.iter().map(|parameter| parameter.name()).collect();
         assert_eq!(texts.map(|(name, _)| name)[..], names);

@@ -114,7 +114,11 @@ impl<'a> Run<'a> {
     }
 
     fn states(&self) -> States<'a> {
-        States { folder: self.folder.path().to_owned(), search: self.search, data: self.folder.plan().data.sha256.clone() }
+        States {
+            folder: self.folder.path().to_owned(),
+            search: self.search,
+            data: self.folder.plan().data.sha256.clone(),
+        }
     }
 
     /// A warm-started search resumes from the network after the last trial that has a record.

@@ -174,13 +174,7 @@ impl Prepared {
     }
 
     /// Trains the trials of `records`, which go on, from `state`.
-    fn train(
-        mut self,
-        trainer: &Trainer,
-        records: Vec<Record>,
-        state: State,
-        tell: &mut Tell<'_>,
-    ) -> Result<Wave> {
+    fn train(mut self, trainer: &Trainer, records: Vec<Record>, state: State, tell: &mut Tell<'_>) -> Result<Wave> {
         tell(Event::Begun(self.training.plan().steps()))?;
         let (rung, end) = (self.rung, self.training.plan().steps());
         let mut scores = Scores { tell, signals: &trainer.signals, records, rung, end };

@@ -18,7 +18,7 @@ pub fn show(display: &mut Display, search: &Search, event: Event<'_>) {
         Event::Stepped(step) => display.at(step),
         Event::Failed(rank, why) => display.warn(&format!("rank {rank}: {why}")),
         Event::Ended(_) => {}
-        Event::Rung(rung, records, go_on) => display.progress(&end(search, rung, records, go_on)),
+        Event::Rung(rung, records, go_on) => display.progress(&end(rung, records, go_on)),
         Event::Recorded(progress) => {
             display.progress(&line(search, &progress));
             for Record { trial, diverged, .. } in &progress.wave.records {
@@ -43,38 +43,31 @@ fn line(search: &Search, progress: &Progress<'_>) -> String {
         let _ = write!(line, ", {seconds_left:.0} s left");
     }
     if let Some(best) = best {
-        let _ = write!(line, "; best so far {}", described(search, best));
+        let values = search.space.parameters().into_iter();
+        let values: Vec<_> = values.map(|one| format!("{} {}", one.name(), one.show(&one.of(&best.trial)))).collect();
+        let merit = percent(best.merit().unwrap_or_default());
+        let _ = write!(line, "; best so far trial {}, {}: {merit}", best.trial.trial, values.join(", "));
     }
     line
 }
 
-/// `trial 7, lambda 1.000000e-3: 45.30%`.
-fn described(search: &Search, record: &Record) -> String {
-    let values = search.space.parameters().into_iter();
-    let values: Vec<_> = values.map(|one| format!("{} {}", one.name(), one.show(&one.of(&record.trial)))).collect();
-    let merit = percent(record.merit().unwrap_or_default());
-    format!("trial {}, {}: {merit}", record.trial.trial, values.join(", "))
-}
-
 /// What came of a rung.
-fn end(search: &Search, rung: Rung, records: &[&Record], go_on: usize) -> String {
+fn end(rung: Rung, records: &[&Record], go_on: usize) -> String {
     let ended: Vec<_> = records.iter().filter(|record| record.result.is_some()).collect();
-    let mut line = format!("{rung} ended: {}", plural(records.len(), "trial"));
-    if let Some(point) = ended.first().and_then(|best| best.rungs.last()) {
-        let _ = write!(line, ", the best after {:.2} epochs", point.epoch);
-    }
+    let epochs = ended.iter().filter_map(|record| Some(record.rungs.last()?.epoch));
+    let [least, most] = [epochs.clone().fold(f64::MAX, f64::min), epochs.fold(0.0, f64::max)];
+    let mut line = match (ended.is_empty(), least < most) {
+        (true, _) => format!("{rung} ended"),
+        (false, false) => format!("{rung} ended after {most:.2} epochs"),
+        (false, true) => format!("{rung} ended after {least:.2} to {most:.2} epochs"),
+    };
+    let _ = write!(line, ": {}", plural(records.len(), "trial"));
     if ended.len() < records.len() {
         let _ = write!(line, ", {} diverged", records.len() - ended.len());
     }
-    match (go_on.checked_sub(1).and_then(|last| ended.get(last)), ended.first()) {
-        (Some(last), Some(best)) => {
-            let least = percent(last.merit().unwrap_or_default());
-            let _ = write!(line, "; {go_on} of them go on, with {least} or more; best {}", described(search, best));
-        }
-        (None, Some(best)) => {
-            let _ = write!(line, "; best {}", described(search, best));
-        }
-        _ => {}
+    if let Some(last) = go_on.checked_sub(1).and_then(|last| ended.get(last)) {
+        let _ =
+            write!(line, "; the best {go_on} go on, those with {} or more", percent(last.merit().unwrap_or_default()));
     }
     line
 }
@@ -84,7 +77,8 @@ pub fn ranking(search: &Search, records: &[Record]) -> String {
     let parameters = search.space.parameters();
     let mut columns = vec![Column::number("rank", 0), Column::number("trial", 0)];
     columns.extend(parameters.iter().map(|one| Column::number(one.name(), 0).wide(12, 2)));
-    columns.extend(search.halving.iter().flat_map(|_| ["rungs", "epochs"].map(|name| Column::number(name, 0).wide(6, 2))));
+    columns
+        .extend(search.halving.iter().flat_map(|_| ["rungs", "epochs"].map(|name| Column::number(name, 0).wide(6, 2))));
     columns.extend([Column::number("training", 0), Column::number("validation", 0)]);
     columns.extend(search.with_test.then(|| Column::number("test", 0).wide(6, 2)));
     let accuracy = |score: Option<Score>| score.map_or_else(|| "-".into(), |score| percent(score.accuracy));

@@ -30,8 +30,7 @@ pub struct SearchArgs {
     /// How to choose the values [default: log-uniform, or the report's own values with --preset table-1 or table-2]
     #[arg(long, help_heading = "Search")]
     pub sample: Option<Sample>,
-    /// [PARAM=]A:B, or [PARAM=]A,B,C with --sample list or beside a range; repeated, ranges of one parameter share the
-    /// trials, those of several combine [default: lambda=1e-5:1e-1]
+    /// What to search, and where; [`range_help`] has the words.
     #[arg(long, help_heading = "Search", value_name = "RANGE", action = clap::ArgAction::Append, help = range_help())]
     pub range: Vec<Axis>,
     /// How many trials [default: 20]
@@ -40,17 +39,9 @@ pub struct SearchArgs {
     /// Then run as many trials again, around the best N
     #[arg(long, help_heading = "Search", value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub refine: usize,
-    /// Train all trials for a part of their steps, the best third of them three times as far, and so on; the last ones
-    /// end as they would have without
-    #[arg(long, help_heading = "Search")]
-    pub halving: bool,
-    /// With --halving, one trial in N goes on, to N times as many steps [default: 3]
-    #[arg(long, help_heading = "Search", value_name = "N", requires = "halving")]
-    pub eta: Option<usize>,
-    /// With --halving, in how many parts; the first one has 1/eta of the steps for each further one [default: as many as
-    /// leave one trial or more]
-    #[arg(long, help_heading = "Search", value_name = "N", requires = "halving")]
-    pub rungs: Option<usize>,
+    /// How the worse trials are ended early.
+    #[command(flatten)]
+    pub halving: HalvingArgs,
     /// Train a single network through the sorted values, as the report did, instead of a fresh one for each
     #[arg(long, help_heading = "Search")]
     pub warm_start: bool,
@@ -82,11 +73,36 @@ pub struct SearchArgs {
     pub quiet: bool,
 }
 
+/// Flags of successive halving.
+#[derive(Args, Debug)]
+pub struct HalvingArgs {
+    /// Train all trials for a part of their steps, the best third of them three times as far, and so on; the last ones
+    /// end as they would have without
+    #[arg(long, help_heading = "Search")]
+    pub halving: bool,
+    /// With --halving, one trial in N goes on, to N times as many steps [default: 3]
+    #[arg(long, help_heading = "Search", value_name = "N", requires = "halving")]
+    pub eta: Option<usize>,
+    /// With --halving, in how many parts; the first one has 1/eta of the steps for each further one [default: as many as
+    /// leave one trial or more]
+    #[arg(long, help_heading = "Search", value_name = "N", requires = "halving")]
+    pub rungs: Option<usize>,
+}
+
+impl HalvingArgs {
+    /// The halving of so many trials that the flags ask for, if they do.
+    fn of(&self, trials: usize) -> Result<Option<Halving>> {
+        let eta = self.eta.unwrap_or(Halving::DEFAULT_ETA);
+        self.halving.then(|| Halving::new(eta, self.rungs, trials)).transpose()
+    }
+}
+
 fn range_help() -> String {
     format!(
         "[PARAM=]A:B, or [PARAM=]A,B,C with --sample list or beside a range; repeated, ranges of one parameter share the \
-         trials, those of several combine. PARAM: {}. Layers of one network are joined by -, as in hidden=50,512-256 \
-         [default: lambda=1e-5:1e-1]",
+         trials, those of several combine. PARAM: {}. Layers of one network are joined by -, as in hidden=50,512-256. \
+         Trials train together that differ in no more than lambda, lr-max, lr-min, gamma, step-size, warmup, init and \
+         seed: of the others list few values [default: lambda=1e-5:1e-1]",
         Parameter::names()
     )
 }
@@ -122,10 +138,8 @@ impl SearchArgs {
             }
         };
         let Self { warm_start, refine, with_test, .. } = *self;
-        let halving = self.halving.then(|| {
-            Halving::new(self.eta.unwrap_or(Halving::DEFAULT_ETA), self.rungs, space.trials)
-        });
-        let search = Search { config, space, warm_start, refine, with_test, halving: halving.transpose()? };
+        let halving = self.halving.of(space.trials)?;
+        let search = Search { config, space, warm_start, refine, with_test, halving };
         search.check()?;
         Ok(search)
     }

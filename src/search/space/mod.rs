@@ -266,7 +266,8 @@ impl Space {
     fn regions(&self) -> Vec<Region> {
         let spans = |parameter: &Parameter| -> Vec<Span> {
             let axes = self.axes.iter().filter(|axis| axis.parameter == *parameter);
-            axes.map(|axis| range(&axis.span).filter(|_| self.sample == Sample::List).unwrap_or(axis.span.clone())).collect()
+            axes.map(|axis| range(&axis.span).filter(|_| self.sample == Sample::List).unwrap_or(axis.span.clone()))
+                .collect()
         };
         product(&self.parameters().iter().map(spans).collect::<Vec<_>>())
     }
@@ -297,7 +298,9 @@ fn range(span: &Span) -> Option<Span> {
 /// The Cartesian product, the last factor changing fastest.
 fn product<T: Clone>(choices: &[Vec<T>]) -> Vec<Vec<T>> {
     choices.iter().fold(vec![Vec::new()], |combinations, choices| {
-        let with = |one: &Vec<T>| choices.iter().map(|choice| [&one[..], std::slice::from_ref(choice)].concat()).collect::<Vec<_>>();
+        let with = |one: &Vec<T>| {
+            choices.iter().map(|choice| [&one[..], std::slice::from_ref(choice)].concat()).collect::<Vec<_>>()
+        };
         combinations.iter().flat_map(with).collect()
     })
 }
