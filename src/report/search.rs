@@ -162,6 +162,9 @@ impl Searched {
             p.about {
                 "Each mark is a trial. They are ranked on the validation images; to choose by the test images would be "
                 "to train on them."
+                @if self.search.halving.is_some() {
+                    " A trial that did not go on has its accuracy at the end of its last rung."
+                }
                 @if self.search.warm_start {
                     " One network went through these values in ascending order: each figure depends on all trials "
                     "before it."

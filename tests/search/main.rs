@@ -300,7 +300,8 @@ fn a_warm_start_carries_one_network_through_the_sorted_values() {
 
 #[test]
 fn a_warm_started_search_resumes_from_its_last_network() {
-    let search = warm(&["lambda=0.1,0.2,0.3,0.4,0.5"]);
+    let mut search = warm(&["lambda=0.1,0.2,0.3,0.4,0.5"]);
+    search.config.momentum = 0.9;
     let (whole, cut) = (tempdir().unwrap(), tempdir().unwrap());
     run(&search, &trainer(1), whole.path(), Shard::WHOLE);
     let trainer = trainer(1);

@@ -76,15 +76,15 @@ pub struct SearchArgs {
 /// Flags of successive halving.
 #[derive(Args, Debug)]
 pub struct HalvingArgs {
-    /// Train all trials for a part of their steps, the best third of them three times as far, and so on; the last ones
-    /// end as they would have without
+    /// Train all trials for a part of their steps, a rung, the best third of them three times as far, and so on; the last
+    /// ones end with the same bits as without it
     #[arg(long, help_heading = "Search")]
     pub halving: bool,
     /// With --halving, one trial in N goes on, to N times as many steps [default: 3]
     #[arg(long, help_heading = "Search", value_name = "N", requires = "halving")]
     pub eta: Option<usize>,
-    /// With --halving, in how many parts; the first one has 1/eta of the steps for each further one [default: as many as
-    /// leave one trial or more]
+    /// With --halving, how many rungs: the last one ends with the whole training, each other one after 1/eta of the steps
+    /// of the next one [default: as many as leave one trial or more]
     #[arg(long, help_heading = "Search", value_name = "N", requires = "halving")]
     pub rungs: Option<usize>,
 }

@@ -86,11 +86,12 @@ impl FromStr for Axis {
 impl fmt::Display for Axis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}=", self.parameter.name())?;
+        let number = |value: &f64| if self.parameter.is_integer() { value.to_string() } else { format!("{value:e}") };
         match &self.span {
-            Span::Range(first, last) => write!(f, "{first:e}:{last:e}"),
+            Span::Range(first, last) => write!(f, "{}:{}", number(first), number(last)),
             Span::Values(values) => {
                 let text = |value: &Value| match value {
-                    Value::Number(value) => format!("{value:e}"),
+                    Value::Number(value) => number(value),
                     Value::Word(word) => word.clone(),
                 };
                 f.write_str(&values.iter().map(text).collect::<Vec<_>>().join(","))

@@ -134,9 +134,9 @@ fn what_cannot_be_sampled_is_refused_by_name() {
 fn an_axis_is_read_back_as_it_was_written() {
     for text in [
         "lambda=1e-5:1e-1",
-        "hidden=1e1:3e2",
-        "seed=0e0,1e0,2e0",
-        "hidden=5e1,512-256,none",
+        "hidden=10:300",
+        "seed=0,1,2",
+        "hidden=50,512-256,none",
         "flip=none,random",
         "lambda=1.68608400995603e-5,2e-3",
     ] {
