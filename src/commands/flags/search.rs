@@ -30,7 +30,7 @@ pub struct SearchArgs {
     /// How to choose the values [default: log-uniform, or the report's own values with --preset table-1 or table-2]
     #[arg(long, help_heading = "Search")]
     pub sample: Option<Sample>,
-    /// What to search, and where; [`range_help`] has the words.
+    /// What to search, and where.
     #[arg(long, help_heading = "Search", value_name = "RANGE", action = clap::ArgAction::Append, help = range_help())]
     pub range: Vec<Axis>,
     /// How many trials [default: 20]
