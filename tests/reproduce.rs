@@ -31,7 +31,7 @@ fn records(part: &Part, accuracies: impl Fn(usize) -> Option<[f64; 3]>) -> Vec<R
                 validation: Some(score(validation)),
                 test: Some(score(test)),
             });
-            Record { trial, evaluations: vec![], result, diverged: None }
+            Record { trial, evaluations: vec![], rungs: vec![], result, diverged: None }
         })
         .collect()
 }

@@ -15,7 +15,9 @@ use crate::ranks::Ranks;
 use crate::records::files::write_json;
 use crate::records::summary::{self, Origin};
 use crate::search::folder::{self, Folder, Plan};
+use crate::search::halving::{Halving, Rung};
 use crate::search::shard::Shard;
+use crate::search::space::Sample;
 use crate::search::summary::SearchSummary;
 use crate::search::trainer::Trainer;
 use crate::search::trial::{Record, rank};
@@ -105,6 +107,9 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
                  them, then search the ranges around the best",
             );
         }
+        Search { halving: Some(_), .. } => {
+            return usage("--halving: which trials go on follows from the results of all: search on one machine");
+        }
         Search { warm_start: true, .. } => {
             return usage("--warm-start: one network goes through all values, and cannot be divided");
         }
@@ -115,6 +120,9 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
     }
     if search.warm_start && ranks.count() > 1 {
         display.note("one network goes through all values: rank 0 trains alone");
+    }
+    if search.halving.is_some() && ranks.count() > 1 {
+        display.note("what trials continue from is kept in the folder, with --halving: rank 0 trains alone");
     }
     let Config { device, data, .. } = &search.config;
     let (mut device, dataset) = device_and_images(device, ranks.place(), data, display)?;
@@ -184,22 +192,37 @@ fn header(prepared: &Prepared, ranks: &Ranks, folder: &Folder) -> String {
     let Prepared { search, shard, trainer, .. } = prepared;
     let space = &search.space;
     let ranges: Vec<_> = space.axes.iter().map(ToString::to_string).collect();
-    let ranges = if ranges.concat().len() > 60 { format!("{} listed values", space.trials) } else { ranges.join(" ") };
+    let ranges = match space.sample {
+        Sample::List if ranges.concat().len() > 60 => format!("{} listed values", space.trials),
+        _ => ranges.join(" "),
+    };
     let start = if search.warm_start { "one network through the sorted values" } else { "a fresh network a trial" };
     let of = if *shard == Shard::WHOLE { String::new() } else { format!(", of which shard {shard}") };
     let done = folder.records().len();
     let done = if done == 0 { String::new() } else { format!(", {done} done before") };
+    let rungs =
+        search.halving.map_or(String::new(), |halving| format!("rungs       {}\n", parts(halving, space.trials)));
     let stages =
         if search.refine > 0 { format!(", as many again around the best {}", search.refine) } else { String::new() };
     let ranks = if ranks.count() == 1 { String::new() } else { format!("ranks       {}\n", ranks.count()) };
     format!(
-        "cyclone {}\n\ndata        {}\nsearched    {ranges}\ntrials      {}{stages}{of}{done}\nstart       {start}\n\
+        "cyclone {}\n\ndata        {}\nsearched    {ranges}\ntrials      {}{stages}{of}{done}\n{rungs}start       {start}\n\
          {ranks}records     {}\n\n",
         env!("CARGO_PKG_VERSION"),
         trainer.dataset.name,
         space.trials,
         shown(folder.path())
     )
+}
+
+/// `20 trials for 1/9 of their steps, 6 for 1/3, 2 to the end`.
+fn parts(halving: Halving, trials: usize) -> String {
+    let part = |rung: Rung| match (rung.count(trials), rung.index) {
+        (count, _) if rung.is_last() => format!("{count} to the end"),
+        (count, 0) => format!("{count} trials for 1/{} of their steps", rung.share()),
+        (count, _) => format!("{count} for 1/{}", rung.share()),
+    };
+    halving.all().map(part).collect::<Vec<_>>().join(", ")
 }
 
 fn merge(path: &Path, display: &Display) -> Result<()> {
@@ -239,6 +262,7 @@ fn summary(folder: &Folder, plan: &Plan, shard: Shard, started: &Zoned) -> Searc
     let (ranked, diverged): (Vec<_>, Vec<_>) =
         rank(folder.records()).into_iter().partition(|record| record.result.is_some());
     let numbers = |records: &[&Record]| records.iter().map(|record| record.trial.trial).collect::<Vec<_>>();
+    let halving = plan.search.halving.into_iter();
     SearchSummary {
         origin: Origin::here(started.to_string()),
         device: None,
@@ -247,6 +271,7 @@ fn summary(folder: &Folder, plan: &Plan, shard: Shard, started: &Zoned) -> Searc
         data: plan.data.clone(),
         trials: folder.records().len(),
         ranking: numbers(&ranked),
+        rungs: halving.flat_map(Halving::all).map(|rung| numbers(&rung.ranking(folder.records()))).collect(),
         diverged: numbers(&diverged),
         best: ranked.first().copied().cloned(),
         seconds: 0.0,

@@ -113,6 +113,7 @@ impl Params {
     pub fn with_moments(mut self, optimizer: Optimizer) -> Self {
         let table = tensors(&self.spec);
         self.values.truncate(table.len());
+        self.steps = 0;
         let zeros = optimizer.moments().iter().flat_map(|_| &table).map(|tensor| vec![0.0; tensor.len()]);
         self.values.extend(zeros.collect::<Vec<_>>());
         self

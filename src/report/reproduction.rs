@@ -261,7 +261,7 @@ fn over_lambda(name: &str, rows: &[Row], warm: &Done, fresh: Option<&Done>, char
                 vec![Series { label: "report".into(), look: 5, mark: Mark::Joined, points: points.collect() }];
             for (label, look, done) in [("one network", 0, Some(warm)), ("fresh", 1, fresh)] {
                 let Some(done) = done else { continue };
-                let mut one = scatter(label, look, Mark::Joined, &done.searched.records, Parameter::Lambda, score);
+                let mut one = scatter(label, look, Mark::Joined, &done.searched.records, Parameter::LAMBDA, score);
                 // The lambdas went through a text with all their digits.
                 one.points.retain(|point| (ends[0] * 0.999..=ends[1] * 1.001).contains(&point.x));
                 series.push(one);

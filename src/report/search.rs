@@ -15,7 +15,8 @@ use crate::records::metrics::Line;
 use crate::report::chart::{Axis, Chart, Mark, Panel, Point, Series};
 use crate::search::Search;
 use crate::search::folder::{self, Plan};
-use crate::search::parameter::Parameter;
+use crate::search::halving::{Halving, Rung};
+use crate::search::parameter::{Parameter, Value};
 use crate::search::summary::SearchSummary;
 use crate::search::trial::{Record, Scored, rank};
 use crate::train::Score;
@@ -60,7 +61,12 @@ impl Subject for Searched {
     fn notices(&self) -> Vec<String> {
         let (name, there) = (&self.name, self.records.len());
         match &self.summary {
-            None => vec![format!("{name} has not finished: {there} of its trials have.")],
+            None => match self.search.halving.map(|halving| self.ended(halving)) {
+                Some(rungs) => {
+                    vec![format!("{name} has not finished: {} of its trials have ended a rung.", rungs[0].1.len())]
+                }
+                None => vec![format!("{name} has not finished: {there} of its trials have.")],
+            },
             Some(summary) if there < summary.trials => vec![format!(
                 "{name}: trials.jsonl has records of {there} of {} trials, though the search finished: it was cut.",
                 summary.trials
@@ -93,6 +99,9 @@ impl Subject for Searched {
         let title = |what: &str| format!("{}: {what}", self.name);
         let mut sections = vec![Section::new(title("trials"), self.scatter(charts))];
         sections.push(Section::new(title("ranking"), self.ranking()));
+        if let Some(halving) = self.search.halving {
+            sections.push(Section::new(title("rungs"), self.rungs(halving)));
+        }
         if let Some(best) =
             rank(&self.records).first().filter(|best| best.result.is_some() && best.evaluations.len() > 2)
         {
@@ -138,7 +147,11 @@ impl Searched {
             ("test", 2, |scored| scored.test),
         ];
         let mut drawn = Vec::new();
-        for parameter in self.parameters() {
+        // Words have no place on an axis; they are in the ranking.
+        let is_number = |parameter: &Parameter| {
+            self.records.iter().all(|record| matches!(parameter.of(&record.trial), Value::Number(_)))
+        };
+        for parameter in self.parameters().into_iter().filter(is_number) {
             for (of, look, score) in kinds {
                 let chart = over(parameter, of, look, &self.records, score);
                 drawn.push(charts.add(Chart { name: format!("{}-{}-{of}", self.name, parameter.name()), ..chart }));
@@ -149,6 +162,9 @@ impl Searched {
             p.about {
                 "Each mark is a trial. They are ranked on the validation images; to choose by the test images would be "
                 "to train on them."
+                @if self.search.halving.is_some() {
+                    " A trial that did not go on has its accuracy at the end of its last rung."
+                }
                 @if self.search.warm_start {
                     " One network went through these values in ascending order: each figure depends on all trials "
                     "before it."
@@ -162,6 +178,7 @@ impl Searched {
         let ranked = rank(&self.records);
         let mut heading = vec!["rank", "trial"];
         heading.extend(parameters.iter().map(|parameter| parameter.name()));
+        heading.extend(self.search.halving.map(|_| "rungs"));
         heading.extend(["training", "validation"]);
         heading.extend(self.search.with_test.then_some("test"));
         let rows = html! {
@@ -172,6 +189,7 @@ impl Searched {
                         th scope="row" { @if record.result.is_some() { (place + 1) } @else { "–" } }
                         td { (record.trial.trial) }
                         @for parameter in &parameters { td { (shown(*parameter, record)) } }
+                        @if self.search.halving.is_some() { td { (record.rungs.len()) } }
                         @match &record.result {
                             Some(scored) => {
                                 td { (accuracy(Some(scored.train))) } td { (accuracy(scored.validation)) }
@@ -192,10 +210,47 @@ impl Searched {
     }
 }
 
+impl Searched {
+    /// The rungs, each with the trials that have ended it, the best first.
+    fn ended(&self, halving: Halving) -> Vec<(Rung, Vec<&Record>)> {
+        halving.all().map(|rung| (rung, rung.ranking(&self.records))).collect()
+    }
+
+    fn rungs(&self, halving: Halving) -> Markup {
+        let rows = html! {
+            (heads(&["rung", "steps", "epochs", "ended by", "best", "worst", "best trial"]))
+            tbody {
+                @for (rung, ended) in self.ended(halving) {
+                    @let point = |record: &Record| record.rungs[rung.index].clone();
+                    tr {
+                        th scope="row" { (rung.index + 1) }
+                        @if let [best, ..] = ended[..] {
+                            td { (grouped(point(best).step)) } td { (number(point(best).epoch, 4)) }
+                            td { (ended.len()) }
+                            td { (percent(point(best).merit())) } td { (percent(point(ended[ended.len() - 1]).merit())) }
+                            td { (best.trial.trial) }
+                        } @else { td.word colspan="6" { "not ended by any trial" } }
+                    }
+                }
+            }
+        };
+        html! {
+            (table("Rungs", None, &rows))
+            p.about {
+                "At the end of a rung one trial in " (halving.eta) " went on, by its validation accuracy there. Steps and "
+                "epochs are those of the best trial."
+            }
+        }
+    }
+}
+
 /// A parameter's value in a trial, as people write it.
 fn shown(parameter: Parameter, record: &Record) -> String {
-    let value = parameter.of(&record.trial);
-    if parameter.is_integer() { grouped(value as u64) } else { number(value, 5) }
+    match parameter.of(&record.trial) {
+        Value::Number(value) if parameter.is_integer() => grouped(value as u64),
+        Value::Number(value) => number(value, 5),
+        Value::Word(word) => word,
+    }
 }
 
 /// Accuracies over a parameter, on a logarithmic axis if its values span more than a power of ten.
@@ -228,9 +283,10 @@ pub(super) fn scatter(
     parameter: Parameter,
     score: ScoreOf,
 ) -> Series {
-    let points = records
-        .iter()
-        .filter_map(|record| Some(Point::new(parameter.of(&record.trial), score(record.result.as_ref()?)?.accuracy)));
+    let points = records.iter().filter_map(|record| match parameter.of(&record.trial) {
+        Value::Number(value) => Some(Point::new(value, score(record.result.as_ref()?)?.accuracy)),
+        Value::Word(_) => None,
+    });
     let mut points: Vec<_> = points.filter(|point| point.y.is_finite()).collect();
     points.sort_by(|a, b| a.x.total_cmp(&b.x));
     Series { label: label.to_owned(), look, mark, points }

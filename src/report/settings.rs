@@ -135,29 +135,29 @@ pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
         Length::Cycles(cycles) => plural(cycles as usize, "cycle"),
         Length::Epochs(epochs) => plural(epochs as usize, "epoch"),
     };
-    let mut all = vec![
-        (Some(Parameter::Hidden), "hidden units", config.hidden.to_string()),
-        (Some(Parameter::Lambda), "lambda", config.lambda.to_string()),
-        (None, "optimizer", config.optimizer().to_string()),
-        (Some(Parameter::BatchSize), "batch size", config.batch_size.to_string()),
-        (None, "schedule", config.schedule.name()),
-        (Some(Parameter::LrMin), "lr-min", config.lr_min.to_string()),
-        (Some(Parameter::LrMax), "lr-max", config.lr_max.to_string()),
-        (Some(Parameter::HalfCycle), "half-cycle", format!("{} steps", grouped(config.half_cycle))),
-        (None, "length", length),
-        (Some(Parameter::Seed), "seed", config.seed.to_string()),
+    let mut all: Vec<(&[&str], _, _)> = vec![
+        (&["hidden"], "hidden units", config.hidden.to_string()),
+        (&["lambda"], "lambda", config.lambda.to_string()),
+        (&["optimizer", "momentum", "weight-decay"], "optimizer", config.optimizer().to_string()),
+        (&["batch-size"], "batch size", config.batch_size.to_string()),
+        (&["schedule"], "schedule", config.schedule.name()),
+        (&["lr-min"], "lr-min", config.lr_min.to_string()),
+        (&["lr-max"], "lr-max", config.lr_max.to_string()),
+        (&["half-cycle"], "half-cycle", format!("{} steps", grouped(config.half_cycle))),
+        (&[], "length", length),
+        (&["seed"], "seed", config.seed.to_string()),
     ];
     let augment = config.train_spec().augment;
     if augment != Augment::default() {
-        all.push((None, "augmentation", augment.to_string()));
+        all.push((&["flip", "shift"], "augmentation", augment.to_string()));
     }
     if config.regularise() != Regularise::default() {
         all.push((None, "regularised by", config.regularise().to_string()));
     }
     if config.standardise == Standardise::Channel {
-        all.push((None, "standardised", "by colour channel".into()));
+        all.push((&[], "standardised", "by colour channel".into()));
     }
-    let fixed = all.into_iter().filter(|(of, ..)| of.is_none_or(|of| !searched.contains(&of)));
+    let fixed = all.into_iter().filter(|(of, ..)| searched.iter().all(|parameter| !of.contains(&parameter.name())));
     facts(&fixed.map(|(_, name, value)| (name, value)).collect::<Vec<_>>())
 }
 

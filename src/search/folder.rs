@@ -1,7 +1,9 @@
-//! A search's folder: what is searched, and the records of its finished trials.
+//! A search's folder: what is searched, and the records of its trials.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -73,8 +75,9 @@ impl Plan {
 /// A search's folder, which only this process writes to.
 pub struct Folder {
     path: PathBuf,
+    plan: Plan,
     trials: File,
-    /// Of the finished trials, in the order of `trials.jsonl`.
+    /// The latest of each trial, in the order of `trials.jsonl`.
     records: Vec<Record>,
     /// Held while this process searches here.
     _lock: File,
@@ -105,7 +108,8 @@ impl Folder {
         let lock = lock::take(path)?;
         let trials = path.join(TRIALS);
         let file = OpenOptions::new().read(true).append(true).create(true).open(&trials).map_err(failed(&trials))?;
-        let mut folder = Self { path: path.to_owned(), trials: file, records: Vec::new(), _lock: lock };
+        let mut folder =
+            Self { path: path.to_owned(), plan: plan.clone(), trials: file, records: Vec::new(), _lock: lock };
         folder.read_records()?;
         if !path.join(SEARCH).exists() {
             let text = toml::to_string(plan).map_err(|error| Error::Internal(format!("{SEARCH}: {error}")))?;
@@ -128,12 +132,17 @@ impl Folder {
         Ok(())
     }
 
+    /// What is searched there.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Of the finished trials.
+    /// The latest of each trial.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
@@ -143,12 +152,13 @@ impl Folder {
         self.records.iter().any(|record| record.trial.trial == trial)
     }
 
-    /// Appends the records of a wave, and syncs them to disk.
+    /// Appends the records of a wave, and syncs them to disk. They replace earlier ones of their trials.
     pub fn append(&mut self, records: &[Record]) -> Result<()> {
         let path = self.path.join(TRIALS);
         let lines = json_lines(records)?;
         self.trials.write_all(&lines).and_then(|()| self.trials.sync_data()).map_err(failed(&path))?;
-        self.records.extend_from_slice(records);
+        let before = mem::take(&mut self.records);
+        self.records = latest(before.into_iter().chain(records.iter().cloned()));
         Ok(())
     }
 
@@ -219,5 +229,19 @@ fn whole(text: &[u8]) -> &[u8] {
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Vec<Record>> {
-    parse_lines(path, text, |error| format!("not a trial's record: {error}. Remove the line to continue without it"))
+    let damaged = |error| format!("not a trial's record: {error}. Remove the line to continue without it");
+    Ok(latest(parse_lines(path, text, damaged)?))
+}
+
+/// Of each trial the last of its records, in the order of the first ones.
+fn latest(records: impl IntoIterator<Item = Record>) -> Vec<Record> {
+    let (mut places, mut latest) = (HashMap::new(), Vec::new());
+    for record in records {
+        let place = *places.entry(record.trial.trial).or_insert(latest.len());
+        match latest.get_mut(place) {
+            Some(earlier) => *earlier = record,
+            None => latest.push(record),
+        }
+    }
+    latest
 }

@@ -19,6 +19,10 @@
 //! values, the learning rate's schedule starting over with each, as the reproduced report evidently did: its figures
 //! depend on everything trained before. Trial `i` takes the shuffles of the seed plus `i`.
 //!
+//! # Successive halving
+//!
+//! With `--halving` a stage is trained in rungs: see [`halving`].
+//!
 //! # Records
 //!
 //! A search's folder has
@@ -30,14 +34,20 @@
 //!   `min`, `max`, `half_cycle`, `gamma`, `step_size` and `warmup`, `length`, `seed`, `init`, `evals_per_cycle`, `augment`),
 //!   and `evaluations`: a list of `step`, `epoch`, `lr`, `train` and, if images validate, `validation`, each with `loss`,
 //!   `cost` and `accuracy` (0 to 1). A trial that ended well has `result`: the last `train` and `validation`, and `test` if
-//!   the test images were asked for. One that diverged has `diverged` instead: `step` and `message`. No line says anything
-//!   of time or device, so that however the trials were dealt out, the lines are the same.
+//!   the test images were asked for. One that diverged has `diverged` instead: `step` and `message`. With `--halving` there
+//!   is a line for each rung that a trial has ended, of which the last one counts and stays; its `rungs` are the scores at
+//!   the ends of these rungs, as `evaluations` has them, its `result` those of the last one, tested after the last rung
+//!   alone. No line says anything of time or device, so that however the trials were dealt out, the lines are the same.
+//! - `trial-N-rung-R.safetensors`: what trial `N` continues from after rung `R`, counted from 1, as a checkpoint; gone once
+//!   it has, or once it is plain that it will not.
 //! - `after-N.safetensors`, of a warm-started search: the network after trial `N`, the last one.
-//! - `summary.json`, last: what was run and on what, `ranking` (trials' numbers, the best first), `diverged`, seconds.
+//! - `summary.json`, last: what was run and on what, `ranking` (trials' numbers, the best first), `rungs` (the same of those
+//!   that ended each rung), `diverged`, seconds.
 
 pub mod deal;
 pub mod experiments;
 pub mod folder;
+pub mod halving;
 pub mod parameter;
 pub mod shard;
 pub mod space;

@@ -1,7 +1,11 @@
 //! What is searched, and the trials that follow from it.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
+use super::halving::Halving;
+use super::parameter::Value;
 use super::space::Space;
 use super::trial::{Record, Trial, rank};
 use crate::config::Config;
@@ -23,6 +27,9 @@ pub struct Search {
     pub refine: usize,
     /// Whether trials are scored on the test images.
     pub with_test: bool,
+    /// How the worse trials of a stage are ended early, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halving: Option<Halving>,
 }
 
 impl Search {
@@ -42,17 +49,19 @@ impl Search {
                 "--warm-start --refine: the trials of a warm-started search are one training and cannot be refined",
             );
         }
-        let parameters = self.space.parameters();
-        if let ([_, _, ..], true) = (&parameters[..], self.warm_start) {
-            return usage("--warm-start: expected one parameter, whose values can be sorted");
+        if self.warm_start && self.halving.is_some() {
+            return usage("--warm-start --halving: the trials of a warm-started search are one training, all of it");
         }
-        if let (Some(parameter), true) =
-            (parameters.iter().find(|parameter| parameter.decides_shape()), self.warm_start)
-        {
-            return Err(Error::Usage(format!(
-                "--warm-start: networks of different {} cannot continue from one another",
-                parameter.name()
-            )));
+        match &self.space.parameters()[..] {
+            _ if !self.warm_start => {}
+            [parameter] if parameter.decides_shape() => {
+                return Err(Error::Usage(format!(
+                    "--warm-start: networks of different {} cannot continue from one another",
+                    parameter.name()
+                )));
+            }
+            [parameter] if !parameter.is_word() => {}
+            _ => return usage("--warm-start: expected one parameter, whose values can be sorted"),
         }
         self.space.points(self.config.seed).iter().try_for_each(|point| self.config_at(point).check())
     }
@@ -61,7 +70,10 @@ impl Search {
     pub fn trials(&self) -> Vec<Trial> {
         let mut points = self.space.points(self.config.seed);
         if self.warm_start {
-            points.sort_by(|a, b| a[0].total_cmp(&b[0]));
+            points.sort_by(|a, b| match (&a[0], &b[0]) {
+                (Value::Number(a), Value::Number(b)) => a.total_cmp(b),
+                _ => Ordering::Equal,
+            });
         }
         let mut trials = self.at(&points, 0, 0);
         if self.warm_start {
@@ -74,20 +86,26 @@ impl Search {
 
     /// The trials of stage 1: as many again, around the best of stage 0, given all its records.
     pub fn refined(&self, records: &[Record]) -> Vec<Trial> {
-        let parameters = self.space.parameters();
-        let best: Vec<Vec<f64>> = rank(records)
-            .into_iter()
-            .filter(|record| record.result.is_some())
-            .map(|record| parameters.iter().map(|parameter| parameter.of(&record.trial)).collect())
-            .collect();
+        let ranked = rank(records).into_iter().filter(|record| record.result.is_some());
+        let best: Vec<_> = ranked.map(|record| self.point(&record.trial)).collect();
         let first = records.len();
         let points = self.space.refined_points(&best, self.refine, self.config.seed, first as u64);
         self.at(&points, 1, first)
     }
 
+    /// The settings of one of its trials.
+    pub fn config_of(&self, trial: &Trial) -> Config {
+        self.config_at(&self.point(trial))
+    }
+
+    /// A trial's values `[parameters]`.
+    fn point(&self, trial: &Trial) -> Vec<Value> {
+        self.space.parameters().iter().map(|parameter| parameter.of(trial)).collect()
+    }
+
     /// A trial at each of `points [trials][parameters]`.
-    fn at(&self, points: &[Vec<f64>], stage: usize, first: usize) -> Vec<Trial> {
-        let trial = |(place, point): (usize, &Vec<f64>)| {
+    fn at(&self, points: &[Vec<Value>], stage: usize, first: usize) -> Vec<Trial> {
+        let trial = |(place, point): (usize, &Vec<Value>)| {
             let config = self.config_at(point);
             let (spec, cut) = (config.train_spec(), config.steps);
             Trial { trial: first + place, stage, hidden: config.hidden.clone(), spec, cut }
@@ -96,9 +114,9 @@ impl Search {
     }
 
     /// The settings of a trial at `point [parameters]`.
-    fn config_at(&self, point: &[f64]) -> Config {
+    fn config_at(&self, point: &[Value]) -> Config {
         let mut config = self.config.clone();
-        self.space.parameters().iter().zip(point).for_each(|(parameter, &value)| parameter.set(&mut config, value));
+        self.space.parameters().iter().zip(point).for_each(|(parameter, value)| parameter.set(&mut config, value));
         config
     }
 }

@@ -26,6 +26,9 @@ pub struct SearchSummary {
     pub trials: usize,
     /// Trials' numbers, the best first.
     pub ranking: Vec<usize>,
+    /// Numbers of those that ended each rung, of a search by successive halving, the best at its end first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rungs: Vec<Vec<usize>>,
     /// Numbers of those that diverged.
     pub diverged: Vec<usize>,
     /// The first of the ranking.

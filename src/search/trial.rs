@@ -1,7 +1,10 @@
 //! One training of a search, and its record.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
+use crate::config::schedule::Schedule;
 use crate::config::spec::TrainSpec;
 use crate::model::Hidden;
 use crate::train::Score;
@@ -23,13 +26,13 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Whether both can train in one wave: the same shape and the same steps.
+    /// Whether both can train in one wave: they differ in nothing but what each model of a job has of its own.
     pub fn goes_with(&self, other: &Self) -> bool {
-        let key = |trial: &Self| {
-            let TrainSpec { batch_size, lr, optimizer, length, evals_per_cycle, .. } = trial.spec;
-            (trial.hidden.clone(), batch_size, lr.half_cycle, optimizer, length, evals_per_cycle, trial.cut)
-        };
-        key(self) == key(other)
+        let spec = &self.spec;
+        let TrainSpec { lambda, penalty, lr, seed, init, .. } = other.spec;
+        let lr = Schedule { half_cycle: spec.lr.half_cycle, policy: spec.lr.policy, ..lr };
+        let shared = TrainSpec { lambda, penalty, lr, seed, init, ..spec.clone() };
+        shared == other.spec && (&self.hidden, self.cut) == (&other.hidden, other.cut)
     }
 }
 
@@ -47,6 +50,13 @@ pub struct Point {
     /// On the validation images, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Score>,
+}
+
+impl Point {
+    /// What trials are compared by: validation accuracy, or training accuracy without validation images.
+    pub fn merit(&self) -> f64 {
+        self.validation.unwrap_or(self.train).accuracy
+    }
 }
 
 /// A trial's last scores.
@@ -71,7 +81,7 @@ pub struct Diverged {
     pub message: String,
 }
 
-/// A finished trial: a line of `trials.jsonl`.
+/// A trial that is finished, or has ended a rung: a line of `trials.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// What was trained.
@@ -79,6 +89,9 @@ pub struct Record {
     pub trial: Trial,
     /// Its scores along the way, until it diverged.
     pub evaluations: Vec<Point>,
+    /// Its scores at the end of each rung, of a search by successive halving.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rungs: Vec<Point>,
     /// Its last scores, unless it diverged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Scored>,
@@ -94,15 +107,15 @@ impl Record {
     }
 }
 
-/// The records by [`Record::merit`], best first, then by number; those that diverged come last.
+/// The records, those of more rungs first, then by [`Record::merit`], best first, then by number; those that diverged come
+/// last.
 pub fn rank(records: &[Record]) -> Vec<&Record> {
     let mut ranked: Vec<_> = records.iter().collect();
+    let key = |record: &Record| (record.result.is_none(), Reverse(record.rungs.len()));
+    let merit = |record: &Record| record.merit().unwrap_or_default();
     ranked.sort_by(|a, b| {
-        let by_merit = match (a.merit(), b.merit()) {
-            (Some(a), Some(b)) => b.total_cmp(&a),
-            (a, b) => a.is_none().cmp(&b.is_none()),
-        };
-        by_merit.then_with(|| a.trial.trial.cmp(&b.trial.trial))
+        let by_merit = || merit(b).total_cmp(&merit(a));
+        key(a).cmp(&key(b)).then_with(by_merit).then_with(|| a.trial.trial.cmp(&b.trial.trial))
     });
     ranked
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::halving::Rung;
 use super::trial::Record;
 use crate::error::Result;
 use crate::model::params::Params;
+use crate::train::State;
 
 /// Trials that have ended together.
 pub struct Wave {
@@ -12,6 +14,8 @@ pub struct Wave {
     pub records: Vec<Record>,
     /// The weights at the end, one a trial; meaningless where it diverged. None from another rank.
     pub params: Vec<Params>,
+    /// What its trials may continue from, one a trial, at the end of a rung that is not the last one; none if all diverged.
+    pub states: Vec<State>,
     /// From building the engine to the last score.
     pub duration: Duration,
 }
@@ -29,6 +33,8 @@ pub enum Event<'a> {
     Ended(&'a Wave),
     /// It is recorded.
     Recorded(Progress<'a>),
+    /// A rung has ended, with these records of its trials, the best first, of which so many go on.
+    Rung(Rung, &'a [&'a Record], usize),
 }
 
 /// Who is told. An error stops the search.
@@ -39,11 +45,13 @@ pub type Tell<'a> = dyn FnMut(Event<'_>) -> Result<()> + 'a;
 pub struct Progress<'a> {
     /// The wave.
     pub wave: &'a Wave,
-    /// Trials recorded.
+    /// The rung, of a search by successive halving.
+    pub rung: Option<Rung>,
+    /// Trials recorded, in that rung if there is one.
     pub done: usize,
-    /// Of so many, in all stages.
+    /// Of so many, in all stages or in that rung.
     pub total: usize,
-    /// Seconds that the rest of the stage will take; 0 at its end.
+    /// Seconds that the rest of the stage or rung will take; 0 at its end.
     pub seconds_left: f64,
     /// The best trial, unless all have diverged.
     pub best: Option<&'a Record>,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scores::Timing;
 use crate::engine::Checks;
+use crate::error::{Error, Result};
 use crate::model::params::Params;
 
 /// A training before the evaluation that may fall on `step`. Training on from it gives the same bits as never having
@@ -38,6 +39,31 @@ impl State {
     pub fn fresh(params: Vec<Params>) -> Self {
         let losses = BatchLosses::new(params.len());
         Self { step: 0, params, losses, best: None, checks: None, timing: Timing::default() }
+    }
+
+    /// Each model's state, to train on alone or with others; without the checks, the time and the best evaluation of all.
+    pub fn split(self) -> Vec<Self> {
+        let Self { step, losses: BatchLosses { steps, sums }, .. } = self;
+        let models = self.params.into_iter().zip(sums);
+        let state = |(params, sum)| {
+            let losses = BatchLosses { steps, sums: vec![sum] };
+            Self { step, losses, ..Self::fresh(vec![params]) }
+        };
+        models.map(state).collect()
+    }
+
+    /// The state of all models of `states`, to train on together.
+    pub fn join(states: Vec<Self>) -> Result<Self> {
+        let steps: Vec<_> = states.iter().map(|state| (state.step, state.losses.steps)).collect();
+        let sums = states.iter().flat_map(|state| state.losses.sums.clone()).collect();
+        match steps.first() {
+            Some(&(step, steps_of_losses)) if steps.iter().all(|other| *other == steps[0]) => {
+                let losses = BatchLosses { steps: steps_of_losses, sums };
+                let params = states.into_iter().flat_map(|state| state.params).collect();
+                Ok(Self { step, losses, ..Self::fresh(params) })
+            }
+            _ => Err(Error::Internal(format!("states to train on together, after steps {steps:?}"))),
+        }
     }
 }
 

@@ -15,7 +15,8 @@ use crate::error::Result;
 use crate::search::Search;
 use crate::search::experiments::experiment::{ALL, EXPERIMENTS};
 use crate::search::experiments::published;
-use crate::search::parameter::Parameter;
+use crate::search::halving::Halving;
+use crate::search::parameter::{Parameter, Value};
 use crate::search::shard::Shard;
 use crate::search::space::{Axis, Sample, Space, Span};
 
@@ -29,10 +30,8 @@ pub struct SearchArgs {
     /// How to choose the values [default: log-uniform, or the report's own values with --preset table-1 or table-2]
     #[arg(long, help_heading = "Search")]
     pub sample: Option<Sample>,
-    /// [PARAM=]A:B, or [PARAM=]A,B,C with --sample list; repeated, ranges of one parameter share the trials, those of
-    /// several combine. PARAM: lambda (the default), lr-max, lr-min, half-cycle, gamma, step-size, warmup, hidden,
-    /// batch-size, seed [default: lambda=1e-5:1e-1]
-    #[arg(long, help_heading = "Search", value_name = "RANGE", action = clap::ArgAction::Append)]
+    /// What to search, and where.
+    #[arg(long, help_heading = "Search", value_name = "RANGE", action = clap::ArgAction::Append, help = range_help())]
     pub range: Vec<Axis>,
     /// How many trials [default: 20]
     #[arg(long, help_heading = "Search", value_name = "N")]
@@ -40,6 +39,9 @@ pub struct SearchArgs {
     /// Then run as many trials again, around the best N
     #[arg(long, help_heading = "Search", value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub refine: usize,
+    /// How the worse trials are ended early.
+    #[command(flatten)]
+    pub halving: HalvingArgs,
     /// Train a single network through the sorted values, as the report did, instead of a fresh one for each
     #[arg(long, help_heading = "Search")]
     pub warm_start: bool,
@@ -64,11 +66,45 @@ pub struct SearchArgs {
     pub out: Option<PathBuf>,
     /// Resume the search in this folder; only --device and --feed can be changed
     #[arg(long, help_heading = "Output", value_name = "DIR", conflicts_with_all = ["preset", "config", "out", "sample",
-        "range", "trials", "refine", "warm_start", "with_test"])]
+        "range", "trials", "refine", "halving", "warm_start", "with_test"])]
     pub resume: Option<PathBuf>,
     /// Print only errors
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
+}
+
+/// Flags of successive halving.
+#[derive(Args, Debug)]
+pub struct HalvingArgs {
+    /// Train all trials for a part of their steps, a rung, the best third of them three times as far, and so on; the last
+    /// ones end with the same bits as without it
+    #[arg(long, help_heading = "Search")]
+    pub halving: bool,
+    /// With --halving, one trial in N goes on, to N times as many steps [default: 3]
+    #[arg(long, help_heading = "Search", value_name = "N", requires = "halving")]
+    pub eta: Option<usize>,
+    /// With --halving, how many rungs: the last one ends with the whole training, each other one after 1/eta of the steps
+    /// of the next one [default: as many as leave one trial or more]
+    #[arg(long, help_heading = "Search", value_name = "N", requires = "halving")]
+    pub rungs: Option<usize>,
+}
+
+impl HalvingArgs {
+    /// The halving of so many trials that the flags ask for, if they do.
+    fn of(&self, trials: usize) -> Result<Option<Halving>> {
+        let eta = self.eta.unwrap_or(Halving::DEFAULT_ETA);
+        self.halving.then(|| Halving::new(eta, self.rungs, trials)).transpose()
+    }
+}
+
+fn range_help() -> String {
+    format!(
+        "[PARAM=]A:B, or [PARAM=]A,B,C with --sample list or beside a range; repeated, ranges of one parameter share the \
+         trials, those of several combine. PARAM: {}. Layers of one network are joined by -, as in hidden=50,512-256. \
+         Trials train together that differ in no more than lambda, lr-max, lr-min, gamma, step-size, warmup, init and \
+         seed: of the others list few values [default: lambda=1e-5:1e-1]",
+        Parameter::names()
+    )
 }
 
 /// What can be done with searches.
@@ -92,7 +128,8 @@ impl SearchArgs {
         let named = self.preset.and_then(published::lambdas);
         let space = match named {
             Some(lambdas) if self.sample.is_none() && self.range.is_empty() && self.trials.is_none() => {
-                let axis = Axis { parameter: Parameter::Lambda, span: Span::Values(lambdas) };
+                let span = Span::Values(lambdas.into_iter().map(Value::Number).collect());
+                let axis = Axis { parameter: Parameter::LAMBDA, span };
                 Space::new(Sample::List, vec![axis], None)?
             }
             _ => {
@@ -101,7 +138,8 @@ impl SearchArgs {
             }
         };
         let Self { warm_start, refine, with_test, .. } = *self;
-        let search = Search { config, space, warm_start, refine, with_test };
+        let halving = self.halving.of(space.trials)?;
+        let search = Search { config, space, warm_start, refine, with_test, halving };
         search.check()?;
         Ok(search)
     }

@@ -102,7 +102,7 @@ fn deal_all(
             failed.get_or_insert((rank, cause));
         }
         if !records.is_empty() {
-            tell(Event::Ended(&Wave { records, params: Vec::new(), duration }))?;
+            tell(Event::Ended(&Wave { records, params: Vec::new(), states: Vec::new(), duration }))?;
         }
     }
     let Some((rank, Cause { code, message })) = failed else { return Ok(()) };

@@ -5,7 +5,7 @@ use crate::config::preset::Preset;
 use crate::data::split::Split;
 use crate::error::{Error, Result};
 use crate::search::Search;
-use crate::search::parameter::Parameter;
+use crate::search::parameter::{Parameter, Value};
 use crate::search::space::{Axis, Sample, Space, Span};
 
 /// What can be reproduced, with its help. To one belong all parts whose names begin with its own.
@@ -73,18 +73,19 @@ pub fn parts(experiment: &str, scale: f64) -> Result<Vec<Part>> {
 fn search(preset: Preset, published: Published, faithful: bool, scale: f64) -> Result<Search> {
     let mut config = preset.config();
     let (parameter, values) = match published {
-        Published::One(_) => (Parameter::Lambda, vec![config.lambda]),
-        Published::Mean(_) => (Parameter::Seed, (0..10).map(f64::from).collect()),
-        Published::Table(rows) => (Parameter::Lambda, rows.iter().map(|row| row.lambda).collect()),
+        Published::One(_) => (Parameter::LAMBDA, vec![config.lambda]),
+        Published::Mean(_) => (Parameter::SEED, (0..10).map(f64::from).collect()),
+        Published::Table(rows) => (Parameter::LAMBDA, rows.iter().map(|row| row.lambda).collect()),
     };
     if !matches!(published, Published::One(_)) {
         // Only the curves of a figure need more evaluations.
         config.evals_per_cycle = 1;
     }
     config.half_cycle = scaled(config.half_cycle as usize, scale) as u64;
-    let space = Space::new(Sample::List, vec![Axis { parameter, span: Span::Values(values) }], None)?;
+    let span = Span::Values(values.into_iter().map(Value::Number).collect());
+    let space = Space::new(Sample::List, vec![Axis { parameter, span }], None)?;
     let warm_start = faithful && matches!(published, Published::Table(_));
-    let search = Search { config, space, warm_start, refine: 0, with_test: true };
+    let search = Search { config, space, warm_start, refine: 0, with_test: true, halving: None };
     search.check()?;
     Ok(search)
 }

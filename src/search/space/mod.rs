@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::parameter::Parameter;
+use super::parameter::{Parameter, Value};
 use crate::error::{Error, Result};
 use crate::util::random::{Purpose, stream};
 use crate::util::text::as_text;
@@ -23,7 +23,7 @@ pub enum Sample {
     Uniform,
     /// evenly spaced in the logarithm, both ends included
     Grid,
-    /// the values given
+    /// the values given, each with each
     List,
 }
 
@@ -42,8 +42,18 @@ pub struct Axis {
 pub enum Span {
     /// From the first to the second, inclusive.
     Range(f64, f64),
-    /// These.
-    Values(Vec<f64>),
+    /// These. At random, each is as likely as any other.
+    Values(Vec<Value>),
+}
+
+impl Span {
+    fn has(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Range(low, high), Value::Number(value)) => low <= value && value <= high,
+            (Self::Range(..), Value::Word(_)) => false,
+            (Self::Values(values), value) => values.contains(value),
+        }
+    }
 }
 
 impl FromStr for Axis {
@@ -52,26 +62,17 @@ impl FromStr for Axis {
     fn from_str(text: &str) -> Result<Self> {
         let usage = |what: String| Error::Usage(format!("--range {text}: {what}"));
         let (name, span) = text.split_once('=').unwrap_or(("lambda", text));
-        let parameter = Parameter::ALL.into_iter().find(|parameter| parameter.name() == name).ok_or_else(|| {
-            let names: Vec<_> = Parameter::ALL.iter().map(|parameter| parameter.name()).collect();
-            usage(format!("no parameter {name} can be searched: expected {}", names.join(", ")))
+        let parameter = Parameter::named(name).ok_or_else(|| {
+            usage(format!("no parameter {name} can be searched: expected one of {}", Parameter::names()))
         })?;
-        let number = |text: &str| -> Result<f64> {
-            let value: f64 = text
-                .trim()
-                .parse()
-                .map_err(|_| usage(format!("\"{text}\" is not a number: expected [PARAM=]A:B or [PARAM=]A,B,C")))?;
-            // 2⁵³: the integers that an f64 holds exactly.
-            let fits = value >= 0.0 && value <= if parameter.is_integer() { 9_007_199_254_740_992.0 } else { f64::MAX };
-            if !fits || parameter.is_integer() && value.fract() != 0.0 {
-                let kind = if parameter.is_integer() { "an integer" } else { "a finite number" };
-                return Err(usage(format!("{name} {value}: expected {kind}, 0 or more")));
-            }
-            Ok(value)
+        let value = |text: &str| parameter.read(text).map_err(usage);
+        let end = |text: &str| match value(text)? {
+            Value::Number(value) => Ok(value),
+            Value::Word(word) => Err(usage(format!("{word} is no end of a range: list the values, as in {name}=A,B"))),
         };
         let span = match span.split_once(':') {
-            Some((first, last)) => Span::Range(number(first)?, number(last)?),
-            None => Span::Values(span.split(',').map(number).collect::<Result<_>>()?),
+            Some((first, last)) => Span::Range(end(first)?, end(last)?),
+            None => Span::Values(span.split(',').map(value).collect::<Result<_>>()?),
         };
         match span {
             Span::Range(first, last) if first > last => {
@@ -85,10 +86,15 @@ impl FromStr for Axis {
 impl fmt::Display for Axis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}=", self.parameter.name())?;
+        let number = |value: &f64| if self.parameter.is_integer() { value.to_string() } else { format!("{value:e}") };
         match &self.span {
-            Span::Range(first, last) => write!(f, "{first:e}:{last:e}"),
+            Span::Range(first, last) => write!(f, "{}:{}", number(first), number(last)),
             Span::Values(values) => {
-                f.write_str(&values.iter().map(|value| format!("{value:e}")).collect::<Vec<_>>().join(","))
+                let text = |value: &Value| match value {
+                    Value::Number(value) => number(value),
+                    Value::Word(word) => word.clone(),
+                };
+                f.write_str(&values.iter().map(text).collect::<Vec<_>>().join(","))
             }
         }
     }
@@ -96,10 +102,11 @@ impl fmt::Display for Axis {
 
 as_text!(Axis);
 
-/// One range for each parameter.
-type Region = Vec<[f64; 2]>;
+/// One span for each parameter.
+type Region = Vec<Span>;
 
-/// The values to try. Ranges of one parameter share the trials evenly; ranges of several parameters are combined.
+/// The values to try. Ranges of one parameter share the trials evenly; ranges of several parameters are combined. Beside
+/// ranges that are drawn from at random, lists are drawn from too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Space {
     /// How values are chosen.
@@ -114,7 +121,7 @@ pub struct Space {
 impl Space {
     /// The assignment's coarse search: lambdas of 1e-5 to 1e-1.
     pub fn default_axes() -> Vec<Axis> {
-        vec![Axis { parameter: Parameter::Lambda, span: Span::Range(1e-5, 1e-1) }]
+        vec![Axis { parameter: Parameter::LAMBDA, span: Span::Range(1e-5, 1e-1) }]
     }
 
     /// The number of trials in the report's coarse search, according to its text.
@@ -127,12 +134,16 @@ impl Space {
         if space.axes.is_empty() {
             return usage("--range: expected one or more".into());
         }
+        let lists = space.axes.iter().all(|axis| matches!(axis.span, Span::Values(_)));
         for axis in &space.axes {
             match (&axis.span, sample) {
                 (Span::Range(..), Sample::List) => {
                     return usage(format!("--range {axis}: --sample list takes values, as in lambda=1e-4,1e-3"));
                 }
-                (Span::Values(_), Sample::LogUniform | Sample::Uniform | Sample::Grid) => {
+                (Span::Values(_), Sample::LogUniform | Sample::Uniform) if lists => {
+                    return usage(format!("--range {axis}: nothing to draw from but listed values: use --sample list"));
+                }
+                (Span::Values(_), Sample::Grid) => {
                     return usage(format!("--range {axis}: expected A:B; a list of values needs --sample list"));
                 }
                 (Span::Range(first, _), Sample::LogUniform | Sample::Grid) if *first <= 0.0 => {
@@ -183,7 +194,7 @@ impl Space {
 
     /// The values of the trials of stage 0, `[trials][parameters]`. Those of trial `i` depend only on the seed, `i` and the
     /// range.
-    pub fn points(&self, seed: u64) -> Vec<Vec<f64>> {
+    pub fn points(&self, seed: u64) -> Vec<Vec<Value>> {
         match self.sample {
             Sample::List => self.list(),
             sample => self.within(sample, &self.regions(), seed, 0),
@@ -191,12 +202,10 @@ impl Space {
     }
 
     /// As many points again in regions around the `count` best of `ranked`, best first. A region extends to the next
-    /// smaller and the next larger value tried, or to the end of the range; a point inside the region of a better one is
-    /// skipped. A list is refined uniformly.
-    pub fn refined_points(&self, ranked: &[Vec<f64>], count: usize, seed: u64, first: u64) -> Vec<Vec<f64>> {
-        let inside = |region: &Region, point: &[f64]| {
-            region.iter().zip(point).all(|([low, high], value)| low <= value && value <= high)
-        };
+    /// smaller and the next larger value tried, or to the end of the range, and of a list is the value alone; a point inside
+    /// the region of a better one is skipped. A list of numbers is refined uniformly.
+    pub fn refined_points(&self, ranked: &[Vec<Value>], count: usize, seed: u64, first: u64) -> Vec<Vec<Value>> {
+        let inside = |region: &Region, point: &[Value]| region.iter().zip(point).all(|(span, value)| span.has(value));
         let whole = self.regions();
         let mut regions: Vec<Region> = Vec::new();
         for point in ranked {
@@ -207,12 +216,17 @@ impl Space {
             if regions.iter().any(|region| inside(region, point)) {
                 continue;
             }
-            let narrowed = outer.iter().enumerate().map(|(axis, &[low, high])| {
-                let tried = || ranked.iter().map(|point| point[axis]).filter(|value| (low..=high).contains(value));
-                [
-                    tried().filter(|&value| value < point[axis]).fold(low, f64::max),
-                    tried().filter(|&value| value > point[axis]).fold(high, f64::min),
-                ]
+            let narrowed = outer.iter().enumerate().map(|(axis, span)| match (span, &point[axis]) {
+                (&Span::Range(low, high), &Value::Number(best)) => {
+                    let tried = ranked.iter().filter(|point| span.has(&point[axis]));
+                    let tried = tried.filter_map(|point| match point[axis] {
+                        Value::Number(value) => Some(value),
+                        Value::Word(_) => None,
+                    });
+                    let below = tried.clone().filter(|&value| value < best).fold(low, f64::max);
+                    Span::Range(below, tried.filter(|&value| value > best).fold(high, f64::min))
+                }
+                (_, value) => Span::Values(vec![value.clone()]),
             });
             regions.push(narrowed.collect());
         }
@@ -222,8 +236,8 @@ impl Space {
     }
 
     /// As many points as trials, shared evenly among `regions`.
-    fn within(&self, sample: Sample, regions: &[Region], seed: u64, first: u64) -> Vec<Vec<f64>> {
-        let mut points: Vec<Vec<f64>> = Vec::with_capacity(self.trials);
+    fn within(&self, sample: Sample, regions: &[Region], seed: u64, first: u64) -> Vec<Vec<Value>> {
+        let mut points: Vec<Vec<Value>> = Vec::with_capacity(self.trials);
         for (region, trials) in regions.iter().zip(self.shares(regions.len())) {
             for place in 0..trials {
                 points.push(match sample {
@@ -235,7 +249,9 @@ impl Space {
         for (axis, parameter) in self.parameters().iter().enumerate() {
             if parameter.is_integer() {
                 for point in &mut points {
-                    point[axis] = point[axis].round();
+                    if let Value::Number(value) = &mut point[axis] {
+                        *value = value.round();
+                    }
                 }
             }
         }
@@ -247,24 +263,19 @@ impl Space {
         (0..regions).map(|region| self.trials / regions + usize::from(region < self.trials % regions)).collect()
     }
 
-    /// Every combination of one range of each parameter; a list counts as its range.
+    /// Every combination of one span of each parameter. Where all values are listed, numbers count as their range.
     fn regions(&self) -> Vec<Region> {
-        let spans = |parameter: &Parameter| -> Vec<[f64; 2]> {
+        let spans = |parameter: &Parameter| -> Vec<Span> {
             let axes = self.axes.iter().filter(|axis| axis.parameter == *parameter);
-            axes.map(|axis| match &axis.span {
-                Span::Range(first, last) => [*first, *last],
-                Span::Values(values) => {
-                    [values.iter().copied().fold(f64::MAX, f64::min), values.iter().copied().fold(0.0, f64::max)]
-                }
-            })
-            .collect()
+            axes.map(|axis| range(&axis.span).filter(|_| self.sample == Sample::List).unwrap_or(axis.span.clone()))
+                .collect()
         };
         product(&self.parameters().iter().map(spans).collect::<Vec<_>>())
     }
 
     /// Every combination of the listed values.
-    fn list(&self) -> Vec<Vec<f64>> {
-        let values = |parameter: &Parameter| -> Vec<f64> {
+    fn list(&self) -> Vec<Vec<Value>> {
+        let values = |parameter: &Parameter| -> Vec<Value> {
             let axes = self.axes.iter().filter(|axis| axis.parameter == *parameter);
             axes.flat_map(|axis| match &axis.span {
                 Span::Values(values) => values.clone(),
@@ -276,10 +287,21 @@ impl Space {
     }
 }
 
+/// From the least to the greatest of listed numbers.
+fn range(span: &Span) -> Option<Span> {
+    let Span::Values(values) = span else { return None };
+    values.iter().try_fold(Span::Range(f64::MAX, 0.0), |range, value| match (range, value) {
+        (Span::Range(low, high), &Value::Number(value)) => Some(Span::Range(low.min(value), high.max(value))),
+        _ => None,
+    })
+}
+
 /// The Cartesian product, the last factor changing fastest.
-fn product<T: Copy>(choices: &[Vec<T>]) -> Vec<Vec<T>> {
+fn product<T: Clone>(choices: &[Vec<T>]) -> Vec<Vec<T>> {
     choices.iter().fold(vec![Vec::new()], |combinations, choices| {
-        let with = |one: &Vec<T>| choices.iter().map(|&choice| [&one[..], &[choice]].concat()).collect::<Vec<_>>();
+        let with = |one: &Vec<T>| {
+            choices.iter().map(|choice| [&one[..], std::slice::from_ref(choice)].concat()).collect::<Vec<_>>()
+        };
         combinations.iter().flat_map(with).collect()
     })
 }
@@ -298,20 +320,25 @@ fn logarithmic([low, high]: [f64; 2], share: f64) -> f64 {
     ((1.0 - share) * low.ln() + share * high.ln()).exp().clamp(low, high)
 }
 
+/// Interpolates between both ends.
+fn linear([low, high]: [f64; 2], share: f64) -> f64 {
+    ((1.0 - share) * low + share * high).clamp(low, high)
+}
+
 /// Point `place` of a cube of `points`; a side of one point is in the middle.
-fn grid(region: &Region, points: usize, mut place: usize) -> Vec<f64> {
+fn grid(region: &Region, points: usize, mut place: usize) -> Vec<Value> {
     let side = side(points, region.len());
-    let mut point: Vec<f64> = region
+    let mut point: Vec<_> = region
         .iter()
         .rev()
-        .map(|&span| {
+        .map(|span| {
             let step = place % side;
             place /= side;
-            match (step, side) {
-                (_, 1) => logarithmic(span, 0.5),
-                (0, _) => span[0],
-                (step, side) if step == side - 1 => span[1],
-                (step, side) => logarithmic(span, step as f64 / (side - 1) as f64),
+            match (span, step, side) {
+                (span, _, 1) => at(span, 0.5, logarithmic),
+                (Span::Range(first, _), 0, _) => Value::Number(*first),
+                (Span::Range(_, last), step, side) if step == side - 1 => Value::Number(*last),
+                (span, step, side) => at(span, step as f64 / (side - 1) as f64, logarithmic),
             }
         })
         .collect();
@@ -320,16 +347,18 @@ fn grid(region: &Region, points: usize, mut place: usize) -> Vec<f64> {
 }
 
 /// Point `number` of the seed.
-fn draw(sample: Sample, region: &Region, seed: u64, number: u64) -> Vec<f64> {
+fn draw(sample: Sample, region: &Region, seed: u64, number: u64) -> Vec<Value> {
     let mut generator = stream(seed, Purpose::Search, number);
-    let value = |&[low, high]: &[f64; 2]| {
-        let share: f64 = generator.random();
-        match sample {
-            Sample::LogUniform => logarithmic([low, high], share),
-            _ => ((1.0 - share) * low + share * high).clamp(low, high),
-        }
-    };
-    region.iter().map(value).collect()
+    let between = if sample == Sample::LogUniform { logarithmic } else { linear };
+    region.iter().map(|span| at(span, generator.random(), between)).collect()
+}
+
+/// The value at a `share`, 0 to 1, of the way through `span`, which goes as `between` says.
+fn at(span: &Span, share: f64, between: fn([f64; 2], f64) -> f64) -> Value {
+    match span {
+        Span::Range(low, high) => Value::Number(between([*low, *high], share)),
+        Span::Values(values) => values[((share * values.len() as f64) as usize).min(values.len() - 1)].clone(),
+    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,13 @@ fn refused(sample: Sample, axes: &[&str], trials: Option<usize>) -> String {
     error.to_string()
 }
 
-fn column(points: &[Vec<f64>], axis: usize) -> Vec<f64> {
-    points.iter().map(|point| point[axis]).collect()
+fn column(points: &[Vec<Value>], axis: usize) -> Vec<f64> {
+    let number = |value: &Value| if let Value::Number(value) = value { *value } else { panic!("{value:?}") };
+    points.iter().map(|point| number(&point[axis])).collect()
+}
+
+fn numbers(values: &[f64]) -> Vec<Value> {
+    values.iter().copied().map(Value::Number).collect()
 }
 
 #[test]
@@ -56,7 +61,7 @@ fn a_grid_has_both_ends_and_even_steps_in_the_logarithm() {
 fn a_grid_over_two_parameters_is_their_product() {
     let points = space(Sample::Grid, &["lambda=1e-4:1e-2", "hidden=10:90"], Some(9)).points(0);
     assert_eq!(column(&points, 1), [10.0, 30.0, 90.0].repeat(3));
-    assert_eq!((points[0][0], points[8][0]), (1e-4, 1e-2));
+    assert_eq!([points[0][0].clone(), points[8][0].clone()][..], numbers(&[1e-4, 1e-2]));
     let error = refused(Sample::Grid, &["lambda=1e-4:1e-2", "hidden=10:90"], Some(10));
     assert!(error.contains("--trials 10") && error.contains("9 would work"), "{error}");
 }
@@ -65,8 +70,9 @@ fn a_grid_over_two_parameters_is_their_product() {
 fn lists_combine_and_count_themselves() {
     let space = space(Sample::List, &["seed=4,5", "lambda=0,0.1,0.2"], None);
     assert_eq!(space.trials, 6);
-    assert_eq!(space.parameters(), [Parameter::Seed, Parameter::Lambda]);
-    assert_eq!(space.points(0)[..4], [[4.0, 0.0], [4.0, 0.1], [4.0, 0.2], [5.0, 0.0]]);
+    assert_eq!(space.parameters(), [Parameter::SEED, Parameter::LAMBDA]);
+    let points = [[4.0, 0.0], [4.0, 0.1], [4.0, 0.2], [5.0, 0.0]];
+    assert_eq!(space.points(0)[..4], points.map(|point| numbers(&point)));
 }
 
 #[test]
@@ -79,7 +85,7 @@ fn integers_are_rounded_within_their_range() {
 fn the_best_regions_reach_to_their_neighbours() {
     let space = space(Sample::LogUniform, &["1:1000"], Some(5));
     // Best first; 20 lies inside the region of 10, from 2 to 20.
-    let ranked = [[10.0], [20.0], [500.0], [2.0], [100.0]].map(Vec::from);
+    let ranked = [[10.0], [20.0], [500.0], [2.0], [100.0]].map(|point| numbers(&point));
     let points = column(&space.refined_points(&ranked, 2, 0, 5), 0);
     assert_eq!(points.len(), 5);
     assert!(points[..3].iter().all(|value| (2.0..=20.0).contains(value)), "{points:?}");
@@ -89,7 +95,7 @@ fn the_best_regions_reach_to_their_neighbours() {
 #[test]
 fn a_region_stays_in_its_own_range() {
     let space = space(Sample::Uniform, &["1:2", "8:9"], Some(4));
-    let ranked = [[1.9], [8.5], [1.2], [8.1]].map(Vec::from);
+    let ranked = [[1.9], [8.5], [1.2], [8.1]].map(|point| numbers(&point));
     let points = column(&space.refined_points(&ranked, 1, 0, 4), 0);
     assert!(points.iter().all(|value| (1.2..=2.0).contains(value)), "{points:?}");
 }
@@ -105,9 +111,14 @@ fn what_cannot_be_sampled_is_refused_by_name() {
         ("nan:1", "0 or more"),
         ("hidden=1.5:3", "an integer"),
         ("1e400:2", "finite"),
+        ("hidden=50-:3", "layers joined by -"),
+        ("hidden=50-60:3", "50-60 is no end of a range"),
+        ("schedule=cosin", "expected one of `triangular`"),
+        ("schedule=step:cosine", "list the values"),
+        ("momentum=x", "\"x\" is not a number"),
     ] {
         match axis.parse::<Axis>() {
-            Ok(axis) => assert_eq!(axis.span, Span::Values(vec![1.0])),
+            Ok(axis) => assert_eq!(axis.span, Span::Values(numbers(&[1.0]))),
             Err(error) => assert!(error.to_string().contains(part), "{part} in: {error}"),
         }
     }
@@ -121,7 +132,30 @@ fn what_cannot_be_sampled_is_refused_by_name() {
 
 #[test]
 fn an_axis_is_read_back_as_it_was_written() {
-    for text in ["lambda=1e-5:1e-1", "hidden=1e1:3e2", "seed=0e0,1e0,2e0", "lambda=1.68608400995603e-5,2e-3"] {
+    for text in [
+        "lambda=1e-5:1e-1",
+        "hidden=10:300",
+        "seed=0,1,2",
+        "hidden=50,512-256,none",
+        "flip=none,random",
+        "lambda=1.68608400995603e-5,2e-3",
+    ] {
         assert_eq!(text.parse::<Axis>().unwrap().to_string(), text);
     }
+}
+
+#[test]
+fn listed_values_are_drawn_beside_a_range_each_as_likely() {
+    let space = space(Sample::LogUniform, &["lambda=1e-4:1e-1", "hidden=50,512-256,none"], Some(300));
+    let points = space.points(0);
+    for value in [Value::Number(50.0), Value::Word("512-256".into()), Value::Word("none".into())] {
+        let count = points.iter().filter(|point| point[1] == value).count();
+        // 100 are expected; the deviation is 8.
+        assert!((60..140).contains(&count), "{count} of {value:?}");
+    }
+    assert!(column(&points, 0).iter().all(|value| (1e-4..=1e-1).contains(value)));
+    let best = vec![Value::Number(1e-2), Value::Word("none".into())];
+    let refined = space.refined_points(&[best, numbers(&[1e-1, 50.0]), numbers(&[1e-3, 50.0])], 1, 0, 300);
+    assert!(refined.iter().all(|point| point[1] == Value::Word("none".into())));
+    assert!(column(&refined, 0).iter().all(|value| (1e-3..=1e-1).contains(value)));
 }

@@ -1,4 +1,4 @@
-//! Searches: the same records however the trials are dealt out, stopped and resumed.
+//! Searches: the same records however the trials are dealt out, ended early, stopped and resumed.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in functions marked as tests, not in their helpers")]
 
@@ -31,18 +31,24 @@ use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
 use tempfile::{TempDir, tempdir};
 
+mod halving;
+
 const INPUTS: usize = 19;
 const TRAIN: u32 = 37;
 
 /// Random images on which trials differ.
 fn trainer(wave: usize) -> Trainer {
+    trainer_on(INPUTS, wave)
+}
+
+fn trainer_on(inputs: usize, wave: usize) -> Trainer {
     let images = TRAIN as usize + 23 + 11;
     let mut generator = stream(0, Purpose::Check, 0);
-    let mut pixels = vec![0; images * INPUTS];
+    let mut pixels = vec![0; images * inputs];
     generator.fill_bytes(&mut pixels);
     let labels = (0..images).map(|_| generator.random_range(0..3_u8)).collect();
     let classes = ["a", "b", "c"].map(String::from).to_vec();
-    let dataset = Arc::new(Dataset::in_memory("random bytes", classes, INPUTS, pixels, labels, images - 11));
+    let dataset = Arc::new(Dataset::in_memory("random bytes", classes, inputs, pixels, labels, images - 11));
     let split = Split { train: (0..TRAIN).collect(), validation: (TRAIN..60).collect(), test: (60..71).collect() };
     let device = Arc::new(Device::open(&Choice::Cpu).unwrap());
     let mut trainer = Trainer::new(device, dataset, split, &Config::default()).unwrap();
@@ -62,7 +68,8 @@ fn search(sample: Sample, axes: &[&str], trials: Option<usize>) -> Search {
         ..Config::default()
     };
     let axes = axes.iter().map(|axis| axis.parse().unwrap()).collect();
-    Search { config, space: Space::new(sample, axes, trials).unwrap(), warm_start: false, refine: 0, with_test: true }
+    let space = Space::new(sample, axes, trials).unwrap();
+    Search { config, space, warm_start: false, refine: 0, with_test: true, halving: None }
 }
 
 /// Searches in `folder`, of which the records are returned.
@@ -102,6 +109,26 @@ fn trials_of_different_shapes_and_lengths_are_trained_apart() {
     assert_eq!(lines(one.path()), lines(many.path()));
     let steps: Vec<_> = records.iter().map(|record| record.evaluations.last().unwrap().step).collect();
     assert_eq!(steps, [16, 16, 24, 24, 16, 16, 24, 24]);
+}
+
+#[test]
+fn what_the_models_of_a_job_share_can_be_searched() {
+    let axes = ["hidden=3,5-4,none", "momentum=0,0.9", "shift=0,2", "schedule=triangular,one-cycle"];
+    let search = search(Sample::List, &axes, None);
+    let (one, many) = (tempdir().unwrap(), tempdir().unwrap());
+    let records = run(&search, &trainer_on(3072, 100), many.path(), Shard::WHOLE);
+    run(&search, &trainer_on(3072, 1), one.path(), Shard::WHOLE);
+    assert_eq!(lines(one.path()), lines(many.path()));
+    let mut alone = search.clone();
+    alone.space = Space::new(Sample::List, vec!["lambda=0.00895".parse().unwrap()], None).unwrap();
+    let config = Config { hidden: Hidden::new(&[5, 4]), momentum: 0.9, shift: 2, ..search.config };
+    alone.config = Config { schedule: Policy::OneCycle, ..config };
+    let folder = tempdir().unwrap();
+    let alone = run(&alone, &trainer_on(3072, 1), folder.path(), Shard::WHOLE);
+    // The last of each list but the first, of which it is the second of three.
+    assert_eq!(records[15].trial.spec, alone[0].trial.spec);
+    assert_eq!((&records[15].evaluations, records[15].result), (&alone[0].evaluations, alone[0].result));
+    assert!(records.iter().filter(|record| record.result == alone[0].result).count() == 1);
 }
 
 #[test]
@@ -273,7 +300,8 @@ fn a_warm_start_carries_one_network_through_the_sorted_values() {
 
 #[test]
 fn a_warm_started_search_resumes_from_its_last_network() {
-    let search = warm(&["lambda=0.1,0.2,0.3,0.4,0.5"]);
+    let mut search = warm(&["lambda=0.1,0.2,0.3,0.4,0.5"]);
+    search.config.momentum = 0.9;
     let (whole, cut) = (tempdir().unwrap(), tempdir().unwrap());
     run(&search, &trainer(1), whole.path(), Shard::WHOLE);
     let trainer = trainer(1);
@@ -322,6 +350,8 @@ fn what_cannot_be_searched_is_refused_by_name() {
     refused(Search { refine: 1, ..warm(&["lambda=1,2"]) }, "--warm-start --refine");
     refused(warm(&["lambda=1,2", "lr-max=1,2"]), "one parameter");
     refused(warm(&["hidden=1,2"]), "different hidden");
+    refused(warm(&["schedule=step,cosine"]), "can be sorted");
+    refused(search(Sample::List, &["weight-decay=0.1"], None), "--weight-decay is of --optimizer adamw");
     refused(search(Sample::List, &["hidden=0,3"], None), "--hidden 0");
     refused(search(Sample::List, &["lr-max=1e-9"], None), "--lr-min");
     let repeated = search(Sample::List, &["lambda=1"], None);
