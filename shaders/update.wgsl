@@ -71,7 +71,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
     let first_column = batch * BATCH_COLUMNS + first;
     let end_column = (batch + 1u) * BATCH_COLUMNS;
-    let next_row = step.next_row + batch * step.next_rows;
 
     // This invocation's part of the gradient: inputs 4·quad … of a slice, its column, images of its parity; of the weights:
     // two inputs of a slice. Neighbours take one column and two quads by turns, which a multiprocessor's memory serves at
@@ -106,7 +105,7 @@ fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
     }
     let next_quad = slice * 8u + thread / 16u;
     let next_standard = statistics(next_quad);
-    let next = next_words(next_row, thread % 16u * 4u, FUSED && thread < 128u, next_quad);
+    let next = next_words(batch, thread % 16u * 4u, FUSED && thread < 128u, next_quad);
 
     var sums = array<vec4<f32>, 8>();
     for (var block = 0u; block < step.rows; block += 32u) {

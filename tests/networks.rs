@@ -15,13 +15,17 @@ const SHORT: &str = "train --device cpu --data pictures --val-images 4 --batch-s
                      --evals-per-cycle 4";
 
 /// Networks and what trains them.
-const NETWORKS: [&str; 6] = [
+const NETWORKS: [&str; 9] = [
     "--hidden none",
     "--hidden none --momentum 0.9 --nesterov --lr-max 0.01",
     "--hidden 9 --momentum 0.9 --lr-max 0.02",
     "--hidden 300,40 --lr-max 0.05",
     "--hidden 30,20,10 --optimizer adamw --lr-min 1e-4 --lr-max 1e-3",
     "--hidden 12,11,10,9 --init he --momentum 0.9 --nesterov --lr-max 0.02 --repeats 3 --schedule cosine --warmup 5",
+    "--hidden none --label-smoothing 0.1 --input-dropout 0.1 --lr-max 0.01",
+    "--hidden 40 --dropout 0.2 --input-dropout 0.1 --lr-max 0.02",
+    "--hidden 40,30 --dropout 0.1 --label-smoothing 0.2 --input-dropout 0.1 --optimizer adamw --lr-min 1e-4 --lr-max 2e-3 \
+     --flip random --shift 2 --standardise channel --repeats 2",
 ];
 
 #[track_caller]
@@ -92,13 +96,16 @@ fn a_resumed_run_of_every_network_has_the_bits_of_an_uninterrupted_one() {
 }
 
 #[test]
-fn settings_of_an_optimizer_that_make_no_sense_are_wrong_usage() {
+fn settings_that_make_no_sense_are_wrong_usage() {
     for (flags, words) in [
         ("--nesterov", "--nesterov without momentum: add --momentum 0.9"),
         ("--optimizer adamw --momentum 0.5", "--momentum and --nesterov are of --optimizer sgd"),
         ("--weight-decay 0.1", "--weight-decay is of --optimizer adamw: sgd has the penalty --lambda"),
         ("--momentum 1", "--momentum 1: expected 0 or more, below 1"),
         ("--hidden 5,0", "--hidden 5,0: expected layers of 1 to 16,777,216 units"),
+        ("--hidden none --dropout 0.5", "--hidden none has none: use --input-dropout"),
+        ("--dropout 1", "--dropout 1: expected 0 or more, below 1"),
+        ("--label-smoothing -0.1", "--label-smoothing"),
         ("--hidden 5;6", "expected units like 50 or 512,256, or none"),
     ] {
         let folder = workplace();

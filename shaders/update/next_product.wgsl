@@ -2,7 +2,8 @@
 // the second half, 64 images × 32 inputs at a time: 128 invocations bring 4 × 4 of them each, and all have a part of 4 × 4.
 
 // Pixels of the next batch's four images from `b` on, if this invocation brings any.
-fn next_words(next_row: u32, b: u32, brings: bool, quad: u32) -> array<Word, 4> {
+fn next_words(batch: u32, b: u32, brings: bool, quad: u32) -> array<Word, 4> {
+    let next_row = step.next_row + batch * step.next_rows;
     // Not constructed: see `activations`.
     var words: array<Word, 4>;
     for (var k = 0u; k < 4u; k++) {
@@ -21,7 +22,6 @@ fn next_product(
     first_words: array<Word, 4>,
     standard: array<vec4<f32>, 2>,
 ) {
-    let next_row = step.next_row + batch * step.next_rows;
     let at = (step.rate + 1u) * M + batch;
     let image = thread % 16u * 4u;
     let quad = thread / 16u;
@@ -35,7 +35,7 @@ fn next_product(
             }
         }
         workgroupBarrier();
-        words = next_words(next_row, first_row + 64u + image, thread < 128u, slice * 8u + quad);
+        words = next_words(batch, first_row + 64u + image, thread < 128u, slice * 8u + quad);
         var sums = array<vec4<f32>, 4>();
         let row = first_row + below * 4u;
         // Of 100 images, the last 28 of two blocks are none: a warp in eight has nothing to do.

@@ -18,5 +18,7 @@ pub(super) fn drop_units<T: Real>(masks: Option<Dropout>, hidden: &mut [T], unit
 /// The gradients of units that were not left out, multiplied as these were. Those of the others are 0.
 pub(super) fn scale_units<T: Real>(masks: Option<Dropout>, dhidden: &mut [T]) {
     let Some(Dropout { scale, .. }) = masks else { return };
-    dhidden.iter_mut().for_each(|slope| *slope = *slope * <T as From<f32>>::from(scale));
+    for slope in dhidden {
+        *slope = *slope * <T as From<f32>>::from(scale);
+    }
 }

@@ -68,6 +68,9 @@ impl Parameter {
         integer("batch-size", |trial| trial.spec.batch_size as u64, |config, value| config.batch_size = value as usize),
         word_of("flip", |trial| written(trial.spec.augment.flip), |config, word| read(&mut config.flip, word)),
         integer("shift", |trial| trial.spec.augment.shift as u64, |config, value| config.shift = value as usize),
+        real("label-smoothing", |trial| decimal(trial.spec.regularise.label_smoothing), |config, value| config.label_smoothing = value),
+        real("dropout", |trial| decimal(trial.spec.regularise.dropout), |config, value| config.dropout = value),
+        real("input-dropout", |trial| decimal(trial.spec.regularise.input_dropout), |config, value| config.input_dropout = value),
         word_of("init", |trial| written(trial.spec.init), |config, word| read(&mut config.init, word)),
         Self::SEED,
     ];
@@ -264,6 +267,9 @@ mod tests {
             ("batch-size", "64"),
             ("flip", "alternate"),
             ("shift", "3"),
+            ("label-smoothing", "0.1"),
+            ("dropout", "0.3"),
+            ("input-dropout", "0.2"),
             ("init", "he"),
             ("seed", "11"),
         ];

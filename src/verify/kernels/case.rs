@@ -135,6 +135,13 @@ fn key(at: usize) -> Key {
     keys(at as u64)(0)
 }
 
+/// The table of rates, from rates and decays by turns: `[steps, M, 4]`.
+pub(super) fn rates(rates: &[f32]) -> Tensor {
+    let told = rates.chunks_exact(2).enumerate();
+    let words = told.flat_map(|(at, rates)| [rates[0].to_bits(), rates[1].to_bits(), key(at)[0], key(at)[1]]);
+    Tensor::integers("rates", words.collect())
+}
+
 /// Images of the next step: a short batch after a full one, but for a batch of one.
 pub(super) fn next_rows(b: usize) -> usize {
     b - b / 3
@@ -180,16 +187,9 @@ impl Bench {
         Training { regularise, key: key(self.at(m, next)) }
     }
 
-    /// The table of rates, from rates and decays by turns: `[steps, M, 4]`.
-    pub(super) fn rates(&self, rates: &[f32]) -> Tensor {
-        let told = rates.chunks_exact(2).enumerate();
-        let words = told.flat_map(|(at, rates)| [rates[0].to_bits(), rates[1].to_bits(), key(at)[0], key(at)[1]]);
-        Tensor::integers("rates", words.collect())
-    }
-
-    /// The same of a kernel that needs nothing but the keys.
+    /// The table of rates of a kernel that needs nothing but the keys.
     pub(super) fn keys(&self) -> Tensor {
-        self.rates(&vec![f32::NAN; 2 * self.at(0, 2)])
+        rates(&vec![f32::NAN; 2 * self.at(0, 2)])
     }
 
     /// Equality for integers, else `limit` multiples of `u · gauge`.

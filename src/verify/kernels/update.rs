@@ -1,6 +1,6 @@
 //! `update`: a step on every tensor, the step's loss, and the first layer's product of the next step.
 
-use super::case::{BEFORE, Bench, STEPS, sum_limit};
+use super::case::{BEFORE, Bench, STEPS, rates, sum_limit};
 use super::forward::{self, inputs, products};
 use super::head::{self, networks};
 use super::inputs::{absolute, matrix, side_by_side};
@@ -232,7 +232,7 @@ pub fn update(mut bench: Bench) -> Launch {
         Tensor::floats("hidden", &side_by_side(&inputs.hidden, h, padded)),
         Tensor::floats("dhidden", &side_by_side(&inputs.dhidden, h, padded)),
         Tensor::floats("dlogits", &side_by_side(&dlogits, c + 1, c + 1)),
-        bench.rates(&inputs.rates),
+        rates(&inputs.rates),
         Tensor::floats("w1", &rounded(in_rows(&before))),
         Tensor::floats("small", &rounded(small_tensors(&before))),
         Tensor::floats("losses", &inputs.losses),

@@ -1,30 +1,9 @@
-//! Wrong kernels: small edits to the shaders, each of which the checks of its kernel must catch.
-//!
-//! A check that has never been seen to fail is not yet a check. A mutant that survives is a finding about the checks.
+//! The edits: what is wrong, and where.
 
-use std::sync::LazyLock;
-
-use serde::Serialize;
-
-use super::kernels::cases;
-use crate::error::{Error, Result};
-use crate::gpu::Gpu;
-use crate::gpu::kernels::{Kernel, Shaders};
-use crate::proof::compare::Outcome;
-
-/// A wrong edit: `from`, which stands once in the kernel's files, becomes `to`.
-#[derive(Clone, Copy, Debug)]
-pub struct Mutant {
-    /// What is wrong, for people.
-    pub name: &'static str,
-    /// The shader.
-    pub kernel: Kernel,
-    from: &'static str,
-    to: &'static str,
-}
+use crate::gpu::kernels::Kernel;
 
 /// What is wrong, for people; the text that stands once in the kernel's files; the wrong text for it.
-type Edit = (&'static str, &'static str, &'static str);
+pub(super) type Edit = (&'static str, &'static str, &'static str);
 
 const FORWARD: &[Edit] = &[
     ("mean not subtracted", "- standard[0])", "- 0.0 * standard[0])"),
@@ -80,11 +59,7 @@ const HEAD: &[Edit] = &[
     ),
     ("softmax not shifted", "exp(logits[c] - largest);\n    }", "exp(logits[c]);\n    }"),
     ("last class missing from the softmax", "c < C; c++) {\n        total", "c + 1u < C; c++) {\n        total"),
-    (
-        "label off by one",
-        "let label = labels[step.row + select(0u, m, SHUFFLES > 1u) * step.rows + b];",
-        "let label = (labels[step.row + select(0u, m, SHUFFLES > 1u) * step.rows + b] + 1u) % C;",
-    ),
+    ("label off by one", "let label = target_word & 255u;", "let label = ((target_word & 255u) + 1u) % C;"),
     ("labels of the first batch for every model", "select(0u, m, SHUFFLES > 1u) * step.rows", "0u * step.rows"),
     ("sum instead of mean", "/ f32(step.rows);", "/ 1.0;"),
     ("last of equal logits", "if (logits[c] > largest)", "if (logits[c] >= largest)"),
@@ -102,21 +77,17 @@ const UPDATE: &[Edit] = &[
     ("ascent instead of descent", "result -= rate * gradient;", "result += rate * gradient;"),
     ("no penalty", "sum + rate.y * w[i]", "sum"),
     ("penalty doubled", "sum + rate.y * w[i]", "sum + 2.0 * rate.y * w[i]"),
-    ("first model's rate for all", "min(column, end_column - 1u) / HP]", "0u]"),
-    ("first step's learning rate", "rates[step.rate * M + min(", "rates[min("),
-    (
-        "last image missing",
-        "inputs(x[s], block + my_image < step.rows,",
-        "inputs(x[s], block + my_image + 1u < step.rows,",
-    ),
+    ("first model's rate for all", "rate_of(min(column, end_column - 1u) / HP)", "rate_of(0u)"),
+    ("first step's learning rate", "rates[step.rate * M + m].xy", "rates[m].xy"),
+    ("last image missing", "inputs(x[s], b < step.rows,", "inputs(x[s], b + 1u < step.rows,"),
     ("last eight images of a batch not summed", "eight < min(32u, step.rows -", "eight + 8u < min(32u, step.rows -"),
     ("last rows of the next batch not multiplied", "if (row < step.next_rows) {", "if (row + 4u < step.next_rows) {"),
     ("every model on the first batch", "step.row + batch * step.rows", "step.row"),
     ("next images of the first batch for every model", "step.next_row + batch * step.next_rows", "step.next_row"),
     (
         "this step's images for the next product",
-        "next_words(next_row, thread",
-        "next_words(step.row + batch * step.rows, thread",
+        "let next_row = step.next_row + batch * step.next_rows;",
+        "let next_row = step.row + batch * step.rows;",
     ),
     ("mean not subtracted", "- standard[0])", "- 0.0 * standard[0])"),
     ("next tile transposed", "return transpose(mat4x4", "return (mat4x4"),
@@ -231,6 +202,7 @@ const ACTIVATE_BACKWARD: &[Edit] = &[
     ("first partial twice", "((p * step.rows + b)", "((p / 2u * step.rows + b)"),
     ("first row for all", "p * step.rows + b)", "p * step.rows)"),
     ("last columns not written", "if (column < N) {", "if (column + 4u < N) {"),
+    ("not scaled", " * KEPT", ""),
 ];
 
 const HIDDEN_FORWARD: &[Edit] = &[
@@ -300,90 +272,87 @@ const SQUARES: &[Edit] = &[
     ("last part cut short", "let end = min(WIDTH * HEIGHT,", "let end = min(WIDTH * HEIGHT - 1u,"),
 ];
 
-/// Every mutant.
-pub static MUTANTS: LazyLock<Vec<Mutant>> = LazyLock::new(|| {
-    let kernels = [
-        (Kernel::Forward, FORWARD),
-        (Kernel::Head, HEAD),
-        (Kernel::Update, UPDATE),
-        (Kernel::Update, OPTIMIZER),
-        (Kernel::Activate, ACTIVATE),
-        (Kernel::ActivateBackward, ACTIVATE_BACKWARD),
-        (Kernel::HiddenForward, HIDDEN_FORWARD),
-        (Kernel::Backward, BACKWARD),
-        (Kernel::HiddenUpdate, HIDDEN_UPDATE),
-        (Kernel::Gather, GATHER),
-        (Kernel::Tally, TALLY),
-        (Kernel::Squares, SQUARES),
-    ];
-    let mutants = |(kernel, edits): (_, &[Edit])| {
-        edits.iter().map(move |&(name, from, to)| Mutant { name, kernel, from, to }).collect::<Vec<_>>()
-    };
-    kernels.into_iter().flat_map(mutants).collect()
-});
+/// Masks of dropout, and targets of more than one class.
+const REGULARISED_HEAD: &[Edit] = &[
+    ("mask left out", " * masks(at, b, unit / 4u)[unit % 4u]", ""),
+    ("mask of the next unit", "masks(at, b, unit / 4u)[unit % 4u]", "masks(at, b, unit / 4u)[(unit + 1u) % 4u]"),
+    ("mask of the first image", "masks(at, b, unit", "masks(at, 0u, unit"),
+    ("mask of the first model", "step.rate * M + m, b);", "step.rate * M, b);"),
+    ("mask of the first step", "step.rate * M + m, b);", "m, b);"),
+    ("mask of another layer", "key.y + LAYER", "key.y"),
+    ("one word of the key", "rates[at].zw", "rates[at].ww"),
+    ("rate for the key", "rates[at].zw", "rates[at].xy"),
+    ("half of the units left out", "vec4<u32>(BELOW, BELOW, BELOW, BELOW)", "vec4<u32>(BELOW / 2u)"),
+    ("kept units not scaled", "vec4<f32>(KEPT, KEPT, KEPT, KEPT)", "vec4<f32>(1.0, 1.0, 1.0, 1.0)"),
+    ("words mixed once", "mixed(once ^ (once >> vec4<u32>(16u, 16u, 16u, 16u)))", "once"),
+    ("words not shifted", "once ^ (once >> vec4<u32>(16u, 16u, 16u, 16u))", "once"),
+    ("another multiplier", "1664525u", "1664521u"),
+    ("two words of the mix swapped", "let y = v.y + v.z * x;", "let y = v.y + v.w * x;"),
+    ("gradients not scaled", "gradient * KEPT", "gradient"),
+    ("gradient of the label alone", "p - probability(target_word, c)", "p - select(0.0, 1.0, c == label)"),
+    ("loss of the label alone", "SMOOTHING > 0.0 || target_word > 255u", "SMOOTHING > 1.0"),
+    ("smoothing over all classes but one", "SMOOTHING / f32(C)", "SMOOTHING / f32(C - 1u)"),
+    ("labels keep their whole share", "(1.0 - SMOOTHING) * of_labels", "of_labels"),
+    ("shares swapped", "select(0.0, 1.0 - share,", "select(0.0, share,"),
+    ("second label left out", "select(0.0, share, c == ((word >> 8u) & 255u))", "0.0"),
+    ("share of 255ths", "/ 256.0", "/ 255.0"),
+    ("label for the other", "c == ((word >> 8u) & 255u)", "c == (word & 255u)"),
+    ("last class missing from the loss", "c < C; c++) {\n            loss", "c + 1u < C; c++) {\n            loss"),
+];
 
-/// Which case caught a mutant, and by what.
-#[derive(Clone, Debug, Serialize)]
-pub struct Caught {
-    /// The case's name.
-    pub case: String,
-    /// What was wrong in it.
-    pub what: &'static str,
-    /// How wrong.
-    #[serde(flatten)]
-    pub outcome: Outcome,
-}
+const MASKED_ACTIVATE: &[Edit] = &[
+    ("mask left out", "z <= vec4<f32>()) * mask", "z <= vec4<f32>())"),
+    ("mask of a padded place", "b, column % HP / 4u", "b, column / 4u"),
+    ("mask of the first model", "step.rate * M + column / HP", "step.rate * M"),
+    ("mask of the first step", "step.rate * M + column / HP", "column / HP"),
+    ("mask of the first image", "column / HP, b,", "column / HP, 0u,"),
+];
 
-impl Mutant {
-    /// Whether a barrier is missing. Such a mutant is wrong only where invocations run out of step, and can survive on an
-    /// adapter that happens to run them in a harmless order.
-    pub fn races(&self) -> bool {
-        let barriers = |text: &str| text.matches("workgroupBarrier").count();
-        barriers(self.to) < barriers(self.from)
-    }
+const MASKED_INPUTS: &[Edit] = &[
+    ("mask left out", "x * masks(at, b, quad)", "x"),
+    ("mask of the next image", "standard, at, b + 1u, quad)", "standard, at, b + 2u, quad)"),
+    ("mask of the last image of four", "standard, at, b + 3u, quad)", "standard, at, b, quad)"),
+    ("mask without its key", "let key = rates[at].zw;", "let key = vec2<u32>();"),
+    ("another addend", "1013904223u", "1013904222u"),
+];
 
-    /// The wrong file: its path as in [`Kernel::files`], and its text.
-    pub fn file(&self) -> Result<(&'static str, String)> {
-        let files = self.kernel.files();
-        let found: usize = files.iter().map(|(_, text)| text.matches(self.from).count()).sum();
-        match files.iter().find(|(_, text)| text.contains(self.from)) {
-            Some((path, text)) if found == 1 => Ok((path, text.replacen(self.from, self.to, 1))),
-            _ => Err(Error::Internal(format!(
-                "mutant `{}`: {:?} stands {found} times in kernel {}, expected once",
-                self.name,
-                self.from,
-                self.kernel.name()
-            ))),
-        }
-    }
+const MASKED_FORWARD: &[Edit] = &[
+    ("mask of the first step", "statistics(quad), step.rate * M + batch, quad", "statistics(quad), batch, quad"),
+    (
+        "mask of the first model",
+        "statistics(quad), step.rate * M + batch, quad",
+        "statistics(quad), step.rate * M, quad",
+    ),
+    ("mask of the next inputs", "step.rate * M + batch, quad)", "step.rate * M + batch, quad + 1u)"),
+];
 
-    /// Runs the kernel's cases on the wrong shader until one fails; `None` if it survives them all.
-    pub fn hunt(&self, gpu: &Gpu) -> Result<Option<Caught>> {
-        let (path, text) = self.file()?;
-        let shaders = Shaders::default().replacing(path, text);
-        for case in cases(false).into_iter().filter(|case| case.of.kernel() == self.kernel) {
-            let launched = case.launch(&gpu.limits)?.run(gpu, &shaders)?;
-            if let Some((what, outcome)) = launched.outcomes.iter().find(|(_, outcome)| !outcome.passed()) {
-                return Ok(Some(Caught { case: case.to_string(), what, outcome: outcome.clone() }));
-            }
-        }
-        Ok(None)
-    }
-}
+const MASKED_UPDATE: &[Edit] = &[
+    ("mask of the next step", "step.rate * M + batch, b, x_quad", "(step.rate + 1u) * M + batch, b, x_quad"),
+    ("mask of the first model", "step.rate * M + batch, b, x_quad", "step.rate * M, b, x_quad"),
+    ("mask of the block's first image", "M + batch, b, x_quad", "M + batch, my_image, x_quad"),
+    ("this step's masks for the next product", "(step.rate + 1u) * M + batch", "step.rate * M + batch"),
+    ("next masks of the first model", "(step.rate + 1u) * M + batch", "(step.rate + 1u) * M"),
+    ("next masks of the first images", "standard, at, slice", "standard, at + 1u, slice"),
+];
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kernel_has_mutants_and_every_edit_applies_once() {
-        for kernel in Kernel::ALL {
-            assert!(MUTANTS.iter().any(|mutant| mutant.kernel == kernel), "{}", kernel.name());
-        }
-        for mutant in &*MUTANTS {
-            let (path, text) = mutant.file().unwrap();
-            let built_in = mutant.kernel.files().iter().find(|(of, _)| *of == path).unwrap().1;
-            assert_ne!(text, built_in, "{}", mutant.name);
-        }
-    }
-}
+/// Each kernel's.
+pub(super) const EDITS: &[(Kernel, &[Edit])] = &[
+    (Kernel::Forward, FORWARD),
+    (Kernel::Forward, MASKED_INPUTS),
+    (Kernel::Forward, MASKED_FORWARD),
+    (Kernel::Head, HEAD),
+    (Kernel::Head, REGULARISED_HEAD),
+    (Kernel::Update, UPDATE),
+    (Kernel::Update, OPTIMIZER),
+    (Kernel::Update, MASKED_INPUTS),
+    (Kernel::Update, MASKED_UPDATE),
+    (Kernel::Activate, ACTIVATE),
+    (Kernel::Activate, MASKED_ACTIVATE),
+    (Kernel::ActivateBackward, ACTIVATE_BACKWARD),
+    (Kernel::HiddenForward, HIDDEN_FORWARD),
+    (Kernel::Backward, BACKWARD),
+    (Kernel::HiddenUpdate, HIDDEN_UPDATE),
+    (Kernel::Gather, GATHER),
+    (Kernel::Tally, TALLY),
+    (Kernel::Squares, SQUARES),
+];
