@@ -15,7 +15,7 @@ const SHORT: &str = "train --device cpu --data pictures --val-images 4 --batch-s
                      --evals-per-cycle 4";
 
 /// Networks and what trains them.
-const NETWORKS: [&str; 9] = [
+const NETWORKS: [&str; 10] = [
     "--hidden none",
     "--hidden none --momentum 0.9 --nesterov --lr-max 0.01",
     "--hidden 9 --momentum 0.9 --lr-max 0.02",
@@ -24,7 +24,8 @@ const NETWORKS: [&str; 9] = [
     "--hidden 12,11,10,9 --init he --momentum 0.9 --nesterov --lr-max 0.02 --repeats 3 --schedule cosine --warmup 5",
     "--hidden none --label-smoothing 0.1 --input-dropout 0.1 --lr-max 0.01",
     "--hidden 40 --dropout 0.2 --input-dropout 0.1 --lr-max 0.02",
-    "--hidden 40,30 --dropout 0.1 --label-smoothing 0.2 --input-dropout 0.1 --optimizer adamw --lr-min 1e-4 --lr-max 2e-3 \
+    "--hidden 20 --mixup 1 --lr-max 0.02",
+    "--hidden 40,30 --dropout 0.1 --label-smoothing 0.2 --mixup 0.2 --input-dropout 0.1 --optimizer adamw --lr-min 1e-4 --lr-max 2e-3 \
      --flip random --shift 2 --standardise channel --repeats 2",
 ];
 

@@ -217,7 +217,7 @@ impl Bench {
     /// Proves the first steps.
     fn prove(&mut self) -> Result<()> {
         let lengths = [BATCH as u32; 3];
-        let images = Images { rows: &self.rows, moves: &self.moves };
+        let images = Images { moves: &self.moves, ..(&self.rows).into() };
         self.engine.prove(&Chunk { images, lengths: &lengths, rates: &self.rates, ..Chunk::default() })
     }
 
@@ -227,7 +227,7 @@ impl Bench {
         for _ in 0..times {
             self.engine.evaluate(&(0..IMAGES as u32).collect::<Vec<_>>())?;
             let lengths = [BATCH as u32; 3];
-            let images = Images { rows: &self.rows, moves: &self.moves };
+            let images = Images { moves: &self.moves, ..(&self.rows).into() };
             self.engine.train(&Chunk { images, lengths: &lengths, rates: &self.rates, ..Chunk::default() })?;
             self.engine.losses()?;
             // Else a check might still run when the next is due.

@@ -61,7 +61,9 @@ pub fn run(args: &LrFindArgs) -> Result<()> {
         sweep.to
     ))?;
     display.start(sweep.steps);
-    let batches = Batches::new(split.train.clone(), batch_size, vec![spec.seed]).augmented(spec.augment);
+    let batches = Batches::new(split.train.clone(), batch_size, vec![spec.seed])
+        .augmented(spec.augment)
+        .mixed(spec.regularise.mixup);
     let found = lr_find::run(engine.as_mut(), &sweep, (spec.seed, spec.init), batches, &scored, &mut |step| {
         display.at(step);
     })?;

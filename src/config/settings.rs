@@ -72,6 +72,9 @@ settings! {
         /// Share of each image's target that goes to all classes alike
         #[arg(value_name = "E")]
         label_smoothing: f64 = 0.0, in 0.0..1.0 => "0 or more, below 1";
+        /// Mix the images of a batch, and their targets, by a share from Beta(A, A)
+        #[arg(value_name = "A")]
+        mixup: f64 = 0.0, in 0.0..=1000.0 => "0 to 1,000";
         /// Share of the hidden units that a step leaves out, others for each image
         #[arg(value_name = "P")]
         dropout: f64 = 0.0, in 0.0..1.0 => "0 or more, below 1";
@@ -298,9 +301,10 @@ impl Config {
 
     /// What keeps the network from learning its images by heart.
     pub fn regularise(&self) -> Regularise {
-        let Self { label_smoothing, dropout, input_dropout, .. } = *self;
+        let Self { label_smoothing, mixup, dropout, input_dropout, .. } = *self;
         Regularise {
             label_smoothing: label_smoothing as f32,
+            mixup: mixup as f32,
             dropout: dropout as f32,
             input_dropout: input_dropout as f32,
         }

@@ -202,14 +202,14 @@ fn gather<V: Pod + Send>(
     let stride = to.stride();
     let parts = to.values_mut().par_chunks_mut(IMAGES * stride).zip(images.par_chunks(IMAGES));
     parts.for_each_init(Vec::new, |moved, (to, images)| {
-        // Images that are not moved are read where they lie.
-        if !images.moves.is_empty() {
+        // Images as they are are read where they lie.
+        if !images.are_unchanged() {
             moved.resize(images.len() * data.inputs, 0);
             data.gather(images, moved);
         }
-        let pixels = |place: usize| match images.moves {
-            [] => data.image(images.rows[place]),
-            _ => &moved[place * data.inputs..][..data.inputs],
+        let pixels = |place: usize| match moved.get(place * data.inputs..) {
+            Some(moved) if !images.are_unchanged() => &moved[..data.inputs],
+            _ => data.image(images.rows[place]),
         };
         for first in (0..data.inputs).step_by(PIXELS) {
             let part = first..data.inputs.min(first + PIXELS);

@@ -192,6 +192,9 @@ impl<T: Real> CpuEngine<T> {
         if !chunk.images.moves.is_empty() {
             expect("moves of a chunk", images..=images, chunk.images.moves.len())?;
         }
+        if !chunk.images.mixes.is_empty() {
+            expect("mixes of a chunk", images..=images, chunk.images.mixes.len())?;
+        }
         let rates = chunk.lengths.len() * self.job.models();
         expect("rates of a chunk", rates..=rates, chunk.rates.len())?;
         if self.job.regularise.drops() {

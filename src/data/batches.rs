@@ -1,8 +1,10 @@
 //! The training images of each step: shuffled every epoch, perhaps moved, and cut into mini-batches.
 
+use rand::distr::Distribution;
 use rand::seq::SliceRandom;
+use rand_distr::Beta;
 
-use super::moves::ImageList;
+use super::moves::{ImageList, Mix};
 use super::spec::Augment;
 use crate::util::random::{Purpose, stream};
 
@@ -12,6 +14,7 @@ pub struct Batches {
     batch_size: usize,
     seeds: Vec<u64>,
     augment: Augment,
+    mixup: f32,
     epoch: Option<u64>,
     orders: Vec<Vec<u32>>,
 }
@@ -25,13 +28,21 @@ impl Batches {
     pub fn new(images: Vec<u32>, batch_size: usize, seeds: Vec<u64>) -> Self {
         assert!(!images.is_empty() && batch_size > 0 && !seeds.is_empty(), "checked by the specs");
         let orders = vec![images.clone(); seeds.len()];
-        Self { images, batch_size, seeds, augment: Augment::default(), epoch: None, orders }
+        Self { images, batch_size, seeds, augment: Augment::default(), mixup: 0.0, epoch: None, orders }
     }
 
     /// The same, the images of each shuffle moved by its own seed.
     #[must_use]
     pub fn augmented(self, augment: Augment) -> Self {
         Self { augment, ..self }
+    }
+
+    /// The same, each batch mixed with itself in the opposite order: of every image a share is another one's, in 256ths and one
+    /// for the whole batch, from Beta(`alpha`, `alpha`) by the seed of the shuffle and the step. Of the two shares the other
+    /// image's is the smaller; which of a pair has it makes no difference. Not at all if `alpha` is 0.
+    #[must_use]
+    pub fn mixed(self, alpha: f32) -> Self {
+        Self { mixup: alpha, ..self }
     }
 
     /// Steps of an epoch; the last batch may be short.
@@ -53,8 +64,16 @@ impl Batches {
         let last = (first + self.batch_size).min(self.images.len());
         for (order, &seed) in self.orders.iter().zip(&self.seeds) {
             let rows = &order[first..last];
+            let begin = images.rows.len();
             images.rows.extend_from_slice(rows);
             self.augment.append(seed, epoch, rows, &mut images.moves);
+            if let Ok(beta) = Beta::new(self.mixup, self.mixup) {
+                let share: f32 = beta.sample(&mut stream(seed, Purpose::Mixup, step));
+                let share = (256.0 * share.min(1.0 - share)).round() as u8;
+                let move_of = |at: usize| images.moves.get(at).copied().unwrap_or_default();
+                let others = (begin..images.rows.len()).rev();
+                images.mixes.extend(others.map(|at| Mix { row: images.rows[at], by: move_of(at), share }));
+            }
         }
         (last - first) as u32
     }
@@ -62,6 +81,8 @@ impl Batches {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::spec::Flip;
     use super::*;
 
@@ -85,6 +106,27 @@ mod tests {
         let mut rows = steps.concat();
         rows.sort_unstable();
         assert_eq!(rows, (100..110).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_mixed_batch_is_one_with_itself_in_the_opposite_order() {
+        let mut batches = Batches::new((0..10).collect(), 4, vec![7, 8]).mixed(0.4);
+        let mut shares = BTreeSet::new();
+        for step in 0..300 {
+            let mut images = ImageList::default();
+            let length = batches.append(step, &mut images) as usize;
+            for (rows, mixes) in images.rows.chunks(length).zip(images.mixes.chunks(length)) {
+                let others: Vec<_> = mixes.iter().rev().map(|mix| mix.row).collect();
+                assert_eq!(others, rows);
+                assert!(mixes.iter().all(|mix| mix.share == mixes[0].share && mix.share <= 128));
+                shares.insert(mixes[0].share);
+            }
+            let mut again = ImageList::default();
+            batches.append(step, &mut again);
+            assert_eq!(again.mixes, images.mixes);
+        }
+        // Of 600 draws of 129 shares, many are 0.
+        assert!(shares.len() > 60 && shares.contains(&0), "{shares:?}");
     }
 
     #[test]
@@ -119,9 +161,9 @@ mod tests {
         let (mut whole, mut cut) = (moves(20, vec![5], 1..2), moves(7, vec![5], 3..6));
         assert_eq!(moves(20, vec![4, 5], 1..2)[20..], whole);
         assert_eq!(whole, cut, "the order of a shuffle does not depend on the batches");
-        whole.sort_unstable_by_key(|(row, _)| *row);
+        whole.sort_unstable_by_key(|(row, ..)| *row);
         cut = moves(20, vec![6], 1..2);
-        cut.sort_unstable_by_key(|(row, _)| *row);
+        cut.sort_unstable_by_key(|(row, ..)| *row);
         assert_ne!(whole, cut, "another seed");
     }
 }

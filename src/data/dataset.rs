@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use super::moves::{Images, Move, Planes};
+use super::moves::{Images, Mix, Move, Planes};
 use crate::error::{Error, Result};
 use crate::model::regularise::Target;
 use crate::util::digest::hex;
@@ -84,24 +84,40 @@ impl Dataset {
         })
     }
 
-    /// Copies the pixels of `images`, moved as these are, into `out`, one after another.
+    /// Copies the pixels of `images`, moved and mixed as these are, into `out`, one after another.
     ///
     /// # Panics
     ///
     /// If one is moved and they are no pictures: [`crate::data::spec::Augment::check`] sees to that.
     pub fn gather<'a>(&self, images: impl Into<Images<'a>>, out: &mut [u8]) {
-        for ((row, by), out) in images.into().iter().zip(out.chunks_exact_mut(self.inputs)) {
-            match self.planes {
-                _ if by == Move::default() => out.copy_from_slice(self.image(row)),
-                Some(planes) => planes.copy(by, self.image(row), out),
-                None => panic!("{}: images that are no pictures are moved", self.name),
+        let mut other = Vec::new();
+        for ((row, by, mix), out) in images.into().iter().zip(out.chunks_exact_mut(self.inputs)) {
+            self.copy(row, by, out);
+            if mix.share > 0 {
+                other.resize(self.inputs, 0);
+                self.copy(mix.row, mix.by, &mut other);
+                mix.mix(out, &other);
             }
+        }
+    }
+
+    fn copy(&self, row: u32, by: Move, out: &mut [u8]) {
+        match self.planes {
+            _ if by == Move::default() => out.copy_from_slice(self.image(row)),
+            Some(planes) => planes.copy(by, self.image(row), out),
+            None => panic!("{}: images that are no pictures are moved", self.name),
         }
     }
 
     /// What a step teaches of `images`.
     pub fn targets(&self, images: Images<'_>) -> Vec<Target> {
-        images.rows.iter().map(|&row| self.labels[row as usize].into()).collect()
+        let label = |row: u32| self.labels[row as usize];
+        let target = |(row, _, Mix { row: other, share, .. })| Target {
+            label: label(row),
+            other: if share > 0 { label(other) } else { 0 },
+            share,
+        };
+        images.iter().map(target).collect()
     }
 
     /// SHA-256, in hexadecimal, of the shape (`rows`, `train`, `D`, `C`, each as 8 bytes, little-endian), the labels and

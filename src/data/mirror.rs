@@ -10,7 +10,7 @@ pub fn mirrored(dataset: &Dataset, rows: &[u32]) -> Result<Dataset> {
     dataset.planes_for("--mirror")?;
     let mut pixels = blank_pixels(rows.len() * dataset.inputs)?;
     let moves = vec![Move { flip: true, ..Move::default() }; rows.len()];
-    dataset.gather(Images { rows, moves: &moves }, &mut pixels);
+    dataset.gather(Images { moves: &moves, ..rows.into() }, &mut pixels);
     let labels = rows.iter().map(|&row| dataset.labels[row as usize]).collect();
     let (name, classes) = (dataset.name.clone(), dataset.classes.clone());
     Ok(Dataset::in_memory(name, classes, dataset.inputs, pixels, labels, rows.len()))

@@ -23,5 +23,5 @@ pub use cifar::{FILES, INPUTS};
 pub use dataset::Dataset;
 pub use folder::picture_files;
 pub use mirror::mirrored;
-pub use moves::{ImageList, Images, Move, Planes};
+pub use moves::{ImageList, Images, Mix, Move, Planes};
 pub use standardise::Standardisation;

@@ -1,4 +1,4 @@
-//! Images as they are trained on: rows of a data set, each perhaps mirrored and shifted.
+//! Images as they are trained on: rows of a data set, each perhaps mirrored and shifted, and mixed with another.
 
 use std::ops::Range;
 
@@ -81,6 +81,28 @@ impl Move {
     }
 }
 
+/// What an image is mixed with, pixel by pixel: of a byte `a` of the image and `b` of the other, once both are moved, comes
+/// `((256 − share)·a + share·b + 128) / 256`, rounded down. The default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mix {
+    /// The other image's row.
+    pub row: u32,
+    /// How that one is moved.
+    pub by: Move,
+    /// Its share, in 256ths.
+    pub share: u8,
+}
+
+impl Mix {
+    /// Mixes `other` into `image`. The shader's twin: `shaders/gather.wgsl`.
+    pub fn mix(self, image: &mut [u8], other: &[u8]) {
+        let share = u32::from(self.share);
+        for (a, &b) in image.iter_mut().zip(other) {
+            *a = (((256 - share) * u32::from(*a) + share * u32::from(b) + 128) >> 8) as u8;
+        }
+    }
+}
+
 /// Some images of a data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Images<'a> {
@@ -88,12 +110,14 @@ pub struct Images<'a> {
     pub rows: &'a [u32],
     /// How each is moved; empty if none is.
     pub moves: &'a [Move],
+    /// What each is mixed with; empty if none is.
+    pub mixes: &'a [Mix],
 }
 
 impl<'a, R: AsRef<[u32]> + ?Sized> From<&'a R> for Images<'a> {
     /// The images of these rows as they are.
     fn from(rows: &'a R) -> Self {
-        Self { rows: rows.as_ref(), moves: &[] }
+        Self { rows: rows.as_ref(), moves: &[], mixes: &[] }
     }
 }
 
@@ -112,7 +136,11 @@ impl<'a> Images<'a> {
     #[must_use]
     pub fn part(&self, places: Range<usize>) -> Self {
         let part = |len: usize| places.start.min(len)..places.end.min(len);
-        Self { rows: &self.rows[part(self.rows.len())], moves: &self.moves[part(self.moves.len())] }
+        Self {
+            rows: &self.rows[part(self.rows.len())],
+            moves: &self.moves[part(self.moves.len())],
+            mixes: &self.mixes[part(self.mixes.len())],
+        }
     }
 
     /// The first `count`, and the others.
@@ -131,10 +159,16 @@ impl<'a> Images<'a> {
         (0..self.len().div_ceil(size)).into_par_iter().map(part)
     }
 
-    /// Each row with its move.
-    pub fn iter(self) -> impl Iterator<Item = (u32, Move)> {
+    /// Whether they are the images of the data set as they are.
+    pub fn are_unchanged(&self) -> bool {
+        self.moves.is_empty() && self.mixes.is_empty()
+    }
+
+    /// Each row with its move and what it is mixed with.
+    pub fn iter(self) -> impl Iterator<Item = (u32, Move, Mix)> {
         let move_of = move |place| self.moves.get(place).copied().unwrap_or_default();
-        self.rows.iter().enumerate().map(move |(place, &row)| (row, move_of(place)))
+        let mix_of = move |place| self.mixes.get(place).copied().unwrap_or_default();
+        self.rows.iter().enumerate().map(move |(place, &row)| (row, move_of(place), mix_of(place)))
     }
 }
 
@@ -143,31 +177,37 @@ impl<'a> Images<'a> {
 pub struct ImageList {
     pub(super) rows: Vec<u32>,
     pub(super) moves: Vec<Move>,
+    pub(super) mixes: Vec<Mix>,
 }
 
 impl ImageList {
     /// A view of them.
     pub fn images(&self) -> Images<'_> {
-        Images { rows: &self.rows, moves: &self.moves }
+        Images { rows: &self.rows, moves: &self.moves, mixes: &self.mixes }
     }
 
     /// Adds these behind the others.
     pub fn append(&mut self, images: Images<'_>) {
-        let moved = !(self.moves.is_empty() && images.moves.is_empty());
-        if moved {
-            self.moves.resize(self.rows.len(), Move::default());
-        }
+        let before = self.rows.len();
         self.rows.extend_from_slice(images.rows);
-        self.moves.extend_from_slice(images.moves);
-        if moved {
-            self.moves.resize(self.rows.len(), Move::default());
-        }
+        append(&mut self.moves, images.moves, before, self.rows.len());
+        append(&mut self.mixes, images.mixes, before, self.rows.len());
     }
 
     /// Removes all.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.moves.clear();
+        self.mixes.clear();
+    }
+}
+
+/// Appends what happens to some images, nothing if there is none, to what happens to the `before` ones, so that it is `all`.
+fn append<T: Copy + Default>(list: &mut Vec<T>, more: &[T], before: usize, all: usize) {
+    if !(list.is_empty() && more.is_empty()) {
+        list.resize(before, T::default());
+        list.extend_from_slice(more);
+        list.resize(all, T::default());
     }
 }
 
@@ -244,15 +284,32 @@ mod tests {
     #[test]
     fn images_that_are_moved_stand_beside_others_that_are_not() {
         let by = Move { flip: true, dx: 1, dy: -1 };
-        let moved = Images { rows: &[4, 5], moves: &[by; 2] };
+        let moved = Images { rows: &[4, 5], moves: &[by; 2], mixes: &[] };
         let (plain, none) = (Images::from(&[7, 8, 9]), Move::default());
         let list: ImageList = [plain, moved, plain.part(2..9)].into_iter().collect();
-        let found: Vec<_> = list.images().iter().collect();
+        let found: Vec<_> = list.images().iter().map(|(row, by, _)| (row, by)).collect();
         assert_eq!(found, [(7, none), (8, none), (9, none), (4, by), (5, by), (9, none)]);
         let plain: ImageList = [plain; 2].into_iter().collect();
         assert!(plain.images().moves.is_empty() && plain.images().len() == 6);
         let (first, rest) = list.images().split_at(4);
         assert_eq!((first.rows, rest.rows, rest.moves), (&[7, 8, 9, 4][..], &[5, 9][..], &[by, none][..]));
         assert_eq!(list.images().chunks(4).collect::<Vec<_>>(), [first, rest]);
+        let mix = Mix { row: 3, by, share: 7 };
+        let plain = Images::from(&[7, 8, 9]);
+        let list: ImageList = [plain, Images { mixes: &[mix], ..(&[5]).into() }].into_iter().collect();
+        assert_eq!(list.images().mixes, [Mix::default(), Mix::default(), Mix::default(), mix]);
+    }
+
+    #[test]
+    fn a_mixed_byte_is_the_nearest_to_the_weighted_mean() {
+        for share in 0..=u8::MAX {
+            let mut images = [0, 0, 10, 200, 255, 255];
+            Mix { share, ..Mix::default() }.mix(&mut images, &[0, 255, 200, 10, 0, 255]);
+            let exact = |a: f64, b: f64| a + (b - a) * f64::from(share) / 256.0;
+            let expected = [(0.0, 0.0), (0.0, 255.0), (10.0, 200.0), (200.0, 10.0), (255.0, 0.0), (255.0, 255.0)];
+            for (found, (a, b)) in images.into_iter().zip(expected) {
+                assert!((f64::from(found) - exact(a, b)).abs() <= 0.5, "{share}: {found}, {}", exact(a, b));
+            }
+        }
     }
 }

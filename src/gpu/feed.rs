@@ -9,9 +9,10 @@ use super::context::Gpu;
 use super::plan::Plan;
 use super::recorder::Phase;
 use crate::config::spec;
-use crate::data::{Dataset, Images, Move};
+use crate::data::{Dataset, Images, Mix, Move};
 use crate::error::{Error, Result};
 use crate::model::regularise::Target;
+use crate::util::text::bytes;
 
 /// Rows that one thread gathers at a time: 200 KB, about 20 µs.
 const PIECE: usize = 64;
@@ -27,8 +28,8 @@ pub struct Slot {
     pub pixels: wgpu::Buffer,
     /// Rows of the data set, `[rows of the chunk]`, for resident images.
     pub rows: wgpu::Buffer,
-    /// How these are moved, [`Move::word`].
-    pub moves: wgpu::Buffer,
+    /// How these are moved, [`Move::word`], and of what each is mixed with the row, the move and the share, `[rows of the chunk, 4]`.
+    pub changes: wgpu::Buffer,
     /// What a step teaches of them, [`crate::model::regularise::Target::word`], `[rows of the chunk]`.
     pub targets: wgpu::Buffer,
     /// Learning rates, decays and the keys of masks, all as words, `[steps of the chunk, M, 4]`.
@@ -63,10 +64,20 @@ impl Feed {
     /// A feed of `dataset`. Where memory does not suffice for resident images, `auto` streams.
     pub fn new(gpu: &Gpu, plan: &Plan, dataset: Arc<Dataset>, kind: spec::Feed) -> Result<Self> {
         let size = dataset.labels.len() as u64 * 4 * plan.words();
+        let (mixes, split) = (plan.job.regularise.mixup > 0.0, size > most_of(gpu));
         let parts = match kind {
+            // An image and what it is mixed with may lie in different ones.
+            spec::Feed::Resident if split && mixes => {
+                return Err(Error::Usage(format!(
+                    "--feed resident with --mixup: the images take {}, and a buffer of this adapter has at most {}: use --feed \
+                     stream",
+                    bytes(size),
+                    bytes(most_of(gpu))
+                )));
+            }
             spec::Feed::Stream => vec![],
             spec::Feed::Resident => upload(gpu, plan, &dataset)?,
-            spec::Feed::Auto if gpu.is_software() || size > RESIDENT => vec![],
+            spec::Feed::Auto if gpu.is_software() || size > RESIDENT || split && mixes => vec![],
             spec::Feed::Auto => match upload(gpu, plan, &dataset) {
                 Err(Error::Gpu(_)) => gpu.check().map(|()| vec![])?,
                 other => other?,
@@ -77,7 +88,7 @@ impl Feed {
             Ok(Slot {
                 pixels: gpu.buffer("pixels", plan.sizes.pixels)?,
                 rows: gpu.buffer("rows", rows)?,
-                moves: gpu.buffer("moves", rows)?,
+                changes: gpu.buffer("changes", 4 * rows)?,
                 targets: gpu.buffer("targets", plan.sizes.targets)?,
                 rates: gpu.buffer("rates", plan.sizes.rates)?,
                 submission: None,
@@ -86,7 +97,7 @@ impl Feed {
         Ok(Self { dataset, slots: [slot()?, slot()?], parts, bytes: Vec::new(), next: 0 })
     }
 
-    /// Uploads a chunk's rows and moves (if streamed, the pixels), targets, and `rates`; returns the slot's place. Waits only for the slot's last user, the chunk before the one that runs.
+    /// Uploads a chunk's rows and changes (if streamed, the pixels), targets, and `rates`; returns the slot's place. Waits only for the slot's last user, the chunk before the one that runs.
     pub fn fill(&mut self, gpu: &Gpu, images: Images<'_>, rates: &[[u32; 4]]) -> Result<usize> {
         let Self { dataset, slots, parts, bytes, next } = self;
         let place = *next;
@@ -106,9 +117,10 @@ impl Feed {
             if parts.is_empty() {
                 gpu.queue.write_buffer(&slot.pixels, 0, bytes);
             } else {
-                let moves: Vec<u32> = images.iter().map(|(_, by)| Move::word(by)).collect();
+                let change = |(_, by, mix): (_, Move, Mix)| [by.word(), mix.row, mix.by.word(), mix.share.into()];
+                let changes: Vec<[u32; 4]> = images.iter().map(change).collect();
                 gpu.queue.write_buffer(&slot.rows, 0, bytemuck::cast_slice(images.rows));
-                gpu.queue.write_buffer(&slot.moves, 0, bytemuck::cast_slice(&moves));
+                gpu.queue.write_buffer(&slot.changes, 0, bytemuck::cast_slice(&changes));
             }
             gpu.queue.write_buffer(&slot.targets, 0, bytemuck::cast_slice(&targets));
             gpu.queue.write_buffer(&slot.rates, 0, bytemuck::cast_slice(rates));
@@ -132,10 +144,15 @@ fn gather(dataset: &Dataset, images: Images<'_>, bytes: &mut Vec<u8>) {
     });
 }
 
+/// Most bytes of images in a buffer.
+fn most_of(gpu: &Gpu) -> u64 {
+    gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size).min(u32::MAX.into())
+}
+
 /// Brings all images to the GPU, in as many buffers as its bindings' limit asks for.
 fn upload(gpu: &Gpu, plan: &Plan, dataset: &Dataset) -> Result<Vec<Part>> {
     let row_bytes = 4 * plan.words();
-    let most = gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size).min(u32::MAX.into());
+    let most = most_of(gpu);
     let all: Vec<u32> = (0..dataset.labels.len() as u32).collect();
     let mut bytes = Vec::new();
     let mut parts = Vec::new();

@@ -138,7 +138,7 @@ impl GpuEngine {
                 let of_slot = [
                     ("pixels", &slot.pixels),
                     ("rows", &slot.rows),
-                    ("moves", &slot.moves),
+                    ("changes", &slot.changes),
                     ("targets", &slot.targets),
                     ("rates", &slot.rates),
                 ];

@@ -227,13 +227,8 @@ fn forwards(xW1: &Matrix, network: &Network, training: &Training) -> Pass {
 
 /// The rest, from `z` and `hidden`.
 fn scored(pass: Pass, targets: &[Target], network: &Network, training: &Training) -> Pass {
-    let (B, C) = (targets.len(), pass.logit().columns);
-    let smoothing = training.regularise.label_smoothing;
-    let t = Matrix::of(B, C, |b, c| targets[b].probability(c, C, smoothing));
-    let labels: Vec<u8> = targets.iter().map(|target| target.label).collect();
-    let Scores { p, log_p, right, .. } = scores(pass.logit(), &labels);
-    let loss = each(B, |b| -sum(C, |c| t[b][c] * log_p[b][c]));
-    let dlogit = Matrix::of(B, C, |b, c| (p[b][c] - t[b][c]) / B as f64);
+    let Scores { p, t, loss, right } = scores(pass.logit(), targets, training.regularise.label_smoothing);
+    let dlogit = Matrix::of(p.rows(), p.columns, |b, c| (p[b][c] - t[b][c]) / p.rows() as f64);
     let dz = backwards(dlogit, &pass, network);
     Pass { p, loss, right, dz, ..pass }
 }
@@ -242,25 +237,24 @@ fn scored(pass: Pass, targets: &[Target], network: &Network, training: &Training
 pub struct Scores {
     /// `softmax(logit) [B, C]`.
     pub p: Matrix,
-    /// Its logarithms.
-    pub log_p: Matrix,
+    /// The targets `[B, C]`.
+    pub t: Matrix,
     /// Each image's, `[B]`.
     pub loss: Vec<f64>,
     /// Whether the label's is the first of the largest logits, `[B]`.
     pub right: Vec<bool>,
 }
 
-/// `logit [B, C]` beside `labels [B]`.
-pub fn scores(logit: &Matrix, labels: &[u8]) -> Scores {
-    let (B, C) = (labels.len(), logit.columns);
-    let y = |b: usize| usize::from(labels[b]);
+/// `logit [B, C]` beside `targets [B]`, `smoothing` of which goes to all classes alike.
+pub fn scores(logit: &Matrix, targets: &[Target], smoothing: f32) -> Scores {
+    let (B, C) = (targets.len(), logit.columns);
+    let t = Matrix::of(B, C, |b, c| targets[b].probability(c, C, smoothing));
     let m = each(B, |b| (0..C).map(|c| logit[b][c]).fold(f64::NEG_INFINITY, f64::max));
     let total = each(B, |b| sum(C, |c| f64::exp(logit[b][c] - m[b])));
     let p = Matrix::of(B, C, |b, c| f64::exp(logit[b][c] - m[b]) / total[b]);
-    let log_p = Matrix::of(B, C, |b, c| logit[b][c] - m[b] - f64::ln(total[b]));
-    let loss = each(B, |b| -log_p[b][y(b)]);
-    let right = (0..B).map(|b| (0..C).find(|&c| logit[b][c] == m[b]) == Some(y(b))).collect();
-    Scores { p, log_p, loss, right }
+    let loss = each(B, |b| sum(C, |c| t[b][c] * (f64::ln(total[b]) - (logit[b][c] - m[b]))));
+    let right = (0..B).map(|b| (0..C).find(|&c| logit[b][c] == m[b]) == Some(targets[b].label.into())).collect();
+    Scores { p, t, loss, right }
 }
 
 /// The gradients with respect to every layer's `z`, from that with respect to the logits and the rest of a `pass`.

@@ -14,6 +14,8 @@ use crate::util::random::{Purpose, counter_hash, stream};
 pub struct Regularise {
     /// `E`: the share of an image's target that all classes have alike (Szegedy et al. 2016; `PyTorch`'s `label_smoothing`).
     pub label_smoothing: f32,
+    /// `A`: images and targets are mixed by shares from Beta(A, A) (Zhang et al., *mixup*, 2018).
+    pub mixup: f32,
     /// `P`: the share of hidden units that a step leaves out, others for each image (Srivastava et al. 2014; `PyTorch`'s
     /// `Dropout`, so those that stay count `1/(1 − P)` times).
     pub dropout: f32,
@@ -30,8 +32,13 @@ impl Regularise {
 
 impl Display for Regularise {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { label_smoothing, dropout, input_dropout } = self;
-        let all = [("label smoothing", label_smoothing), ("dropout", dropout), ("input dropout", input_dropout)];
+        let Self { label_smoothing, mixup, dropout, input_dropout } = self;
+        let all = [
+            ("label smoothing", label_smoothing),
+            ("mixup", mixup),
+            ("dropout", dropout),
+            ("input dropout", input_dropout),
+        ];
         let some: Vec<_> =
             all.iter().filter(|(_, value)| **value > 0.0).map(|(name, value)| format!("{name} {value}")).collect();
         f.write_str(if some.is_empty() { "none".into() } else { some.join(", ") }.as_str())

@@ -131,8 +131,7 @@ impl Lockstep<'_> {
         outcome.worst.iter_mut().for_each(|worst| worst.index = some[worst.index / C] * C + worst.index % C);
         let mut findings = vec![Finding::new("logits (forward, head)", outcome)];
 
-        let labels = self.labels(images);
-        let scores = scores(&logit, &labels);
+        let scores = scores(&logit, &self.dataset.targets(images), 0.0);
         let right = scores.right.iter().filter(|right| **right).count();
         let mean = witness.tally.loss / images.len() as f64;
         findings.push(Finding::new(
@@ -229,10 +228,6 @@ impl Lockstep<'_> {
         let mut pixels = vec![0; images.len() * self.dataset.inputs];
         self.dataset.gather(images, &mut pixels);
         standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale)
-    }
-
-    fn labels(&self, images: Images<'_>) -> Vec<u8> {
-        images.rows.iter().map(|&row| self.dataset.labels[row as usize]).collect()
     }
 }
 

@@ -152,7 +152,11 @@ pub(super) fn settings(config: &Config, searched: &[Parameter]) -> Markup {
         all.push((&["flip", "shift"], "augmentation", augment.to_string()));
     }
     if config.regularise() != Regularise::default() {
-        all.push((&["label-smoothing", "dropout", "input-dropout"], "regularised by", config.regularise().to_string()));
+        all.push((
+            &["label-smoothing", "mixup", "dropout", "input-dropout"],
+            "regularised by",
+            config.regularise().to_string(),
+        ));
     }
     if config.standardise == Standardise::Channel {
         all.push((&[], "standardised", "by colour channel".into()));

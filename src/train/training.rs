@@ -113,7 +113,7 @@ impl Training {
     /// Its steps.
     pub fn chunks(&self) -> Chunks {
         let batches = Batches::new(self.split.train.clone(), self.plan.batch_size, self.shuffle_seeds());
-        let batches = batches.augmented(self.models[0].augment);
+        let batches = batches.augmented(self.models[0].augment).mixed(self.models[0].regularise.mixup);
         let (schedules, whole) = (self.models.iter().map(|model| model.lr).collect::<Vec<_>>(), self.plan.whole);
         let chunks = Chunks::new(batches, schedules.len(), move |step, model| schedules[model].at(step, whole) as f32);
         chunks.regularised(self.models[0].regularise, &self.seeds())

@@ -29,6 +29,8 @@ pub enum Purpose {
     Augment = 9,
     /// The key of the masks of a seed's models, [`crate::model::regularise::keys`]; the index is 0.
     Dropout = 10,
+    /// The shares of a shuffle's mixed images; the index is the step.
+    Mixup = 11,
 }
 
 /// The generator at (seed, purpose, index).

@@ -78,7 +78,7 @@ impl Training {
     /// On images of three planes of 5 × 7 pixels, mirrored and shifted, with everything else that a training may do.
     fn moved(hidden: &'static [usize]) -> Self {
         let augment = Augment { flip: Flip::Random, shift: 3 };
-        let regularise = Regularise { label_smoothing: 0.1, dropout: 0.3, input_dropout: 0.1 };
+        let regularise = Regularise { label_smoothing: 0.1, mixup: 0.4, dropout: 0.3, input_dropout: 0.1 };
         Self { augment, regularise, ..Self::on(105, hidden, Some(Planes { channels: 3, height: 5, width: 7 })) }
     }
 
@@ -122,7 +122,9 @@ impl Training {
         let images = self.dataset.labels.len() as u32;
         // Every fifth batch is a short one.
         let shuffles = if own { seeds.to_vec() } else { vec![0] };
-        let batches = Batches::new((0..images).collect(), self.batch_size, shuffles).augmented(self.augment);
+        let batches = Batches::new((0..images).collect(), self.batch_size, shuffles)
+            .augmented(self.augment)
+            .mixed(self.regularise.mixup);
         let slower: Vec<_> = seeds.iter().map(|seed| (1 + seed) as f32).collect();
         let rate = move |step: u64, model: usize| 0.05 / slower[model] / (1 + step) as f32;
         // Models that share batches share the masks of their inputs, so these must be of one seed, as in a training.

@@ -141,11 +141,12 @@ fn name(penalty: Penalty) -> String {
 const PENALTIES: [Penalty; 2] = [Penalty::Half, Penalty::Full];
 
 /// Each option alone, and all together.
-fn options() -> [Regularise; 4] {
+fn options() -> [Regularise; 5] {
     let none = Regularise::default();
-    let all = Regularise { label_smoothing: 0.1, dropout: 0.3, input_dropout: 0.2 };
+    let all = Regularise { label_smoothing: 0.1, mixup: 1.0, dropout: 0.3, input_dropout: 0.2 };
     [
         Regularise { label_smoothing: all.label_smoothing, ..none },
+        Regularise { mixup: all.mixup, ..none },
         Regularise { dropout: all.dropout, ..none },
         Regularise { input_dropout: all.input_dropout, ..none },
         all,
@@ -250,7 +251,7 @@ const DIRECTIONS: f64 = 1e-6;
 pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let small = |hidden| ModelSpec { inputs: 131, hidden: Hidden::new(hidden), classes: 13 };
-    let [none, all] = [Regularise::default(), options()[3]];
+    let [none, all] = [Regularise::default(), options()[4]];
     for (spec, batch) in [(REPORT, 100), (small(&[67]), 29), (small(&[67, 33, 130]), 29), (small(&[]), 29)] {
         for (penalty, regularise) in [(PENALTIES[0], none), (PENALTIES[1], none), (PENALTIES[0], all)] {
             let place = format!("{spec} {}, {regularise}", name(penalty));

@@ -80,7 +80,7 @@ impl OwnRun {
         let (part, rows) = parts.into_iter().find(|(_, rows)| !rows.is_empty()).unwrap_or(parts[2]);
         let (spec, whole) = (config.train_spec(), training.plan().whole);
         let batches = Batches::new(split.train.clone(), job.batch_size, vec![spec.seed]);
-        let batches = batches.augmented(training.models()[0].augment);
+        let batches = batches.augmented(spec.augment).mixed(spec.regularise.mixup);
         let mut run = PairedRun::new(job, (spec, whole), batches, dataset, standardisation);
         let given = folder.map(|folder| initial::read(folder, None, &shape, config.repeats)).transpose()?.flatten();
         if let Some(mut given) = given {

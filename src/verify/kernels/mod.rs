@@ -100,7 +100,7 @@ const OTHERS: [Optimizer; 3] = [
 /// What a training may do to images, units and labels; of integers it makes integers, but for the targets.
 fn regularise(kind: Kind) -> Regularise {
     let dropout = if kind == Kind::Integers { 0.5 } else { 0.3 };
-    Regularise { label_smoothing: 0.1, dropout, input_dropout: dropout }
+    Regularise { label_smoothing: 0.1, mixup: 1.0, dropout, input_dropout: dropout }
 }
 
 /// The shapes of a level. A software driver takes seconds for the real ones, so `--quick` has just the first.

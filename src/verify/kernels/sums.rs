@@ -3,7 +3,7 @@
 use super::case::{BEFORE, Bench, sum_limit};
 use super::inputs::side_by_side;
 use crate::data::spec::Augment;
-use crate::data::{Move, Planes};
+use crate::data::{Mix, Move, Planes};
 use crate::gpu::plan::{PART, TALLY};
 use crate::proof::compare::Rule;
 use crate::verify::launch::{Expected, Launch, Tensor};
@@ -85,23 +85,37 @@ pub fn gather(mut bench: Bench) -> Launch {
         turn => Move { flip: turn == 1, dx: by(draw[2 * i], planes.width), dy: by(draw[2 * i + 1], planes.height) },
     });
     let moves: Vec<Move> = moves.collect();
+    // Every fourth image is mixed with one of this buffer.
+    let mixes = (0..b).map(|i| match i % 4 {
+        3 => Mix { row: (first + i * 5 % count) as u32, by: moves[i / 2], share: 1 + draw[i] as u8 / 2 },
+        _ => Mix::default(),
+    });
+    let mixes: Vec<Mix> = mixes.collect();
     // Rows of this buffer, of the one before it and of one behind it.
     let rows: Vec<u32> = (0..b).map(|i| (i * 11 % (first + count + 4)) as u32).collect();
     let pixels = bench.draw.pixels(b * row_bytes);
     let mut expected = pixels.clone();
-    for ((row, by), pixels) in rows.iter().zip(&moves).zip(expected.chunks_exact_mut(row_bytes)) {
+    let copied = |image: usize, by: Move, out: &mut [u8]| planes.copy(by, &images[image * row_bytes..][..d], out);
+    let changes = moves.iter().zip(&mixes);
+    for ((row, (by, mix)), pixels) in rows.iter().zip(changes.clone()).zip(expected.chunks_exact_mut(row_bytes)) {
         if let Some(image) = (*row as usize).checked_sub(first).filter(|image| *image < count) {
             pixels.fill(0);
-            planes.copy(*by, &images[image * row_bytes..][..d], &mut pixels[..d]);
+            copied(image, *by, &mut pixels[..d]);
+            if mix.share > 0 {
+                let mut other = vec![0; d];
+                copied(mix.row as usize - first, mix.by, &mut other);
+                mix.mix(&mut pixels[..d], &other);
+            }
         }
     }
+    let words = changes.flat_map(|(by, mix)| [by.word(), mix.row, mix.by.word(), mix.share.into()]);
     // Words as numbers: exact even where they are tiny, so any other word differs.
     let expected = Tensor::bytes("pixels", &expected);
     let values = expected.words.iter().map(|word| f32::from_bits(*word).into()).collect();
     let tensors = vec![
         Tensor::bytes("images", &images),
         Tensor::integers("rows", rows),
-        Tensor::integers("moves", moves.iter().map(|by| by.word()).collect()),
+        Tensor::integers("changes", words.collect()),
         Tensor::bytes("pixels", &pixels),
     ];
     let mut launch = bench.launch(tensors, vec![Expected::new("pixels", "pixels", values, Rule::Exact)]);
