@@ -40,6 +40,7 @@
 
 mod activate;
 mod activate_backward;
+mod backward;
 pub(crate) mod forward;
 mod head;
 pub(crate) mod inputs;
