@@ -87,15 +87,21 @@ impl<T: Real> Step<'_, T> {
         }
     }
 
-    /// `dhidden` of the units, tile after tile, each `[B, units]`. In a wide layer's gradients, a tile's of all images are on as
-    /// many pages of memory: SLOW.
+    /// `dhidden` of the units, tile after tile, each `[B, units]`. Where a layer is wide, what a tile takes of `dhidden` lies on as
+    /// many pages of memory as there are images, and each of its columns of inputs takes it again: of 500 of 500 units a step with
+    /// 256 images took 10.0 ms on one thread of a Zen 3, and takes 8.6; with 100, 3.5 and 3.4.
     fn slopes(&self) -> Vec<T> {
-        let images = self.x.rows();
-        let mut slopes = vec![T::ZERO; self.w1.len() / self.stride * images];
-        for tile in tiles(self.w1.len() / self.stride) {
-            let to = slopes[tile.start * images..tile.end * images].chunks_exact_mut(tile.len());
-            for (to, from) in to.zip(self.dhidden.chunks_exact(self.units)) {
-                to.copy_from_slice(&from[self.first..][tile.clone()]);
+        let (images, units) = (self.x.rows(), self.w1.len() / self.stride);
+        let mut slopes = vec![T::ZERO; units * images];
+        for tile in tiles(units) {
+            let to = &mut slopes[tile.start * images..tile.end * images];
+            let from = self.dhidden[self.first + tile.start..].chunks(self.units);
+            if tile.len() == UNITS {
+                // Of constant length, without a call each.
+                let to = to.as_chunks_mut::<UNITS>().0;
+                to.iter_mut().zip(from).for_each(|(to, from)| to.copy_from_slice(&from[..UNITS]));
+            } else {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = from[0]);
             }
         }
         slopes
