@@ -33,14 +33,15 @@
 //! | a later layer's product `hidden·W` | `forward`, its inputs by `activations` |
 //! | a hidden layer that is not the last: `hidden = max(0, z + b)` | `activate` |
 //! | back through a later layer: `dz·Wᵀ`, then `[hidden > 0] ·` that | `forward`, its weights by `transposed`; `activate_backward` |
-//! | a chunk's images, from those that stay on the GPU, mirrored and shifted | `gather` |
+//! | a chunk's images, from those that stay on the GPU, mirrored, shifted and mixed | `gather` |
 //! | sums of losses and right answers of an evaluation | `tally` |
 //! | `ΣW²` | `squares` |
 //!
 //! This is a network of one hidden layer. One of more (`--hidden 512,256`) has a W and a b for each; `head` is its last hidden
 //! layer with the output layer, and each layer before takes five dispatches more, all with the leading model axis. One of none
 //! (`--hidden none`, softmax regression) has the logits in the place of `z`. The steps above are those of plain SGD; momentum and
-//! `AdamW` are in [`model::optimizer`].
+//! `AdamW` are in [`model::optimizer`]. A training with label smoothing or mixup has other targets than `[c = y]`, and one with
+//! dropout multiplies `hidden` or `x`, and what comes back through them, by its masks: [`model::regularise`].
 //!
 //! Each is a file `shaders/NAME.wgsl` for the GPU and `src/cpu/NAME.rs` for the CPU. [`model::reference`] is this page as code,
 //! and [`verify`] judges both by it. What kernels have in common, and the parts of a long one, are files of their own

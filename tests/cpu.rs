@@ -321,8 +321,9 @@ fn train_bits_in_chunks(
 
 #[test]
 fn a_model_gets_the_same_bits_alone_and_among_others_on_any_number_of_threads() {
-    // More than one slice of inputs; units that no tile or thread has as many of as another.
-    for hidden in [&[1][..], &[7], &[50], &[], &[7, 50], &[11, 8, 6]] {
+    // More than one slice of inputs; units that no tile or thread has as many of as another; and so many that two threads take
+    // them in wide panels and three do not.
+    for hidden in [&[1][..], &[7], &[50], &[], &[7, 50], &[11, 8, 6], &[231, 13]] {
         let spec = ModelSpec { inputs: 1100, hidden: Hidden::new(hidden), classes: 3 };
         let images = Images::random(263, &spec);
         let all: Vec<usize> = (0..10).collect();

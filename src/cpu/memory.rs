@@ -30,8 +30,9 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
     let kinds = 1 + job.optimizer.moments().len() as u128;
     let copies = if kinds > 1 { kinds + 1 } else { 1 };
     let parameters = kinds * job.model.parameters() as u128;
-    // What enters the hidden layers, activations, their gradients and those of the layer before, of one image.
-    let activations = hidden + 3 * (hidden + classes);
+    // What enters the hidden layers, activations, their gradients, those of the layer before, and on the way back both once more,
+    // of one image.
+    let activations = hidden + 5 * (hidden + classes);
     // Of an image's inputs or a unit's weights.
     let row = |inputs: usize| 4 * Rows::<f32>::zeros(0, inputs).stride() as u128;
     let layers = job.model.layers().take(job.model.hidden.len().max(1));

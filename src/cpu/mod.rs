@@ -40,6 +40,7 @@
 
 mod activate;
 mod activate_backward;
+mod backward;
 mod dropout;
 pub(crate) mod forward;
 mod head;

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use super::activate::activate;
 use super::activate_backward::activate_backward;
+use super::backward::backward;
 use super::forward::{UNITS, forward};
 use super::head;
 use super::inputs::Inputs;
-use super::product::{Matrix, product};
 use super::real::Real;
 use super::rows::Rows;
 use super::small::Small;
@@ -23,7 +23,7 @@ use crate::model::params::{Params, bias, weight};
 use crate::model::regularise::{Key, Regularise, Target, Training};
 
 /// What a batch of `B` images leaves in a model. Refilled batch after batch without allocation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Activations<T> {
     /// What enters the first hidden layer, then the next ones, `(a·W)ᵀ [H, B]`.
     z: Vec<T>,
@@ -39,6 +39,7 @@ pub(super) struct Activations<T> {
     dhidden: Vec<T>,
     /// Scratch of the way back.
     dz: Vec<T>,
+    back: Rows<T>,
     /// Each image's loss, and whether its answer is right, `[B]`.
     pub(super) scores: Vec<(T, bool)>,
 }
@@ -47,7 +48,17 @@ impl<T: Real> Activations<T> {
     /// Of no images yet.
     pub(super) fn new(spec: &ModelSpec) -> Self {
         let before = spec.hidden.iter().rev().skip(1).rev().map(|&units| Rows::zeros(0, units));
-        Self { before: before.collect(), ..Self::default() }
+        Self {
+            z: Vec::new(),
+            before: before.collect(),
+            hidden: Vec::new(),
+            logits: Vec::new(),
+            dlogits: Vec::new(),
+            dhidden: Vec::new(),
+            dz: Vec::new(),
+            back: Rows::zeros(0, 1),
+            scores: Vec::new(),
+        }
     }
 }
 
@@ -210,7 +221,7 @@ impl<T: Real> Model<T> {
         let training = Training { regularise: *regularise, key };
         let smoothing = regularise.label_smoothing;
         let last = training.dropout(wide.len() - 1);
-        let Activations { z, before, hidden, logits, dlogits, dhidden, dz, scores } = activations;
+        let Activations { z, before, hidden, logits, dlogits, dhidden, dz, back, scores } = activations;
         for (layer, hidden) in before.iter_mut().enumerate() {
             activate(z, &wide[layer].b, training.dropout(layer), hidden);
             by_units(&mut wide[layer + 1].w, hidden.rows(), z, |_, w, z| forward(Inputs::Values(hidden), w, z));
@@ -221,9 +232,7 @@ impl<T: Real> Model<T> {
         small_values::update(hidden, dhidden, dlogits, &rates, small, moments, sums);
         for (layer, hidden) in before.iter().enumerate().rev() {
             std::mem::swap(dz, dhidden);
-            let w = &wide[layer + 1].w;
-            z.resize(hidden.rows() * w.columns(), T::ZERO);
-            product(Matrix::new(dz, w.rows()), Matrix::of_rows(w), z);
+            backward(dz, &wide[layer + 1].w, back, z);
             activate_backward(z, hidden, training.dropout(layer), dhidden);
             wide[layer + 1].step(Inputs::Values(hidden), dz, &rates, None, z);
             let Wide { b, moments, .. } = &mut wide[layer];

@@ -21,7 +21,7 @@
 //! matrixmultiply 0.3.11 was slower than gemm at the first of these (57 against 84 GFLOP/s on a Zen 4).
 
 use super::real::Real;
-use super::rows::{Rows, whole_rows};
+use super::rows::whole_rows;
 
 /// A matrix in a slice: element (i, j) is `values[i · row_stride + j · column_stride]`, inside the slice for every
 /// i < rows, j < columns.
@@ -42,15 +42,6 @@ impl<'a, T> Matrix<'a, T> {
     /// When `values` does not end with a whole row.
     pub fn new(values: &'a [T], columns: usize) -> Self {
         Self { values, rows: whole_rows(values, columns), columns, row_stride: columns, column_stride: 1 }
-    }
-
-    /// The values of `rows`, without what lies between them.
-    pub fn of_rows(rows: &'a Rows<T>) -> Self
-    where
-        T: Real,
-    {
-        let (values, row_stride) = (rows.values(), rows.stride());
-        Self { values, rows: rows.rows(), columns: rows.columns(), row_stride, column_stride: 1 }
     }
 
     /// Rows and columns swapped; nothing is moved.

@@ -12,6 +12,8 @@
 pub(super) mod moved;
 pub(super) mod small_values;
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::forward::{UNITS, forward};
@@ -76,28 +78,48 @@ impl<T: Real> Step<'_, T> {
         let lanes = size_of::<T::Lanes<S>>() / size_of::<T>();
         let width = self.x.width();
         let whole = width - width % (REGISTERS * lanes);
-        let mut scratch = Rows::zeros(0, REGISTERS * lanes);
+        let (slopes, mut scratch) = (self.slopes(), Rows::zeros(0, REGISTERS * lanes));
         for input in (0..whole).step_by(REGISTERS * lanes) {
-            self.column::<S, REGISTERS>(simd, input, &mut scratch);
+            self.column::<S, REGISTERS>(simd, input, &slopes, &mut scratch);
         }
         for input in (whole..width).step_by(lanes) {
-            self.column::<S, 1>(simd, input, &mut scratch);
+            self.column::<S, 1>(simd, input, &slopes, &mut scratch);
         }
+    }
+
+    /// `dhidden` of the units, tile after tile, each `[B, units]`. Where a layer is wide, what a tile takes of `dhidden` lies on as
+    /// many pages of memory as there are images, and each of its columns of inputs takes it again: of 500 of 500 units a step with
+    /// 256 images took 10.0 ms on one thread of a Zen 3, and takes 8.6; with 100, 3.5 and 3.4.
+    fn slopes(&self) -> Vec<T> {
+        let (images, units) = (self.x.rows(), self.w1.len() / self.stride);
+        let mut slopes = vec![T::ZERO; units * images];
+        for tile in tiles(units) {
+            let to = &mut slopes[tile.start * images..tile.end * images];
+            let from = self.dhidden[self.first + tile.start..].chunks(self.units);
+            if tile.len() == UNITS {
+                // Of constant length, without a call each.
+                let to = to.as_chunks_mut::<UNITS>().0;
+                to.iter_mut().zip(from).for_each(|(to, from)| to.copy_from_slice(&from[..UNITS]));
+            } else {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = from[0]);
+            }
+        }
+        slopes
     }
 
     /// A step of all units' weights of some registers full of inputs.
     #[inline(always)]
-    fn column<S: Simd, const REGISTERS: usize>(&mut self, simd: S, input: usize, scratch: &mut Rows<T>) {
+    fn column<S: Simd, const REGISTERS: usize>(&mut self, simd: S, input: usize, slopes: &[T], scratch: &mut Rows<T>) {
         let inputs = input..input + REGISTERS * size_of::<T::Lanes<S>>() / size_of::<T>();
         let x = self.x;
         let panel = x.panel(simd, 0..x.rows(), inputs, scratch);
-        let units = self.w1.len() / self.stride;
-        let whole = units - units % UNITS;
-        for unit in (0..whole).step_by(UNITS) {
-            self.tile::<S, REGISTERS, UNITS>(simd, panel, unit, input);
-        }
-        for unit in whole..units {
-            self.tile::<S, REGISTERS, 1>(simd, panel, unit, input);
+        for tile in tiles(self.w1.len() / self.stride) {
+            let slopes = &slopes[tile.start * x.rows()..tile.end * x.rows()];
+            if tile.len() == UNITS {
+                self.tile::<S, REGISTERS, UNITS>(simd, panel, slopes, tile.start, input);
+            } else {
+                self.tile::<S, REGISTERS, 1>(simd, panel, slopes, tile.start, input);
+            }
         }
     }
 
@@ -107,15 +129,15 @@ impl<T: Real> Step<'_, T> {
         &mut self,
         simd: S,
         (x, x_stride): (&[T], usize),
+        slopes: &[T],
         unit: usize,
         input: usize,
     ) {
         let zero = T::ZERO.splat(simd);
         let mut sums = [[zero; REGISTERS]; COUNT];
-        let first = self.first + unit;
-        for (x, dhidden) in x.chunks(x_stride).zip(self.dhidden.chunks_exact(self.units)) {
+        for (x, slopes) in x.chunks(x_stride).zip(slopes.chunks_exact(COUNT)) {
             let x = &T::lanes::<S>(x)[..REGISTERS];
-            for (sums, &slope) in sums.iter_mut().zip(&dhidden[first..][..COUNT]) {
+            for (sums, &slope) in sums.iter_mut().zip(slopes) {
                 let slope = slope.splat(simd);
                 for (sum, &x) in sums.iter_mut().zip(x) {
                     *sum = T::fma(simd, slope, x, *sum);
@@ -131,6 +153,12 @@ impl<T: Real> Step<'_, T> {
             }
         }
     }
+}
+
+/// Tiles of units: [`UNITS`] as far as there are so many, then each by itself.
+fn tiles(units: usize) -> impl Iterator<Item = Range<usize>> {
+    let whole = units - units % UNITS;
+    (0..whole).step_by(UNITS).map(|unit| unit..unit + UNITS).chain((whole..units).map(|unit| unit..unit + 1))
 }
 
 #[cfg(test)]
