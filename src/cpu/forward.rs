@@ -24,8 +24,8 @@ const SLICE: usize = 4096;
 const PANEL: usize = 20;
 
 /// As many of more units than [`MANY`], whose weights come from memory: 60 slices are 240 KiB, of 512 in a Zen 3's second
-/// cache. There the product of 500 units with 100 images took 3.8 ms with panels of 60, of 20 4.1 ms, and 4.1 to 4.4 when all
-/// images met a block of 100 units before the next one.
+/// cache. There the product of 500 units with 100 images took one thread 3.7 ms with panels of 60, 4.4 of 20, and 3.9 to 4.3
+/// with panels of 20 when all images met a block of 100 units before the next one.
 const WIDE_PANEL: usize = 60;
 
 /// Units whose slices, 400 KiB, stay in a second cache from panel to panel.
