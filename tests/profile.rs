@@ -6,9 +6,10 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::Instant;
 
+use cyclone::config::Config;
 use cyclone::config::device::{Adapter, Choice};
-use cyclone::config::spec::Feed;
-use cyclone::data::spec::Source;
+use cyclone::config::spec::{Feed, Method};
+use cyclone::data::spec::{Flip, Source};
 use cyclone::engine::Job;
 use cyclone::gpu::kernels::{Kernel, Use};
 use cyclone::gpu::plan::{Plan, Work};
@@ -16,7 +17,7 @@ use cyclone::gpu::{self, Gpu};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::profile::sweep::Axis;
 use cyclone::profile::trace::Trace;
-use cyclone::profile::{Ceilings, Options, Report, Workload};
+use cyclone::profile::{Ceilings, Options, Report, Technique, Workload};
 use serde_json::Value;
 
 const STEPS: u64 = 5;
@@ -29,6 +30,7 @@ fn options(devices: Vec<Choice>) -> Options {
         hidden: Hidden::new(&[7]),
         batch_size: 13,
         models: 3,
+        technique: Technique::default(),
         steps: Some(STEPS),
         repeats: 2,
         sweeps: vec![],
@@ -146,7 +148,11 @@ fn a_trace_has_a_track_for_the_host_and_one_for_the_gpu() {
 fn recording_does_not_change_bits_and_different_bits_are_refused() {
     let gpu = Gpu::open(&Adapter::Any).unwrap();
     let device = cyclone::device::Device::open(&any_gpu()).unwrap();
-    let (workload, _) = Workload::open(&Source::Synthetic, Hidden::new(&[5]), 11, 2).unwrap();
+    let (workload, _) = Workload::open(
+        &Config { data: Source::Synthetic, hidden: Hidden::new(&[5]), batch_size: 11, ..Config::default() },
+        2,
+    )
+    .unwrap();
     let mut engine = workload.engine(&device).unwrap();
     let recorded = device.gpu().unwrap();
     let plain = workload.run(engine.as_mut(), 3).unwrap();
@@ -182,12 +188,38 @@ fn both_engines_have_ceilings() {
 }
 
 #[test]
+fn every_option_of_a_training_is_profiled_and_named() {
+    let technique = Technique {
+        optimizer: Some(Method::Adamw),
+        label_smoothing: Some(0.1),
+        mixup: Some(0.5),
+        dropout: Some(0.2),
+        input_dropout: Some(0.1),
+        flip: Some(Flip::Random),
+        ..Technique::default()
+    };
+    let options = Options { technique, hidden: Hidden::new(&[7, 5]), ..options(vec![any_gpu(), Choice::Cpu]) };
+    let (report, _) = profile(&options);
+    for word in
+        ["AdamW, weight decay 0.01", "mirrored", "label smoothing 0.1, mixup 0.5, dropout 0.2, input dropout 0.1"]
+    {
+        assert!(report.technique.contains(word), "{}", report.technique);
+    }
+    assert!(report.devices.iter().all(|device| device.throughput.seconds_a_step > 0.0));
+    let wrong = Options { technique: Technique { dropout: Some(1.0), ..technique }, ..options };
+    let message = cyclone::profile::run(&wrong, Instant::now(), &mut |_| ()).unwrap_err().to_string();
+    assert!(message.contains("--dropout 1: expected 0 or more, below 1"), "{message}");
+}
+
+#[test]
 fn a_sweep_has_every_value_and_more_operations_for_larger_ones() {
-    let (report, _) = profile(&Options { sweeps: vec![Axis::Models], ..options(vec![Choice::Cpu]) });
-    let sweep = &report.sweeps[0];
-    assert_eq!(sweep.points.iter().map(|point| point.value).collect::<Vec<_>>(), Axis::Models.values());
-    assert!(sweep.points.is_sorted_by(|a, b| a.step_flops < b.step_flops));
-    assert!(sweep.points[0].seconds[0].is_some_and(|seconds| seconds > 0.0), "{sweep:?}");
+    let sweeps = vec![Axis::Models, Axis::Depth];
+    let (report, _) = profile(&Options { sweeps, ..options(vec![Choice::Cpu]) });
+    for (sweep, axis) in report.sweeps.iter().zip([Axis::Models, Axis::Depth]) {
+        assert_eq!(sweep.points.iter().map(|point| point.value).collect::<Vec<_>>(), axis.values());
+        assert!(sweep.points.is_sorted_by(|a, b| a.step_flops < b.step_flops));
+        assert!(sweep.points[0].seconds[0].is_some_and(|seconds| seconds > 0.0), "{sweep:?}");
+    }
 }
 
 /// D = 6, H = 5, C = 3, B = 4, M = 1: `W1` has 30 values, the batch 24 bytes of pixels.

@@ -21,7 +21,7 @@ use std::time::Instant;
 pub use crate::records::profile::{
     Ceilings, Evaluated, GpuTime, HostPhase, KernelTime, Profile, Report, StartUp, Sweep, Throughput,
 };
-pub use options::Options;
+pub use options::{Options, Technique};
 pub use workload::{Run, Workload};
 
 use crate::error::{Error, Result};
@@ -33,10 +33,7 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
     options.check()?;
     let before = started.elapsed().as_secs_f64();
     // Both at once, as in a training: neither the driver nor the disk waits for the other.
-    let (devices, workload) = rayon::join(
-        || options.open(),
-        || Workload::open(&options.source, options.hidden.clone(), options.batch_size, options.models),
-    );
+    let (devices, workload) = rayon::join(|| options.open(), || Workload::open(&options.config(), options.models));
     let (opened_devices, (workload, [opened, known])) = (devices?, workload?);
     workload.dataset.notice.iter().for_each(|notice| note(notice));
     let mut trace = Trace::new(started);
@@ -59,6 +56,7 @@ pub fn run(options: &Options, started: Instant, note: &mut dyn FnMut(&str)) -> R
         version: env!("CARGO_PKG_VERSION").to_owned(),
         data: workload.dataset.name.clone(),
         images: workload.split.train.len(),
+        technique: workload.technique(),
         model: workload.model,
         batch_size: workload.batch_size,
         models: workload.models,

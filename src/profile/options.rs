@@ -7,11 +7,12 @@ use clap::Args;
 use super::sweep::Axis;
 use crate::config::device::Choice;
 use crate::config::settings::word;
-use crate::config::spec::{Check, Feed};
-use crate::data::spec::Source;
+use crate::config::spec::{Check, Feed, Method};
+use crate::config::{Config, Settings};
+use crate::data::spec::{Flip, Source};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::{Hidden, ModelSpec};
+use crate::model::Hidden;
 
 /// What to profile.
 #[derive(Args, Clone, Debug)]
@@ -34,6 +35,9 @@ pub struct Options {
     /// Models trained at once, on the same batches
     #[arg(long, value_name = "M", default_value_t = 1)]
     pub models: usize,
+    /// How they are trained.
+    #[command(flatten)]
+    pub technique: Technique,
     /// Steps per repetition [default: an epoch, or as many as take 2 s; 1 s on a software adapter]
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
@@ -48,6 +52,41 @@ pub struct Options {
     pub no_timestamps: bool,
 }
 
+/// What a training may do beyond plain SGD on images as they are: `train` has the same flags.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Technique {
+    /// sgd or adamw
+    #[arg(long, value_name = "NAME", value_parser = word::<Method>)]
+    pub optimizer: Option<Method>,
+    /// Momentum of sgd
+    #[arg(long, value_name = "MU")]
+    pub momentum: Option<f64>,
+    /// Nesterov's momentum
+    #[arg(long)]
+    pub nesterov: bool,
+    /// Weight decay of adamw
+    #[arg(long, value_name = "WD")]
+    pub weight_decay: Option<f64>,
+    /// Share of each image's target that goes to all classes alike
+    #[arg(long, value_name = "E")]
+    pub label_smoothing: Option<f64>,
+    /// Mix the images of a batch by a share from Beta(A, A)
+    #[arg(long, value_name = "A")]
+    pub mixup: Option<f64>,
+    /// Share of the hidden units that a step leaves out
+    #[arg(long, value_name = "P")]
+    pub dropout: Option<f64>,
+    /// Share of the inputs that a step leaves out
+    #[arg(long, value_name = "P")]
+    pub input_dropout: Option<f64>,
+    /// Mirror training images: none, random or alternate
+    #[arg(long, value_name = "HOW", value_parser = word::<Flip>)]
+    pub flip: Option<Flip>,
+    /// Shift training images by up to N pixels
+    #[arg(long, value_name = "N")]
+    pub shift: Option<usize>,
+}
+
 impl Options {
     pub(super) fn check(&self) -> Result<()> {
         let numbers = [
@@ -59,8 +98,18 @@ impl Options {
         if let Some((flag, _)) = numbers.iter().find(|(_, number)| *number == 0) {
             return Err(Error::Usage(format!("{flag} 0: expected 1 or more")));
         }
-        // Every data set has images of CIFAR-10's size.
-        ModelSpec::new(3072, self.hidden.clone(), 10).map(drop)
+        self.config().check()
+    }
+
+    /// The training whose steps are timed.
+    pub(super) fn config(&self) -> Config {
+        let Technique { optimizer, momentum, nesterov, weight_decay, label_smoothing, mixup, .. } = self.technique;
+        let Technique { dropout, input_dropout, flip, shift, .. } = self.technique;
+        let (data, hidden, batch_size) = (Some(self.source.clone()), Some(self.hidden.clone()), Some(self.batch_size));
+        let settings =
+            Settings { data, hidden, optimizer, momentum, weight_decay, batch_size, nesterov, ..Settings::default() };
+        let settings = Settings { flip, shift, label_smoothing, mixup, dropout, input_dropout, ..settings };
+        Config::default().with(settings)
     }
 
     /// Opens the devices, each with the seconds it took.

@@ -1,4 +1,4 @@
-//! How the cost of a step grows with H, B or M.
+//! How the cost of a step grows with H, B, M or the number of hidden layers.
 
 use super::throughput::timed;
 use super::workload::Workload;
@@ -20,15 +20,20 @@ impl Axis {
         match self {
             Self::Hidden | Self::Batch => &[10, 50, 100, 250, 500, 1000],
             Self::Models => &[1, 3, 10, 30, 100],
+            Self::Depth => &[1, 2, 3, 4, 6, 8],
         }
     }
 
     fn apply(self, workload: &Workload, value: usize) -> Result<Workload> {
         let mut workload = workload.clone();
+        let ModelSpec { inputs, hidden, classes } = workload.model.clone();
+        let mut shape = |hidden| {
+            workload.model = ModelSpec::new(inputs, hidden, classes)?;
+            Ok::<_, Error>(())
+        };
         match self {
-            Self::Hidden => {
-                workload.model = ModelSpec::new(workload.model.inputs, Hidden::one(value), workload.model.classes)?;
-            }
+            Self::Hidden => shape(Hidden::one(value))?,
+            Self::Depth => shape(vec![hidden.first().copied().unwrap_or(classes); value].into())?,
             Self::Batch => workload.batch_size = value.min(workload.split.train.len()),
             Self::Models => workload.models = value,
         }

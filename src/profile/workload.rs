@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::config::Config;
+use crate::config::spec::TrainSpec;
 use crate::data::batches::Batches;
-use crate::data::spec::{DataSpec, Source, Standardise};
+use crate::data::spec::Standardise;
 use crate::data::split::Split;
 use crate::data::{Dataset, Standardisation};
 use crate::device::Device;
 use crate::engine::{Chunks, Engine, Job};
 use crate::error::{Error, Result};
+use crate::model::ModelSpec;
 use crate::model::params::{Init, Params};
-use crate::model::{Hidden, ModelSpec};
 
 /// A learning rate in the middle of the report's range. No weight is lost to it, whatever the shape.
 const RATE: f32 = 0.01;
@@ -33,6 +35,8 @@ pub struct Workload {
     pub batch_size: usize,
     /// `M`; all see the same batches.
     pub models: usize,
+    /// How they are trained: the optimizer, and what happens to images, units and labels.
+    pub spec: TrainSpec,
 }
 
 /// A run of some steps.
@@ -48,29 +52,38 @@ pub struct Run {
 }
 
 impl Workload {
-    /// The images of `source`, split as the report's `best` splits them; and the seconds that opening them and working out
-    /// their statistics took.
-    pub fn open(source: &Source, hidden: Hidden, batch_size: usize, models: usize) -> Result<(Self, [f64; 2])> {
-        let start = Instant::now();
-        let dataset = Arc::new(Dataset::open(source)?);
+    /// So many models of the training of `config`; and the seconds that opening the images and working out their statistics
+    /// took.
+    pub fn open(config: &Config, models: usize) -> Result<(Self, [f64; 2])> {
+        let (start, batch_size, spec) = (Instant::now(), config.batch_size, config.train_spec());
+        let dataset = Arc::new(Dataset::open(&config.data)?);
         let opened = start.elapsed().as_secs_f64();
-        let split = Arc::new(Split::new(&dataset, &DataSpec { source: source.clone(), ..DataSpec::default() })?);
+        spec.augment.check(&dataset)?;
+        let split = Arc::new(Split::new(&dataset, &config.data_spec())?);
         let standardisation = Arc::new(Standardisation::of(&dataset, &split.train, Standardise::default())?);
         let known = start.elapsed().as_secs_f64();
         let images = split.train.len();
         if batch_size > images {
             return Err(Error::Usage(format!("--batch-size {batch_size}: there are only {images} training images")));
         }
-        let model = ModelSpec::new(dataset.inputs, hidden, dataset.classes.len())?;
-        let workload = Self { dataset, standardisation, split, model, batch_size, models };
+        let model = ModelSpec::new(dataset.inputs, config.hidden.clone(), dataset.classes.len())?;
+        let workload = Self { dataset, standardisation, split, model, batch_size, models, spec };
         Ok((workload, [opened, known - opened]))
     }
 
     /// An engine for it.
     pub fn engine(&self, device: &Device) -> Result<Box<dyn Engine>> {
-        let decay = vec![DECAY; self.models];
-        let job = Job { decay, batch_size: self.batch_size, ..Job::new(self.model.clone()) };
+        let (decay, batch_size) = (vec![DECAY; self.models], self.batch_size);
+        let TrainSpec { optimizer, regularise, .. } = self.spec;
+        let job = Job { decay, batch_size, optimizer, regularise, ..Job::new(self.model.clone()) };
         device.trainer(job, &self.split, self.dataset.clone(), self.standardisation.clone())
+    }
+
+    /// How they are trained, for people.
+    pub fn technique(&self) -> String {
+        let TrainSpec { optimizer, augment, regularise, .. } = &self.spec;
+        let some = |text: String| if text == "none" { String::new() } else { format!("; {text}") };
+        format!("{optimizer}{}{}", some(augment.to_string()), some(regularise.to_string()))
     }
 
     /// Operations of a step of all models.
@@ -104,8 +117,11 @@ impl Workload {
 
     /// The same; calls `begin` when the weights are there and before the first step.
     pub fn run_from(&self, engine: &mut dyn Engine, steps: u64, begin: impl FnOnce()) -> Result<Run> {
+        let TrainSpec { augment, regularise, .. } = self.spec;
         let batches = Batches::new(self.split.train.clone(), self.batch_size, vec![0]);
-        let (mut source, mut chunks) = (Chunks::new(batches, self.models, |_, _| RATE), Vec::new());
+        let batches = batches.augmented(augment).mixed(regularise.mixup);
+        let source = Chunks::new(batches, self.models, |_, _| RATE);
+        let (mut source, mut chunks) = (source.regularised(regularise, &vec![0; self.models]), Vec::new());
         self.load(engine)?;
         engine.prove(&source.steps(0..steps.min(2)))?;
         begin();

@@ -22,6 +22,9 @@ pub struct Report {
     pub batch_size: usize,
     /// `M`.
     pub models: usize,
+    /// How they are trained. Reports from before there was a choice have nothing here: plain SGD.
+    #[serde(default)]
+    pub technique: String,
     /// One for each device, in the order of the flags.
     pub devices: Vec<Profile>,
     /// How the cost grows with a size.
@@ -217,7 +220,7 @@ pub struct Sweep {
 /// The cost at one value.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Point {
-    /// H, B or M.
+    /// H, B, M or L.
     pub value: usize,
     /// Operations of a step.
     pub step_flops: f64,
@@ -236,6 +239,8 @@ pub enum Axis {
     Batch,
     /// M, the models trained at once
     Models,
+    /// L, the hidden layers, each as wide as the first
+    Depth,
 }
 
 impl Axis {
@@ -245,6 +250,7 @@ impl Axis {
             Self::Hidden => "hidden",
             Self::Batch => "batch",
             Self::Models => "models",
+            Self::Depth => "depth",
         }
     }
 }

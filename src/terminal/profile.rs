@@ -22,6 +22,7 @@ pub fn report(report: &Report) -> String {
     };
     row("network", model.to_string());
     row("step", format!("{} images, {}", report.batch_size, plural(report.models, "model")));
+    row("training", report.technique.clone());
     row("data", format!("{}, {} training images", report.data, grouped(report.images)));
     if let Some(peak) = report.peak_memory {
         row("memory", format!("{} at most, of the process on the host", bytes(peak)));
@@ -159,6 +160,7 @@ fn growth(sweep: &Sweep, devices: &[Profile]) -> String {
         Axis::Hidden => ("hidden units", "H"),
         Axis::Batch => ("images of a batch", "B"),
         Axis::Models => ("models", "M"),
+        Axis::Depth => ("hidden layers", "L"),
     };
     let by_model = sweep.axis == Axis::Models;
     let (mut titles, mut widths) = (vec![format!("{letter:>8}")], vec![8]);

@@ -24,6 +24,7 @@ use crate::gpu::pipeline::checks;
 use crate::gpu::plan::{Plan, Tuning};
 use crate::model::ModelSpec;
 use crate::model::optimizer::Optimizer;
+use crate::model::regularise::Regularise;
 
 /// The report's network alone, among others and with a batch each; an odd shape; a wide one.
 const JOBS: [(&str, Shape); 5] = [
@@ -33,14 +34,17 @@ const JOBS: [(&str, Shape); 5] = [
     ("odd", Shape { d: 1001, h: 130, c: 3, m: 3, b: 131, own: true }),
     ("wide", Shape { d: 3072, h: 1000, c: 10, m: 1, b: 100, own: false }),
 ];
-/// Those, two networks of three hidden layers with `AdamW`, and softmax regression with momentum.
+/// Those, two networks of three hidden layers with `AdamW` and all that keeps them from learning by heart, and softmax
+/// regression with momentum.
 fn jobs() -> Result<Vec<(&'static str, Job)>> {
     let mut jobs = JOBS.into_iter().map(|(label, shape)| Ok((label, shape.job()?))).collect::<Result<Vec<_>>>()?;
     let of = |hidden: &[usize], models, optimizer| {
         let model = ModelSpec::new(3072, hidden.to_vec().into(), 10)?;
         Ok(Job { decay: vec![0.0; models], optimizer, ..Job::new(model) })
     };
-    jobs.push(("deep", of(&[512, 256, 128], 2, Optimizer::Adamw { weight_decay: 0.01 })?));
+    let regularise = Regularise { label_smoothing: 0.1, mixup: 0.2, dropout: 0.2, input_dropout: 0.1 };
+    let deep = of(&[512, 256, 128], 2, Optimizer::Adamw { weight_decay: 0.01 })?;
+    jobs.push(("deep", Job { regularise, ..deep }));
     jobs.push(("linear", of(&[], 1, Optimizer::Sgd { momentum: 0.9, nesterov: true })?));
     Ok(jobs)
 }
