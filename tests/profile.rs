@@ -207,7 +207,8 @@ fn every_option_of_a_training_is_profiled_and_named() {
     }
     assert!(report.devices.iter().all(|device| device.throughput.seconds_a_step > 0.0));
     let wrong = Options { technique: Technique { dropout: Some(1.0), ..technique }, ..options };
-    let message = cyclone::profile::run(&wrong, Instant::now(), &mut |_| ()).unwrap_err().to_string();
+    let error = cyclone::profile::run(&wrong, Instant::now(), &mut |_| ()).err().unwrap();
+    let message = error.to_string();
     assert!(message.contains("--dropout 1: expected 0 or more, below 1"), "{message}");
 }
 
