@@ -17,8 +17,8 @@ kernels = ["forward-M1-fused-8x16", "forward-M1-split-8x16", "forward-M30-split-
 kernels += ["update-M1-split-8x16", "update-M30-split-8x16", "fused-update-M1-fused-8x16", "gather-M1-fused-8x16", "tally-M1-fused-8x16"]
 kernels += ["squares-w1-M1-fused-8x16", "ceiling_fma"]
 # Those that only a deep network has, and those that AdamW, dropout and smoothing change.
-kernels += [f"{kernel}-deep-split-8x16" for kernel in ("forward", "forward-2", "head", "backward-2", "update-2", "update")]
-kernels += [f"{kernel}-deep-fused-8x16" for kernel in ("activate", "activate-backward", "fused-update")]
+kernels += [f"{kernel}-deep-split-8x16" for kernel in ("forward", "head", "update")]
+kernels += [f"{kernel}-deep-fused-8x16" for kernel in ("forward-2", "backward-2", "update-2", "activate", "activate-backward", "fused-update")]
 loss = 0.03
 
 
