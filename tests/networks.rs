@@ -105,7 +105,7 @@ fn settings_that_make_no_sense_are_wrong_usage() {
         ("--momentum 1", "--momentum 1: expected 0 or more, below 1"),
         ("--hidden 5,0", "--hidden 5,0: expected layers of 1 to 16,777,216 units"),
         ("--hidden none --dropout 0.5", "--hidden none has none: use --input-dropout"),
-        ("--dropout 1", "--dropout 1: expected 0 or more, below 1"),
+        ("--dropout 0.9999999999", "--dropout 0.9999999999: expected 0 to 0.999"),
         ("--label-smoothing -0.1", "--label-smoothing"),
         ("--hidden 5;6", "expected units like 50 or 512,256, or none"),
     ] {

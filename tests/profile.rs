@@ -209,7 +209,7 @@ fn every_option_of_a_training_is_profiled_and_named() {
     let wrong = Options { technique: Technique { dropout: Some(1.0), ..technique }, ..options };
     let error = cyclone::profile::run(&wrong, Instant::now(), &mut |_| ()).err().unwrap();
     let message = error.to_string();
-    assert!(message.contains("--dropout 1: expected 0 or more, below 1"), "{message}");
+    assert!(message.contains("--dropout 1: expected 0 to 0.999"), "{message}");
 }
 
 #[test]

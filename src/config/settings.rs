@@ -77,10 +77,10 @@ settings! {
         mixup: f64 = 0.0, in 0.0..=1000.0 => "0 to 1,000";
         /// Share of the hidden units that a step leaves out, others for each image
         #[arg(value_name = "P")]
-        dropout: f64 = 0.0, in 0.0..1.0 => "0 or more, below 1";
+        dropout: f64 = 0.0, in 0.0..=0.999 => "0 to 0.999";
         /// Share of the inputs that a step leaves out, others for each image
         #[arg(value_name = "P")]
-        input_dropout: f64 = 0.0, in 0.0..1.0 => "0 or more, below 1";
+        input_dropout: f64 = 0.0, in 0.0..=0.999 => "0 to 0.999";
         /// Images per mini-batch
         #[arg(value_name = "B", value_parser = integer::<usize>())]
         batch_size: usize = 100, in 1.. => "1 image or more";
@@ -156,7 +156,7 @@ settings! {
         snapshots, only Train, decides nothing;
     }
     switches "Checks" {
-        /// Train on the first mini-batch alone, without penalty: its loss must come close to 0
+        /// Train on the first mini-batch alone, without penalty, dropout, mixup or smoothing: its loss must come close to 0
         overfit_one_batch, only Train;
     }
 }

@@ -12,7 +12,7 @@ use crate::util::text::{bytes, grouped};
 
 /// The units of each hidden layer, from the inputs on; of softmax regression there is none. Written as `512,256`, or `none`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "Written", into = "Written")]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Hidden(Cow<'static, [usize]>);
 
 impl Hidden {
@@ -65,19 +65,23 @@ impl Display for Hidden {
     }
 }
 
-/// In files: a number for one layer, as before there were more, else a list.
+/// In files: a number for one layer, as before there were more, else a list; text as on the command line is read too.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {
     One(usize),
     List(Vec<usize>),
+    Text(String),
 }
 
-impl From<Written> for Hidden {
-    fn from(written: Written) -> Self {
+impl TryFrom<Written> for Hidden {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
         match written {
-            Written::One(units) => Self::one(units),
-            Written::List(layers) => layers.into(),
+            Written::One(units) => Ok(Self::one(units)),
+            Written::List(layers) => Ok(layers.into()),
+            Written::Text(text) => text.parse(),
         }
     }
 }
@@ -186,6 +190,7 @@ mod tests {
             let hidden = spec(text).hidden;
             assert_eq!(serde_json::to_string(&hidden).unwrap(), json);
             assert_eq!(serde_json::from_str::<Hidden>(json).unwrap(), hidden);
+            assert_eq!(serde_json::from_str::<Hidden>(&format!("\"{text}\"")).unwrap(), hidden);
         }
     }
 

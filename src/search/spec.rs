@@ -52,6 +52,9 @@ impl Search {
         if self.warm_start && self.halving.is_some() {
             return usage("--warm-start --halving: the trials of a warm-started search are one training, all of it");
         }
+        if let Some(Halving { eta, rungs }) = self.halving {
+            Halving::new(eta, Some(rungs), self.space.trials)?;
+        }
         match &self.space.parameters()[..] {
             _ if !self.warm_start => {}
             [parameter] if parameter.decides_shape() => {
@@ -63,7 +66,18 @@ impl Search {
             [parameter] if !parameter.is_word() => {}
             _ => return usage("--warm-start: expected one parameter, whose values can be sorted"),
         }
-        self.space.points(self.config.seed).iter().try_for_each(|point| self.config_at(point).check())
+        let (parameters, points) = (self.space.parameters(), self.space.points(self.config.seed));
+        points.iter().try_for_each(|point| {
+            // The flag that is wrong is the range's, or follows from it.
+            let named = |message: String| {
+                let values = parameters.iter().zip(point).map(|(parameter, value)| format!("{}={}", parameter.name(), parameter.show(value)));
+                Error::Usage(format!("the trial with {}: {message}", values.collect::<Vec<_>>().join(", ")))
+            };
+            self.config_at(point).check().map_err(|error| match error {
+                Error::Usage(message) => named(message),
+                other => other,
+            })
+        })
     }
 
     /// The trials of stage 0, numbered from 0.

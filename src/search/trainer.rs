@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Search;
 use super::halving::Rung;
 use super::trial::{Diverged, Point, Record, Scored, Trial};
 use super::wave::{Event, Tell, Wave};
@@ -59,6 +60,17 @@ impl Trainer {
         tell: &mut Tell<'_>,
     ) -> Result<()> {
         self.waves(trials, Some(rung), begun, tell)
+    }
+
+    /// The step that a trial's rung ends with.
+    fn end(&self, rung: Rung, trial: &Trial) -> Result<u64> {
+        rung.end(Plan::new(&trial.spec, self.split.train.len(), trial.cut).steps())
+    }
+
+    /// Whether the trials of `search` have steps enough for its rungs.
+    pub fn check_rungs(&self, search: &Search) -> Result<()> {
+        let Some(first) = search.halving.and_then(|halving| halving.all().next()) else { return Ok(()) };
+        search.trials().iter().try_for_each(|trial| self.end(first, trial).map(drop))
     }
 
     /// A wave that the device has no memory for is halved.
@@ -163,7 +175,7 @@ impl Prepared {
         let Trial { spec, mut cut, .. } = trials[0].clone();
         spec.augment.check(dataset)?;
         if let Some(rung) = rung.filter(|rung| !rung.is_last()) {
-            cut = Some(rung.end(Plan::new(&spec, split.train.len(), cut).steps())?);
+            cut = Some(trainer.end(rung, &trials[0])?);
             split.test.clear();
         }
         let specs = trials.iter().map(|trial| trial.spec.clone()).collect();

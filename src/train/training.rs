@@ -16,6 +16,7 @@ use crate::engine::{Chunks, Engine, Job, Tally};
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::model::params::Params;
+use crate::model::regularise::Regularise;
 use crate::util::random::shuffle_seed;
 
 /// `M` models of one shape to be trained together, and on what.
@@ -51,7 +52,7 @@ impl Training {
         self.split.validation.clear();
         self.split.test.clear();
         for model in &mut self.models {
-            (model.lambda, model.augment) = (0.0, Augment::default());
+            (model.lambda, model.augment, model.regularise) = (0.0, Augment::default(), Regularise::default());
         }
         let cut = self.plan.cut;
         Self::new(self.models, self.split, cut)

@@ -66,7 +66,7 @@ pub struct SearchArgs {
     pub out: Option<PathBuf>,
     /// Resume the search in this folder; only --device and --feed can be changed
     #[arg(long, help_heading = "Output", value_name = "DIR", conflicts_with_all = ["preset", "config", "out", "sample",
-        "range", "trials", "refine", "halving", "warm_start", "with_test"])]
+        "range", "trials", "refine", "halving", "eta", "rungs", "warm_start", "with_test"])]
     pub resume: Option<PathBuf>,
     /// Print only errors
     #[arg(long, short, help_heading = "Output")]
