@@ -11,7 +11,7 @@ override PARTIALS: u32 = 1u;  // partial sums of a value: slices or groups of th
 override GROUP: u32 = 1u;     // partial sums of a group
 override GROUPS: u32 = 1u;    // ⌈PARTIALS / GROUP⌉
 override M: u32 = 1u;         // models
-override LAYER: u32 = 1u;     // of dropout, see `rates`
+override LAYER: u32 = 1u;     // of dropout, see `dropout`
 override BELOW: u32 = 0u;
 override KEPT: f32 = 1.0;
 

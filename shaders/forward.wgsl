@@ -25,7 +25,7 @@ override WORKGROUP: u32 = 128u;      // THREAD_ROWS · THREAD_COLUMNS
 // Here and not in the parts that use them, because naga panics at an override that is declared behind an array sized by one.
 override M: u32 = 1u;                // models
 override ROWS: u32 = 0u;             // of `transposed`: units of the layer before
-const LAYER = 0u;                    // of dropout of the inputs, see `rates`
+const LAYER = 0u;                    // of dropout of the inputs, see `dropout`
 override BELOW: u32 = 0u;
 override KEPT: f32 = 1.0;
 

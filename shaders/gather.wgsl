@@ -4,7 +4,7 @@
 //             = ((256 − share) · that + share · other + 128) / 256    where a share of another is to be mixed in
 //   pixel (x, y) of a moved plane = pixel (reflected(x' + dx), reflected(y + dy)),   x' = WIDTH − 1 − x if mirrored, else x
 //
-// Reads: images, rows, moves (changes), mixes (changes). Writes: pixels.
+// Reads: images, rows, changes. Writes: pixels.
 //
 // A data set that is larger than one binding lies in several buffers, with a dispatch for each. An invocation makes one word,
 // four pixels; a workgroup 256 words of one row, so that all its invocations move or none. An image and what it is mixed with lie in

@@ -23,7 +23,7 @@ override SHUFFLES: u32 = 1u;   // 1, or M when every model has its own batch
 override TRAIN: bool = true;   // false: scores and logits
 override LINEAR: bool = false; // true: no hidden layer, the H units are the logits
 override SMOOTHING: f32 = 0.0; // the share of a target that all classes have alike
-override LAYER: u32 = 1u;      // of dropout, see `rates`
+override LAYER: u32 = 1u;      // of dropout, see `dropout`
 override BELOW: u32 = 0u;
 override KEPT: f32 = 1.0;
 override BLOCK: u32 = 52u;     // hidden units summed at a time: HP, 64 at most
@@ -35,7 +35,7 @@ const LANES = 8u;  // invocations that share the sum of a logit
 
 @group(0) @binding(0) var<storage, read> partials: array<f32>;              // [PARTIALS][B][M·HP]
 @group(0) @binding(1) var<storage, read> small: array<f32>;                 // [M][H·C + C + H]: W2, b2, b1
-@group(0) @binding(2) var<storage, read> targets: array<u32>;               // [rows of the chunk]: bytes label, other, share/256
+@group(0) @binding(2) var<storage, read> targets: array<u32>;               // [rows of the chunk]: label, other, share in 256ths
 @group(0) @binding(3) var<storage, read_write> hidden: array<f32>;          // [B][M·HP]
 @group(0) @binding(4) var<storage, read_write> dhidden: array<f32>;         // [B][M·HP]
 @group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;         // [B][M·(C+1)], the loss last; else logits [B][M·C]

@@ -26,7 +26,7 @@ override BATCH_COLUMNS: u32 = 52u;  // columns that see the same batch: M·HP, o
 override FUSED: bool = false;
 // With two, three reads of the tile serve 32 products, with one two serve 16; the next product has room beside one alone.
 override SLICES: u32 = 2u;          // 1 if FUSED, else 2
-override BELOW: u32 = 0u;           // of dropout of the inputs, see `rates`
+override BELOW: u32 = 0u;           // of dropout of the inputs, see `dropout`
 override KEPT: f32 = 1.0;
 
 const LAYER = 0u;

@@ -13,7 +13,7 @@ use cyclone::error::Error;
 use cyclone::model::optimizer::Optimizer;
 use cyclone::model::params::{Init, Params, bias, tensors};
 use cyclone::model::reference::{self, Layer, Matrix, Network, Pass};
-use cyclone::model::regularise::{Target, Training};
+use cyclone::model::regularise::{Regularise, Target, Training, keys};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::util::random::{Purpose, stream};
 use rand::{Rng, RngExt};
@@ -72,10 +72,14 @@ fn difference(found: &Network, expected: &Network) -> f64 {
         / largest(&mut expected.iter().map(|e| e.abs()))
 }
 
-fn pass((x, labels): &(Matrix, Vec<u8>), network: &Network) -> Pass {
+fn pass(batch: &(Matrix, Vec<u8>), network: &Network) -> Pass {
+    pass_of(batch, network, &Training::default())
+}
+
+fn pass_of((x, labels): &(Matrix, Vec<u8>), network: &Network, training: &Training) -> Pass {
     let targets: Vec<Target> = labels.iter().map(|&label| label.into()).collect();
     let product = reference::forward(x, &network.layers[0].W, 0..x.columns);
-    reference::pass(&product, &targets, network, &Training::default())
+    reference::pass(&product, &targets, network, training)
 }
 
 /// All weights 0.
@@ -136,8 +140,16 @@ const OPTIMIZERS: [Optimizer; 4] = [
     Optimizer::Adamw { weight_decay: 0.1 },
 ];
 
+/// Every depth with every optimizer, and with masks and smoothed targets.
+fn trainings() -> impl Iterator<Item = (&'static [usize], Optimizer, Regularise)> {
+    let all = Regularise { label_smoothing: 0.1, mixup: 0.0, dropout: 0.3, input_dropout: 0.2 };
+    let optimizers = |hidden| OPTIMIZERS.map(|optimizer| (hidden, optimizer, Regularise::default()));
+    let regularised = DEPTHS.into_iter().map(move |hidden| (hidden, Optimizer::default(), all));
+    DEPTHS.into_iter().flat_map(optimizers).chain(regularised)
+}
+
 /// Ten steps, two of them short, against the reference.
-fn ten_steps_differ_by<T: Real>(hidden: &'static [usize], optimizer: Optimizer) -> (f64, f64) {
+fn ten_steps_differ_by<T: Real>(hidden: &'static [usize], optimizer: Optimizer, regularise: Regularise) -> (f64, f64) {
     // Two slices of the products and three parts of standardising, the last ones short.
     let spec = ModelSpec { inputs: 1100, hidden: Hidden::new(hidden), classes: 3 };
     let images = Images::random(53, &spec);
@@ -146,9 +158,10 @@ fn ten_steps_differ_by<T: Real>(hidden: &'static [usize], optimizer: Optimizer) 
     let rates: Vec<f32> = (1..=10).map(|step| 0.01 * step as f32).collect();
     let decay = 0.02;
     let params = Params::init(&spec, 3, Init::Report).with_moments(optimizer);
-    let mut engine = images.engine::<T>(Job { optimizer, ..job(&spec, &[decay], 11) }, 2);
+    let mut engine = images.engine::<T>(Job { optimizer, regularise, ..job(&spec, &[decay], 11) }, 2);
     engine.load(std::slice::from_ref(&params)).unwrap();
-    engine.train(&Chunk { images: (&rows).into(), lengths: &lengths, rates: &rates, ..Chunk::default() }).unwrap();
+    let keys: Vec<_> = (0..10).map(keys(5)).collect();
+    engine.train(&Chunk { images: (&rows).into(), lengths: &lengths, rates: &rates, keys: &keys }).unwrap();
     let losses = engine.losses().unwrap();
     assert_eq!(losses.len(), 10);
     assert!(engine.losses().unwrap().is_empty(), "losses are handed out once");
@@ -158,8 +171,10 @@ fn ten_steps_differ_by<T: Real>(hidden: &'static [usize], optimizer: Optimizer) 
     let mut worst_loss = 0.0f64;
     for (step, ((&length, &rate), found)) in (0..).zip(lengths.iter().zip(&rates).zip(losses)) {
         let (now, later) = rows.split_at(length as usize);
-        let batch = images.batch(now);
-        let pass = pass(&batch, &network);
+        let training = Training { regularise, key: keys[step as usize] };
+        let (x, labels) = images.batch(now);
+        let batch = (reference::dropped(x, training.input_dropout()), labels);
+        let pass = pass_of(&batch, &network, &training);
         let gradient = reference::gradient(&batch.0, &pass, &network, f64::from(decay));
         reference::optimize(optimizer, &mut network, &gradient, &mut moments, f64::from(rate), step);
         let loss = pass.loss.iter().sum::<f64>() / f64::from(length);
@@ -174,8 +189,8 @@ fn ten_steps_differ_by<T: Real>(hidden: &'static [usize], optimizer: Optimizer) 
 #[test]
 fn ten_steps_with_short_batches_among_them_equal_the_references_f64() {
     // Weights: seen 3.7e-15 (AdamW). Losses are handed out as f32, so half a unit of its last place, 6e-8.
-    for (hidden, optimizer) in DEPTHS.into_iter().flat_map(|hidden| OPTIMIZERS.map(|optimizer| (hidden, optimizer))) {
-        let (weights, losses) = ten_steps_differ_by::<f64>(hidden, optimizer);
+    for (hidden, optimizer, regularise) in trainings() {
+        let (weights, losses) = ten_steps_differ_by::<f64>(hidden, optimizer, regularise);
         println!("{hidden:?} {optimizer:?}: weights {weights:.1e}, losses {losses:.1e}");
         assert!(weights <= 1e-13, "{hidden:?} {optimizer:?}, weights: {weights:e}");
         assert!(losses <= 6e-8, "{hidden:?} {optimizer:?}, losses: {losses:e}");
@@ -187,8 +202,8 @@ fn ten_steps_with_short_batches_among_them_equal_the_references_f32() {
     // Rounding drifts as some 2.5e-8·√steps, and 20 times that is allowed: 5e-7·√10; with AdamW, which divides a gradient by
     // its size and so moves a weight by its rounding as well as by anything, six times as much. Seen 2.3e-6 (AdamW; AVX2) and
     // 2.3e-7.
-    for (hidden, optimizer) in DEPTHS.into_iter().flat_map(|hidden| OPTIMIZERS.map(|optimizer| (hidden, optimizer))) {
-        let (weights, losses) = ten_steps_differ_by::<f32>(hidden, optimizer);
+    for (hidden, optimizer, regularise) in trainings() {
+        let (weights, losses) = ten_steps_differ_by::<f32>(hidden, optimizer, regularise);
         println!("{hidden:?} {optimizer:?}: weights {weights:.1e}, losses {losses:.1e}");
         let most = if matches!(optimizer, Optimizer::Adamw { .. }) { 1e-5 } else { 1.6e-6 };
         assert!(weights <= most, "{hidden:?} {optimizer:?}, weights: {weights:e}");

@@ -10,6 +10,7 @@ use cyclone::data::{Dataset, Images, Move, Planes, Standardisation};
 use cyclone::engine::{Checks, Chunk, Engine, Job, Later, Tally, Witness};
 use cyclone::error::{Error, Result};
 use cyclone::model::params::{Init, Params, bias, weight};
+use cyclone::model::regularise::{Key, Regularise, keys};
 use cyclone::model::{Hidden, ModelSpec};
 use cyclone::proof::{Checked, Pace};
 use cyclone::util::random::{Purpose, stream};
@@ -44,6 +45,8 @@ enum Fault {
     Chunk,
     /// The images of a step are not moved.
     Still,
+    /// Other units are left out than a step's key says.
+    Masks,
 }
 
 /// The CPU engine, which from some step on does one thing wrong.
@@ -111,7 +114,10 @@ impl Engine for Faulty {
         }
         let before = self.engine.params()?;
         let still = Chunk { images: chunk.images.rows.into(), ..*chunk };
-        self.engine.train(if self.is(Fault::Still) { &still } else { chunk })?;
+        let keys: Vec<_> = chunk.keys.iter().map(|[one, two]| [*one, two ^ 1]).collect();
+        let masked = Chunk { keys: &keys, ..*chunk };
+        let wrong = [(Fault::Still, &still), (Fault::Masks, &masked)].into_iter().find(|(fault, _)| self.is(*fault));
+        self.engine.train(wrong.map_or(chunk, |(_, chunk)| chunk))?;
         let mut after = self.engine.params()?;
         for (before, after) in before.iter().zip(&mut after) {
             match self.fault {
@@ -181,11 +187,22 @@ struct Bench {
     rows: Vec<u32>,
     moves: Vec<Move>,
     rates: Vec<f32>,
+    keys: Vec<Key>,
     shuffles: usize,
 }
 
 impl Bench {
-    fn new(fault: Fault, from: u64, (models, shuffles): (usize, usize), check: Check) -> Self {
+    fn new(fault: Fault, from: u64, models: (usize, usize), check: Check) -> Self {
+        Self::regularised(fault, from, models, check, Regularise::default())
+    }
+
+    fn regularised(
+        fault: Fault,
+        from: u64,
+        (models, shuffles): (usize, usize),
+        check: Check,
+        regularise: Regularise,
+    ) -> Self {
         let mut random = stream(0, Purpose::Check, 0);
         let mut pixels = vec![0; IMAGES * SPEC.inputs];
         random.fill_bytes(&mut pixels);
@@ -196,7 +213,7 @@ impl Bench {
         let data = Arc::new(data);
         let statistics = Standardisation { mean: vec![120.0; SPEC.inputs], scale: vec![1.0 / 70.0; SPEC.inputs] };
         let statistics = Arc::new(statistics);
-        let job = Job { decay: vec![0.01; models], batch_size: BATCH, shuffles, ..Job::new(SPEC) };
+        let job = Job { decay: vec![0.01; models], batch_size: BATCH, shuffles, regularise, ..Job::new(SPEC) };
         let engine = CpuEngine::new(job, data.clone(), statistics.clone(), 1).unwrap();
         let engine = Box::new(Faulty { engine, fault, from, step: 0, losses: Vec::new() });
         let mut engine = Checked::new(engine, data, statistics, Pace { check, rest: 0 });
@@ -204,7 +221,9 @@ impl Bench {
             .load(&(0..models as u64).map(|seed| Params::init(&SPEC, seed, Init::Report)).collect::<Vec<_>>())
             .unwrap();
         let rows = (0..3 * BATCH * shuffles).map(|row| (row % IMAGES) as u32).collect();
-        Self { engine, rows, moves: Vec::new(), rates: vec![0.1; 3 * models], shuffles }
+        let keys =
+            if regularise.drops() { (0..3).flat_map(|step| vec![keys(7)(step); models]).collect() } else { vec![] };
+        Self { engine, rows, moves: Vec::new(), rates: vec![0.1; 3 * models], keys, shuffles }
     }
 
     /// The same, its images mirrored and shifted.
@@ -218,7 +237,7 @@ impl Bench {
     fn prove(&mut self) -> Result<()> {
         let lengths = [BATCH as u32; 3];
         let images = Images { moves: &self.moves, ..(&self.rows).into() };
-        self.engine.prove(&Chunk { images, lengths: &lengths, rates: &self.rates, ..Chunk::default() })
+        self.engine.prove(&Chunk { images, lengths: &lengths, rates: &self.rates, keys: &self.keys })
     }
 
     /// Three steps and an evaluation, so often.
@@ -228,7 +247,7 @@ impl Bench {
             self.engine.evaluate(&(0..IMAGES as u32).collect::<Vec<_>>())?;
             let lengths = [BATCH as u32; 3];
             let images = Images { moves: &self.moves, ..(&self.rows).into() };
-            self.engine.train(&Chunk { images, lengths: &lengths, rates: &self.rates, ..Chunk::default() })?;
+            self.engine.train(&Chunk { images, lengths: &lengths, rates: &self.rates, keys: &self.keys })?;
             self.engine.losses()?;
             // Else a check might still run when the next is due.
             self.engine.checks(true)?;
@@ -303,6 +322,20 @@ fn moved_images_are_checked_as_they_were_trained_on() {
         assert!(checks.worst > 0.0 && checks.worst < 0.5, "{checks:?}");
         found(Bench::new(Fault::Still, 0, models, Check::Start).moved().prove(), "loss of a step (head, update)");
         found(Bench::new(Fault::Still, 12, models, Check::Always).moved().train(6), "loss of a step (head, update)");
+    }
+}
+
+#[test]
+fn steps_with_masks_and_other_targets_are_checked_as_they_were_trained() {
+    let all = Regularise { label_smoothing: 0.1, mixup: 0.0, dropout: 0.3, input_dropout: 0.2 };
+    for regularise in [all, Regularise { dropout: 0.0, ..all }, Regularise { input_dropout: 0.0, ..all }] {
+        let bench = |fault, from, check| Bench::regularised(fault, from, (3, 1), check, regularise);
+        let checks = bench(Fault::Nothing, 0, Check::Always).train(6).unwrap().unwrap();
+        assert_eq!(checks.times, 7, "the start and six evaluations");
+        assert!(checks.worst > 0.0 && checks.worst < 0.5, "{checks:?}");
+        found(bench(Fault::Masks, 0, Check::Start).prove(), "loss of a step (head, update)");
+        found(bench(Fault::Masks, 12, Check::Always).train(6), "loss of a step (head, update)");
+        found(bench(Fault::Decay, 12, Check::Always).train(6), "weights after a step (update)");
     }
 }
 

@@ -69,6 +69,7 @@ fn check(plan: &Plan, limits: &Limits) -> Result<(), TestCaseError> {
         ("pixels of a training chunk", sizes.pixels, plan.chunk_steps * g * b * row),
         ("pixels of an evaluated batch", sizes.pixels, plan.evaluation_rows * row),
         ("targets", sizes.targets, plan.chunk_rows * 4),
+        ("changes", sizes.changes, plan.chunk_rows * 16),
         ("rates", sizes.rates, plan.chunk_steps * m * 16),
         ("standardisation", sizes.standardisation, 2 * row * 4),
         ("logits' gradients", sizes.dlogits, b * m * c * 4),

@@ -135,7 +135,7 @@ fn prepare(args: &SearchArgs, begun: Option<Plan>, shard: Shard, ranks: &Ranks, 
     let plan = Plan::new(&search, &dataset, &split)?;
     let mut trainer = Trainer::new(Arc::new(device), dataset, split, &search.config)?;
     trainer.signals = Signals::watch()?;
-    trainer.check_rungs(&search)?;
+    trainer.check(&search)?;
     Ok(Prepared { search, shard, plan, trainer })
 }
 

@@ -1,18 +1,20 @@
 //! Dropout of a layer's units in a step. The shader's twin: `shaders/dropout.wgsl`.
 
+use rayon::prelude::*;
+
 use super::real::Real;
 use crate::model::regularise::Dropout;
 
-/// Multiplies units `[B, H]`, whose rows begin `stride` apart, by the factors of `masks`. A NaN stays one.
-pub(super) fn drop_units<T: Real>(masks: Option<Dropout>, hidden: &mut [T], units: usize, stride: usize) {
+/// Multiplies units or inputs `[B, columns]`, whose rows begin `stride` apart, by the factors of `masks`. A NaN stays one.
+pub(super) fn drop_units<T: Real>(masks: Option<Dropout>, rows: &mut [T], columns: usize, stride: usize) {
     let Some(dropout) = masks else { return };
-    for (image, row) in hidden.chunks_mut(stride).enumerate() {
-        for (quad, units) in row[..units].chunks_mut(4).enumerate() {
-            for (unit, factor) in units.iter_mut().zip(dropout.factors(image, quad)) {
-                *unit = *unit * <T as From<f32>>::from(factor);
+    rows.par_chunks_mut(stride).enumerate().for_each(|(image, row)| {
+        for (quad, four) in row[..columns].chunks_mut(4).enumerate() {
+            for (value, factor) in four.iter_mut().zip(dropout.factors(image, quad)) {
+                *value = *value * <T as From<f32>>::from(factor);
             }
         }
-    }
+    });
 }
 
 /// The gradients of units that were not left out, multiplied as these were. Those of the others are 0.

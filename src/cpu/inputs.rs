@@ -140,11 +140,16 @@ enum Gathered<T> {
 }
 
 impl<T: Real> Batch<T> {
-    /// No images yet, of so many shuffles, for as many parts of models as there are to each shuffle; `statistics [2, D]`
-    /// are means and scales.
-    pub(super) fn new(statistics: &Arc<Rows<T>>, shuffles: usize, parts: usize) -> Self {
+    /// Whether images stay bytes where so many parts of models share a shuffle.
+    pub(super) fn keeps_pixels(parts: usize) -> bool {
+        parts <= SHARED
+    }
+
+    /// No images yet, of so many shuffles; `statistics [2, D]` are means and scales. Images of which inputs are left out must be
+    /// standardised ahead: bytes have no zero.
+    pub(super) fn new(statistics: &Arc<Rows<T>>, shuffles: usize, keeps_pixels: bool) -> Self {
         let inputs = statistics.columns();
-        let gathered = if parts <= SHARED {
+        let gathered = if keeps_pixels {
             Gathered::Pixels(Rows::zeros(0, inputs))
         } else {
             Gathered::Values(Rows::zeros(0, inputs))

@@ -2,7 +2,9 @@
 
 use super::rows::Rows;
 use crate::data::split::Split;
+use crate::data::{Mix, Move};
 use crate::engine::Job;
+use crate::model::regularise::Target;
 
 /// Images of an evaluation's task: 3 MB of f32, and enough tasks for every thread. Fixed, so that no sum depends on
 /// the threads.
@@ -44,13 +46,17 @@ pub fn memory(job: &Job, split: &Split, threads: usize) -> u128 {
     // Of f32; where few parts of models share a batch it is of bytes.
     let batches = 2 * shuffles * batch * row;
     // The images' numbers: in the split and two copies, shuffled, and of a chunk's steps.
-    let rows = 4 * (images * 3 + shuffles * (split.train.len() as u128 + CHUNK_STEPS as u128 * batch));
+    let of_a_chunk = shuffles * CHUNK_STEPS as u128 * batch;
+    let rows = 4 * (images * 3 + shuffles * split.train.len() as u128 + of_a_chunk);
+    // How those of a chunk are moved and mixed, and what a step teaches of them.
+    let changes = of_a_chunk * (size_of::<Move>() + size_of::<Mix>()) as u128
+        + 2 * shuffles * batch * size_of::<Target>() as u128;
     // A thread that waits inside one block of an evaluation may begin another.
     let blocks = (2 * threads).min(parts.into_iter().fold(0, usize::max).div_ceil(EVALUATION_IMAGES)) as u128;
     let evaluation = blocks * EVALUATION_IMAGES as u128 * (4 * activations + row);
     // Twice the logits of the test images, for the answers.
     let answers = 2 * 4 * models * split.test.len() as u128 * classes;
-    networks + batches + rows + evaluation + answers + REST
+    networks + batches + rows + changes + evaluation + answers + REST
 }
 
 #[cfg(test)]

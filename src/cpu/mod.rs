@@ -124,8 +124,8 @@ impl<T: Real> CpuEngine<T> {
         let statistics = [&statistics.mean, &statistics.scale].map(|values| values.iter().map(|&value| value.into()));
         let statistics = Arc::new(Rows::new(&statistics.into_iter().flatten().collect::<Vec<T>>(), spec.inputs));
         let parts = threads.current_num_threads() * job.models() / job.shuffles;
-        let parts = if job.regularise.input_dropout > 0.0 { usize::MAX } else { parts };
-        let batches = [(); 2].map(|()| Batch::new(&statistics, job.shuffles, parts));
+        let keeps_pixels = Batch::<T>::keeps_pixels(parts) && job.regularise.input_dropout == 0.0;
+        let batches = [(); 2].map(|()| Batch::new(&statistics, job.shuffles, keeps_pixels));
         Ok(Self { job, data, statistics, threads, models, batches, losses: Vec::new() })
     }
 
@@ -165,7 +165,12 @@ impl<T: Real> CpuEngine<T> {
     /// What `each` makes of blocks of `images`: block after block, each model's.
     fn infer<R: Send>(&self, images: Images<'_>, each: impl Fn(&Activations<T>) -> R + Sync) -> Result<Vec<Vec<R>>> {
         self.check_rows(images.rows)?;
-        let start = || (Batch::new(&self.statistics, 1, self.models.len()), Activations::new(&self.job.model));
+        let start = || {
+            (
+                Batch::new(&self.statistics, 1, Batch::<T>::keeps_pixels(self.models.len())),
+                Activations::new(&self.job.model),
+            )
+        };
         Ok(self.threads.install(|| {
             let blocks = images.par_chunks(EVALUATION_IMAGES).map_init(start, |(batch, activations), images| {
                 batch.fill(&self.data, images, images.len(), |_| None);
@@ -240,7 +245,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
         self.check_chunk(chunk)?;
         let Self { job, data, threads, models, batches: [batch, next], losses, .. } = self;
-        let key = |step: usize, m: usize| chunk.keys.get(step * job.models() + m).copied().unwrap_or_default();
+        let key = |step: usize, m: usize| chunk.key_at(step * job.models() + m);
         threads.install(|| {
             let mut images = chunk.images;
             let mut lengths = chunk.lengths.iter().map(|&length| length as usize).enumerate();

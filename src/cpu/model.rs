@@ -39,6 +39,7 @@ pub(super) struct Activations<T> {
     dhidden: Vec<T>,
     /// Scratch of the way back.
     dz: Vec<T>,
+    /// Scratch of [`backward`], `[B, inputs of the layer]`.
     back: Rows<T>,
     /// Each image's loss, and whether its answer is right, `[B]`.
     pub(super) scores: Vec<(T, bool)>,

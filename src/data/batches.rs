@@ -39,10 +39,16 @@ impl Batches {
 
     /// The same, each batch mixed with itself in the opposite order: of every image a share is another one's, in 256ths and one
     /// for the whole batch, from Beta(`alpha`, `alpha`) by the seed of the shuffle and the step. Of the two shares the other
-    /// image's is the smaller; which of a pair has it makes no difference. Not at all if `alpha` is 0.
+    /// image's is the smaller; which of a pair has it makes no difference. Not at all if `alpha` is 0, which no Beta distribution
+    /// has.
     #[must_use]
     pub fn mixed(self, alpha: f32) -> Self {
         Self { mixup: alpha, ..self }
+    }
+
+    /// `G`.
+    pub fn shuffles(&self) -> usize {
+        self.seeds.len()
     }
 
     /// Steps of an epoch; the last batch may be short.
@@ -67,8 +73,8 @@ impl Batches {
             let begin = images.rows.len();
             images.rows.extend_from_slice(rows);
             self.augment.append(seed, epoch, rows, &mut images.moves);
-            if let Ok(beta) = Beta::new(self.mixup, self.mixup) {
-                let share: f32 = beta.sample(&mut stream(seed, Purpose::Mixup, step));
+            if let Ok(beta) = Beta::new(f64::from(self.mixup), self.mixup.into()) {
+                let share: f64 = beta.sample(&mut stream(seed, Purpose::Mixup, step));
                 let share = (256.0 * share.min(1.0 - share)).round() as u8;
                 let move_of = |at: usize| images.moves.get(at).copied().unwrap_or_default();
                 let others = (begin..images.rows.len()).rev();

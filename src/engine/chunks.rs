@@ -15,7 +15,8 @@ pub struct Chunk<'a> {
     pub lengths: &'a [u32],
     /// Learning rates `[steps, M]`.
     pub rates: &'a [f32],
-    /// What decides the masks of dropout, `[steps, M]`; empty without.
+    /// What decides the masks of dropout, `[steps, M]`; empty without. Models that share their batches have the same one in a
+    /// step: they share the masks of their inputs.
     pub keys: &'a [Key],
 }
 
@@ -41,7 +42,12 @@ impl<'a> Chunk<'a> {
 
     /// What decides the masks of `model` in the first step, if there is dropout.
     pub fn key(&self, model: usize) -> Key {
-        self.keys.get(model).copied().unwrap_or_default()
+        self.key_at(model)
+    }
+
+    /// The same at a place of `[steps, M]`.
+    pub fn key_at(&self, place: usize) -> Key {
+        self.keys.get(place).copied().unwrap_or_default()
     }
 }
 
@@ -68,6 +74,7 @@ impl Chunks {
     #[must_use]
     pub fn regularised(self, regularise: Regularise, seeds: &[u64]) -> Self {
         let seeds = if regularise.drops() { seeds } else { &[] };
+        debug_assert!(self.batches.shuffles() > 1 || seeds.iter().all(|seed| *seed == seeds[0]), "shared batches");
         Self { key: seeds.iter().map(|&seed| Box::new(keys(seed)) as Box<_>).collect(), ..self }
     }
 

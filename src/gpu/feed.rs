@@ -28,7 +28,8 @@ pub struct Slot {
     pub pixels: wgpu::Buffer,
     /// Rows of the data set, `[rows of the chunk]`, for resident images.
     pub rows: wgpu::Buffer,
-    /// How these are moved, [`Move::word`], and of what each is mixed with the row, the move and the share, `[rows of the chunk, 4]`.
+    /// How these are moved, [`Move::word`], and of what each is mixed with the row, the move and the share, `[rows of the
+    /// chunk, 4]`.
     pub changes: wgpu::Buffer,
     /// What a step teaches of them, [`crate::model::regularise::Target::word`], `[rows of the chunk]`.
     pub targets: wgpu::Buffer,
@@ -88,7 +89,7 @@ impl Feed {
             Ok(Slot {
                 pixels: gpu.buffer("pixels", plan.sizes.pixels)?,
                 rows: gpu.buffer("rows", rows)?,
-                changes: gpu.buffer("changes", 4 * rows)?,
+                changes: gpu.buffer("changes", if parts.is_empty() { 16 } else { plan.sizes.changes })?,
                 targets: gpu.buffer("targets", plan.sizes.targets)?,
                 rates: gpu.buffer("rates", plan.sizes.rates)?,
                 submission: None,
@@ -97,7 +98,8 @@ impl Feed {
         Ok(Self { dataset, slots: [slot()?, slot()?], parts, bytes: Vec::new(), next: 0 })
     }
 
-    /// Uploads a chunk's rows and changes (if streamed, the pixels), targets, and `rates`; returns the slot's place. Waits only for the slot's last user, the chunk before the one that runs.
+    /// Uploads a chunk's rows and changes (if streamed, the pixels), targets, and `rates`; returns the slot's place. Waits only
+    /// for the slot's last user, the chunk before the one that runs.
     pub fn fill(&mut self, gpu: &Gpu, images: Images<'_>, rates: &[[u32; 4]]) -> Result<usize> {
         let Self { dataset, slots, parts, bytes, next } = self;
         let place = *next;

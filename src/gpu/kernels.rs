@@ -149,7 +149,7 @@ impl Use {
         }
     }
 
-    /// Whether a training's dropout or targets are its matter.
+    /// Whether dropout, smoothing or mixup change what it computes.
     pub fn regularises(self) -> bool {
         matches!(
             self,
@@ -221,10 +221,12 @@ impl Kernel {
     pub fn files(self) -> &'static [File<'static>] {
         match self {
             Self::Gather => &[file!("gather")],
-            Self::Forward => &[file!("forward"), file!("step"), file!("rates"), file!("inputs"), file!("weights")],
-            Self::Activate => &[file!("activate"), file!("step"), file!("rates")],
+            Self::Forward => {
+                &[file!("forward"), file!("step"), file!("rates"), file!("dropout"), file!("inputs"), file!("weights")]
+            }
+            Self::Activate => &[file!("activate"), file!("step"), file!("rates"), file!("dropout")],
             Self::HiddenForward => &[file!("forward"), file!("step"), file!("activations"), file!("weights")],
-            Self::Head => &[file!("head"), file!("step"), file!("rates"), file!("head/sums")],
+            Self::Head => &[file!("head"), file!("step"), file!("rates"), file!("dropout"), file!("head/sums")],
             Self::Backward => &[file!("forward"), file!("step"), file!("activations"), file!("transposed")],
             Self::ActivateBackward => &[file!("activate_backward"), file!("step")],
             Self::HiddenUpdate => &[
@@ -240,6 +242,7 @@ impl Kernel {
                 file!("update"),
                 file!("step"),
                 file!("rates"),
+                file!("dropout"),
                 file!("inputs"),
                 file!("update/moved"),
                 file!("update/small_values"),

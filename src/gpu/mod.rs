@@ -35,7 +35,7 @@ pub use wait::is_polling;
 
 use crate::data::{Dataset, Images, Standardisation};
 use crate::engine::{Chunk, Engine, Job, Later, Tally, Witness};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::params::Params;
 use feed::Feed;
 use kernels::{Shaders, Step, Use};
@@ -259,6 +259,9 @@ impl Engine for GpuEngine {
         let shuffles = self.plan.job.shuffles;
         let mut images = chunk.images;
         let (mut rates, mut keys) = (chunk.rates, chunk.keys);
+        if self.plan.job.regularise.drops() && keys.len() != rates.len() {
+            return Err(Error::Internal(format!("keys of a chunk: expected {}, found {}", rates.len(), keys.len())));
+        }
         // A caller's chunk may be longer than the plan's.
         for lengths in chunk.lengths.chunks(self.plan.chunk_steps as usize) {
             let (now, later) = images.split_at(lengths.iter().sum::<u32>() as usize * shuffles);

@@ -22,6 +22,7 @@ use crate::data::{Dataset, Standardisation};
 use crate::engine::{Chunks, Engine, Job};
 use crate::error::Result;
 use crate::model::params::{Init, Params};
+use crate::model::regularise::Regularise;
 use crate::util::digest::hex;
 use crate::util::files;
 
@@ -70,8 +71,9 @@ fn write(path: &Path, known: &BTreeMap<String, Tuning>) -> std::io::Result<()> {
     files::replace(&files::System, path, &serde_json::to_vec_pretty(known)?)
 }
 
-/// The fastest tuning that fits.
+/// The fastest tuning that fits, of steps without mixup, which no kernel of a step knows of.
 fn measure(gpu: &Arc<Gpu>, job: &Job) -> Result<Tuning> {
+    let job = &Job { regularise: Regularise { mixup: 0.0, ..job.regularise }, ..job.clone() };
     let images = job.batch_size * job.shuffles;
     let inputs = job.model.inputs;
     let classes = (0..job.model.classes).map(|class| class.to_string()).collect();
@@ -87,7 +89,8 @@ fn measure(gpu: &Arc<Gpu>, job: &Job) -> Result<Tuning> {
         let mut engine = GpuEngine::new(gpu.clone(), job, dataset.clone(), &standardisation, &options)?;
         engine.load(&vec![Params::init(&job.model, 0, Init::Report); job.models()])?;
         let batches = Batches::new((0..images as u32).collect(), job.batch_size, vec![0; job.shuffles]);
-        let mut chunks = Chunks::new(batches, job.models(), |_, _| 1e-3);
+        let seeds = vec![0; job.models()];
+        let mut chunks = Chunks::new(batches, job.models(), |_, _| 1e-3).regularised(job.regularise, &seeds);
         let chunk = chunks.steps(0..STEPS);
         for repeat in 0..=REPEATS {
             let start = Instant::now();

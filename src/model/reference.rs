@@ -178,9 +178,12 @@ pub fn forward(x: &Matrix, W1: &Matrix, inputs: Range<usize>) -> Matrix {
 }
 
 /// Inputs `x [B, D]` with those left out that a step with this `dropout` leaves out.
-pub fn dropped(x: &Matrix, dropout: Option<Dropout>) -> Matrix {
-    let factors = dropout.map(|dropout| factors(&dropout, x.rows(), x.columns));
-    Matrix::of(x.rows(), x.columns, |b, d| factors.as_ref().map_or(1.0, |factors| factors[b][d]) * x[b][d])
+pub fn dropped(mut x: Matrix, dropout: Option<Dropout>) -> Matrix {
+    let Some(dropout) = dropout else { return x };
+    for b in 0..x.rows() {
+        x[b].iter_mut().enumerate().for_each(|(d, x)| *x *= f64::from(dropout.factor(b, d)));
+    }
+    x
 }
 
 /// `[B, units]`.

@@ -55,7 +55,7 @@ const THREAD: u128 = 66 << 20;
 /// Whether a step is computed again as a whole: layers behind the first hidden one need all of its units, and the logits of
 /// a step with dropout are not those of its images.
 fn is_whole(spec: &ModelSpec, regularise: Regularise) -> bool {
-    spec.hidden.len() > 1 || regularise.drops()
+    spec.hidden.len() != 1 || regularise.drops()
 }
 
 /// Most images of a step that is computed again.
@@ -74,7 +74,10 @@ pub fn memory(job: &Job) -> u128 {
     let whole = is_whole(&job.model, job.regularise);
     let some = if whole { parameters } else { (PRODUCT / job.batch_size).max(job.model.inputs).min(parameters) };
     let moments = job.optimizer.moments().len();
-    (24 * (1 + moments) * parameters + 17 * batch + (72 + 24 * moments) * some) as u128 + THREAD
+    // Nine numbers of each hidden unit of a batch: what enters and leaves it, its mask, and what comes back, now and by the gauges.
+    let images = if whole { job.batch_size.min(images(&job.model, job.regularise)) } else { 0 };
+    let units = 72 * images * job.model.hidden.iter().sum::<usize>();
+    (24 * (1 + moments) * parameters + 17 * batch + (72 + 24 * moments) * some + units) as u128 + THREAD
 }
 
 /// What is computed again.
@@ -154,11 +157,10 @@ impl Lockstep<'_> {
     /// some units: their columns of `W1` and `b1`, their rows of `W2`, and `b2`. `logit` are the batch's as it is scored.
     fn step(&self, witness: &Witness, network: &Network, logit: Matrix, (loss, after): (f32, &Params)) -> Vec<Finding> {
         let images = self.images.part(0..self.batch);
-        let x = dropped(&self.read(images), self.training.input_dropout());
+        let x = dropped(self.read(images), self.training.input_dropout());
         let targets = self.dataset.targets(images);
         let H = network.layers[0].b.len();
-        let whole = network.layers.len() != 2 || self.training.regularise.drops();
-        let most = if whole { H } else { PRODUCT / x.values.len() };
+        let most = if is_whole(&after.spec, self.training.regularise) { H } else { PRODUCT / x.values.len() };
         let some = slice(self.turn, H, most);
         let (before, got) = (network.units(&some), Network::from(after).units(&some));
         let (decay, rate) = (f64::from(self.decay), f64::from(self.rate));

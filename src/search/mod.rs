@@ -29,9 +29,10 @@
 //!
 //! - `search.toml`: what is searched, and the images' digest. The same search in the same folder is resumed: trials with a
 //!   record are skipped.
-//! - `trials.jsonl`: a line a finished trial, in order of finishing, and in the order of their numbers once all are
+//! - `trials.jsonl`: a line a finished trial, with `--halving` a line a rung until they are sorted, in order of finishing, and in the order of their numbers once all are
 //!   there. Keys: `trial` (its number), `stage`, `hidden`, `spec` (`lambda`, `penalty`, `batch_size`, `lr` with `policy`,
-//!   `min`, `max`, `half_cycle`, `gamma`, `step_size` and `warmup`, `length`, `seed`, `init`, `evals_per_cycle`, `augment`),
+//!   `min`, `max`, `half_cycle`, `gamma`, `step_size` and `warmup`, `length`, `seed`, `init`, `evals_per_cycle`,
+//!   `optimizer`, `augment`, `regularise`),
 //!   and `evaluations`: a list of `step`, `epoch`, `lr`, `train` and, if images validate, `validation`, each with `loss`,
 //!   `cost` and `accuracy` (0 to 1). A trial that ended well has `result`: the last `train` and `validation`, and `test` if
 //!   the test images were asked for. One that diverged has `diverged` instead: `step` and `message`. With `--halving` there

@@ -70,7 +70,10 @@ impl Search {
         points.iter().try_for_each(|point| {
             // The flag that is wrong is the range's, or follows from it.
             let named = |message: String| {
-                let values = parameters.iter().zip(point).map(|(parameter, value)| format!("{}={}", parameter.name(), parameter.show(value)));
+                let values = parameters
+                    .iter()
+                    .zip(point)
+                    .map(|(parameter, value)| format!("{}={}", parameter.name(), parameter.show(value)));
                 Error::Usage(format!("the trial with {}: {message}", values.collect::<Vec<_>>().join(", ")))
             };
             self.config_at(point).check().map_err(|error| match error {

@@ -67,10 +67,13 @@ impl Trainer {
         rung.end(Plan::new(&trial.spec, self.split.train.len(), trial.cut).steps())
     }
 
-    /// Whether the trials of `search` have steps enough for its rungs.
-    pub fn check_rungs(&self, search: &Search) -> Result<()> {
-        let Some(first) = search.halving.and_then(|halving| halving.all().next()) else { return Ok(()) };
-        search.trials().iter().try_for_each(|trial| self.end(first, trial).map(drop))
+    /// Whether the trials of `search` have steps enough for its rungs, and images that can be moved as they ask.
+    pub fn check(&self, search: &Search) -> Result<()> {
+        let first = search.halving.and_then(|halving| halving.all().next());
+        search.trials().iter().try_for_each(|trial| {
+            trial.spec.augment.check(&self.dataset)?;
+            first.map_or(Ok(0), |first| self.end(first, trial)).map(drop)
+        })
     }
 
     /// A wave that the device has no memory for is halved.

@@ -311,7 +311,7 @@ mod tests {
         }
         let facts: Value = serde_json::from_slice(&read("forward-M1-split-8x8-wide.json")).unwrap();
         let told = ["workgroup", "bindings", "immediate_bytes"].map(|key| facts[key].as_u64().unwrap());
-        assert_eq!((told, facts["constants"]["QUADS"].as_f64()), ([64, 4, 32], Some(2.0)));
+        assert_eq!((told, facts["constants"]["QUADS"].as_f64()), ([64, 5, 32], Some(2.0)));
 
         let again = emit(folder.path(), &Shaders::default()).unwrap_err();
         assert_eq!(again.exit_code(), 2, "{again}");

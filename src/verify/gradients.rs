@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::Referee;
 use super::images::{images, params};
 use crate::config::spec::{Feed, Penalty};
-use crate::data::{Dataset, Standardisation};
+use crate::data::{Dataset, Images, Mix, Standardisation};
 use crate::engine::{Chunk, Engine, Job};
 use crate::error::Result;
 use crate::model::params::{Params, symbol};
@@ -39,6 +39,7 @@ struct Problem {
     x: Matrix,
     targets: Vec<Target>,
     training: Training,
+    mixes: Vec<Mix>,
     penalty: Penalty,
     dataset: Arc<Dataset>,
     standardisation: Arc<Standardisation>,
@@ -59,14 +60,24 @@ impl Problem {
         dataset.gather(&rows, &mut pixels);
         let x = standardise(&pixels, &standardisation.mean, &standardisation.scale);
         let targets = dataset.targets((&rows).into());
-        let training = Training::default();
-        Self { network: Network::from(&params), params, x, targets, training, penalty, dataset, standardisation }
+        let (network, training, mixes) = (Network::from(&params), Training::default(), Vec::new());
+        Self { params, network, x, targets, training, mixes, penalty, dataset, standardisation }
     }
 
     /// The same with what a training does that scoring does not.
-    fn regularised(self, regularise: Regularise) -> Self {
+    fn regularised(mut self, regularise: Regularise) -> Self {
+        let rows: Vec<u32> = (0..self.targets.len() as u32).collect();
+        if regularise.mixup > 0.0 {
+            // The batch with itself in the opposite order, by a share that no draw decides.
+            self.mixes = rows.iter().rev().map(|&row| Mix { row, share: 77, ..Mix::default() }).collect();
+        }
+        let images = Images { mixes: &self.mixes, ..(&rows).into() };
+        let mut pixels = vec![0; rows.len() * self.dataset.inputs];
+        self.dataset.gather(images, &mut pixels);
         let training = Training { regularise, key: keys(1)(0) };
-        Self { x: reference::dropped(&self.x, training.input_dropout()), training, ..self }
+        let x = standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale);
+        let (x, targets) = (reference::dropped(x, training.input_dropout()), self.dataset.targets(images));
+        Self { x, targets, training, ..self }
     }
 
     fn pass(&self, network: &Network) -> Pass {
@@ -262,12 +273,9 @@ pub(super) fn gpu(referee: &Referee) -> Result<Vec<Finding>> {
                 referee.gpu_engine(&job, &problem.dataset, &problem.standardisation, (Feed::Stream, None))?;
             engine.load(std::slice::from_ref(&problem.params))?;
             let rows: Vec<u32> = (0..batch as u32).collect();
-            engine.train(&Chunk {
-                images: (&rows).into(),
-                lengths: &[batch as u32],
-                rates: &[RATE],
-                keys: &[problem.training.key],
-            })?;
+            let images = Images { mixes: &problem.mixes, ..(&rows).into() };
+            let keys = [problem.training.key];
+            engine.train(&Chunk { images, lengths: &[batch as u32], rates: &[RATE], keys: &keys })?;
             let after = engine.params()?.remove(0);
             let gradient = problem.analytic();
             let (mut all_got, mut all_expected) = (Vec::new(), Vec::new());

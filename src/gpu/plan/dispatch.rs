@@ -45,7 +45,7 @@ impl Plan {
                     ("GROUP", group as f64),
                     ("ROWS", 0.0),
                 ];
-                sizes.into_iter().chain(tile).chain(self.masks(of).into_iter().skip(1)).collect()
+                sizes.into_iter().chain(tile).chain(self.input_masks(of)).collect()
             }
             Use::Backward(_) => {
                 let before = &self.layers[place - 1];
@@ -56,7 +56,7 @@ impl Plan {
                     ("GROUP", GROUP as f64),
                     ("ROWS", before.units as f64),
                 ];
-                sizes.into_iter().chain(tile).collect()
+                sizes.into_iter().chain(tile).chain(self.input_masks(of)).collect()
             }
             Use::Activate(_) | Use::EvalActivate(_) => {
                 let sizes = [("H", h), ("HP", padded), ("N", columns), ("M", models)];
@@ -94,7 +94,7 @@ impl Plan {
                     ("FUSED", flag(of == Use::FusedUpdate)),
                     ("SLICES", update_slices(of) as f64),
                 ];
-                sizes.into_iter().chain(self.optimizer()).chain(self.masks(of).into_iter().skip(1)).collect()
+                sizes.into_iter().chain(self.optimizer()).chain(self.input_masks(of)).collect()
             }
             Use::Tally => vec![("M", models)],
             Use::Squares(place) if place < self.layers.len() => {
@@ -119,6 +119,12 @@ impl Plan {
         };
         let (below, kept) = Dropout::constants(p);
         [("LAYER", layer as f64), ("BELOW", below.into()), ("KEPT", kept.into())]
+    }
+
+    /// The same of a kernel that reads inputs, whose layer is a constant.
+    fn input_masks(&self, of: Use) -> [(&'static str, f64); 2] {
+        let [_, below, kept] = self.masks(of);
+        [below, kept]
     }
 
     fn optimizer(&self) -> [(&'static str, f64); 3] {
@@ -182,7 +188,7 @@ mod tests {
     fn every_override_of_a_shader_is_given_and_nothing_else() {
         for hidden in ["50", "50,40,30", "none"] {
             let model = ModelSpec::new(3072, hidden.parse().unwrap(), 10).unwrap();
-            let job = Job { ..Job::new(model) };
+            let job = Job::new(model);
             let plan = Plan::new(&job, &Limits::default(), false, None).unwrap();
             for of in plan.uses() {
                 let mut given: BTreeSet<_> = plan.constants(of).into_iter().map(|(name, _)| name).collect();

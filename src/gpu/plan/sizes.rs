@@ -51,7 +51,7 @@ macro_rules! sizes {
 }
 
 sizes! {
-    pixels "pixels", targets "targets", rates "rates", standardisation "standardisation", partials "partial sums",
+    pixels "pixels", changes "changes of images", targets "targets", rates "rates", standardisation "standardisation", partials "partial sums",
     dlogits "logits' gradients", scores "scores", losses "losses", tallies "tallies", squares "squares"
 }
 
@@ -165,6 +165,7 @@ impl Plan {
         }
         let sizes = Sizes {
             pixels: product(&[chunk_rows, row_bytes])?,
+            changes: product(&[chunk_rows, 16])?,
             targets: product(&[chunk_rows, 4])?,
             rates: product(&[chunk_steps, m, 16])?,
             standardisation: 2 * 4 * row_bytes,

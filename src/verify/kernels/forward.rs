@@ -33,7 +33,7 @@ pub(super) fn inputs(bench: &mut Bench) -> Inputs {
         let images = pixels[rows.start * row_bytes..rows.end * row_bytes].chunks_exact(row_bytes);
         let bytes: Vec<u8> = images.flat_map(|image| &image[..d]).copied().collect();
         let x = standardise(&bytes, &standardisation.mean, &standardisation.scale);
-        dropped(&x, bench.training(m % bench.batches(), next).input_dropout())
+        dropped(x, bench.training(m % bench.batches(), next).input_dropout())
     };
     Inputs {
         x: (0..bench.case.shape.m).map(|m| standardised(m, 0)).collect(),

@@ -293,7 +293,7 @@ const REGULARISED_HEAD: &[Edit] = &[
     ("rate for the key", "rates[at].zw", "rates[at].xy"),
     ("half of the units left out", "vec4<u32>(BELOW, BELOW, BELOW, BELOW)", "vec4<u32>(BELOW / 2u)"),
     ("kept units not scaled", "vec4<f32>(KEPT, KEPT, KEPT, KEPT)", "vec4<f32>(1.0, 1.0, 1.0, 1.0)"),
-    ("words mixed once", "mixed(once ^ (once >> vec4<u32>(16u, 16u, 16u, 16u)))", "once"),
+    ("words mixed once", "pcg4d_round(once ^ (once >> vec4<u32>(16u, 16u, 16u, 16u)))", "once"),
     ("words not shifted", "once ^ (once >> vec4<u32>(16u, 16u, 16u, 16u))", "once"),
     ("another multiplier", "1664525u", "1664521u"),
     ("two words of the mix swapped", "let y = v.y + v.z * x;", "let y = v.y + v.w * x;"),
