@@ -91,15 +91,15 @@ fn weights(batch: u32, first: u32, slice: u32, thread: u32) {
     // What this invocation brings for all: pixels of image thread / 8, gradients of images thread / 16 and 16 further, and
     // the next batch's pixels of 4 images.
     let my_image = thread / 8u;
-    var x = array<Word, 2>();
-    var standard = array<array<vec4<f32>, 2>, 2>();
+    var x: array<Word, 2>;
+    var standard: array<array<vec4<f32>, 2>, 2>;
     for (var s = 0u; s < SLICES; s++) {
         let x_quad = (slice + s) * 8u + thread % 8u;
         x[s] = word(image(batch, my_image), my_image < step.rows, x_quad);
         standard[s] = statistics(x_quad);
     }
     let g_column = first_column + thread % 16u * 4u;
-    var g = array<vec4<f32>, 2>();
+    var g: array<vec4<f32>, 2>;
     for (var i = 0u; i < 2u; i++) {
         g[i] = gradient(thread / 16u + 16u * i, g_column, end_column);
     }
