@@ -58,8 +58,8 @@
 //! |---|---|
 //! | [`error`] | every cause of failure, each with its exit code |
 //! | [`util`] | files that are written whole or not at all, locks, signals, random numbers, statistics, counts and sizes |
+//! | [`model`] | networks: shape, tensors, initial values, optimizers, what keeps it from learning by heart, and the [reference](model::reference) in f64 |
 //! | [`data`] | images: sources, splits, standardisation, augmentation, mini-batches, download |
-//! | [`model`] | networks: shape, tensors, initial values, optimizers, and the [reference](model::reference) in f64 |
 //! | [`config`] | settings: presets, files and flags as layers over the same keys; learning-rate schedules |
 //! | [`engine`] | what an engine can do |
 //! | [`proof`] | the proof that goes with a run: an engine's results computed again by the reference while it trains |
