@@ -74,8 +74,8 @@ fn declared(source: &str) -> (Uses, Names) {
     (uses, others)
 }
 
-/// What functions read and write: parameters by their names, what is returned by the function's. Sizes and places, which a
-/// shader knows by its constants, do not count; nor as read what another of the functions has written.
+/// What functions read and write: parameters by their names, what is returned by the function's. Sizes, places and settings, which
+/// a shader knows by its constants, do not count; nor as read what another of the functions has written.
 fn signatures(functions: &[Signature]) -> Uses {
     let mut uses = Uses::default();
     for function in functions {
@@ -83,9 +83,10 @@ fn signatures(functions: &[Signature]) -> Uses {
             let FnArg::Typed(input) = input else { panic!("{} is a method", function.ident) };
             let Pat::Ident(name) = &*input.pat else { panic!("a parameter of {} has no name", function.ident) };
             let name = name.ident.to_string();
+            let is_number = |path: &syn::TypePath| ["usize", "f32"].iter().any(|number| path.path.is_ident(number));
             match &*input.ty {
                 Type::Reference(reference) if reference.mutability.is_some() => uses.writes.insert(name),
-                Type::Path(path) if path.path.is_ident("usize") => false,
+                Type::Path(path) if is_number(path) => false,
                 _ => uses.reads.insert(name),
             };
         }
@@ -151,8 +152,9 @@ fn a_shaders_listing_is_that_of_its_twins_signatures() {
 #[test]
 fn a_part_of_a_shader_and_what_shaders_share_have_twins_of_their_own() {
     let cpu = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cpu");
-    // `step` is the loop's counters; the next product is `forward`'s, whose other operands are `Rows` on the CPU.
-    let elsewhere = ["step", "gather", "update/next_product", "activations", "weights", "transposed", "head/sums"];
+    // `step` and `rates` are arguments on the CPU; the next product is `forward`'s, whose other operands are `Rows` on the CPU.
+    let elsewhere =
+        ["step", "rates", "gather", "update/next_product", "activations", "weights", "transposed", "head/sums"];
     let files: Names =
         Kernel::ALL.iter().flat_map(|kernel| kernel.files()).map(|(path, _)| (*path).to_owned()).collect();
     assert!(elsewhere.iter().all(|path| files.contains(*path)));

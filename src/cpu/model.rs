@@ -234,7 +234,8 @@ impl<T: Real> Model<T> {
         for (layer, hidden) in before.iter().enumerate().rev() {
             std::mem::swap(dz, dhidden);
             backward(dz, &wide[layer + 1].w, back, z);
-            activate_backward(z, hidden, training.dropout(layer), dhidden);
+            let kept = training.dropout(layer).map_or(1.0, |dropout| dropout.scale);
+            activate_backward(z, hidden, kept, dhidden);
             wide[layer + 1].step(Inputs::Values(hidden), dz, &rates, None, z);
             let Wide { b, moments, .. } = &mut wide[layer];
             let mut moments: Vec<_> = moments.iter_mut().map(|(_, b)| &mut b[..]).collect();
