@@ -228,7 +228,7 @@ fn names_and_shaders_that_make_no_sense_are_wrong_usage() {
     let text = Kernel::Head.files()[0].1.replace("targets", "labels");
     fs::write(folder.path().join("head.wgsl"), text).unwrap();
     let (_, err) = verify(folder.path(), &["--shaders", ".", "--case", "head/D37"], 2);
-    assert!(err.contains("--shaders .") && err.contains("`labels`"), "{err}");
+    assert!(err.contains("--shaders .") && err.contains("`targets`"), "{err}");
 }
 
 #[test]
