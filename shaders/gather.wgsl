@@ -7,8 +7,8 @@
 // Reads: images, rows, changes. Writes: pixels.
 //
 // A data set that is larger than one binding lies in several buffers, with a dispatch for each. An invocation makes one word,
-// four pixels; a workgroup 256 words of one row, so that all its invocations move or none. An image and what it is mixed with lie in
-// one buffer. The host's twins: `Planes::copy` and `Mix::mix` in `src/data/moves.rs`.
+// four pixels; a workgroup 256 words of one row, so that all its invocations move or none. An image and what it is
+// mixed with lie in one buffer. The host's twins: `Planes::copy` and `Mix::mix` in `src/data/moves.rs`.
 
 override D: u32 = 3072u;       // pixels of an image: some planes of WIDTH · HEIGHT
 override WORDS: u32 = 768u;    // words of an image, ⌈D/4⌉

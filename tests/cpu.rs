@@ -413,7 +413,7 @@ fn shapes_that_do_not_fit_are_refused_by_name() {
     let spec = ModelSpec { inputs: 4, hidden: Hidden::new(&[3]), classes: 2 };
     let images = Images::random(5, &spec);
     let mut engine = images.engine::<f64>(job(&spec, &[0.0], 2), 1);
-    let other = ModelSpec { inputs: 7, ..spec };
+    let other = ModelSpec { inputs: 7, ..spec.clone() };
     let Images { data, statistics } = &images;
     let built = CpuEngine::<f64>::new(job(&other, &[0.0], 2), Arc::clone(data), Arc::clone(statistics), 1);
     let refusals = [
@@ -434,6 +434,15 @@ fn shapes_that_do_not_fit_are_refused_by_name() {
             "rates of a chunk",
             engine.train(&Chunk { images: (&[0]).into(), lengths: &[1], rates: &[], ..Chunk::default() }),
         ),
+        ("keys of a chunk", {
+            let regularise = Regularise { dropout: 0.5, ..Regularise::default() };
+            let mut engine = images.engine::<f32>(Job { regularise, ..job(&spec, &[0.0], 2) }, 1);
+            engine.train(&Chunk { images: (&[0]).into(), lengths: &[1], rates: &[0.1], ..Chunk::default() })
+        }),
+        ("mixes of a chunk", {
+            let images = data::Images { mixes: &[data::Mix::default()], ..(&[0, 1]).into() };
+            engine.train(&Chunk { images, lengths: &[2], rates: &[0.1], ..Chunk::default() })
+        }),
         ("row 5", engine.train(&Chunk { images: (&[5]).into(), lengths: &[1], rates: &[0.1], ..Chunk::default() })),
         ("row 9", engine.evaluate(&[9]).map(|_| ())),
         ("networks", engine.load(&[])),

@@ -36,7 +36,8 @@ prop_compose! {
         inputs in size(1 << 16), hidden in hidden(size(ModelSpec::MAX_HIDDEN)), classes in 2_usize..200,
         models in size(1 << 14), batch_size in size(1 << 22), own: bool,
     ) -> Job {
-        Job { decay: vec![0.5; models], batch_size, shuffles: if own { models } else { 1 }, ..Job::new(ModelSpec { inputs, hidden, classes }) }
+        let (decay, shuffles) = (vec![0.5; models], if own { models } else { 1 });
+        Job { decay, batch_size, shuffles, ..Job::new(ModelSpec { inputs, hidden, classes }) }
     }
 }
 

@@ -1,5 +1,5 @@
-//! What leaves a hidden layer that is not the last: `hidden ← mask · max(0, z + b)`. The shader's twin: `shaders/activate.wgsl`. Of
-//! the last one, `head` does it.
+//! What leaves a hidden layer that is not the last: `hidden ← mask · max(0, z + b)`. Of the last one, `head` does it. The
+//! shader's twin: `shaders/activate.wgsl`.
 
 use super::dropout::drop_units;
 use super::real::Real;

@@ -79,7 +79,7 @@ pub(super) fn scores<T: Real>(
         let [largest, log] = softmax(logits, p);
         let of = |class: usize| log - (logits[class] - largest);
         let mut loss = of(label);
-        if smoothing > 0.0 || target.share > 0 {
+        if target.is_shared(smoothing) {
             loss = T::ZERO;
             (0..classes).for_each(|class| loss += probability::<T>(target, class, classes, smoothing) * of(class));
         }
@@ -105,8 +105,15 @@ pub(super) fn gradients<T: Real>(
     let classes = dlogits.len() / targets.len();
     let images = <T as From<f32>>::from(targets.len() as f32);
     for (dlogits, &target) in dlogits.chunks_exact_mut(classes).zip(targets) {
-        for (class, slope) in dlogits.iter_mut().enumerate() {
-            *slope = (*slope - probability(target, class, classes, smoothing)) / images;
+        if target.is_shared(smoothing) {
+            let slopes = dlogits.iter_mut().enumerate();
+            slopes.for_each(|(class, slope)| *slope -= probability(target, class, classes, smoothing));
+        } else {
+            let label: usize = target.label.into();
+            dlogits[label] -= T::ONE;
+        }
+        for slope in dlogits {
+            *slope = *slope / images;
         }
     }
     if small.b2.is_empty() {

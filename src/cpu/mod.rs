@@ -245,7 +245,7 @@ impl<T: Real> Engine for CpuEngine<T> {
     fn train(&mut self, chunk: &Chunk<'_>) -> Result<()> {
         self.check_chunk(chunk)?;
         let Self { job, data, threads, models, batches: [batch, next], losses, .. } = self;
-        let key = |step: usize, m: usize| chunk.key_at(step * job.models() + m);
+        let key = |step: usize, m: usize| chunk.key(step * job.models() + m);
         threads.install(|| {
             let mut images = chunk.images;
             let mut lengths = chunk.lengths.iter().map(|&length| length as usize).enumerate();

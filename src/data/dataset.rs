@@ -110,14 +110,14 @@ impl Dataset {
     }
 
     /// What a step teaches of `images`.
-    pub fn targets(&self, images: Images<'_>) -> Vec<Target> {
+    pub fn targets<'a>(&'a self, images: Images<'a>) -> impl Iterator<Item = Target> + 'a {
         let label = |row: u32| self.labels[row as usize];
-        let target = |(row, _, Mix { row: other, share, .. })| Target {
+        let target = move |(row, _, Mix { row: other, share, .. })| Target {
             label: label(row),
             other: if share > 0 { label(other) } else { 0 },
             share,
         };
-        images.iter().map(target).collect()
+        images.iter().map(target)
     }
 
     /// SHA-256, in hexadecimal, of the shape (`rows`, `train`, `D`, `C`, each as 8 bytes, little-endian), the labels and

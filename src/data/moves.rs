@@ -165,7 +165,7 @@ impl<'a> Images<'a> {
     }
 
     /// Each row with its move and what it is mixed with.
-    pub fn iter(self) -> impl Iterator<Item = (u32, Move, Mix)> {
+    pub fn iter(self) -> impl Iterator<Item = (u32, Move, Mix)> + 'a {
         let move_of = move |place| self.moves.get(place).copied().unwrap_or_default();
         let mix_of = move |place| self.mixes.get(place).copied().unwrap_or_default();
         self.rows.iter().enumerate().map(move |(place, &row)| (row, move_of(place), mix_of(place)))

@@ -40,13 +40,8 @@ impl<'a> Chunk<'a> {
         self.images.part(first..first + length)
     }
 
-    /// What decides the masks of `model` in the first step, if there is dropout.
-    pub fn key(&self, model: usize) -> Key {
-        self.key_at(model)
-    }
-
-    /// The same at a place of `[steps, M]`.
-    pub fn key_at(&self, place: usize) -> Key {
+    /// What decides the masks at a place of `[steps, M]`, in the first step that of a model; of no use without dropout.
+    pub fn key(&self, place: usize) -> Key {
         self.keys.get(place).copied().unwrap_or_default()
     }
 }

@@ -107,7 +107,7 @@ impl Feed {
         let slot = &mut slots[place];
         let mut targets = Vec::new();
         gpu.recorder.phase(Phase::Gather, || {
-            targets = dataset.targets(images).into_iter().map(Target::word).collect();
+            targets = dataset.targets(images).map(Target::word).collect();
             if parts.is_empty() {
                 gather(dataset, images, bytes);
             }

@@ -141,6 +141,11 @@ impl Target {
         u32::from_le_bytes([self.label, self.other, self.share, 0])
     }
 
+    /// Whether, with this smoothing, more than its label has a probability.
+    pub fn is_shared(self, smoothing: f32) -> bool {
+        smoothing > 0.0 || self.share > 0
+    }
+
     /// The probability that the target gives `class`, one of `classes`.
     pub fn probability(self, class: usize, classes: usize, smoothing: f32) -> f64 {
         let (smoothing, share) = (f64::from(smoothing), f64::from(self.share) / 256.0);

@@ -74,7 +74,8 @@ pub fn memory(job: &Job) -> u128 {
     let whole = is_whole(&job.model, job.regularise);
     let some = if whole { parameters } else { (PRODUCT / job.batch_size).max(job.model.inputs).min(parameters) };
     let moments = job.optimizer.moments().len();
-    // Nine numbers of each hidden unit of a batch: what enters and leaves it, its mask, and what comes back, now and by the gauges.
+    // Nine numbers of each hidden unit of a batch: what enters and leaves it, its mask, and what comes back, now and by the
+    // gauges.
     let images = if whole { job.batch_size.min(images(&job.model, job.regularise)) } else { 0 };
     let units = 72 * images * job.model.hidden.iter().sum::<usize>();
     (24 * (1 + moments) * parameters + 17 * batch + (72 + 24 * moments) * some + units) as u128 + THREAD
@@ -134,7 +135,7 @@ impl Lockstep<'_> {
         outcome.worst.iter_mut().for_each(|worst| worst.index = some[worst.index / C] * C + worst.index % C);
         let mut findings = vec![Finding::new("logits (forward, head)", outcome)];
 
-        let scores = scores(&logit, &self.dataset.targets(images), 0.0);
+        let scores = scores(&logit, &self.targets(images), 0.0);
         let right = scores.right.iter().filter(|right| **right).count();
         let mean = witness.tally.loss / images.len() as f64;
         findings.push(Finding::new(
@@ -158,7 +159,7 @@ impl Lockstep<'_> {
     fn step(&self, witness: &Witness, network: &Network, logit: Matrix, (loss, after): (f32, &Params)) -> Vec<Finding> {
         let images = self.images.part(0..self.batch);
         let x = dropped(self.read(images), self.training.input_dropout());
-        let targets = self.dataset.targets(images);
+        let targets = self.targets(images);
         let H = network.layers[0].b.len();
         let most = if is_whole(&after.spec, self.training.regularise) { H } else { PRODUCT / x.values.len() };
         let some = slice(self.turn, H, most);
@@ -223,6 +224,10 @@ impl Lockstep<'_> {
             }
         }
         findings
+    }
+
+    fn targets(&self, images: Images<'_>) -> Vec<Target> {
+        self.dataset.targets(images).collect()
     }
 
     /// The inputs of `images`.

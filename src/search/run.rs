@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::deal::{dismiss, fresh};
 use super::folder::Folder;
-use super::halving::Rung;
 use super::halving::states::States;
+use super::halving::{Halving, Rung};
 use super::shard::Shard;
 use super::spec::Search;
 use super::trainer::Trainer;
@@ -93,6 +93,8 @@ impl<'a> Run<'a> {
 
     /// Trains those of a stage's `trials` through `rung` that go on into it.
     fn rung(&mut self, trainer: &Trainer, rung: Rung, stage: &[Trial]) -> Result<()> {
+        // What a process that was killed has left.
+        self.forget(rung.of, stage)?;
         let (before, states) = (self.folder.records().to_vec(), self.states());
         let trials = rung.trials(stage, &before);
         let missing: Vec<_> = trials.iter().filter(|trial| !rung.is_over(trial, &before)).cloned().collect();
@@ -152,11 +154,7 @@ impl<'a> Run<'a> {
         }
         self.folder.append(&wave.records)?;
         if let Some(Rung { of, .. }) = self.part.rung {
-            let (stage, records) = (&self.part.stage, self.folder.records());
-            self.states().retain(|number, index| {
-                let trial = stage.iter().find(|trial| trial.trial == number);
-                trial.is_some_and(|trial| Rung { index, of }.is_left_by(trial, stage, records))
-            })?;
+            self.forget(of, &self.part.stage)?;
         }
         self.spent += wave.duration;
         let part = &mut self.part;
@@ -176,6 +174,15 @@ impl<'a> Run<'a> {
             seconds_left: part.spent.as_secs_f64() / part.trained as f64 * part.left as f64 / part.ranks as f64,
             best: rank(records).first().copied().filter(|best| best.result.is_some()),
         }))
+    }
+
+    /// Removes the states of a stage's trials that do not continue from them any more.
+    fn forget(&self, of: Halving, stage: &[Trial]) -> Result<()> {
+        let records = self.folder.records();
+        self.states().retain(|number, index| {
+            let trial = stage.iter().find(|trial| trial.trial == number);
+            trial.is_none_or(|trial| Rung { index, of }.is_left_by(trial, stage, records))
+        })
     }
 
     /// How far it has come, after a signal.

@@ -63,7 +63,7 @@ pub(super) fn check<T: Real>(shape: Shape) -> Result<Vec<Finding>> {
             let mut pixels = vec![0; rows.len() * d];
             dataset.gather(rows, &mut pixels);
             let x = standardise(&pixels, &standardisation.mean, &standardisation.scale);
-            (x, dataset.targets(rows.into()))
+            (x, dataset.targets(rows.into()).collect())
         });
         let (decay, rate) = (0.1 / (1 + m) as f32, 0.05 / (1 + m) as f32);
         let mut model = Model { params: params(&spec, m as u64), decay, rate, batches };

@@ -59,7 +59,7 @@ impl Problem {
         let rows: Vec<u32> = (0..batch as u32).collect();
         dataset.gather(&rows, &mut pixels);
         let x = standardise(&pixels, &standardisation.mean, &standardisation.scale);
-        let targets = dataset.targets((&rows).into());
+        let targets = dataset.targets((&rows).into()).collect();
         let (network, training, mixes) = (Network::from(&params), Training::default(), Vec::new());
         Self { params, network, x, targets, training, mixes, penalty, dataset, standardisation }
     }
@@ -76,7 +76,7 @@ impl Problem {
         self.dataset.gather(images, &mut pixels);
         let training = Training { regularise, key: keys(1)(0) };
         let x = standardise(&pixels, &self.standardisation.mean, &self.standardisation.scale);
-        let (x, targets) = (reference::dropped(x, training.input_dropout()), self.dataset.targets(images));
+        let (x, targets) = (reference::dropped(x, training.input_dropout()), self.dataset.targets(images).collect());
         Self { x, targets, training, ..self }
     }
 

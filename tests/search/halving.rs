@@ -1,11 +1,13 @@
 //! Successive halving: a trial that goes on has the bits of a whole training, also after a stop.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 
 use cyclone::config::spec::Method;
 use cyclone::model::params::Params;
 use cyclone::search::halving::Halving;
 
+use super::commands::{SHORT, command, output, printed, refused, until_written};
 use super::*;
 
 /// Twelve trials of learning rate and penalty, of which six, three and one go on, evaluated between the rungs' ends too.
@@ -161,6 +163,11 @@ fn only_states_of_trials_that_may_go_on_are_kept() {
     fs::write(folder.path().join("trials.jsonl"), others.join("\n") + "\n").unwrap();
     let whole = tempdir().unwrap();
     assert_eq!(train(&search, 3, folder.path(), usize::MAX).1, train(&search, 3, whole.path(), usize::MAX).1);
+
+    // A process that was killed before it could remove the last ones.
+    fs::write(&lost, "a state").unwrap();
+    train(&search, 3, folder.path(), usize::MAX);
+    assert_eq!(states(folder.path()), [""; 0]);
 }
 
 #[test]
@@ -197,15 +204,15 @@ fn refining_halves_the_second_stage_too() {
 
 #[test]
 fn what_cannot_be_halved_is_refused_by_name() {
-    let refused = |halving: Result<Halving, Error>, part: &str| {
+    let is_none = |halving: Result<Halving, Error>, part: &str| {
         let error = halving.unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains(part), "{part} in: {error}");
     };
-    refused(Halving::new(1, None, 9), "--eta 1: expected 2 or more");
-    refused(Halving::new(3, None, 2), "expected --trials 3 or more");
-    refused(Halving::new(3, Some(4), 26), "--rungs 4: expected 2 to 3");
-    refused(Halving::new(3, Some(1), 27), "--rungs 1: expected 2 to 4");
+    is_none(Halving::new(1, None, 9), "--eta 1: expected 2 or more");
+    is_none(Halving::new(3, None, 2), "expected --trials 3 or more");
+    is_none(Halving::new(3, Some(4), 26), "--rungs 4: expected 2 to 3");
+    is_none(Halving::new(3, Some(1), 27), "--rungs 1: expected 2 to 4");
     assert_eq!(Halving::new(3, None, 27).unwrap(), Halving { eta: 3, rungs: 4 });
     let mut short = halved(configs()[3].clone());
     short.config.steps = Some(7);
@@ -220,10 +227,7 @@ fn what_cannot_be_halved_is_refused_by_name() {
         ("--halving --shard 0/2 --out out", "follows from the results of all"),
         ("--eta 2", "--halving"),
     ] {
-        let output = command(folder.path(), &format!("{SHORT} {arguments}")).output().unwrap();
-        let message = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{message}");
-        assert!(message.contains(part), "{part} in: {message}");
+        refused(folder.path(), arguments, part);
     }
 }
 
